@@ -1,0 +1,143 @@
+//! The few small traits of the outside world. `steps` call them, `adapters` and tests implement them.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::error::Result;
+
+/// One stored object, or one file of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The object's key, `/` between folders, relative to the store.
+    pub key: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// When it was last written.
+    pub modified: Timestamp,
+    /// What tells this content from another under the same key (an ETag, a version).
+    pub version: String,
+}
+
+/// A whole object and the tag to compare when replacing it.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// The content.
+    pub body: Bytes,
+    /// Compared by [`Condition::IfMatch`].
+    pub tag: String,
+}
+
+/// When a write may happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Whatever is there.
+    Always,
+    /// Only where nothing is there.
+    IfAbsent,
+    /// Only where the object still has this tag.
+    IfMatch(String),
+}
+
+/// What became of a conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// Written; the new tag.
+    Written(String),
+    /// Somebody else wrote first; nothing was changed.
+    Lost,
+}
+
+/// Objects by key: a bucket, or a folder.
+pub trait Store: Send + Sync {
+    /// A stream of one object's bytes.
+    type Reader: Reader;
+
+    /// Reads a whole object that is known to be small; `None` where there is none.
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Object>>> + Send;
+
+    /// What is known of one object, without its content.
+    fn head(&self, key: &str) -> impl Future<Output = Result<Option<Meta>>> + Send;
+
+    /// Opens an object for streaming, at exactly this version: an object that was replaced meanwhile is an error of
+    /// kind `unavailable`, at once or while reading.
+    fn open(&self, meta: &Meta) -> impl Future<Output = Result<Self::Reader>> + Send;
+
+    /// Writes an object whole or not at all.
+    fn put(&self, key: &str, body: Bytes, condition: Condition) -> impl Future<Output = Result<Put>> + Send;
+
+    /// Every object whose key starts with `prefix`, in order of their keys.
+    fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Meta>>> + Send;
+
+    /// Removes an object; one that is not there is success.
+    fn delete(&self, key: &str) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// A stream of bytes.
+pub trait Reader: Send {
+    /// The next piece, `None` at the end. Pieces are at most a few hundred KiB.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + Send;
+}
+
+/// The right to speak to a connection's account: one run at a time.
+pub trait Leases: Send + Sync {
+    /// Takes the lease for `holder` (a run id), or renews it where that holder has it; `false` where another has it.
+    fn take(&self, connection: &str, holder: &str) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Renews the lease; `false` where the holder has lost it and must stop.
+    fn renew(&self, connection: &str, holder: &str) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Gives the lease back; giving back what one does not hold is success.
+    fn give_back(&self, connection: &str, holder: &str) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// The secrets of a connection.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// Opens the account.
+    pub api_key: secrecy::SecretString,
+    /// Keys the digests in the state.
+    pub state_key: secrecy::SecretString,
+}
+
+/// Where secrets come from.
+pub trait SecretSource: Send + Sync {
+    /// The secrets of `connection`, whose configured secret name is `secret`. `again` asks past any cache.
+    fn secrets(&self, connection: &str, secret: &str, again: bool) -> impl Future<Output = Result<Secrets>> + Send;
+}
+
+/// The wall clock, and sleeping by it. Under tokio's paused time the clock moves with it.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// A clock that stood at the given time at the given instant: tests.
+    Counted(Timestamp, tokio::time::Instant),
+}
+
+impl Clock {
+    /// A clock that starts at `at` and moves with tokio's time.
+    pub fn counted(at: Timestamp) -> Self {
+        Self::Counted(at, tokio::time::Instant::now())
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => Timestamp::now(),
+            Self::Counted(at, since) => {
+                let passed = jiff::SignedDuration::try_from(since.elapsed()).unwrap_or(jiff::SignedDuration::ZERO);
+                at.checked_add(passed).unwrap_or(Timestamp::MAX)
+            }
+        }
+    }
+
+    /// Waits until `at`; returns at once where that has passed.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        if let Ok(wait) = Duration::try_from(at.duration_since(self.now())) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}

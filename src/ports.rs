@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::delivery::call::{Answer, Call};
 use crate::error::Result;
 
 /// One stored object, or one file of a folder.
@@ -66,7 +67,12 @@ pub trait Store: Send + Sync {
     fn open(&self, meta: &Meta) -> impl Future<Output = Result<Self::Reader>> + Send;
 
     /// Writes an object whole or not at all.
-    fn put(&self, key: &str, body: Bytes, condition: Condition) -> impl Future<Output = Result<Put>> + Send;
+    fn put(
+        &self,
+        key: &str,
+        body: Bytes,
+        condition: Condition,
+    ) -> impl Future<Output = Result<Put>> + Send;
 
     /// Every object whose key starts with `prefix`, in order of their keys.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Meta>>> + Send;
@@ -105,7 +111,12 @@ pub struct Secrets {
 /// Where secrets come from.
 pub trait SecretSource: Send + Sync {
     /// The secrets of `connection`, whose configured secret name is `secret`. `again` asks past any cache.
-    fn secrets(&self, connection: &str, secret: &str, again: bool) -> impl Future<Output = Result<Secrets>> + Send;
+    fn secrets(
+        &self,
+        connection: &str,
+        secret: &str,
+        again: bool,
+    ) -> impl Future<Output = Result<Secrets>> + Send;
 }
 
 /// The wall clock, and sleeping by it. Under tokio's paused time the clock moves with it.
@@ -128,7 +139,8 @@ impl Clock {
         match self {
             Self::System => Timestamp::now(),
             Self::Counted(at, since) => {
-                let passed = jiff::SignedDuration::try_from(since.elapsed()).unwrap_or(jiff::SignedDuration::ZERO);
+                let passed = jiff::SignedDuration::try_from(since.elapsed())
+                    .unwrap_or(jiff::SignedDuration::ZERO);
                 at.checked_add(passed).unwrap_or(Timestamp::MAX)
             }
         }
@@ -140,4 +152,65 @@ impl Clock {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// Autopilot: one call, one answer.
+pub trait Autopilot: Send + Sync {
+    /// Makes one call and waits for its answer no longer than `within`. `base_url` overrides the usual address.
+    /// Every failure is an [`Answer`]; nothing is retried here.
+    fn call(
+        &self,
+        base_url: Option<&str>,
+        key: &secrecy::SecretString,
+        call: &Call,
+        within: Duration,
+    ) -> impl Future<Output = Answer> + Send;
+}
+
+/// Who wants to see how a run goes: a bar, plain lines, nobody.
+pub trait Watcher: Send + Sync {
+    /// Something happened.
+    fn saw(&self, event: Event<'_>);
+}
+
+/// What a run lets be seen as it goes. Counts and names only.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// The run waits, this long, for this reason.
+    Waits(Duration, &'a str),
+    /// A drop is being read: rows so far.
+    Reads(u64),
+    /// The plan is made: rows (leavers too) that are to be sent.
+    Planned(u64),
+    /// A request left.
+    Request,
+    /// This many rows were settled, by an earlier attempt at the run or now.
+    Settled(u64),
+    /// A warning for people.
+    Warns(&'a str),
+}
+
+/// Everything of the outside world that steps need.
+pub trait World: Send + Sync {
+    /// Objects.
+    type Store: Store;
+    /// Leases.
+    type Leases: Leases;
+    /// Secrets.
+    type Secrets: SecretSource;
+    /// Autopilot.
+    type Autopilot: Autopilot;
+
+    /// Objects.
+    fn store(&self) -> &Self::Store;
+    /// Leases.
+    fn leases(&self) -> &Self::Leases;
+    /// Secrets.
+    fn secrets(&self) -> &Self::Secrets;
+    /// Autopilot.
+    fn autopilot(&self) -> &Self::Autopilot;
+    /// The clock.
+    fn clock(&self) -> &Clock;
+    /// Who looks on.
+    fn watcher(&self) -> &dyn Watcher;
 }

@@ -1,0 +1,6 @@
+//! Autopilot (classic v1) over HTTPS: one call, one answer; whoever asks decides what it means.
+
+mod answer;
+mod client;
+
+pub use client::Client;

@@ -1,0 +1,11 @@
+//! A folder in place of a bucket, file locks in place of lease objects, a file in place of Secrets Manager.
+
+mod files;
+mod leases;
+mod secrets;
+mod store;
+
+pub use files::{FILE, WithFiles, WithFilesReader, file_metas};
+pub use leases::FileLeases;
+pub use secrets::LocalSecrets;
+pub use store::{FileReader, Folder};

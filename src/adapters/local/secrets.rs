@@ -1,0 +1,99 @@
+//! The secrets on one machine: the key as it was given, the state key made on first use.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::store::{blocking, failed};
+use crate::error::{Error, Kind, Result};
+use crate::ports::{SecretSource, Secrets};
+use crate::state::hex;
+
+/// Secrets on one machine.
+#[derive(Debug)]
+pub struct LocalSecrets {
+    api_key: Option<SecretString>,
+    state_key: PathBuf,
+}
+
+impl LocalSecrets {
+    /// The key as given by a person, and the state key in the store at `root`.
+    pub fn new(api_key: Option<SecretString>, root: impl Into<PathBuf>) -> Self {
+        Self {
+            api_key,
+            state_key: root.into().join("state.key"),
+        }
+    }
+}
+
+/// A new state key: 32 random bytes, as hexadecimal digits.
+///
+/// # Errors
+/// Kind `unavailable`, where the operating system has no randomness.
+fn new_state_key() -> Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|cause| {
+        Error::new(
+            Kind::Unavailable,
+            "secrets",
+            "state key",
+            "cannot be made: no randomness",
+        )
+        .because(cause.to_string())
+    })?;
+    Ok(hex(&bytes))
+}
+
+fn state_key(path: PathBuf) -> Result<String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let key = path.display().to_string();
+    let unwritable = |cause| failed("written", &key, cause);
+    loop {
+        match fs::read_to_string(&path) {
+            Ok(text) if text.trim().len() >= 32 => return Ok(text.trim().to_owned()),
+            Ok(_) => {
+                return Err(
+                    Error::new(Kind::Config, "secrets", key, "holds no state key")
+                        .to_do("restore it, or remove it and send every row once with --full"),
+                );
+            }
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed("read", &key, cause));
+            }
+            Err(_) => {}
+        }
+        fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(unwritable)?;
+        let made = new_state_key()?;
+        let unfinished = path.with_extension(format!("{}", std::process::id()));
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&unfinished)
+            .map_err(unwritable)?;
+        file.write_all(made.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(unwritable)?;
+        // A hard link never replaces: of two first runs, one makes the key and both read it.
+        let _ = fs::hard_link(&unfinished, &path);
+        fs::remove_file(&unfinished).map_err(unwritable)?;
+    }
+}
+
+impl SecretSource for LocalSecrets {
+    async fn secrets(&self, connection: &str, _secret: &str, _again: bool) -> Result<Secrets> {
+        let Some(api_key) = self.api_key.clone() else {
+            return Err(
+                Error::new(Kind::Config, "secrets", connection, "there is no key").to_do(
+                    "give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY",
+                ),
+            );
+        };
+        let path = self.state_key.clone();
+        let state_key = blocking(move || state_key(path)).await?.into();
+        Ok(Secrets { api_key, state_key })
+    }
+}

@@ -1,0 +1,349 @@
+//! A folder as a store: a key is a path below it, written by renaming, readable by its owner only.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::error::{Error, Kind, Result};
+use crate::ports::{Condition, Meta, Object, Put, Reader, Store};
+
+/// Bytes in one piece of a stream.
+const PIECE: usize = 256 * 1024;
+/// Files that are being written; never listed.
+const UNFINISHED: &str = ".unfinished-";
+
+/// A folder as a store.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: Arc<PathBuf>,
+    writes: Arc<AtomicU64>,
+}
+
+impl Folder {
+    /// The store in this folder, which is made with the first write.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: Arc::new(root.into()),
+            writes: Arc::default(),
+        }
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, key: &str) -> Result<PathBuf> {
+        let relative = Path::new(key);
+        if relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+            && !key.is_empty()
+        {
+            Ok(self.root.join(relative))
+        } else {
+            Err(Error::new(
+                Kind::BadRequest,
+                "store",
+                key,
+                "is no key of this store",
+            ))
+        }
+    }
+}
+
+/// Runs file work where it does not hold up the pace.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(cause) => {
+            Err(Error::new(Kind::Bug, "store", "folder", "file work was cut off").because(cause))
+        }
+    }
+}
+
+/// The error of a file operation that failed.
+pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
+    let error = Error::new(Kind::Unavailable, "store", key, format!("cannot be {what}"));
+    let error = match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            error.to_do("make room on the disk and run again; nothing that was confirmed is lost")
+        }
+        io::ErrorKind::PermissionDenied => {
+            error.to_do("give this user access to the store's folder")
+        }
+        _ => error,
+    };
+    error.because(cause)
+}
+
+pub(super) fn meta_of(key: &str, data: &fs::Metadata) -> Meta {
+    let modified = data
+        .modified()
+        .ok()
+        .and_then(|at| Timestamp::try_from(at).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH);
+    Meta {
+        key: key.into(),
+        bytes: data.len(),
+        modified,
+        version: tag(data),
+    }
+}
+
+/// What tells one content of a file from another: files are replaced by renaming, so the inode tells as well.
+fn tag(data: &fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!(
+        "{:x}-{:x}.{:x}-{:x}",
+        data.len(),
+        data.mtime(),
+        data.mtime_nsec(),
+        data.ino()
+    )
+}
+
+pub(super) fn metadata(path: &Path, key: &str) -> Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(data) if data.is_file() => Ok(Some(data)),
+        Ok(_) => Ok(None),
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(cause) => Err(failed("read", key, cause)),
+    }
+}
+
+fn write(path: &Path, body: &[u8], number: u64) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unfinished = folder.join(format!(
+        "{UNFINISHED}{}-{number}-{name}",
+        std::process::id()
+    ));
+    let written = (|| {
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&unfinished)?;
+        file.write_all(body)?;
+        file.sync_data()?;
+        fs::rename(&unfinished, path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+/// Keeps every other conditional write out, in this process and in others.
+fn lock(root: &Path) -> io::Result<File> {
+    fs::create_dir_all(root)?;
+    let lock = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(root.join(".lock"))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Adds the files below `folder` whose keys start with `prefix`.
+pub(super) fn walk(
+    folder: &Path,
+    key: &str,
+    prefix: &str,
+    found: &mut Vec<Meta>,
+) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) => return Err(cause),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let key = if key.is_empty() {
+            name.clone()
+        } else {
+            format!("{key}/{name}")
+        };
+        let Ok(data) = fs::metadata(entry.path()) else {
+            continue;
+        };
+        if data.is_dir() {
+            let inside = format!("{key}/");
+            if inside.starts_with(prefix) || prefix.starts_with(&inside) {
+                walk(&entry.path(), &key, prefix, found)?;
+            }
+        } else if key.starts_with(prefix) && !name.starts_with(UNFINISHED) {
+            found.push(meta_of(&key, &data));
+        }
+    }
+    Ok(())
+}
+
+/// A file that is read in pieces.
+#[derive(Debug)]
+pub struct FileReader {
+    file: Option<File>,
+    path: PathBuf,
+    meta: Meta,
+}
+
+impl FileReader {
+    pub(super) async fn open(path: PathBuf, meta: Meta) -> Result<Self> {
+        blocking(move || {
+            let file = File::open(&path).map_err(|cause| failed("read", &meta.key, cause))?;
+            let reader = Self {
+                file: Some(file),
+                path,
+                meta,
+            };
+            reader.unchanged()?;
+            Ok(reader)
+        })
+        .await
+    }
+
+    fn unchanged(&self) -> Result<()> {
+        let now = metadata(&self.path, &self.meta.key)?;
+        if now.is_some_and(|data| tag(&data) == self.meta.version) {
+            return Ok(());
+        }
+        let what = "was replaced while it was read";
+        Err(Error::new(Kind::Unavailable, "store", &self.meta.key, what).to_do("run again"))
+    }
+}
+
+impl Reader for FileReader {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let Some(mut file) = self.file.take() else {
+            return Ok(None);
+        };
+        let key = self.meta.key.clone();
+        let (file, piece) = blocking(move || {
+            let mut piece = vec![0; PIECE];
+            let mut filled = 0;
+            while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+                match file
+                    .read(rest)
+                    .map_err(|cause| failed("read", &key, cause))?
+                {
+                    0 => break,
+                    got => filled += got,
+                }
+            }
+            piece.truncate(filled);
+            Ok((file, piece))
+        })
+        .await?;
+        if piece.is_empty() {
+            self.unchanged()?;
+            return Ok(None);
+        }
+        self.file = Some(file);
+        Ok(Some(piece.into()))
+    }
+}
+
+impl Store for Folder {
+    type Reader = FileReader;
+
+    async fn get(&self, key: &str) -> Result<Option<Object>> {
+        let (path, key) = (self.path(key)?, key.to_owned());
+        blocking(move || {
+            let Some(data) = metadata(&path, &key)? else {
+                return Ok(None);
+            };
+            let body = fs::read(&path).map_err(|cause| failed("read", &key, cause))?;
+            Ok(Some(Object {
+                body: body.into(),
+                tag: tag(&data),
+            }))
+        })
+        .await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Meta>> {
+        let path = self.path(key)?;
+        Ok(metadata(&path, key)?.map(|data| meta_of(key, &data)))
+    }
+
+    async fn open(&self, meta: &Meta) -> Result<FileReader> {
+        FileReader::open(self.path(&meta.key)?, meta.clone()).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
+        let (path, key, root) = (self.path(key)?, key.to_owned(), Arc::clone(&self.root));
+        let number = self.writes.fetch_add(1, Ordering::Relaxed);
+        blocking(move || {
+            let unwritable = |cause| failed("written", &key, cause);
+            let _locked = match condition {
+                Condition::Always => None,
+                _ => Some(lock(&root).map_err(unwritable)?),
+            };
+            let now = metadata(&path, &key)?.map(|data| tag(&data));
+            let may = match &condition {
+                Condition::Always => true,
+                Condition::IfAbsent => now.is_none(),
+                Condition::IfMatch(tag) => now.as_ref() == Some(tag),
+            };
+            if !may {
+                return Ok(Put::Lost);
+            }
+            write(&path, &body, number).map_err(unwritable)?;
+            let data = metadata(&path, &key)?;
+            Ok(Put::Written(
+                data.map(|data| tag(&data)).unwrap_or_default(),
+            ))
+        })
+        .await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {
+        let (root, prefix) = (Arc::clone(&self.root), prefix.to_owned());
+        blocking(move || {
+            // Begin at the deepest folder that the prefix names, not at the root.
+            let below = prefix
+                .rsplit_once('/')
+                .map(|(folder, _)| folder.to_owned())
+                .unwrap_or_default();
+            let mut found = Vec::new();
+            walk(&root.join(&below), &below, &prefix, &mut found)
+                .map_err(|cause| failed("listed", &prefix, cause))?;
+            found.sort_by(|a, b| a.key.cmp(&b.key));
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        let (path, key) = (self.path(key)?, key.to_owned());
+        blocking(move || match fs::remove_file(&path) {
+            Ok(()) => Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(cause) => Err(failed("removed", &key, cause)),
+        })
+        .await
+    }
+}

@@ -39,6 +39,9 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
 /// `key` as it may stand in a path or a message: a name as it is, anything that could be an address, a key or a
 /// sentence as `…`.
 pub(super) fn shown(key: &str) -> &str {
+    if key.is_empty() {
+        return "\"\"";
+    }
     let is_name = key.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '$' | '/' | '#'));
     let is_hex = key.len() >= 24 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_name && !is_hex && key.len() <= 64 { key } else { "…" }

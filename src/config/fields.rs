@@ -151,12 +151,14 @@ impl Match {
     }
 }
 
+const COLUMN_OR_OBJECT: &str = "a column's name or an object";
+
 /// A column, alone or in an object: an address has no default, and clearing it makes no sense.
 fn email(entry: &Entry<'_>) -> Option<String> {
     if entry.value.is_string() {
         return entry.text();
     }
-    let mut object = entry.object()?;
+    let mut object = entry.object_as(COLUMN_OR_OBJECT)?;
     let column = object.need("column").and_then(|entry| entry.text());
     object.done();
     column
@@ -167,7 +169,7 @@ fn opt_out(entry: &Entry<'_>) -> Option<Field> {
     if entry.value.is_string() {
         return column(entry, false);
     }
-    let mut object = entry.object()?;
+    let mut object = entry.object_as(COLUMN_OR_OBJECT)?;
     let field = parts(&mut object, FieldType::Boolean, None);
     object.done();
     field
@@ -177,7 +179,7 @@ fn field(entry: &Entry<'_>, kind: FieldType, clear_empty: bool) -> Option<Field>
     if entry.value.is_string() {
         return column(entry, clear_empty);
     }
-    let mut object = entry.object()?;
+    let mut object = entry.object_as(COLUMN_OR_OBJECT)?;
     let clears = object.get("clear_empty");
     let field = parts(&mut object, kind, None);
     object.done();

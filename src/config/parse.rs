@@ -154,10 +154,11 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some((key, Tree(value))) = entries.next_entry::<String, Tree>()? {
+        while let Some(key) = entries.next_key::<String>()? {
             if map.contains_key(&key) {
                 return Err(de::Error::custom(format_args!("the key {} stands twice", shown(&key))));
             }
+            let Tree(value) = entries.next_value()?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))

@@ -153,9 +153,12 @@ impl<'v> Entry<'v> {
 
     /// An object whose keys the program knows.
     pub(super) fn object(&self) -> Option<Object<'v>> {
-        let Some(map) = self.value.as_object() else {
-            return self.wrong("an object");
-        };
+        self.object_as("an object")
+    }
+
+    /// The same, where something else is accepted too and `wanted` says all of it.
+    pub(super) fn object_as(&self, wanted: &str) -> Option<Object<'v>> {
+        let map = self.value.as_object().or_else(|| self.wrong(wanted))?;
         Some(Object { path: self.path.clone(), map, asked: Vec::new(), faults: self.faults })
     }
 }

@@ -91,7 +91,7 @@ fn membership(entry: &Entry<'_>) -> Option<Membership> {
         }
         None => {}
     }
-    let mut object = entry.object()?;
+    let mut object = entry.object_as("none, a list or a field")?;
     let list = object.get("list");
     let field = object.get("field");
     let membership = match (&list, &field) {

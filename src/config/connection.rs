@@ -1,0 +1,185 @@
+//! A connection: the link to one Autopilot account.
+
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::reader::Entry;
+use super::{Export, checks};
+use crate::error::{Error, Kind, Result};
+
+/// The link to one Autopilot account: API, address, secret, rate, lanes, consent.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// The connection's name in the file.
+    #[serde(skip)]
+    pub name: String,
+    /// A name for people.
+    pub display_name: Option<String>,
+    /// Which API the account speaks.
+    #[serde(default)]
+    pub api: Api,
+    /// Another address than the vendor's, up to and with `/v1`: https, or plain http to this machine. Without a slash
+    /// at its end.
+    pub base_url: Option<String>,
+    /// The name of the secret that holds the API key and the state key. Never the key itself.
+    #[schemars(length(min = 1))]
+    pub secret: String,
+    /// How many requests a second the account allows, over all lanes and runs. Default 5.
+    /// Source: the vendor's text of its "too many requests" answer.
+    #[serde(default = "five")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub requests_per_second: f64,
+    /// How many parallel streams deliver. Default 4.
+    #[serde(default = "four")]
+    #[schemars(range(min = 1, max = 40))]
+    pub lanes: u32,
+    /// How many seconds nothing may be confirmed before a step ends as unavailable. Default 60.
+    #[serde(default = "sixty")]
+    #[schemars(range(min = 1))]
+    pub patience_seconds: u64,
+    /// `false` stops everything through this connection at once.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Who agreed, and when, that data leaves for Autopilot. Without it nothing is sent.
+    pub consent: Option<Consent>,
+}
+
+/// Which API an account speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Api {
+    /// Classic Autopilot, v1.
+    #[default]
+    Autopilot,
+    /// Its successor; not yet supported.
+    Ortto,
+}
+
+/// Who agreed that data leaves for Autopilot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// Who.
+    #[schemars(length(min = 1))]
+    pub agreed_by: String,
+    /// When, as `YYYY-MM-DD`.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub agreed_on: Date,
+}
+
+const fn five() -> f64 {
+    5.0
+}
+
+const fn four() -> u32 {
+    4
+}
+
+const fn sixty() -> u64 {
+    60
+}
+
+pub(super) const fn yes() -> bool {
+    true
+}
+
+impl Connection {
+    /// Whether `export` may be sent through this connection now.
+    ///
+    /// # Errors
+    /// Kind `config`: the connection or the export is disabled, or nobody has agreed that data leaves.
+    pub fn may_send(&self, export: &Export) -> Result<()> {
+        let stop = |subject: String, what: &str, to_do: String| {
+            Err(Error::new(Kind::Config, "config", subject, what).to_do(to_do))
+        };
+        let (connection, export_name) = (&self.name, &export.name);
+        if !export.enabled {
+            let to_do = format!("set exports.{export_name}.enabled to true to run it");
+            return stop(format!("export {export_name}"), "is disabled", to_do);
+        }
+        if !self.enabled {
+            let to_do = format!("set connections.{connection}.enabled to true to send through it");
+            return stop(format!("connection {connection}"), "is disabled", to_do);
+        }
+        if self.consent.is_none() {
+            let to_do = format!("fill in connections.{connection}.consent: agreed_by and agreed_on");
+            return stop(format!("connection {connection}"), "nobody has agreed that data leaves for Autopilot", to_do);
+        }
+        Ok(())
+    }
+
+    pub(super) fn read(entry: &Entry<'_>, name: &str) -> Option<Self> {
+        let mut object = entry.object()?;
+        let connection = Self {
+            name: name.to_owned(),
+            display_name: object.get("display_name").and_then(|entry| entry.text()),
+            api: object.get("api").and_then(|entry| api(&entry)).unwrap_or_default(),
+            base_url: object.get("base_url").and_then(|entry| base_url(&entry)),
+            secret: object.need("secret").and_then(|entry| secret(&entry)).unwrap_or_default(),
+            requests_per_second: object.get("requests_per_second").and_then(|entry| rate(&entry)).unwrap_or(five()),
+            lanes: object
+                .get("lanes")
+                .and_then(|entry| entry.whole(1..=40))
+                .and_then(|lanes| u32::try_from(lanes).ok())
+                .unwrap_or(four()),
+            patience_seconds: object
+                .get("patience_seconds")
+                .and_then(|entry| entry.whole(1..=u64::MAX))
+                .unwrap_or(sixty()),
+            enabled: object.get("enabled").and_then(|entry| entry.flag()).unwrap_or(true),
+            consent: object.get("consent").and_then(|entry| consent(&entry)),
+        };
+        object.done();
+        Some(connection)
+    }
+}
+
+fn api(entry: &Entry<'_>) -> Option<Api> {
+    let api = entry.word(&[("autopilot", Api::Autopilot), ("ortto", Api::Ortto)])?;
+    if api == Api::Ortto {
+        entry.fault_with("ortto is not yet supported", "use autopilot");
+    }
+    Some(api)
+}
+
+fn base_url(entry: &Entry<'_>) -> Option<String> {
+    let text = entry.text()?;
+    let url = text.trim().trim_end_matches('/');
+    match checks::base_url(url) {
+        Some(what) => entry.fault(what),
+        None => return Some(url.to_owned()),
+    }
+    None
+}
+
+fn secret(entry: &Entry<'_>) -> Option<String> {
+    let text = entry.text()?;
+    if checks::looks_like_a_key(&text) {
+        entry.fault_with("looks like a key itself", "give the name of the secret, and renew the key");
+    }
+    Some(text)
+}
+
+fn rate(entry: &Entry<'_>) -> Option<f64> {
+    let rate = entry.number()?;
+    if !(rate > 0.0 && rate.is_finite()) {
+        entry.fault("must be greater than 0");
+    }
+    Some(rate)
+}
+
+fn consent(entry: &Entry<'_>) -> Option<Consent> {
+    let mut object = entry.object()?;
+    let agreed_by = object.need("agreed_by").and_then(|entry| entry.text());
+    let agreed_on = object.need("agreed_on").and_then(|entry| {
+        let date = entry.text()?.parse::<Date>().ok();
+        if date.is_none() {
+            entry.fault("must be a date as YYYY-MM-DD");
+        }
+        date
+    });
+    object.done();
+    Some(Consent { agreed_by: agreed_by?, agreed_on: agreed_on? })
+}

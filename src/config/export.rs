@@ -1,0 +1,213 @@
+//! An export: which segments go through which connection, matched how, under which guards.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::checks;
+use super::connection::yes;
+use super::fault::{nearest, shown};
+use super::fields::Match;
+use super::reader::Entry;
+use super::source::{Membership, Segment, checked};
+
+/// The saved arrangement: which segments, through which connection, matched to which fields.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// The export's name in the file.
+    #[serde(skip)]
+    pub name: String,
+    /// The connection it goes through.
+    pub connection: String,
+    /// The segments it sends.
+    #[schemars(length(min = 1))]
+    pub segments: Vec<Segment>,
+    /// Which of Autopilot's fields are filled, and how.
+    #[serde(rename = "match")]
+    pub match_: Match,
+    /// Columns and values that keep a row from being sent.
+    #[serde(default)]
+    pub suppress: Vec<Suppress>,
+    /// The key, in the store, of a file of emails or their SHA-256, one a line, that are not sent to.
+    pub suppression_file: Option<String>,
+    /// When it runs by itself: an EventBridge Scheduler expression.
+    #[schemars(regex(pattern = r"^(rate|cron|at)\(.+\)$"))]
+    pub schedule: Option<String>,
+    /// The schedule's time zone. Default UTC.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// `false` stops it at once.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// What stops a run before its first request.
+    #[serde(default)]
+    pub guards: Guards,
+}
+
+/// A value that keeps a row from being sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suppress {
+    /// The column.
+    #[schemars(length(min = 1))]
+    pub column: String,
+    /// The value, compared without case and without space around it.
+    #[schemars(extend("type" = ["string", "number", "boolean"]))]
+    pub equals: String,
+}
+
+/// What stops a run before its first request.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Guards {
+    /// The most distinct profiles, over all segments. Default 100,000.
+    /// Source: the limit that Customer Insights states for its export to Autopilot.
+    #[schemars(range(min = 1))]
+    pub max_profiles: u64,
+    /// The largest share of members, 0 to 1, that may leave in one run. Default 0.5.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_leavers_share: f64,
+    /// The largest share of rows, 0 to 1, that may be rejected. Default 0.2.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_reject_share: f64,
+    /// Whether a drop without rows may empty a segment.
+    pub allow_empty: bool,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, allow_empty: false }
+    }
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+impl Export {
+    pub(super) fn read(entry: &Entry<'_>, name: &str, connections: &[&str]) -> Option<Self> {
+        let mut object = entry.object()?;
+        let connection = object.need("connection").and_then(|entry| connection(&entry, connections));
+        let segments = object.need("segments").map(|entry| segments(&entry)).unwrap_or_default();
+        let match_ = object.need("match").and_then(|entry| Match::read(&entry));
+        if let Some(match_) = &match_ {
+            one_use_per_field(entry, &segments, match_);
+        }
+        let suppress = object.get("suppress").map(|entry| entry.list()).unwrap_or_default();
+        let suppress = suppress.iter().filter_map(read_suppress).collect();
+        let suppression_file = object.get("suppression_file").and_then(|entry| checked(&entry, checks::key));
+        let schedule = object.get("schedule").and_then(|entry| checked(&entry, checks::schedule));
+        let time_zone = object.get("time_zone").and_then(|entry| checked(&entry, checks::time_zone));
+        let enabled = object.get("enabled").and_then(|entry| entry.flag()).unwrap_or(true);
+        let guards = object.get("guards").and_then(|entry| read_guards(&entry)).unwrap_or_default();
+        object.done();
+        Some(Self {
+            name: name.to_owned(),
+            connection: connection?,
+            segments,
+            match_: match_?,
+            suppress,
+            suppression_file,
+            schedule,
+            time_zone: time_zone.unwrap_or_else(utc),
+            enabled,
+            guards,
+        })
+    }
+}
+
+fn connection(entry: &Entry<'_>, known: &[&str]) -> Option<String> {
+    let name = entry.text()?;
+    if !known.contains(&name.as_str()) {
+        let to_do = match nearest(&name, known.iter().copied()) {
+            Some(near) => format!("did you mean {}?", shown(near)),
+            None => "name one of the connections of this file".to_owned(),
+        };
+        entry.fault_with("is no connection of this file", to_do);
+    }
+    Some(name)
+}
+
+/// Reads the segments. Two of one export may share neither name, list nor field: a leaver of one would be taken off
+/// the list of the other.
+fn segments(entry: &Entry<'_>) -> Vec<Segment> {
+    let entries = entry.list();
+    if entries.is_empty() && entry.value.is_array() {
+        entry.fault("needs at least one segment");
+    }
+    let mut taken: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    let mut segments = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let Some(segment) = Segment::read(entry) else {
+            continue;
+        };
+        let name = (!segment.name.is_empty()).then(|| ("name", segment.name.to_lowercase()));
+        let membership = match &segment.membership {
+            // The list of a segment without a name is a fault already.
+            Membership::List(title) if title.is_empty() => None,
+            Membership::List(title) => Some(("list", title.to_lowercase())),
+            Membership::Field(name) => Some(("field", name.to_lowercase())),
+            Membership::None => None,
+        };
+        for key in name.into_iter().chain(membership) {
+            let what = key.0;
+            if let Some(other) = taken.get(&key) {
+                entry.fault(format!("has the same {what} as segments[{other}]"));
+            } else {
+                taken.insert(key, index);
+            }
+        }
+        segments.push(segment);
+    }
+    segments
+}
+
+fn one_use_per_field(entry: &Entry<'_>, segments: &[Segment], match_: &Match) {
+    for (index, segment) in segments.iter().enumerate() {
+        if let Membership::Field(name) = &segment.membership
+            && match_.custom.keys().any(|custom| custom.eq_ignore_ascii_case(name))
+        {
+            entry.fault(format!("the membership field of segments[{index}] is also in match.custom"));
+        }
+    }
+}
+
+fn read_suppress(entry: &Entry<'_>) -> Option<Suppress> {
+    let mut object = entry.object()?;
+    let column = object.need("column").and_then(|entry| entry.text());
+    let equals = object.need("equals").and_then(|entry| entry.scalar());
+    object.done();
+    Some(Suppress { column: column?, equals: equals? })
+}
+
+fn read_guards(entry: &Entry<'_>) -> Option<Guards> {
+    let mut object = entry.object()?;
+    let standard = Guards::default();
+    let guards = Guards {
+        max_profiles: object
+            .get("max_profiles")
+            .and_then(|entry| entry.whole(1..=u64::MAX))
+            .unwrap_or(standard.max_profiles),
+        max_leavers_share: object
+            .get("max_leavers_share")
+            .and_then(|entry| share(&entry))
+            .unwrap_or(standard.max_leavers_share),
+        max_reject_share: object
+            .get("max_reject_share")
+            .and_then(|entry| share(&entry))
+            .unwrap_or(standard.max_reject_share),
+        allow_empty: object.get("allow_empty").and_then(|entry| entry.flag()).unwrap_or(standard.allow_empty),
+    };
+    object.done();
+    Some(guards)
+}
+
+fn share(entry: &Entry<'_>) -> Option<f64> {
+    let share = entry.number()?;
+    if !(0.0..=1.0).contains(&share) {
+        entry.fault("must be a share from 0 to 1");
+    }
+    Some(share)
+}

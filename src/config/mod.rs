@@ -1,0 +1,75 @@
+//! `exports.json` and what it means: connections to accounts, and the exports that go through them.
+//!
+//! [`parse`] reads the whole file and reports every fault at once, each with its JSON path. What it returns holds
+//! only meant values: defaults are filled in, constants fit their fields, every export's connection exists. Nothing
+//! here reads a file, a clock or the environment, but for the time zone names that the operating system knows.
+//!
+//! A fault names keys and paths. It never repeats a value of the file, since that may be an address or a key.
+
+mod checks;
+mod connection;
+mod export;
+mod fault;
+mod fields;
+mod parse;
+mod reader;
+mod schema;
+mod segment;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+pub use connection::{Api, Connection, Consent};
+pub use export::{Export, Guards, Suppress};
+pub use fault::{Fault, nearest};
+pub use fields::{CustomField, Field, FieldType, Match, STANDARD, Source, Standard};
+pub use parse::parse;
+pub use schema::schema;
+pub use segment::{DropKind, Encoding, FileKind, Format};
+pub use source::{Membership, Segment};
+
+/// The whole of `exports.json`.
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Config {
+    /// The links to Autopilot accounts, by name.
+    #[schemars(extend("propertyNames" = { "pattern": checks::NAME_PATTERN }))]
+    pub connections: BTreeMap<String, Connection>,
+    /// The saved arrangements of what goes where, by name.
+    #[schemars(extend("propertyNames" = { "pattern": checks::NAME_PATTERN }))]
+    pub exports: BTreeMap<String, Export>,
+}
+
+impl Config {
+    /// A digest of everything that decides what the named export sends and where: the export, and of its connection
+    /// the API and the address. Pace, names for people and consent are left out, so that changing them leaves a run
+    /// that is under way as it is. SHA-256 in 64 hexadecimal digits; an unknown name has a digest too.
+    pub fn digest(&self, export_name: &str) -> String {
+        let export = self.exports.get(export_name);
+        let connection = export.and_then(|export| self.connections.get(&export.connection));
+        let target = connection.map(|connection| (connection.api, &connection.base_url));
+        // Field order is the types' own and maps are sorted, so the text is the same for the same meaning. Writing it
+        // cannot fail: every key is a text and every number finite.
+        let text = serde_json::to_string(&(export_name, export, target)).unwrap_or_default();
+        let mut hex = String::with_capacity(64);
+        for byte in Sha256::digest(text.as_bytes()) {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
+    }
+
+    /// The export and the segment that a dropped object belongs to: the one with the longest prefix of its key.
+    /// Prefixes are unique in the file, so there is one at most; `None` for an object that belongs to no segment.
+    pub fn route(&self, key: &str) -> Option<(&str, &Segment)> {
+        self.exports
+            .iter()
+            .flat_map(|(name, export)| export.segments.iter().map(move |segment| (name.as_str(), segment)))
+            .filter(|(_, segment)| key.starts_with(&segment.prefix))
+            .max_by_key(|(_, segment)| segment.prefix.len())
+    }
+}

@@ -1,0 +1,166 @@
+//! The text of `exports.json` -> [`Config`], or all of its faults.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use super::fault::{Fault, shown};
+use super::reader::{Entry, Faults};
+use super::{Config, Connection, Export, checks};
+
+/// Reads `exports.json`.
+///
+/// # Errors
+/// Every fault of the file, in the order of its parts; one alone where the text is no JSON. The caller shows them all
+/// and ends with the kind `config`.
+pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
+    let tree: Tree = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| vec![syntax(&error)])?;
+    let faults = Faults::default();
+    let config = read(&Entry::root(&tree.0, &faults));
+    let faults = faults.into_list();
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(faults),
+    }
+}
+
+fn read(root: &Entry<'_>) -> Option<Config> {
+    let mut file = root.object()?;
+    file.get("$schema").map(|schema| schema.text());
+    let connections: BTreeMap<String, Connection> = file
+        .need("connections")
+        .map(|entry| {
+            named(&entry)
+                .into_iter()
+                .filter_map(|(name, entry)| Some((name, Connection::read(&entry, name)?)))
+                .map(own)
+                .collect()
+        })
+        .unwrap_or_default();
+    let known: Vec<&str> = root
+        .value
+        .get("connections")
+        .and_then(Value::as_object)
+        .map(|map| map.keys().map(String::as_str).collect())
+        .unwrap_or_default();
+    let exports: BTreeMap<String, Export> = file
+        .need("exports")
+        .map(|entry| {
+            named(&entry)
+                .into_iter()
+                .filter_map(|(name, entry)| Some((name, Export::read(&entry, name, &known)?)))
+                .map(own)
+                .collect()
+        })
+        .unwrap_or_default();
+    if let Some(entry) = file.get("exports") {
+        one_owner_per_prefix(&entry);
+    }
+    file.done();
+    Some(Config { connections, exports })
+}
+
+fn own<T>((name, value): (&str, T)) -> (String, T) {
+    (name.to_owned(), value)
+}
+
+fn named<'v>(entry: &Entry<'v>) -> Vec<(&'v str, Entry<'v>)> {
+    let all = entry.named();
+    for (_, entry) in all.iter().filter(|(name, _)| !checks::is_name(name)) {
+        entry.fault("the name must be 1 to 32 of a-z, 0-9 and -, and start with a letter or digit");
+    }
+    all
+}
+
+/// A dropped object belongs to the segment with the longest prefix, so no two may have the same. Looks at the text
+/// itself, so that an export with other faults is seen too.
+fn one_owner_per_prefix(exports: &Entry<'_>) {
+    let mut owners: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, export) in exports.value.as_object().into_iter().flatten() {
+        let segments = export.get("segments").and_then(Value::as_array).into_iter().flatten();
+        for (index, segment) in segments.enumerate() {
+            let Some(prefix) = segment.get("prefix").and_then(Value::as_str).filter(|prefix| !prefix.is_empty()) else {
+                continue;
+            };
+            let place = format!("{}.segments[{index}]", shown(name));
+            match owners.get(prefix) {
+                Some(owner) => {
+                    exports.fault_below(&format!("{place}.prefix"), format!("is also that of exports.{owner}"))
+                }
+                None => drop(owners.insert(prefix, place)),
+            }
+        }
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> Fault {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let what = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+    Fault { path: format!("line {line}, column {column}"), what: what.to_owned(), to_do: None }
+}
+
+/// A JSON value in which no key stands twice: of two exports with one name the first would be lost without a word.
+struct Tree(Value);
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor).map(Tree)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::from(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Tree(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if map.contains_key(&key) {
+                return Err(de::Error::custom(format_args!("the key {} stands twice", shown(&key))));
+            }
+            let Tree(value) = entries.next_value()?;
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}

@@ -1,0 +1,115 @@
+//! The JSON Schema of `exports.json`, from the types, so that editors complete and check the file.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::Config;
+use super::fields::{FieldType, Match, STANDARD};
+
+/// The schema of `exports.json`: draft 2020-12. The same on every call.
+pub fn schema() -> Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>();
+    schema.insert("title".to_owned(), json!("exports.json of autopilot-export"));
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("$schema".to_owned(), json!({ "type": "string", "description": "Where this schema is." }));
+    }
+    schema.to_value()
+}
+
+impl JsonSchema for Match {
+    fn schema_name() -> Cow<'static, str> {
+        "Match".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = Map::new();
+        let email = json!({
+            "description": "The column that holds the email address.",
+            "anyOf": [column(), object(json!({ "column": column() }), &["column"])],
+        });
+        properties.insert("email".to_owned(), email);
+        for standard in &STANDARD {
+            let scalar = scalar(standard.kind);
+            let mut schema = either(json!({ "default": scalar, "value": scalar, "clear_empty": clear_empty() }));
+            schema.insert("description".to_owned(), json!(format!("Autopilot's {}.", standard.wire)));
+            properties.insert(standard.setting.to_owned(), Value::Object(schema));
+        }
+        let flag = scalar(FieldType::Boolean);
+        let mut opt_out = either(json!({ "default": flag, "value": flag }));
+        opt_out.insert("description".to_owned(), json!("The opt-out: only true is ever sent."));
+        properties.insert("unsubscribed".to_owned(), Value::Object(opt_out));
+        properties.insert("clear_empty".to_owned(), clear_empty());
+        let custom = json!({
+            "description": "Custom fields by name.",
+            "type": "object",
+            "additionalProperties": custom(generator),
+        });
+        properties.insert("custom".to_owned(), custom);
+        json_schema!({
+            "description": "Which of Autopilot's fields are filled, and how.",
+            "type": "object",
+            "properties": properties,
+            "required": ["email"],
+            "additionalProperties": false,
+        })
+    }
+}
+
+fn column() -> Value {
+    json!({ "type": "string", "minLength": 1, "description": "The name of a column." })
+}
+
+fn clear_empty() -> Value {
+    json!({ "type": "boolean", "description": "Whether empty cells clear the field instead of leaving it alone." })
+}
+
+fn scalar(kind: FieldType) -> Value {
+    json!({ "type": match kind {
+        FieldType::String | FieldType::Date => "string",
+        FieldType::Integer => "integer",
+        FieldType::Float => "number",
+        FieldType::Boolean => "boolean",
+    } })
+}
+
+fn object(properties: Value, required: &[&str]) -> Value {
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+/// A column by its name, or an object that has either `column` or `value`.
+fn either(mut properties: Value) -> Map<String, Value> {
+    if let Some(properties) = properties.as_object_mut() {
+        properties.insert("column".to_owned(), column());
+    }
+    let mut object = object(properties, &[]);
+    if let Some(object) = object.as_object_mut() {
+        object.remove("required");
+        object.insert("oneOf".to_owned(), json!([{ "required": ["column"] }, { "required": ["value"] }]));
+    }
+    let mut schema = Map::new();
+    schema.insert("anyOf".to_owned(), json!([column(), object]));
+    schema
+}
+
+fn custom(generator: &mut SchemaGenerator) -> Value {
+    let any = json!({ "type": ["string", "number", "boolean"] });
+    let format =
+        json!({ "type": "string", "description": "How a date is written, such as %d/%m/%Y. Default: ISO 8601." });
+    let properties = json!({
+        "type": generator.subschema_for::<FieldType>(),
+        "column": column(),
+        "value": any,
+        "default": any,
+        "clear_empty": clear_empty(),
+        "format": format,
+    });
+    let mut object = object(properties, &["type"]);
+    if let Some(object) = object.as_object_mut() {
+        object.insert("oneOf".to_owned(), json!([{ "required": ["column"] }, { "required": ["value"] }]));
+        object.insert("description".to_owned(), json!("A custom field and how it is filled."));
+    }
+    object
+}

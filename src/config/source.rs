@@ -1,0 +1,131 @@
+//! A segment of an export: where its drops come, how they are written, and how membership shows in Autopilot.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::checks;
+use super::reader::Entry;
+use super::segment::{DropKind, Encoding, FileKind, Format};
+
+/// A named set of customer profiles that an export sends.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// Its name, unique in the export, case aside.
+    #[schemars(length(min = 1, max = 100))]
+    pub name: String,
+    /// Where its drops come: an object belongs to the segment with the longest matching prefix.
+    #[schemars(length(min = 1))]
+    pub prefix: String,
+    /// How membership shows in Autopilot. Default: a list titled like the segment.
+    #[schemars(with = "Option<Membership>")]
+    pub membership: Membership,
+    /// Whether a drop is one file or a folder of parts.
+    #[serde(default)]
+    pub drop: DropKind,
+    /// How many seconds a folder must have been left unchanged to count as complete. Default 60.
+    #[serde(default = "sixty")]
+    pub settle_seconds: u64,
+    /// How the files are written, where that is not to be detected.
+    pub format: Option<Format>,
+}
+
+const fn sixty() -> u64 {
+    60
+}
+
+/// How membership of a segment shows in Autopilot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// The members are on the list of this title.
+    List(String),
+    /// The boolean custom field of this name is true for members and false for leavers.
+    Field(String),
+    /// Membership does not show.
+    None,
+}
+
+impl Segment {
+    pub(super) fn read(entry: &Entry<'_>) -> Option<Self> {
+        let mut object = entry.object()?;
+        let name = object.need("name").and_then(|entry| checked(&entry, checks::segment_name)).unwrap_or_default();
+        let membership = object.get("membership").and_then(|entry| membership(&entry));
+        let segment = Self {
+            prefix: object.need("prefix").and_then(|entry| checked(&entry, checks::prefix)).unwrap_or_default(),
+            membership: membership.unwrap_or_else(|| Membership::List(name.clone())),
+            name,
+            drop: object.get("drop").and_then(|entry| entry.word(&DROPS)).unwrap_or_default(),
+            settle_seconds: object.get("settle_seconds").and_then(|entry| entry.whole(0..=u64::MAX)).unwrap_or(sixty()),
+            format: object.get("format").and_then(|entry| format(&entry)),
+        };
+        object.done();
+        Some(segment)
+    }
+}
+
+const DROPS: [(&str, DropKind); 2] = [("file", DropKind::File), ("folder", DropKind::Folder)];
+const KINDS: [(&str, FileKind); 2] = [("csv", FileKind::Csv), ("ndjson", FileKind::Ndjson)];
+const ENCODINGS: [(&str, Encoding); 4] = [
+    ("utf-8", Encoding::Utf8),
+    ("utf-16le", Encoding::Utf16Le),
+    ("utf-16be", Encoding::Utf16Be),
+    ("windows-1252", Encoding::Windows1252),
+];
+
+/// A text that passes a check.
+pub(super) fn checked(entry: &Entry<'_>, check: fn(&str) -> Option<&'static str>) -> Option<String> {
+    let text = entry.text()?;
+    if let Some(what) = check(&text) {
+        entry.fault(what);
+    }
+    Some(text)
+}
+
+fn membership(entry: &Entry<'_>) -> Option<Membership> {
+    match entry.value.as_str() {
+        Some("none") => return Some(Membership::None),
+        Some(_) => {
+            entry.fault_with("must be none, a list or a field", "write { \"list\": TITLE } or { \"field\": NAME }");
+            return None;
+        }
+        None => {}
+    }
+    let mut object = entry.object_as("none, a list or a field")?;
+    let list = object.get("list");
+    let field = object.get("field");
+    let membership = match (&list, &field) {
+        (Some(list), None) => list.text().map(|title| Membership::List(title.trim().to_owned())),
+        (None, Some(field)) => checked(field, checks::custom_name).map(Membership::Field),
+        _ => {
+            object.fault("must have either list or field");
+            None
+        }
+    };
+    object.done();
+    membership
+}
+
+fn format(entry: &Entry<'_>) -> Option<Format> {
+    let mut object = entry.object()?;
+    let format = Format {
+        kind: object.get("kind").and_then(|entry| entry.word(&KINDS)),
+        delimiter: object.get("delimiter").and_then(|entry| delimiter(&entry)),
+        header: object.get("header").and_then(|entry| entry.flag()),
+        encoding: object.get("encoding").and_then(|entry| entry.word(&ENCODINGS)),
+    };
+    object.done();
+    Some(format)
+}
+
+fn delimiter(entry: &Entry<'_>) -> Option<char> {
+    // A tab is white space, so not a text with something in it.
+    let mut characters = entry.value.as_str().unwrap_or_default().chars();
+    match (characters.next(), characters.next()) {
+        (Some(c), None) if c.is_ascii() && !matches!(c, '"' | '\r' | '\n' | '\0') => Some(c),
+        _ => {
+            entry.fault("must be one ASCII character, and no quote or line end");
+            None
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! One row of a drop -> the contact as Autopilot takes it, or the reject that says why not.
+//!
+//! A [`Matching`] is compiled once for the columns of a file and applied to each row. It writes the contact's JSON
+//! straight into a reused buffer. Two rules stand above all mapping: `unsubscribed` is only ever written as true, and
+//! a reject's reason names field and column but never the value.
+
+pub mod email;
+pub mod matching;
+pub mod reject;
+pub mod suppression;
+#[cfg(test)]
+mod tests;
+pub mod value;
+
+pub use matching::{Contact, Matching, Outcome, UnknownColumn};
+pub use reject::{Reject, RejectCode};
+pub use suppression::SuppressionList;

@@ -1,0 +1,95 @@
+//! Guards: what must hold before the first request leaves. Each names its numbers.
+
+use crate::config::Guards;
+use crate::error::{Error, Kind};
+
+/// The guards' names, as `--pass-guard` takes them.
+pub const NAMES: [&str; 4] = ["max_profiles", "max_leavers_share", "max_reject_share", "allow_empty"];
+
+/// What the guards look at.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// Distinct profiles over all segments of the export.
+    pub profiles: u64,
+    /// Rows read.
+    pub read: u64,
+    /// Rows rejected.
+    pub rejected: u64,
+    /// Per segment: its name, rows read, members before, leavers.
+    pub segments: Vec<(String, u64, u64, u64)>,
+}
+
+/// The guards that object, each with its name.
+pub fn objections(export: &str, guards: &Guards, looked: &Looked) -> Vec<(&'static str, Error)> {
+    let mut found = Vec::new();
+    let mut object = |name: &'static str, subject: String, what: String, to_do: &str| {
+        let to_do = format!("{to_do}, or pass over it once with --pass-guard {name}");
+        found.push((name, Error::new(Kind::Guard, "prepare", subject, what).to_do(to_do)));
+    };
+    for (segment, read, members, leavers) in &looked.segments {
+        if *read == 0 && !guards.allow_empty {
+            let what = "the drop holds no profile".to_owned();
+            object("allow_empty", format!("{export}: {segment}"), what, "deliver the whole segment again");
+        } else if share(*leavers, *members) > guards.max_leavers_share {
+            let (limit, share) = (percent(guards.max_leavers_share), percent(share(*leavers, *members)));
+            let what = format!(
+                "{leavers} of {members} members would leave, {share}; max_leavers_share allows {limit}"
+            );
+            object("max_leavers_share", format!("{export}: {segment}"), what, "check that the drop is whole");
+        }
+    }
+    if looked.profiles > guards.max_profiles {
+        let what = format!("{} profiles; max_profiles allows {}", looked.profiles, guards.max_profiles);
+        object("max_profiles", export.to_owned(), what, "make the segment smaller or raise max_profiles");
+    }
+    if share(looked.rejected, looked.read) > guards.max_reject_share {
+        let (limit, share) = (percent(guards.max_reject_share), percent(share(looked.rejected, looked.read)));
+        let what = format!(
+            "{} of {} rows are rejected, {share}; max_reject_share allows {limit}",
+            looked.rejected, looked.read
+        );
+        object("max_reject_share", export.to_owned(), what, "correct the rows that the rejects name");
+    }
+    found
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guards() -> Guards {
+        Guards { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, allow_empty: false }
+    }
+
+    // Promise 9: "Guards come before the first request, and name their numbers."
+    #[test]
+    fn guards_name_their_numbers() {
+        let looked = Looked {
+            profiles: 100_001,
+            read: 10,
+            rejected: 3,
+            segments: vec![("News".into(), 10, 10, 6), ("Empty".into(), 0, 0, 0)],
+        };
+        let found = objections("newsletter", &guards(), &looked);
+        let text = found.iter().map(|(name, error)| format!("{name} = {error}\n")).collect::<String>();
+        for part in ["100001 profiles; max_profiles allows 100000", "6 of 10 members", "3 of 10 rows", "holds no profile"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(found.iter().all(|(name, error)| NAMES.contains(name) && error.kind == Kind::Guard));
+    }
+
+    #[test]
+    fn numbers_at_their_limit_pass() {
+        let looked =
+            Looked { profiles: 100_000, read: 10, rejected: 2, segments: vec![("News".into(), 10, 10, 5)] };
+        assert!(objections("newsletter", &guards(), &looked).is_empty());
+    }
+}

@@ -1,0 +1,149 @@
+//! The members that the state knows, small enough to hold a million of them: 33 bytes each.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::state::{FieldsDigest, Member, ProfileKey, half};
+
+/// Half a [`ProfileKey`]: 128 bits of a keyed digest, enough to tell any number of profiles apart.
+pub type ShortKey = [u8; 16];
+
+/// How a row stands to the state and to the rows before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not seen before in this drop, unknown to the state.
+    New,
+    /// Known to the state, with these mapped fields.
+    Member(FieldsDigest),
+    /// A row before it had the same email.
+    Again,
+}
+
+/// What the drop has shown of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Not,
+    Stays,
+    Leaves,
+}
+
+/// The members of a segment before a run, and which profiles the drop has shown so far.
+#[derive(Debug, Default)]
+pub struct Known {
+    members: Vec<(ShortKey, FieldsDigest)>,
+    seen: Vec<Seen>,
+    newcomers: Keys,
+}
+
+impl Known {
+    /// Adds a member; they come in order of their keys.
+    pub fn member(&mut self, member: &Member) {
+        self.members.push((half(&member.key), member.digest));
+        self.seen.push(Seen::Not);
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Notes that the drop holds this profile.
+    pub fn see(&mut self, key: &ProfileKey) -> Standing {
+        let short = half(key);
+        if let Ok(at) = self.members.binary_search_by(|(other, _)| other.cmp(&short))
+            && let (Some((_, digest)), Some(seen)) = (self.members.get(at), self.seen.get_mut(at))
+        {
+            return match std::mem::replace(seen, if *seen == Seen::Not { Seen::Stays } else { *seen }) {
+                Seen::Not => Standing::Member(*digest),
+                _ => Standing::Again,
+            };
+        }
+        if self.newcomers.insert(short) { Standing::New } else { Standing::Again }
+    }
+
+    /// Notes that this profile is to leave, although the drop holds it.
+    pub fn leaves(&mut self, key: &ProfileKey) {
+        let short = half(key);
+        if let Ok(at) = self.members.binary_search_by(|(other, _)| other.cmp(&short))
+            && let Some(seen) = self.seen.get_mut(at)
+        {
+            *seen = Seen::Leaves;
+        }
+    }
+
+    /// Whether this member stays.
+    pub fn stays(&self, key: &ProfileKey) -> bool {
+        let short = half(key);
+        let at = self.members.binary_search_by(|(other, _)| other.cmp(&short));
+        at.is_ok_and(|at| self.seen.get(at) == Some(&Seen::Stays))
+    }
+
+    /// How many members do not stay.
+    pub fn missing(&self) -> u64 {
+        self.seen.iter().filter(|seen| **seen != Seen::Stays).count() as u64
+    }
+}
+
+/// A set of keys, which are digests already and need no hashing.
+#[derive(Debug, Default)]
+pub struct Keys(HashSet<ShortKey, BuildHasherDefault<FirstBytes>>);
+
+impl Keys {
+    /// Adds a key; `false` where it was there.
+    pub fn insert(&mut self, key: ShortKey) -> bool {
+        self.0.insert(key)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Takes the first eight bytes for the hash.
+#[derive(Debug, Default)]
+pub struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 ^= u64::from_le_bytes(*first);
+        }
+    }
+
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_row_of_a_profile_counts_and_the_unseen_are_missing() {
+        let mut known = Known::default();
+        for n in [1, 2, 3] {
+            known.member(&Member { key: [n; 32], digest: [n; 16], contact_id: "c".into() });
+        }
+        assert_eq!(known.see(&[2; 32]), Standing::Member([2; 16]));
+        assert_eq!(known.see(&[2; 32]), Standing::Again);
+        assert_eq!(known.see(&[9; 32]), Standing::New);
+        assert_eq!(known.see(&[9; 32]), Standing::Again);
+        assert_eq!(known.missing(), 2);
+        known.leaves(&[2; 32]);
+        assert_eq!((known.missing(), known.stays(&[2; 32])), (3, false));
+        assert_eq!(known.see(&[2; 32]), Standing::Again, "a suppressed profile does not come back with its next row");
+    }
+}

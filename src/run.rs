@@ -1,0 +1,269 @@
+//! A run: what was asked for, what it works on, and where its objects lie.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Counts;
+use crate::plan::deal::Chunk;
+use crate::state::hex;
+
+/// What started a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// An object dropped in S3.
+    S3,
+    /// EventBridge.
+    Schedule,
+    /// A person or program, on AWS.
+    OnDemand,
+    /// The command line, on one machine.
+    Command,
+}
+
+/// A drop that is asked for by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// The segment's name.
+    pub segment: String,
+    /// The object's key; of a folder drop, any object of the folder, or the folder with a `/` at its end.
+    pub key: String,
+    /// The object's version, where the event tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A request for a run; the same request again is the same run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// The run's id.
+    pub run_id: String,
+    /// The export.
+    pub export: String,
+    /// What started it.
+    pub trigger: Trigger,
+    /// The drops to take; where empty, the newest of each segment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drops: Vec<Asked>,
+    /// Send every row as if there were no state.
+    #[serde(default)]
+    pub full: bool,
+    /// Remove nobody: the drop is not the whole segment.
+    #[serde(default)]
+    pub keep_leavers: bool,
+    /// Guards to pass over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pass_guards: Vec<String>,
+}
+
+/// `<UTC time>-<export>-<8 hex>`; `seed` makes the hex, so that an event's run has one id however often it comes.
+pub fn run_id(at: Timestamp, export: &str, seed: &str) -> String {
+    use sha2::Digest;
+    let digest: [u8; 32] = sha2::Sha256::digest(seed.as_bytes()).into();
+    let short: String = hex(&digest).chars().take(8).collect();
+    format!("{}-{export}-{short}", at.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// The export that a run id names.
+pub fn export_of(run_id: &str) -> Option<&str> {
+    let (_, rest) = run_id.split_once('-')?;
+    let (export, hex) = rest.rsplit_once('-')?;
+    (hex.len() == 8 && !export.is_empty()).then_some(export)
+}
+
+/// One file or object that a run reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub version: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written.
+    pub modified: Timestamp,
+    /// Which segment of the export it belongs to.
+    pub segment: usize,
+    /// Its columns, once it was read.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+/// One segment of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentRecord {
+    /// Its name.
+    pub name: String,
+    /// The drop's name; none where this segment takes no part in the run.
+    pub drop: Option<String>,
+    /// The drop's version.
+    pub version: String,
+    /// The drop's time; none where a person named it, which counts as the newest.
+    pub time: Option<Timestamp>,
+    /// The key of the `model.json` that describes it.
+    pub model: Option<String>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its sources are fixed, its plan is not made.
+    Preparing,
+    /// Its plan is made.
+    Ready,
+}
+
+/// `run.json`: everything that the steps of one run share. No personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// What was asked for.
+    pub request: RunRequest,
+    /// The connection.
+    pub connection: String,
+    /// When the run began.
+    pub started_at: Timestamp,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Digest of the configuration it works by.
+    pub config_digest: String,
+    /// What it reads.
+    pub sources: Vec<SourceRecord>,
+    /// The export's segments, in the configuration's order.
+    pub segments: Vec<SegmentRecord>,
+    /// What it sends.
+    pub chunks: Vec<Chunk>,
+    /// Objects of rejects found in prepare.
+    pub reject_parts: u32,
+    /// Guards that were passed over.
+    pub guards_passed_over: Vec<String>,
+    /// Distinct profiles over all segments.
+    pub profiles: u64,
+}
+
+impl RunRecord {
+    /// All segments' counts together.
+    pub fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        self.segments.iter().for_each(|segment| all.add(&segment.counts));
+        all
+    }
+}
+
+/// A segment's last applied drop: `state/<export>/<segment>/order.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The drop's time.
+    pub time: Timestamp,
+    /// The drop's name.
+    pub drop: String,
+    /// Its version.
+    pub version: String,
+    /// How many members the state holds after it.
+    pub members: u64,
+}
+
+/// What was learnt of a connection's account: `state/connections/<connection>.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learnt {
+    /// The account.
+    pub account: String,
+    /// The cheapest way onto a list that works there.
+    pub way: crate::delivery::lane::Way,
+    /// When it was learnt.
+    pub at: Timestamp,
+}
+
+/// Where things lie.
+pub mod keys {
+    /// A segment's name as a part of a key: letters, digits, `.`, `_`, `-` stay, everything else is %XX.
+    pub fn part(name: &str) -> String {
+        let mut part = String::new();
+        for byte in name.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => part.push(char::from(byte)),
+                byte => part.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        if part.starts_with('.') { format!("%2E{}", part.trim_start_matches('.')) } else { part }
+    }
+
+    /// A run's folder, with its `/`. The export is in the run's id.
+    pub fn run(run_id: &str) -> String {
+        format!("runs/{}/{run_id}/", super::export_of(run_id).unwrap_or("unknown"))
+    }
+
+    /// One of a run's objects.
+    pub fn of_run(run_id: &str, name: &str) -> String {
+        format!("{}{name}", run(run_id))
+    }
+
+    /// The results of one range of a lane.
+    pub fn results(run_id: &str, lane: u32, range: usize) -> String {
+        of_run(run_id, &format!("results/{lane:03}/{range:06}.ndjson"))
+    }
+
+    /// The calls of a lane: how many, and how many in a row confirmed nothing.
+    pub fn calls(run_id: &str, lane: u32) -> String {
+        of_run(run_id, &format!("results/{lane:03}/calls.json"))
+    }
+
+    /// A segment's members.
+    pub fn members(export: &str, segment: &str) -> String {
+        format!("state/{export}/{}/members.gz", part(segment))
+    }
+
+    /// A segment's last applied drop.
+    pub fn order(export: &str, segment: &str) -> String {
+        format!("state/{export}/{}/order.json", part(segment))
+    }
+
+    /// The run of an export that has not reached its finish.
+    pub fn unfinished(export: &str) -> String {
+        format!("state/{export}/unfinished.json")
+    }
+
+    /// What was learnt of a connection's account.
+    pub fn learnt(connection: &str) -> String {
+        format!("state/connections/{connection}.json")
+    }
+
+    /// Names of a run's objects that hold personal data and go away with its end.
+    pub fn is_passing(name: &str) -> bool {
+        name.starts_with("chunks/") || name.starts_with("rejects/") || name.starts_with("results/")
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::collections::BTreeMap;
+
+        use super::*;
+
+        #[test]
+        fn segments_names_become_safe_keys() {
+            assert_eq!(part("News letter/ä"), "News%20letter%2F%C3%A4");
+            assert_eq!(part(".."), "%2E");
+            let all: BTreeMap<_, _> = [(members("e", "a b"), 1), (members("e", "a%20b"), 2)].into();
+            assert_eq!(all.len(), 2);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_id_names_its_export_and_sorts_by_time() {
+        let id = run_id("2026-11-23T06:00:00Z".parse().unwrap(), "news-letter", "x");
+        assert!(id.starts_with("20261123T060000Z-news-letter-"), "{id}");
+        assert_eq!(export_of(&id), Some("news-letter"));
+        assert_eq!(id, run_id("2026-11-23T06:00:00.9Z".parse().unwrap(), "news-letter", "x"));
+        assert!(run_id(Timestamp::MAX, &"e".repeat(32), "x").len() <= 80);
+        assert_eq!(keys::of_run(&id, "run.json"), format!("runs/news-letter/{id}/run.json"));
+    }
+}

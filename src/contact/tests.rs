@@ -1,5 +1,7 @@
 //! Every rule of a row's way to a contact. Names of tests are claims.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

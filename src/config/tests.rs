@@ -163,6 +163,16 @@ fn schedules_look_like_eventbridge_scheduler_expressions() {
 }
 
 #[test]
+fn a_date_format_gives_back_what_was_written_in_it() {
+    for good in ["%m/%d/%Y", "%d.%m.%y", "%m/%d/%Y %I:%M %p", "%Y%m%d %H:%M:%S %z", "%d %b %Y %H:%M", "%s"] {
+        assert_eq!(checks::date_format(good), None, "{good}");
+    }
+    for bad in ["", "%d/%m", "%H:%M", "%d/%m/%Y %I:%M", "%d/%m/%Y %M", "%F %T %Q", "dd/mm/yyyy", "%"] {
+        assert!(checks::date_format(bad).is_some(), "{bad}");
+    }
+}
+
+#[test]
 fn an_opt_out_is_never_cleared() {
     let changes = [(at(EXPORT, "match/clear_empty"), json!(true)), (at(EXPORT, "match/unsubscribed"), json!("OptOut"))];
     let changes: Vec<(&str, Value)> = changes.iter().map(|(path, value)| (path.as_str(), value.clone())).collect();

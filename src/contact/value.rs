@@ -175,13 +175,11 @@ pub(crate) fn timestamp_in(text: &str, format: &str) -> Result<Timestamp, Misfit
     if let Ok(moment) = parts.to_timestamp() {
         return Ok(moment);
     }
-    let date = parts.to_date().map_err(|_| Misfit::Format)?;
-    // A format without hour has no time; one with half a time is no format.
-    let time = match parts.hour() {
-        Some(_) => parts.to_time().map_err(|_| Misfit::Format)?,
-        None => jiff::civil::Time::midnight(),
-    };
-    in_utc(date.to_datetime(time)).map_err(|_| Misfit::Format)
+    // A zone by its name would be left out without a word.
+    if parts.iana_time_zone().is_some() {
+        return Err(Misfit::Format);
+    }
+    in_utc(parts.to_datetime().map_err(|_| Misfit::Format)?).map_err(|_| Misfit::Format)
 }
 
 fn in_utc(moment: DateTime) -> Result<Timestamp, Misfit> {

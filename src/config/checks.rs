@@ -1,5 +1,9 @@
 //! What a name, an address, a prefix, a schedule must look like. Each check says what is wrong, or nothing.
 
+use jiff::civil;
+use jiff::fmt::strtime;
+use jiff::tz::{Offset, TimeZone};
+
 /// The pattern of the names of connections and exports.
 pub(super) const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9-]{0,31}$";
 
@@ -89,7 +93,7 @@ pub(super) fn schedule(expression: &str) -> Option<&'static str> {
         return (fields != 6).then_some("cron(...) takes six fields: minutes hours day month weekday year");
     }
     if let Some(at) = inner("at") {
-        return at.parse::<jiff::civil::DateTime>().is_err().then_some("at(...) takes yyyy-mm-ddThh:mm:ss");
+        return at.parse::<civil::DateTime>().is_err().then_some("at(...) takes yyyy-mm-ddThh:mm:ss");
     }
     Some("must be rate(...), cron(...) or at(...)")
 }
@@ -101,12 +105,18 @@ pub(super) fn time_zone(name: &str) -> Option<&'static str> {
     unknown.then_some("is not a known time zone")
 }
 
-/// A date format that can be written and read back.
+/// A date format that gives back the moment that was written in it, or at least its day: one that takes 5 pm for 5 am
+/// does not.
 pub(super) fn date_format(format: &str) -> Option<&'static str> {
-    let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
-    let written = jiff::fmt::strtime::format(format, &sample);
-    let read = written.map(|text| crate::contact::value::timestamp_in(&text, format).is_ok());
-    (!read.unwrap_or(false)).then_some("is not a date format that can be read, such as %d/%m/%Y")
+    let afternoon = civil::date(2001, 12, 23).at(17, 45, 58, 0);
+    let day = civil::date(2001, 12, 23).at(0, 0, 0, 0);
+    let reads = || {
+        let sample = afternoon.to_zoned_datetime(TimeZone::UTC).ok()?;
+        let text = strtime::format(format, &sample).ok()?;
+        let read = Offset::UTC.to_datetime(crate::contact::value::timestamp_in(&text, format).ok()?);
+        Some(read == day || (read.date(), read.hour()) == (afternoon.date(), afternoon.hour()))
+    };
+    (reads() != Some(true)).then_some("is not a date format that can be read, such as %d/%m/%Y")
 }
 
 /// Whether a text has the shape of an API key, and so is no name of a secret.

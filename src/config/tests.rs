@@ -1,5 +1,7 @@
 //! Every rule of `exports.json`. Names of tests are claims.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -157,6 +159,16 @@ fn schedules_look_like_eventbridge_scheduler_expressions() {
     );
     for bad in ["rate(1hour)", "rate(1 week)", "cron(* * *)", "at()", "rate(1 hour", "0 6 * * *"] {
         assert!(!schedule(bad), "{bad}");
+    }
+}
+
+#[test]
+fn a_date_format_gives_back_what_was_written_in_it() {
+    for good in ["%m/%d/%Y", "%d.%m.%y", "%m/%d/%Y %I:%M %p", "%Y%m%d %H:%M:%S %z", "%d %b %Y %H:%M", "%s"] {
+        assert_eq!(checks::date_format(good), None, "{good}");
+    }
+    for bad in ["", "%d/%m", "%H:%M", "%d/%m/%Y %I:%M", "%d/%m/%Y %M", "%F %T %Q", "dd/mm/yyyy", "%"] {
+        assert!(checks::date_format(bad).is_some(), "{bad}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which email addresses are sent, and when two of them are one.
 //!
 //! Internationalised addresses are accepted as they are written: local parts in UTF-8 (RFC 6531) and domains in
-//! Unicode or punycode. Two spellings of one domain, Unicode and punycode, count as two addresses, as in Autopilot.
+//! Unicode or punycode. Two spellings of one domain, Unicode and punycode, count as two addresses.
 
 use email_address::{EmailAddress, Options};
 
@@ -13,10 +13,14 @@ pub const MAX_BYTES: usize = 254;
 /// display name, no address literal, nothing invisible.
 pub fn is_valid(address: &str) -> bool {
     let options = Options { minimum_sub_domains: 2, allow_domain_literal: false, allow_display_text: false };
+    let is_unfit = match address.is_ascii() {
+        true => address.bytes().any(|byte| byte <= b' ' || byte == 0x7f),
+        false => address.chars().any(is_unfit),
+    };
     address.len() <= MAX_BYTES
-        && !address.chars().any(is_unfit)
-        && EmailAddress::parse_with_options(address, options).is_ok()
+        && !is_unfit
         && address.rsplit_once('@').is_some_and(|(_, domain)| is_host(domain))
+        && EmailAddress::parse_with_options(address, options).is_ok()
 }
 
 /// Writes `address` as it is compared: in lower case. Replaces what `normal` held.

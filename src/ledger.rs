@@ -23,6 +23,15 @@ pub struct Sent {
     pub seconds: Seconds,
 }
 
+impl Sent {
+    /// Adds the requests of another part of the run.
+    pub fn add(&mut self, other: &Self) {
+        self.requests.add(&other.requests);
+        self.seconds.add(&other.seconds);
+        self.requests.peak_per_second = self.seconds.peak();
+    }
+}
+
 /// The results of one range, while a lane works on it.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {

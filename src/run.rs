@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Counts;
 use crate::plan::deal::Chunk;
-use crate::state::hex;
+use crate::state::{Header, hex};
 
 /// What started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,9 @@ pub struct SegmentRecord {
     pub time: Option<Timestamp>,
     /// The key of the `model.json` that describes it.
     pub model: Option<String>,
+    /// Of what the state was before the run.
+    #[serde(default)]
+    pub state: Option<Header>,
     /// What was counted.
     pub counts: Counts,
 }
@@ -146,6 +149,30 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// A run that begins at `at`: its sources are fixed, its plan is not made.
+    pub fn begin(
+        request: &RunRequest,
+        connection: &str,
+        config_digest: String,
+        segments: Vec<SegmentRecord>,
+        sources: Vec<SourceRecord>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            request: request.clone(),
+            connection: connection.to_owned(),
+            started_at: at,
+            stage: Stage::Preparing,
+            config_digest,
+            sources,
+            segments,
+            chunks: Vec::new(),
+            reject_parts: 0,
+            guards_passed_over: Vec::new(),
+            profiles: 0,
+        }
+    }
+
     /// All segments' counts together.
     pub fn counts(&self) -> Counts {
         let mut all = Counts::default();

@@ -151,7 +151,8 @@ impl Lane {
                 (Errand::Leaver, Marked::List { .. }) => {
                     self.ready.push_back((Todo::Remove(at), 0))
                 }
-                (Errand::Leaver, _) => self.ready.push_back((Todo::Look(at), 0)),
+                (Errand::Leaver, Marked::Field(_)) => self.ready.push_back((Todo::Look(at), 0)),
+                (Errand::Leaver, Marked::None) => {}
                 (Errand::Joiner, Marked::List { .. }) if self.way == Way::Single => {
                     self.ready.push_back((Todo::Alone(at), 0));
                 }

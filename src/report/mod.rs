@@ -1,0 +1,236 @@
+//! What became of a run: `report.json`, the page, the rejects.
+
+pub mod html;
+pub mod rejects;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::contact::RejectCode;
+use crate::delivery::call::Requests;
+use crate::delivery::lane::Way;
+use crate::error::Kind;
+use crate::plan::Counts;
+use crate::run::{RunRecord, Trigger};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every row that was to be sent was confirmed.
+    Succeeded,
+    /// Every row was confirmed or rejected.
+    SucceededWithRejects,
+    /// Autopilot holds everything already.
+    NothingToDo,
+    /// A newer drop was applied before.
+    Superseded,
+    /// A guard stopped the run.
+    StoppedByGuard,
+    /// Something else stopped it, or rows are pending.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name, as it stands in the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::SucceededWithRejects => "succeeded_with_rejects",
+            Self::NothingToDo => "nothing_to_do",
+            Self::Superseded => "superseded",
+            Self::StoppedByGuard => "stopped_by_guard",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Every row's outcome, counted. `read = delivered + unchanged + rejected + suppressed + pending`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Rows read.
+    pub read: u64,
+    /// Confirmed by Autopilot.
+    pub delivered: u64,
+    /// Known to be there already.
+    pub unchanged: u64,
+    /// Not deliverable, each with its reason.
+    pub rejected: u64,
+    /// Kept from being sent by the configuration.
+    pub suppressed: u64,
+    /// Not sent, or sent without a confirmation; the next run sends them.
+    pub pending: u64,
+}
+
+impl Rows {
+    /// Promise 1.
+    pub fn add_up(&self) -> bool {
+        self.read == self.delivered + self.unchanged + self.rejected + self.suppressed + self.pending
+    }
+}
+
+/// Who came, changed and went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// New to the export.
+    pub joiners: u64,
+    /// With other mapped fields.
+    pub changed: u64,
+    /// Gone from the drop.
+    pub leavers: u64,
+    /// Gone from the drop, but kept, because rows of it could not be read or it is not the whole segment.
+    pub leavers_withheld: u64,
+}
+
+/// A file or object that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub version: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Who must act.
+    pub kind: Kind,
+    /// What, where, what to do.
+    pub message: String,
+}
+
+/// `report.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The run.
+    pub run_id: String,
+    /// The export.
+    pub export: String,
+    /// The connection; empty where the run did not get that far.
+    pub connection: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What started it.
+    pub trigger: Trigger,
+    /// Rows.
+    pub rows: Rows,
+    /// Members.
+    pub members: Members,
+    /// Rejected rows by reason.
+    pub rejects: BTreeMap<RejectCode, u64>,
+    /// Requests.
+    pub requests: Requests,
+    /// What was read.
+    pub sources: Vec<Source>,
+    /// Digest of the configuration.
+    pub config_digest: String,
+    /// Guards that were passed over.
+    pub guards_passed_over: Vec<String>,
+    /// How joiners got on their lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_way: Option<Way>,
+    /// Why the run failed or was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failed>,
+    /// What people should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// What Autopilot confirmed or refused in a run.
+#[derive(Clone, Debug, Default)]
+pub struct Confirmed {
+    /// Rows delivered.
+    pub delivered: u64,
+    /// Rows refused.
+    pub refused: u64,
+    /// Requests.
+    pub requests: Requests,
+    /// How joiners got on their lists.
+    pub way: Option<Way>,
+    /// What people should know.
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    /// The report of a run that got as far as its record.
+    pub fn of(run: &RunRecord, confirmed: Confirmed, error: Option<Failed>, finished_at: Timestamp) -> Self {
+        let counts = run.counts();
+        let to_send = counts.joiners + counts.changed;
+        let rows = Rows {
+            read: counts.read,
+            delivered: confirmed.delivered,
+            unchanged: counts.unchanged,
+            rejected: counts.rejected() + confirmed.refused,
+            suppressed: counts.suppressed,
+            pending: to_send.saturating_sub(confirmed.delivered + confirmed.refused),
+        };
+        let mut rejects: BTreeMap<RejectCode, u64> = RejectCode::ALL.into_iter().map(|code| (code, 0)).collect();
+        rejects.extend(counts.rejects.clone());
+        rejects.insert(RejectCode::Refused, confirmed.refused);
+        let mut warnings = confirmed.warnings;
+        if counts.leavers_withheld > 0 {
+            warnings.push(format!("{} leavers are withheld", counts.leavers_withheld));
+        }
+        Self {
+            run_id: run.request.run_id.clone(),
+            export: run.request.export.clone(),
+            connection: run.connection.clone(),
+            outcome: outcome(run, &counts, &rows, error.as_ref()),
+            started_at: run.started_at,
+            finished_at,
+            trigger: run.request.trigger,
+            rows,
+            members: Members {
+                joiners: counts.joiners,
+                changed: counts.changed,
+                leavers: counts.leavers,
+                leavers_withheld: counts.leavers_withheld,
+            },
+            rejects,
+            requests: confirmed.requests,
+            sources: run
+                .sources
+                .iter()
+                .map(|source| Source { key: source.key.clone(), version: source.version.clone(), bytes: source.bytes })
+                .collect(),
+            config_digest: run.config_digest.clone(),
+            guards_passed_over: run.guards_passed_over.clone(),
+            list_way: confirmed.way,
+            error,
+            warnings,
+        }
+    }
+
+    /// The exit code of the command line.
+    pub fn exit_code(&self) -> u8 {
+        match (self.outcome, &self.error) {
+            (Outcome::Succeeded | Outcome::NothingToDo | Outcome::Superseded, _) => 0,
+            (Outcome::SucceededWithRejects, _) => 1,
+            (Outcome::StoppedByGuard, _) => Kind::Guard.exit_code(),
+            (Outcome::Failed, Some(error)) => error.kind.exit_code(),
+            (Outcome::Failed, None) => Kind::Unavailable.exit_code(),
+        }
+    }
+}
+
+fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, error: Option<&Failed>) -> Outcome {
+    match error {
+        Some(Failed { kind: Kind::Guard, .. }) => Outcome::StoppedByGuard,
+        Some(_) => Outcome::Failed,
+        None if run.sources.is_empty() => Outcome::Superseded,
+        None if rows.pending > 0 => Outcome::Failed,
+        None if counts.joiners + counts.changed + counts.leavers == 0 => Outcome::NothingToDo,
+        None if rows.rejected > 0 => Outcome::SucceededWithRejects,
+        None => Outcome::Succeeded,
+    }
+}

@@ -1,0 +1,82 @@
+//! `rejects.csv`: the rows that were not delivered, their columns as they were, and why. `retry` takes it as it is.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Kind, Result};
+use crate::plan::draw::RejectLine;
+use crate::run::RunRecord;
+
+/// What follows the original columns.
+pub const ADDED: [&str; 6] = ["export", "segment", "reject_code", "reject_reason", "source", "line"];
+
+/// Writes the rejects of one run; its sources may have different columns.
+#[derive(Debug)]
+pub struct Rejects {
+    csv: csv::Writer<Vec<u8>>,
+    export: String,
+    /// Per source: its key, its segment, and where each of its columns stands in the file.
+    sources: Vec<(String, String, Vec<usize>)>,
+    width: usize,
+}
+
+fn unwritable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::Bug, "finish", "rejects.csv", "cannot be written").because(cause)
+}
+
+impl Rejects {
+    /// Begins the file with its header: all sources' columns, then [`ADDED`].
+    ///
+    /// # Errors
+    /// Never in practice: it writes to memory.
+    pub fn new(run: &RunRecord) -> Result<Self> {
+        let mut header: Vec<&str> = Vec::new();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut sources = Vec::new();
+        for source in &run.sources {
+            let columns = source.columns.iter().map(|column| {
+                *places.entry(column).or_insert_with(|| {
+                    header.push(column);
+                    header.len() - 1
+                })
+            });
+            let columns = columns.collect();
+            let segment = run.segments.get(source.segment).map(|segment| segment.name.clone()).unwrap_or_default();
+            sources.push((source.key.clone(), segment, columns));
+        }
+        let width = header.len();
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        // A column that is named like one of ours would be written twice; ours stand last and are the ones to read.
+        csv.write_record(header.iter().copied().chain(ADDED)).map_err(unwritable)?;
+        Ok(Self { csv, export: run.request.export.clone(), sources, width })
+    }
+
+    /// Adds one row.
+    ///
+    /// # Errors
+    /// Kind `bug`, where the line is not what this program keeps.
+    pub fn line(&mut self, json: &str) -> Result<()> {
+        let line: RejectLine = serde_json::from_str(json).map_err(unwritable)?;
+        let cells: Vec<String> = serde_json::from_str(line.row.get()).map_err(unwritable)?;
+        let (key, segment, places) =
+            self.sources.get(line.source).ok_or_else(|| unwritable("a row of an unknown source"))?;
+        let mut record = vec![String::new(); self.width.max(1)];
+        for (n, cell) in cells.into_iter().enumerate() {
+            // The text of a malformed row, which has no columns, goes where the first column is.
+            if let Some(place) = record.get_mut(places.get(n).copied().unwrap_or_default()) {
+                *place = cell;
+            }
+        }
+        record.truncate(self.width);
+        let number = line.line.to_string();
+        let added = [&self.export, segment, line.code.name(), &line.reason, key.as_str(), &number];
+        self.csv.write_record(record.iter().map(String::as_str).chain(added)).map_err(unwritable)
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// Never in practice: it writes to memory.
+    pub fn finish(self) -> Result<Vec<u8>> {
+        self.csv.into_inner().map_err(|cause| unwritable(cause.to_string()))
+    }
+}

@@ -1,0 +1,141 @@
+//! Asks Autopilot a few things in order, at the connection's pace, and again where the answer was unclear.
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use secrecy::ExposeSecret;
+
+use crate::config::Connection;
+use crate::delivery::backoff;
+use crate::delivery::call::{Answer, Call};
+use crate::delivery::lane::denied;
+use crate::delivery::pace::{Pace, after};
+use crate::error::{Error, Kind, Result};
+use crate::ledger::Sent;
+use crate::ports::{Autopilot, Clock, Event, SecretSource, Secrets, Watcher, World};
+use std::time::Duration;
+
+/// How long one answer may take.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Asks one connection's account.
+pub struct Asker<'w, W: World> {
+    world: &'w W,
+    connection: &'w Connection,
+    secrets: Secrets,
+    stage: &'static str,
+    pace: Pace,
+    /// What was asked so far.
+    pub sent: Sent,
+}
+
+impl<'w, W: World> Asker<'w, W> {
+    /// For this connection; errors name `stage`.
+    ///
+    /// # Errors
+    /// Those of the secrets.
+    pub async fn new(world: &'w W, connection: &'w Connection, stage: &'static str) -> Result<Self> {
+        let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
+        let pace = Pace::new(connection.requests_per_second, 1, 0, world.clock().now());
+        Ok(Self { world, connection, secrets, stage, pace, sent: Sent::default() })
+    }
+
+    fn clock(&self) -> &'w Clock {
+        self.world.clock()
+    }
+
+    /// Asks one thing.
+    ///
+    /// # Errors
+    /// Kind `access`, `throttled` or `unavailable`; every other answer is the caller's to judge.
+    pub async fn ask(&mut self, call: Call) -> Result<Answer> {
+        let mut answers = self.ask_all(vec![call]).await?;
+        answers.pop().ok_or_else(|| Error::new(Kind::Bug, self.stage, "Autopilot", "gave no answer"))
+    }
+
+    /// Asks several things at once; the answers are in the calls' order.
+    ///
+    /// # Errors
+    /// As [`Asker::ask`].
+    pub async fn ask_all(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
+        let mut answers: Vec<Option<Answer>> = calls.iter().map(|_| None).collect();
+        let end = after(self.clock().now(), Duration::from_secs(self.connection.patience_seconds));
+        let mut troubles = 0;
+        let mut renewed = false;
+        loop {
+            let mut flying = FuturesUnordered::new();
+            for (number, call) in calls.iter().enumerate() {
+                if answers.get(number).is_some_and(Option::is_some) {
+                    continue;
+                }
+                self.wait_for_slot().await;
+                self.sent.requests.count(call.counted());
+                self.sent.seconds.count(self.clock().now());
+                self.world.watcher().saw(Event::Request);
+                let (key, base) = (self.secrets.api_key.clone(), self.connection.base_url.as_deref());
+                let patience = Duration::from_secs(self.connection.patience_seconds);
+                let autopilot = self.world.autopilot();
+                flying.push(async move {
+                    (number, autopilot.call(base, &key, call, ANSWER_WITHIN.min(patience)).await)
+                });
+            }
+            let mut wait = Duration::ZERO;
+            let mut last = None;
+            while let Some((number, answer)) = flying.next().await {
+                match answer {
+                    Answer::Denied => last = Some(Answer::Denied),
+                    Answer::Throttled(asked) => {
+                        self.sent.requests.throttled += 1;
+                        wait = wait.max(asked.unwrap_or_else(|| backoff::wait(troubles + 1, fastrand::f64())));
+                        last = Some(Answer::Throttled(None));
+                    }
+                    Answer::Unclear(what) => {
+                        wait = wait.max(backoff::wait(troubles + 1, fastrand::f64()));
+                        last = Some(Answer::Unclear(what));
+                    }
+                    settled => {
+                        if let Some(place) = answers.get_mut(number) {
+                            *place = Some(settled);
+                        }
+                    }
+                }
+            }
+            drop(flying);
+            let Some(trouble) = last else { return Ok(answers.into_iter().flatten().collect()) };
+            let until = after(self.clock().now(), wait);
+            match trouble {
+                Answer::Denied if renewed || !self.renew_key().await? => return Err(denied(self.stage)),
+                Answer::Denied => renewed = true,
+                Answer::Throttled(_) if until >= end => {
+                    return Err(self.gave_up(Kind::Throttled, "429, too many requests"));
+                }
+                Answer::Unclear(what) if until >= end => return Err(self.gave_up(Kind::Unavailable, what)),
+                _ => {}
+            }
+            troubles += 1;
+            self.sent.requests.retried += answers.iter().filter(|answer| answer.is_none()).count() as u64;
+            self.clock().sleep_until(until).await;
+        }
+    }
+
+    fn gave_up(&self, kind: Kind, last: &str) -> Error {
+        let what = format!("does not answer within {} s; last: {last}", self.connection.patience_seconds);
+        Error::new(kind, self.stage, "Autopilot", what).to_do("run again later; nothing that was confirmed is lost")
+    }
+
+    async fn renew_key(&mut self) -> Result<bool> {
+        let again = self.world.secrets().secrets(&self.connection.name, &self.connection.secret, true).await?;
+        let changed = again.api_key.expose_secret() != self.secrets.api_key.expose_secret();
+        self.secrets = again;
+        Ok(changed)
+    }
+
+    async fn wait_for_slot(&mut self) {
+        loop {
+            let now = self.clock().now();
+            let at = self.pace.next(now);
+            if at <= now {
+                return self.pace.take(now);
+            }
+            self.clock().sleep_until(at).await;
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! deliver: works through one lane's ranges, judges every row, checkpoints, and stops short of its time limit.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::future::{Fuse, FusedFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::ask::ANSWER_WITHIN;
+use super::open::{OpenRecord, lost_lease};
+use super::workflow::Stop;
+use super::{export_of, read_json, write_json};
+use crate::config::{Config, Connection, Export};
+use crate::delivery::call::{Answer, Call};
+use crate::delivery::lane::{Lane, Outcome, Span, Wants};
+use crate::delivery::pace::{Pace, after};
+use crate::delivery::row::{self, Errand};
+use crate::error::{Error, Kind, Result};
+use crate::ledger::{self, Ledger, Results};
+use crate::plan::deal::Range;
+use crate::ports::{Autopilot, Condition, Event, Leases, SecretSource, Secrets, Store, Watcher, World};
+use crate::run::{RunRecord, RunRequest, keys};
+use crate::state::Marked;
+
+/// Calls in flight at most: at 20 requests a second and 3 s an answer, one lane has 60.
+const IN_FLIGHT: usize = 96;
+/// Calls ready to leave below which the next range is fetched.
+const LOW: usize = 24;
+/// Rows that are judged before they are saved, at most, and how long they may wait for it.
+const CHECKPOINT_ROWS: u32 = 100;
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(2);
+/// Left of the time limit for the last checkpoint and the answer.
+const RESERVE: Duration = Duration::from_millis(1500);
+/// How often the lease is renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(15);
+
+/// When a deliver call must have ended.
+#[derive(Clone, Debug, Default)]
+pub struct Limit {
+    /// The function's own time limit; none on one machine.
+    pub until: Option<Timestamp>,
+    /// A person's wish to stop.
+    pub stop: Stop,
+}
+
+/// What deliver says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// Whether the lane is through.
+    pub done: bool,
+    /// The run.
+    pub run_id: String,
+    /// The lane.
+    pub lane: u32,
+}
+
+/// A lane's calls so far.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Calls {
+    calls: u32,
+    /// Calls in a row that confirmed nothing.
+    barren: u32,
+}
+
+/// Goes on with a lane until it is through or the limit is near.
+///
+/// # Errors
+/// Kind `access`, `throttled`, `unavailable`, `guard`; what was confirmed until then is saved.
+pub async fn deliver<W: World>(
+    world: &W,
+    config: &Config,
+    request: &RunRequest,
+    lane: u32,
+    limit: &Limit,
+) -> Result<Delivered> {
+    let run_id = request.run_id.as_str();
+    let store = world.store();
+    let told = |done| Delivered { done, run_id: run_id.into(), lane };
+    let (export, connection) = export_of(config, &request.export)?;
+    connection.may_send(export)?;
+    // A late or repeated call, after the run's end or beside another run, does nothing.
+    if !world.leases().renew(&connection.name, run_id).await? {
+        return Ok(told(true));
+    }
+    let missing = || Error::new(Kind::BadRequest, "deliver", run_id, "is not open").to_do("open it first");
+    let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
+    let opened: OpenRecord = read_json(store, &keys::of_run(run_id, "open.json")).await?.ok_or_else(missing)?;
+    let Some(ranges) = opened.lanes.get(lane as usize) else {
+        return Err(Error::new(Kind::BadRequest, "deliver", run_id, format!("has no lane {lane}")));
+    };
+    let calls_key = keys::calls(run_id, lane);
+    let mut calls: Calls = read_json(store, &calls_key).await?.unwrap_or_default();
+    let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
+    let mut work = Work::new(world, (export, connection), (&run, &opened), (lane, ranges), secrets, limit);
+    let worked = work.go_on().await;
+    work.save_all().await?;
+    let done = worked?;
+    calls.calls += 1;
+    calls.barren = if work.confirmed == 0 && !done { calls.barren + 1 } else { 0 };
+    write_json(store, &calls_key, &calls).await?;
+    if calls.barren >= 2 && !limit.stop.is_wanted() {
+        let what = "confirmed nothing in two calls in a row";
+        return Err(Error::new(Kind::Unavailable, "deliver", "Autopilot", what)
+            .to_do("what is pending is sent by the next run"));
+    }
+    Ok(told(done))
+}
+
+type Flying<'w> = Pin<Box<dyn Future<Output = (u64, usize, Answer)> + Send + 'w>>;
+type Saving<'w> = Fuse<Pin<Box<dyn Future<Output = Result<()>> + Send + 'w>>>;
+type Loading<'w> = Fuse<Pin<Box<dyn Future<Output = Result<(usize, Span, Results)>> + Send + 'w>>>;
+
+/// One deliver call at work.
+struct Work<'w, W: World> {
+    world: &'w W,
+    export: &'w Export,
+    connection: &'w Connection,
+    run: &'w RunRecord,
+    opened: &'w OpenRecord,
+    number: u32,
+    ranges: &'w [Range],
+    secrets: Secrets,
+    limit: &'w Limit,
+    lane: Lane,
+    pace: Pace,
+    next_range: usize,
+    ledgers: BTreeMap<usize, Ledger>,
+    /// The range that requests are counted to.
+    counted_to: usize,
+    unsaved_since: Option<Timestamp>,
+    confirmed: u64,
+    refused: u64,
+}
+
+impl<'w, W: World> Work<'w, W> {
+    fn new(
+        world: &'w W,
+        (export, connection): (&'w Export, &'w Connection),
+        (run, opened): (&'w RunRecord, &'w OpenRecord),
+        (number, ranges): (u32, &'w [Range]),
+        secrets: Secrets,
+        limit: &'w Limit,
+    ) -> Self {
+        let now = world.clock().now();
+        let patience = Duration::from_secs(connection.patience_seconds);
+        let lanes = u32::try_from(opened.lanes.len()).unwrap_or(1);
+        let seed = u64::from(number) ^ u64::try_from(now.as_nanosecond()).unwrap_or_default();
+        Self {
+            world,
+            export,
+            connection,
+            run,
+            opened,
+            number,
+            ranges,
+            secrets,
+            limit,
+            lane: Lane::new(opened.way, patience, now, seed),
+            pace: Pace::new(connection.requests_per_second, lanes, number, now),
+            next_range: 0,
+            ledgers: BTreeMap::new(),
+            counted_to: 0,
+            unsaved_since: None,
+            confirmed: 0,
+            refused: 0,
+        }
+    }
+
+    /// Works until the lane is through (`true`) or the limit is near (`false`).
+    async fn go_on(&mut self) -> Result<bool> {
+        let world = self.world;
+        let clock = world.clock();
+        let hard = self.limit.until.map_or(Timestamp::MAX, |until| {
+            until.checked_sub(jiff::SignedDuration::try_from(RESERVE).unwrap_or_default()).unwrap_or(until)
+        });
+        let mut flying: FuturesUnordered<Flying<'w>> = FuturesUnordered::new();
+        let mut loading: Loading<'w> = Fuse::terminated();
+        let mut saving: Saving<'w> = Fuse::terminated();
+        let mut renewal = std::pin::pin!(clock.sleep_until(after(clock.now(), RENEW_EVERY)).fuse());
+        let mut slowest = Duration::from_millis(500);
+        loop {
+            let now = clock.now();
+            // Stop sending while the answers to what is out can still come.
+            let stopping = self.limit.stop.is_wanted() || after(now, slowest) >= hard;
+            if stopping && (flying.is_empty() || now >= hard) {
+                return Ok(false);
+            }
+            if !stopping && loading.is_terminated() && self.next_range < self.ranges.len() && self.lane.ready() < LOW {
+                loading = self.load().boxed().fuse();
+            }
+            if saving.is_terminated() && self.is_checkpoint_due(now) {
+                saving = self.save().boxed().fuse();
+            }
+            let mut wake = hard;
+            if !stopping {
+                match self.lane.wants(now)? {
+                    Wants::Send if flying.len() < IN_FLIGHT => {
+                        let at = self.pace.next(now);
+                        if at <= now {
+                            self.pace.take(now);
+                            flying.extend(self.send(now, hard));
+                            continue;
+                        }
+                        wake = wake.min(at);
+                    }
+                    Wants::Wait(at) => wake = wake.min(at),
+                    Wants::Rows if self.next_range >= self.ranges.len() && loading.is_terminated() => return Ok(true),
+                    _ => {}
+                }
+            }
+            tokio::select! {
+                biased;
+                Some((call, range, answer)) = flying.next() => {
+                    let took = clock.now();
+                    slowest = slowest.max(Duration::try_from(took.duration_since(now)).unwrap_or_default());
+                    self.answered(call, range, answer).await?;
+                }
+                loaded = &mut loading => {
+                    let (range, span, results) = loaded?;
+                    self.loaded(range, span, &results);
+                }
+                saved = &mut saving => saved?,
+                () = &mut renewal => {
+                    if !world.leases().renew(&self.connection.name, &self.run.request.run_id).await? {
+                        return Err(lost_lease("deliver", &self.connection.name));
+                    }
+                    renewal.set(clock.sleep_until(after(clock.now(), RENEW_EVERY)).fuse());
+                }
+                () = self.limit.stop.wanted(), if !stopping => {}
+                () = clock.sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// The next call, on its way.
+    fn send(&mut self, now: Timestamp, hard: Timestamp) -> Option<Flying<'w>> {
+        let (number, call) = self.lane.take(now)?;
+        let range = self.counted_to;
+        let sent = &mut self.ledgers.entry(range).or_default().sent;
+        sent.requests.count(call.counted());
+        sent.seconds.count(now);
+        self.world.watcher().saw(Event::Request);
+        Some(self.fly(number, range, call, hard))
+    }
+
+    fn fly(&self, number: u64, range: usize, call: Call, hard: Timestamp) -> Flying<'w> {
+        let (world, connection) = (self.world, self.connection);
+        let key = self.secrets.api_key.clone();
+        let left = Duration::try_from(hard.duration_since(world.clock().now())).unwrap_or_default();
+        let patience = Duration::from_secs(connection.patience_seconds);
+        let within = ANSWER_WITHIN.min(patience).min(left);
+        Box::pin(async move {
+            let answer = world.autopilot().call(connection.base_url.as_deref(), &key, &call, within).await;
+            (number, range, answer)
+        })
+    }
+
+    async fn answered(&mut self, number: u64, range: usize, answer: Answer) -> Result<()> {
+        let answer = match answer {
+            Answer::Denied if self.renew_key().await? => Answer::Unclear("the key was renewed"),
+            answer => answer,
+        };
+        let requests = &mut self.ledgers.entry(range).or_default().sent.requests;
+        match answer {
+            Answer::Throttled(_) => {
+                requests.throttled += 1;
+                requests.retried += 1;
+            }
+            Answer::Unclear(_) => requests.retried += 1,
+            _ => {}
+        }
+        let now = self.world.clock().now();
+        self.lane.answer(number, answer, now)?;
+        self.enter(now);
+        self.watch_refusals()
+    }
+
+    async fn renew_key(&mut self) -> Result<bool> {
+        let again = self.world.secrets().secrets(&self.connection.name, &self.connection.secret, true).await?;
+        let changed = again.api_key.expose_secret() != self.secrets.api_key.expose_secret();
+        self.secrets = again;
+        Ok(changed)
+    }
+
+    /// Enters the lane's verdicts in their ranges' ledgers.
+    fn enter(&mut self, now: Timestamp) {
+        let verdicts = self.lane.verdicts();
+        if verdicts.is_empty() {
+            return;
+        }
+        self.unsaved_since.get_or_insert(now);
+        self.world.watcher().saw(Event::Settled(verdicts.len() as u64));
+        for verdict in verdicts {
+            let range = verdict.span as usize;
+            let errand = self.errand(range);
+            self.confirmed += u64::from(!matches!(verdict.outcome, Outcome::Refused(_)));
+            self.refused += u64::from(matches!(verdict.outcome, Outcome::Refused(_)) && errand != Errand::Leaver);
+            self.ledgers.entry(range).or_default().enter(errand, &verdict);
+        }
+    }
+
+    fn errand(&self, range: usize) -> Errand {
+        let chunk = self.ranges.get(range).and_then(|range| self.run.chunks.get(range.chunk));
+        chunk.map_or(Errand::Changed, |chunk| chunk.errand)
+    }
+
+    /// The guard that watches refusals as they come.
+    fn watch_refusals(&self) -> Result<()> {
+        const NAME: &str = "max_reject_share";
+        let limit = self.export.guards.max_reject_share;
+        let counts = self.run.counts();
+        let (rejected, read) = (counts.rejected() + self.refused, counts.read);
+        let passed = self.run.guards_passed_over.iter().chain(&self.run.request.pass_guards).any(|name| name == NAME);
+        if self.refused == 0 || passed || rejected as f64 <= limit * read as f64 {
+            return Ok(());
+        }
+        let what = format!(
+            "{rejected} of {read} rows are rejected, {} of them by Autopilot; max_reject_share allows {:.1} %",
+            self.refused,
+            limit * 100.0
+        );
+        Err(Error::new(Kind::Guard, "deliver", &self.export.name, what)
+            .to_do(format!("see the rejects; pass over it once with --pass-guard {NAME}")))
+    }
+
+    /// Fetches the next range, less the rows that were judged before.
+    fn load(&mut self) -> impl Future<Output = Result<(usize, Span, Results)>> + Send + use<'w, W> {
+        let index = self.next_range;
+        self.next_range += 1;
+        let (world, run, opened, number) = (self.world, self.run, self.opened, self.number);
+        let range = self.ranges.get(index).cloned();
+        async move {
+            let run_id = run.request.run_id.as_str();
+            let lost = |what: &str| Error::new(Kind::Bug, "deliver", run_id, format!("{what} is gone"));
+            let range = range.ok_or_else(|| lost("a range"))?;
+            let chunk = run.chunks.get(range.chunk).ok_or_else(|| lost("a chunk"))?;
+            let key = keys::results(run_id, number, index);
+            let results = match world.store().get(&key).await? {
+                Some(object) => ledger::read(&key, &object.body)?,
+                None => Results::default(),
+            };
+            let key = keys::of_run(run_id, &chunk.name);
+            let object = world.store().get(&key).await?.ok_or_else(|| lost(&chunk.name))?;
+            let text = std::str::from_utf8(&object.body).map_err(|_| lost(&chunk.name))?;
+            let rows = row::read(&key, text, range.from as usize, range.to as usize)?;
+            let judged: std::collections::HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
+            let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number)).collect();
+            let marked = opened.marked.get(chunk.segment).cloned().unwrap_or(Marked::None);
+            Ok((index, Span { errand: chunk.errand, marked, rows }, results))
+        }
+    }
+
+    fn loaded(&mut self, range: usize, span: Span, results: &Results) {
+        if !results.entries.is_empty() {
+            self.world.watcher().saw(Event::Settled(results.entries.len() as u64));
+        }
+        let refused = results.entries.iter().filter(|(_, entry)| matches!(entry, ledger::Entry::Refused(_)));
+        self.refused += refused.count() as u64;
+        let unsaved = self.ledgers.remove(&range).map(|ledger| ledger.sent).unwrap_or_default();
+        let mut ledger = Ledger::resume(results);
+        ledger.sent.add(&unsaved);
+        self.ledgers.insert(range, ledger);
+        self.counted_to = range;
+        self.lane.load(u32::try_from(range).unwrap_or(u32::MAX), span);
+        self.enter(self.world.clock().now());
+    }
+
+    fn is_checkpoint_due(&self, now: Timestamp) -> bool {
+        let waited = self.unsaved_since.is_some_and(|since| now >= after(since, CHECKPOINT_AFTER));
+        waited || self.ledgers.values().map(|ledger| ledger.unsaved).sum::<u32>() >= CHECKPOINT_ROWS
+    }
+
+    /// Saves every ledger that has something new; what was judged meanwhile waits for the next time.
+    fn save(&mut self) -> impl Future<Output = Result<()>> + Send + use<'w, W> {
+        self.unsaved_since = None;
+        let (world, run_id, lane) = (self.world, self.run.request.run_id.as_str(), self.number);
+        let due = self.ledgers.iter_mut().filter(|(_, ledger)| ledger.unsaved > 0);
+        let objects: Vec<_> =
+            due.map(|(range, ledger)| (keys::results(run_id, lane, *range), ledger.checkpoint())).collect();
+        async move {
+            for (key, body) in objects {
+                world.store().put(&key, body.into(), Condition::Always).await?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Saves everything at the end of a call: counts of requests too.
+    async fn save_all(&mut self) -> Result<()> {
+        self.enter(self.world.clock().now());
+        self.ledgers.values_mut().for_each(|ledger| ledger.unsaved += 1);
+        self.save().await
+    }
+}
+

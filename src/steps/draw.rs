@@ -1,0 +1,229 @@
+//! Draws the plan: streams every source of a run through the decoder into chunks and rejects.
+
+use bytes::Bytes;
+
+use crate::config::{Export, Membership, Segment};
+use crate::contact::{Matching, SuppressionList};
+use crate::error::{Error, Kind, Result};
+use crate::plan::deal::Chunk;
+use crate::plan::draw::Written;
+use crate::plan::known::{Keys, Known};
+use crate::plan::{Drawing, guards};
+use crate::ports::{Condition, Event, Meta, Reader, Store, Watcher, World};
+use crate::run::{Order, RunRecord, SourceRecord, keys};
+use crate::segment::{Decoder, Layout};
+use crate::state::{self, Digester, Header, Marked, Member};
+
+/// Rows between two signs of life.
+const SIGN_OF_LIFE_ROWS: u64 = 20_000;
+
+/// Whether what is drawn is also stored, or only counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    Stored,
+    Counted,
+}
+
+/// Draws the plan of `record` into it: counts, chunks, rejects.
+pub(super) async fn draw<W: World>(
+    world: &W,
+    export: &Export,
+    digester: &Digester,
+    record: &mut RunRecord,
+    keep: Keep,
+) -> Result<guards::Looked> {
+    let suppression = suppression(world.store(), export).await?;
+    let mut profiles = Keys::default();
+    record.chunks.clear();
+    record.reject_parts = 0;
+    for (number, segment) in export.segments.iter().enumerate() {
+        if record.segments.get(number).is_some_and(|record| record.drop.is_some()) {
+            draw_segment(world, (number, export, segment), (digester, &suppression), &mut profiles, record, keep).await?;
+        }
+    }
+    record.profiles = profiles.len() as u64;
+    let counts = record.counts();
+    let taken = record.segments.iter().filter(|segment| segment.drop.is_some());
+    Ok(guards::Looked {
+        profiles: record.profiles,
+        read: counts.read,
+        rejected: counts.rejected(),
+        segments: taken
+            .map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers))
+            .collect(),
+    })
+}
+
+async fn suppression(store: &impl Store, export: &Export) -> Result<SuppressionList> {
+    let Some(key) = &export.suppression_file else { return Ok(SuppressionList::default()) };
+    let object = store.get(key).await?.ok_or_else(|| {
+        Error::new(Kind::Config, "prepare", key, "the suppression file is not in the store")
+            .to_do("put it there, or take suppression_file out of the export")
+    })?;
+    let text = String::from_utf8_lossy(&object.body);
+    let (list, faulty) = SuppressionList::parse(&text);
+    match faulty.first() {
+        None => Ok(list),
+        Some(line) => {
+            let what = format!("{} lines are neither an email nor a SHA-256, the first is line {line}", faulty.len());
+            Err(Error::new(Kind::Config, "prepare", key, what).to_do("correct them; until then nothing is sent"))
+        }
+    }
+}
+
+async fn draw_segment<W: World>(
+    world: &W,
+    (number, export, segment): (usize, &Export, &Segment),
+    (digester, suppression): (&Digester, &SuppressionList),
+    profiles: &mut Keys,
+    record: &mut RunRecord,
+    keep: Keep,
+) -> Result<()> {
+    let store = world.store();
+    let members = held(store, export, segment, record.request.full).await?;
+    let mut known = Known::default();
+    if let Some(meta) = &members {
+        let header = each_member(store, meta, |member| {
+            known.member(&member);
+            Ok(())
+        })
+        .await?;
+        belongs(&header, segment, digester, &meta.key)?;
+        if let Some(segment) = record.segments.get_mut(number) {
+            segment.state = Some(header);
+        }
+    }
+    let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
+    let model = super::drops::model(store, model_key.as_deref()).await?;
+    let mut drawing = Drawing::new(export, segment, digester, suppression, profiles, known);
+    let mut shown = 0;
+    for index in 0..record.sources.len() {
+        let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else { continue };
+        let layout = model.as_ref().and_then(|model| model.layout_for(&source.key));
+        drawing.source(index);
+        let mut decoder = decoder(export, segment, &source, layout.as_ref());
+        let mut reader = store.open(&meta_of(&source)).await?;
+        while let Some(piece) = reader.next().await? {
+            decoder.feed(&piece, &mut drawing)?;
+            store_written(store, record, number, drawing.written(), keep).await?;
+            if drawing.counts().read >= shown + SIGN_OF_LIFE_ROWS {
+                shown = drawing.counts().read;
+                world.watcher().saw(Event::Reads(shown));
+            }
+        }
+        decoder.finish(&mut drawing)?;
+        if let Some(source) = record.sources.get_mut(index) {
+            source.columns = drawing.columns().to_vec();
+        }
+    }
+    drawing.rows_done(record.request.full || record.request.keep_leavers);
+    if let Some(meta) = members.filter(|_| drawing.counts().leavers > 0) {
+        let mut reader = store.open(&meta).await?;
+        let mut decoder = state::Decoder::new(&meta.key);
+        while let Some(piece) = reader.next().await? {
+            decoder.feed(&piece, |member| {
+                drawing.leaver(&member);
+                Ok(())
+            })?;
+            store_written(store, record, number, drawing.written(), keep).await?;
+        }
+    }
+    let (counts, written) = drawing.finish();
+    store_written(store, record, number, written, keep).await?;
+    if let Some(segment) = record.segments.get_mut(number) {
+        segment.counts = counts;
+    }
+    Ok(())
+}
+
+fn decoder(export: &Export, segment: &Segment, source: &SourceRecord, layout: Option<&Layout>) -> Decoder {
+    let format = segment.format.clone().unwrap_or_default();
+    Decoder::new(&source.key, &format, layout, &Matching::wanted(export))
+}
+
+fn meta_of(source: &SourceRecord) -> Meta {
+    let SourceRecord { key, version, bytes, modified, .. } = source.clone();
+    Meta { key, version, bytes, modified }
+}
+
+/// The state object to compare with, where there is one.
+async fn held(
+    store: &impl Store,
+    export: &Export,
+    segment: &Segment,
+    full: bool,
+) -> Result<Option<Meta>> {
+    if full {
+        return Ok(None);
+    }
+    let key = keys::members(&export.name, &segment.name);
+    let meta = store.head(&key).await?;
+    let order: Option<Order> = super::read_json(store, &keys::order(&export.name, &segment.name)).await?;
+    match (meta, order) {
+        (None, Some(Order { members: 1.., .. })) => Err(Error::new(Kind::Config, "prepare", key, "is missing")
+            .to_do("restore it, or send every row once as if there were no state with --full")),
+        (meta, _) => Ok(meta),
+    }
+}
+
+/// Streams the members of a state object.
+pub(super) async fn each_member(
+    store: &impl Store,
+    meta: &Meta,
+    mut on: impl FnMut(Member) -> Result<()>,
+) -> Result<Header> {
+    let mut decoder = state::Decoder::new(&meta.key);
+    let mut reader = store.open(meta).await?;
+    while let Some(piece) = reader.next().await? {
+        decoder.feed(&piece, &mut on)?;
+    }
+    decoder.finish(on)
+}
+
+/// Whether a state object is of this key and this membership.
+fn belongs(header: &Header, segment: &Segment, digester: &Digester, key: &str) -> Result<()> {
+    let of_another = |what: String| {
+        let error = Error::new(Kind::Config, "prepare", key, what);
+        Err(error.to_do("undo that change, or send every row once with --full, which removes nobody"))
+    };
+    if header.key_fingerprint != digester.fingerprint() {
+        return of_another("the state was written with another state key".into());
+    }
+    match (&header.marked, &segment.membership) {
+        (Marked::List { title, .. }, Membership::List(now)) if title == now => Ok(()),
+        (Marked::Field(name), Membership::Field(now)) if name == now => Ok(()),
+        (Marked::None, Membership::None) => Ok(()),
+        (Marked::List { title, .. }, Membership::List(now)) => {
+            of_another(format!("the state is of the list \"{title}\", the configuration names \"{now}\""))
+        }
+        _ => of_another("the state is of another kind of membership".into()),
+    }
+}
+
+async fn store_written(
+    store: &impl Store,
+    record: &mut RunRecord,
+    segment: usize,
+    written: Vec<Written>,
+    keep: Keep,
+) -> Result<()> {
+    for written in written {
+        let (name, text) = match written {
+            Written::Chunk(errand, rows, text) => {
+                let name = format!("chunks/{:06}.ndjson", record.chunks.len());
+                record.chunks.push(Chunk { name: name.clone(), segment, errand, rows });
+                (name, text)
+            }
+            Written::Rejects(text) => {
+                record.reject_parts += 1;
+                (format!("rejects/{:06}.ndjson", record.reject_parts - 1), text)
+            }
+        };
+        if keep == Keep::Stored {
+            let key = keys::of_run(&record.request.run_id, &name);
+            store.put(&key, Bytes::from(text), Condition::Always).await?;
+        }
+    }
+    Ok(())
+}
+

@@ -1,0 +1,133 @@
+//! Which drops a run takes: those it was asked for, else the newest of each segment.
+
+use std::time::Duration;
+
+use crate::config::{Export, Segment};
+use crate::error::{Error, Kind, Result};
+use crate::ports::{Meta, Store, World};
+use crate::run::{Asked, Order, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
+use crate::segment::{Drop, DropKind, Model, Settling, drops, settled};
+
+/// What the run is to read.
+pub(super) enum Chosen {
+    /// These sources, per segment; segments without a drop take no part.
+    Drops(Vec<SegmentRecord>, Vec<SourceRecord>),
+    /// Not yet complete: ask again in so many seconds.
+    Wait(u64, String),
+    /// Every drop is older than the one last applied.
+    Superseded(Vec<SegmentRecord>),
+}
+
+pub(super) async fn choose<W: World>(world: &W, export: &Export, request: &RunRequest) -> Result<Chosen> {
+    for asked in &request.drops {
+        if !export.segments.iter().any(|segment| segment.name == asked.segment) {
+            let names: Vec<&str> = export.segments.iter().map(|segment| segment.name.as_str()).collect();
+            return Err(Error::new(Kind::BadRequest, "prepare", &asked.segment, "is no segment of this export")
+                .to_do(format!("name one of: {}", names.join(", "))));
+        }
+    }
+    let (mut records, mut sources, mut superseded) = (Vec::new(), Vec::new(), 0);
+    for (number, segment) in export.segments.iter().enumerate() {
+        let mut record = SegmentRecord { name: segment.name.clone(), ..SegmentRecord::default() };
+        let asked = request.drops.iter().find(|asked| asked.segment == segment.name);
+        let found = match (asked, request.drops.is_empty()) {
+            (Some(asked), _) => Some(named(world, segment, asked).await?),
+            (None, true) => newest(world, segment).await?,
+            (None, false) => None,
+        };
+        if let Some((drop, all, is_folder)) = found {
+            if is_folder && let Some(wait) = unsettled(world, segment, &drop, &all).await? {
+                return Ok(wait);
+            }
+            let by_name = asked.is_some() && request.trigger == Trigger::Command;
+            record.time = (!by_name).then_some(drop.time);
+            let order: Option<Order> = super::read_json(world.store(), &keys::order(&export.name, &segment.name)).await?;
+            if let (Some(time), Some(order)) = (record.time, order)
+                && time < order.time
+            {
+                superseded += 1;
+            } else {
+                record.drop = Some(drop.name);
+                record.version = drop.version;
+                record.model = drop.model;
+                sources.extend(drop.parts.into_iter().map(|part| source(part, number)));
+            }
+        }
+        records.push(record);
+    }
+    if records.iter().any(|record| record.drop.is_some()) {
+        return Ok(Chosen::Drops(records, sources));
+    }
+    if superseded > 0 {
+        return Ok(Chosen::Superseded(records));
+    }
+    let prefixes: Vec<&str> = export.segments.iter().map(|segment| segment.prefix.as_str()).collect();
+    Err(Error::new(Kind::Segment, "prepare", &export.name, format!("there is no drop under {}", prefixes.join(", ")))
+        .to_do("drop a file there, or name one with --drop PATH"))
+}
+
+fn source(part: Meta, segment: usize) -> SourceRecord {
+    let Meta { key, bytes, modified, version } = part;
+    SourceRecord { key, version, bytes, modified, segment, columns: Vec::new() }
+}
+
+type Found = (Drop, Vec<Meta>, bool);
+
+async fn newest<W: World>(world: &W, segment: &Segment) -> Result<Option<Found>> {
+    let all = world.store().list(&segment.prefix).await?;
+    let is_folder = segment.drop == DropKind::Folder;
+    Ok(drops(&segment.prefix, &all, segment.drop).pop().map(|drop| (drop, all, is_folder)))
+}
+
+/// The drop that was asked for: an object, or a folder of them.
+async fn named<W: World>(world: &W, segment: &Segment, asked: &Asked) -> Result<Found> {
+    let key = asked.key.as_str();
+    let missing = || {
+        Error::new(Kind::Segment, "prepare", key, "holds no file of a segment").to_do("name a file or a folder with files")
+    };
+    let folder = match key.strip_suffix('/') {
+        Some(folder) => Some(folder),
+        None if segment.drop == DropKind::Folder && !key.starts_with("file:") => key.rsplit_once('/').map(|(f, _)| f),
+        None => None,
+    };
+    let Some(folder) = folder else {
+        let meta = world.store().head(key).await?.ok_or_else(missing)?;
+        let beside = key.rsplit_once('/').map(|(folder, _)| format!("{folder}/model.json"));
+        let mut all = vec![meta];
+        if let Some(beside) = beside {
+            all.extend(world.store().head(&beside).await?);
+        }
+        let drop = drops("", &all, DropKind::File).pop().ok_or_else(missing)?;
+        return Ok((drop, all, false));
+    };
+    let prefix = format!("{folder}/");
+    let mut all = world.store().list(&prefix).await?;
+    // Customer Insights leaves model.json at the destination, above the folder of the parts.
+    let mut above = folder;
+    while !all.iter().any(|meta| meta.key.ends_with("/model.json")) {
+        let Some((parent, _)) = above.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) else { break };
+        above = parent;
+        all.extend(world.store().head(&format!("{parent}/model.json")).await?);
+        if folder.matches('/').count() > above.matches('/').count() + 6 {
+            break;
+        }
+    }
+    let drop = drops("", &all, DropKind::Folder).pop().ok_or_else(missing)?;
+    Ok((drop, all, !key.starts_with("file:")))
+}
+
+async fn unsettled<W: World>(world: &W, segment: &Segment, drop: &Drop, all: &[Meta]) -> Result<Option<Chosen>> {
+    let model = model(world.store(), drop.model.as_deref()).await?;
+    let settle = Duration::from_secs(segment.settle_seconds);
+    Ok(match settled(drop, all, model.as_ref(), settle, world.clock().now()) {
+        Settling::Complete => None,
+        Settling::Settling { seconds, why } => Some(Chosen::Wait(seconds.max(1), why)),
+    })
+}
+
+/// The `model.json` that describes a drop.
+pub(super) async fn model(store: &impl Store, key: Option<&str>) -> Result<Option<Model>> {
+    let Some(key) = key else { return Ok(None) };
+    let Some(object) = store.get(key).await? else { return Ok(None) };
+    Model::parse(key, &object.body).map(Some)
+}

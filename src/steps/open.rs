@@ -1,0 +1,228 @@
+//! open: the first to speak to Autopilot, once per run: key and account, lists, custom fields, canary, lanes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ask::Asker;
+use super::{canary, export_of, read_json, write_json};
+use crate::config::{Config, Export, FieldType, Membership, nearest};
+use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
+use crate::delivery::lane::Way;
+use crate::error::{Error, Kind, Result};
+use crate::ledger::Sent;
+use crate::plan::deal::{Range, deal};
+use crate::ports::{Event, Leases, Watcher, World};
+use crate::run::{RunRecord, RunRequest, SegmentRecord, keys};
+use crate::state::Marked;
+
+/// What open found out and decided: `open.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OpenRecord {
+    /// The account.
+    pub account: String,
+    /// How each segment's members are marked, in the configuration's order.
+    pub marked: Vec<Marked>,
+    /// How joiners get on a list.
+    pub way: Way,
+    /// The lanes and their ranges.
+    pub lanes: Vec<Vec<Range>>,
+    /// What was asked.
+    pub sent: Sent,
+    /// What people should know.
+    pub warnings: Vec<String>,
+}
+
+/// What open says: where the list of lanes lies, and how many there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The key of the JSON array of the lanes.
+    pub key: String,
+    /// How many lanes.
+    pub count: u32,
+}
+
+/// What the account says of an export's lists and fields.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The account.
+    pub account: String,
+    /// Its lists.
+    pub lists: Vec<List>,
+    /// Its custom fields.
+    pub fields: Vec<CustomField>,
+}
+
+impl Resolved {
+    /// Asks the account.
+    ///
+    /// # Errors
+    /// Those of asking.
+    pub async fn ask<W: World>(asker: &mut Asker<'_, W>) -> Result<Self> {
+        let answers = asker.ask_all(vec![Call::Account, Call::Lists, Call::CustomFields]).await?;
+        match <[Answer; 3]>::try_from(answers) {
+            Ok([Answer::Done(Reply::Account(account)), Answer::Done(Reply::Lists(lists)), fields]) => {
+                // Custom fields are only checked; an account that does not tell them cannot be checked.
+                let fields = match fields {
+                    Answer::Done(Reply::CustomFields(fields)) => fields,
+                    _ => Vec::new(),
+                };
+                Ok(Self { account, lists, fields })
+            }
+            _ => Err(Error::new(Kind::Access, "open", "Autopilot", "does not tell the account and its lists")
+                .to_do("check base_url, and that the key is of classic Autopilot")),
+        }
+    }
+}
+
+/// Custom fields that the account does not declare as the export has them: the first has another type there, the rest
+/// are warnings.
+///
+/// # Errors
+/// Kind `config`, where a field has another type in the account.
+pub fn fields_faults(export: &Export, fields: &[CustomField]) -> Result<Vec<String>> {
+    let custom = export.match_.custom.iter().map(|(name, custom)| (name.as_str(), custom.kind));
+    let membership = export.segments.iter().filter_map(|segment| match &segment.membership {
+        Membership::Field(name) => Some((name.as_str(), FieldType::Boolean)),
+        _ => None,
+    });
+    let mut warnings = Vec::new();
+    for (name, kind) in custom.chain(membership) {
+        let declared: Vec<&CustomField> = fields.iter().filter(|field| field.name == name).collect();
+        if declared.is_empty() {
+            let mut text = format!("custom field \"{name}\" is not declared in the account");
+            if let Some(nearest) = nearest(name, fields.iter().map(|field| field.name.as_str())) {
+                text.push_str(&format!("; the nearest is \"{nearest}\""));
+            }
+            warnings.push(text);
+        } else if !declared.iter().any(|field| field.kind.is_empty() || field.kind.eq_ignore_ascii_case(kind.name())) {
+            let there = declared.first().map(|field| field.kind.clone()).unwrap_or_default();
+            let what = format!("has the type {there} in the account, {} in the configuration", kind.name());
+            return Err(Error::new(Kind::Config, "open", format!("custom field \"{name}\""), what)
+                .to_do("give it the account's type"));
+        }
+    }
+    Ok(warnings)
+}
+
+/// Opens a run. A run that was opened is only told again.
+///
+/// # Errors
+/// Kind `access` for the key; `config` where account, list or fields are not those of the state and configuration;
+/// `throttled`, `unavailable`.
+pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) -> Result<Opened> {
+    let run_id = request.run_id.as_str();
+    let store = world.store();
+    let opened = |record: &OpenRecord| Opened {
+        key: keys::of_run(run_id, "lanes.json"),
+        count: u32::try_from(record.lanes.len()).unwrap_or(u32::MAX),
+    };
+    if let Some(record) = read_json::<OpenRecord>(store, &keys::of_run(run_id, "open.json")).await? {
+        return Ok(opened(&record));
+    }
+    let missing = || Error::new(Kind::BadRequest, "open", run_id, "has no plan").to_do("start it with prepare");
+    let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
+    let (export, connection) = export_of(config, &request.export)?;
+    connection.may_send(export)?;
+    if !world.leases().renew(&connection.name, run_id).await? {
+        return Err(lost_lease("open", &connection.name));
+    }
+    let mut asker = Asker::new(world, connection, "open").await?;
+    let resolved = Resolved::ask(&mut asker).await?;
+    let mut warnings = fields_faults(export, &resolved.fields)?;
+    for segment in &run.segments {
+        same_account(segment, &resolved)?;
+    }
+    let (marked, more) = mark(&mut asker, export, &run, &resolved).await?;
+    warnings.extend(more);
+    let way = canary::learn(world, &mut asker, &run, &resolved.account, &marked, &mut warnings).await?;
+    let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
+    let lanes = deal(&run.chunks, &memberships, way, connection.lanes);
+    let record = OpenRecord { account: resolved.account, marked, way, lanes, sent: asker.sent, warnings };
+    record.warnings.iter().for_each(|warning| world.watcher().saw(Event::Warns(warning)));
+    let items: Vec<_> =
+        (0..record.lanes.len()).map(|lane| serde_json::json!({ "run_id": run_id, "lane": lane })).collect();
+    write_json(store, &keys::of_run(run_id, "lanes.json"), &items).await?;
+    write_json(store, &keys::of_run(run_id, "open.json"), &record).await?;
+    Ok(opened(&record))
+}
+
+/// The error of a step that finds another run in its place.
+pub(super) fn lost_lease(stage: &'static str, connection: &str) -> Error {
+    Error::new(Kind::Unavailable, stage, connection, "the lease was lost to another run")
+        .to_do("nothing: the other run merges what this one confirmed")
+}
+
+fn same_account(segment: &SegmentRecord, resolved: &Resolved) -> Result<()> {
+    let Some(header) = &segment.state else { return Ok(()) };
+    let wrong = |what: &str| {
+        Err(Error::new(Kind::Config, "open", &segment.name, what)
+            .to_do("use the connection that it was exported to, or send every row once with --full, which removes nobody"))
+    };
+    if header.account != resolved.account {
+        return wrong("the state is of another Autopilot account");
+    }
+    if let Marked::List { id, .. } = &header.marked
+        && !resolved.lists.iter().any(|list| list.id == *id)
+    {
+        return wrong("the list that the state is of is no longer in the account");
+    }
+    Ok(())
+}
+
+/// Finds or makes the lists of the segments that take part.
+async fn mark<W: World>(
+    asker: &mut Asker<'_, W>,
+    export: &Export,
+    run: &RunRecord,
+    resolved: &Resolved,
+) -> Result<(Vec<Marked>, Vec<String>)> {
+    let mut made: BTreeMap<String, String> = BTreeMap::new();
+    let (mut marked, mut warnings) = (Vec::new(), Vec::new());
+    for (number, segment) in export.segments.iter().enumerate() {
+        let record = run.segments.get(number);
+        let title = match &segment.membership {
+            Membership::Field(name) => {
+                marked.push(Marked::Field(name.clone()));
+                continue;
+            }
+            Membership::List(title) if record.is_some_and(|record| record.drop.is_some()) => title,
+            Membership::List(_) | Membership::None => {
+                marked.push(Marked::None);
+                continue;
+            }
+        };
+        let held = record.and_then(|record| record.state.as_ref()).and_then(|header| match &header.marked {
+            Marked::List { id, .. } => Some(id.clone()),
+            _ => None,
+        });
+        let titled: Vec<&List> = resolved.lists.iter().filter(|list| list.title == *title).collect();
+        if titled.len() > 1 {
+            warnings.push(format!("{} lists are titled \"{title}\"; one of them is used", titled.len()));
+        }
+        let first = titled.iter().map(|list| list.id.clone()).min();
+        let id = match held.or(first).or_else(|| made.get(title).cloned()) {
+            Some(id) => id,
+            None => create(asker, title).await?,
+        };
+        made.insert(title.clone(), id.clone());
+        marked.push(Marked::List { title: title.clone(), id });
+    }
+    Ok((marked, warnings))
+}
+
+/// Makes a list. Where another made it first, Autopilot refuses (409), or makes a second list of that title: either
+/// way the list that is first by its id is taken by everybody who looks.
+async fn create<W: World>(asker: &mut Asker<'_, W>, title: &str) -> Result<String> {
+    let answer = asker.ask(Call::CreateList { title: title.into() }).await?;
+    let lists = match asker.ask(Call::Lists).await? {
+        Answer::Done(Reply::Lists(lists)) => lists,
+        _ => Vec::new(),
+    };
+    let first = lists.into_iter().filter(|list| list.title == title).map(|list| list.id).min();
+    match (first, answer) {
+        (Some(id), _) | (None, Answer::Done(Reply::List(id))) => Ok(id),
+        _ => Err(Error::new(Kind::Access, "open", format!("list \"{title}\""), "cannot be made")
+            .to_do("make a list of that title in Autopilot")),
+    }
+}

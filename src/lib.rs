@@ -1,3 +1,4 @@
 //! Exports customer segments to Autopilot: every row accounted for, at the rate Autopilot allows.
 pub mod error;
 pub mod ports;
+pub mod segment;

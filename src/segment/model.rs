@@ -1,0 +1,205 @@
+//! The `model.json` that Customer Insights writes beside its exports (Common Data Model).
+//!
+//! Read leniently: keys that are not known are left alone, and flags may be strings. Locations are Azure addresses, so
+//! a partition is matched to an object by the tail of its path.
+//!
+//! Source: `docs/schema/modeljsonschema.json` of `microsoft/CDM`, also for the defaults: `columnHeaders` false,
+//! `delimiter` comma, `quoteStyle` `QuoteStyle.Csv`. Whether every field is quoted (`csvStyle`) makes no difference here.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Encoding, Layout, unreadable};
+use crate::error::{Error, Result};
+
+/// One `model.json`.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The folder it lies in, as path segments.
+    folder: Vec<String>,
+    entities: Vec<Entity>,
+}
+
+#[derive(Clone, Debug)]
+struct Entity {
+    name: String,
+    columns: Vec<String>,
+    partitions: Vec<Partition>,
+}
+
+#[derive(Clone, Debug)]
+struct Partition {
+    path: Vec<String>,
+    settings: Value,
+}
+
+#[derive(Deserialize)]
+struct ModelJson {
+    entities: Option<Vec<EntityJson>>,
+}
+
+#[derive(Deserialize)]
+struct EntityJson {
+    name: Option<String>,
+    attributes: Option<Vec<AttributeJson>>,
+    partitions: Option<Vec<PartitionJson>>,
+}
+
+#[derive(Deserialize)]
+struct AttributeJson {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct PartitionJson {
+    location: Option<String>,
+    #[serde(rename = "fileFormatSettings")]
+    settings: Option<Value>,
+}
+
+impl Model {
+    /// Reads the `model.json` stored under `key`.
+    ///
+    /// # Errors
+    /// Of kind `segment` where it is not a `model.json`.
+    pub fn parse(key: &str, body: &[u8]) -> Result<Self> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let json: ModelJson = serde_json::from_slice(body).map_err(|cause| {
+            // The cause names what it found there, which may be anything: its place is enough.
+            let place = format!("is not a model.json: line {}, column {}", cause.line(), cause.column());
+            Error { subject: key.to_owned(), ..unreadable(place).to_do("deliver it again, whole") }
+        })?;
+        let mut folder = segments(key);
+        folder.pop();
+        let entities = json.entities.unwrap_or_default().into_iter().map(Entity::from).collect();
+        Ok(Self { folder, entities })
+    }
+
+    /// What it says of the file stored under `key`: of its partition, else of the entity that a folder above the
+    /// file, or the start of the file's name, is named after.
+    pub fn layout_for(&self, key: &str) -> Option<Layout> {
+        let path = segments(key);
+        let entity = self.entity_named_in(&path).or_else(|| self.entity_listing(&path))?;
+        let partition = entity.partitions.iter().max_by_key(|partition| common_tail(&partition.path, &path));
+        Some(layout(&entity.columns, partition.map(|partition| &partition.settings)))
+    }
+
+    /// The file names of the partitions that lie in this very folder; none where it lists none there.
+    pub fn parts_of(&self, folder: &str) -> Option<Vec<String>> {
+        let path = segments(folder);
+        let below = path.strip_prefix(self.folder.as_slice()).map_or(0, <[String]>::len);
+        let timed = super::drops::path_time(folder).map_or(1, |_| 5);
+        let needed = below.max(timed).min(path.len());
+        let lies_there = |parent: &[String]| common_tail(parent, &path) >= needed;
+        let parts = self.entities.iter().flat_map(|entity| &entity.partitions);
+        let names: Vec<String> = parts
+            .filter_map(|part| part.path.split_last())
+            .filter_map(|(name, parent)| lies_there(parent).then(|| name.clone()))
+            .collect();
+        (!names.is_empty()).then_some(names)
+    }
+
+    /// The entity that the file's name starts with or a folder is named after, the nearest to the file.
+    fn entity_named_in(&self, path: &[String]) -> Option<&Entity> {
+        let (file, folders) = path.split_last()?;
+        let by_folder = |folder: &String| self.entities.iter().find(|entity| entity.name == *folder);
+        let starts = |entity: &&Entity| {
+            let rest = file.strip_prefix(entity.name.as_str());
+            !entity.name.is_empty() && rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        };
+        let by_file = || self.entities.iter().filter(starts).max_by_key(|entity| entity.name.len());
+        folders.iter().rev().find_map(by_folder).or_else(by_file)
+    }
+
+    /// The one entity with the partition whose path has the longest tail in common with the file's.
+    fn entity_listing(&self, path: &[String]) -> Option<&Entity> {
+        let tail = |entity: &Entity| {
+            entity.partitions.iter().map(|partition| common_tail(&partition.path, path)).max().unwrap_or(0)
+        };
+        let longest = self.entities.iter().map(tail).max().filter(|longest| *longest > 0)?;
+        let mut listing = self.entities.iter().filter(|entity| tail(entity) == longest);
+        let entity = listing.next();
+        if listing.next().is_none() { entity } else { None }
+    }
+}
+
+impl From<EntityJson> for Entity {
+    fn from(json: EntityJson) -> Self {
+        let partition = |part: PartitionJson| Partition {
+            path: part.location.as_deref().map(location_path).unwrap_or_default(),
+            settings: part.settings.unwrap_or_default(),
+        };
+        Self {
+            name: json.name.unwrap_or_default(),
+            columns: json.attributes.unwrap_or_default().into_iter().map(|attribute| attribute.name).collect(),
+            partitions: json.partitions.unwrap_or_default().into_iter().map(partition).collect(),
+        }
+    }
+}
+
+fn layout(columns: &[String], settings: Option<&Value>) -> Layout {
+    let setting = |name: &str| settings.and_then(|settings| settings.get(name));
+    let text = |name: &str| setting(name).and_then(Value::as_str);
+    let header = match setting("columnHeaders") {
+        Some(Value::Bool(header)) => *header,
+        Some(Value::String(header)) => header.eq_ignore_ascii_case("true"),
+        _ => false,
+    };
+    let delimiter = match text("delimiter") {
+        Some("\\t") => Some('\t'),
+        Some(delimiter) => delimiter.chars().next(),
+        None => None,
+    };
+    Layout {
+        columns: columns.to_vec(),
+        header: Some(header),
+        delimiter: delimiter.or(Some(',')),
+        encoding: text("encoding").and_then(encoding),
+        quoted: text("quoteStyle") != Some("QuoteStyle.None"),
+    }
+}
+
+fn encoding(label: &str) -> Option<Encoding> {
+    match label.to_ascii_lowercase().as_str() {
+        "utf-8" | "utf8" => Some(Encoding::Utf8),
+        "utf-16" | "utf-16le" | "unicode" => Some(Encoding::Utf16Le),
+        "utf-16be" => Some(Encoding::Utf16Be),
+        "windows-1252" | "iso-8859-1" | "latin1" => Some(Encoding::Windows1252),
+        _ => None,
+    }
+}
+
+fn segments(path: &str) -> Vec<String> {
+    path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
+}
+
+/// The path of a location, decoded, without host, query and fragment.
+fn location_path(location: &str) -> Vec<String> {
+    let path = location.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+    segments(path).iter().map(|segment| percent_decoded(segment)).collect()
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = |place: usize| after.get(place).and_then(|digit| char::from(*digit).to_digit(16));
+        match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// How many segments two paths have in common at their end.
+fn common_tail(one: &[String], other: &[String]) -> usize {
+    one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
+}

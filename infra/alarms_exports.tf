@@ -37,7 +37,7 @@ resource "aws_cloudwatch_metric_alarm" "rejects" {
 # Nothing failed, but nothing came either. FILL makes an hour without a run count as 0; without it CloudWatch skips such
 # hours, and would look further back than it was told.
 resource "aws_cloudwatch_metric_alarm" "silence" {
-  for_each            = var.silence_hours == null ? {} : local.running
+  for_each            = { for name, export in local.running : name => export if var.silence_hours != null }
   alarm_name          = "${var.name}-${each.key}-silence"
   alarm_description   = "No successful run for ${var.silence_hours} hours: did the drop arrive, is the schedule right?"
   evaluation_periods  = var.silence_hours

@@ -34,11 +34,6 @@ resource "aws_lambda_function" "this" {
     mode = "Active"
   }
 
-  logging_config {
-    log_format = "Text" # its lines are JSON already; metrics must stand alone on theirs
-    log_group  = aws_cloudwatch_log_group.function.name
-  }
-
   lifecycle {
     precondition {
       condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency > local.most_lanes
@@ -46,9 +41,10 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.function]
+  depends_on = [aws_cloudwatch_log_group.function, aws_iam_role_policy.function]
 }
 
+# Under the name that Lambda writes to by itself.
 resource "aws_cloudwatch_log_group" "function" {
   #checkov:skip=CKV_AWS_338:a year of logs is the deployer's choice (log_retention_days); reports tell of runs
   name              = local.log_groups.function

@@ -19,14 +19,14 @@ data "aws_iam_policy_document" "function" {
     resources = [for prefix in ["state", "leases", "runs"] : "${local.objects}${prefix}/*"]
   }
 
-  # Also tells a missing object (404) from a forbidden one (403).
+  # Who may not list is told 403 for an object that is not there. That question carries no prefix, hence IfExists.
   statement {
     sid       = "List"
     actions   = ["s3:ListBucket"]
     resources = [local.bucket_arn]
 
     condition {
-      test     = "StringLike"
+      test     = "StringLikeIfExists"
       variable = "s3:prefix"
       values   = ["segments/*", "config/*", "state/*", "leases/*", "runs/*"]
     }

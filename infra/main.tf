@@ -19,7 +19,7 @@ locals {
   scheduled = { for name, export in local.running : name => export if try(export.schedule, null) != null }
 
   secrets           = toset([for connection in local.config.connections : connection.secret])
-  most_lanes        = max([for connection in local.config.connections : try(connection.lanes, 4)]...)
+  most_lanes        = max(1, [for connection in local.config.connections : try(connection.lanes, 4)]...)
   suppression_files = compact([for export in local.config.exports : try(export.suppression_file, null)])
 
   # By name and not by reference: function and workflow each name the other.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An AWS on this machine: moto, whose Step Functions really run and whose Lambda function is a real program.
 
-    pip install 'moto[server,stepfunctions,s3,secretsmanager,events]'
+    pip install -r scripts/local/requirements.txt
     scripts/local_aws.py [--port 5000] [--functions http://127.0.0.1:9000]
 
 `--functions` is where the Lambda emulator listens (`cargo lambda watch`). moto itself would start functions in Docker; here

@@ -1,4 +1,4 @@
-# Who is told, and how long things are kept.
+# Which bucket, who is told of what, and how long things are kept.
 
 variable "bucket" {
   description = <<-EOT

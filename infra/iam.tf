@@ -1,0 +1,117 @@
+# What the machines may do. Each role's one inline policy is all it has.
+
+locals {
+  objects = "${local.bucket_arn}/"
+
+  # Who may take a role: its service, on behalf of this account only.
+  trust = {
+    for service in ["lambda", "states", "scheduler"] : service => jsonencode({
+      Version = "2012-10-17"
+      Statement = [merge(
+        { Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "${service}.amazonaws.com" } },
+        # Lambda does not say for whom it asks; whoever makes a function needs iam:PassRole for the role.
+        service == "lambda" ? {} : { Condition = { StringEquals = { "aws:SourceAccount" = local.account } } },
+      )]
+    })
+  }
+}
+
+resource "aws_iam_role" "function" {
+  name               = "${var.name}-function"
+  assume_role_policy = local.trust.lambda
+}
+
+resource "aws_iam_role" "workflow" {
+  name               = "${var.name}-workflow"
+  assume_role_policy = local.trust.states
+}
+
+resource "aws_iam_role" "scheduler" {
+  name               = "${var.name}-scheduler"
+  assume_role_policy = local.trust.scheduler
+}
+
+resource "aws_iam_role_policy" "function" {
+  name   = "steps"
+  role   = aws_iam_role.function.id
+  policy = data.aws_iam_policy_document.function.json
+}
+
+resource "aws_iam_role_policy" "workflow" {
+  name   = "run"
+  role   = aws_iam_role.workflow.id
+  policy = data.aws_iam_policy_document.workflow.json
+}
+
+resource "aws_iam_role_policy" "scheduler" {
+  name   = "start"
+  role   = aws_iam_role.scheduler.id
+  policy = data.aws_iam_policy_document.scheduler.json
+}
+
+data "aws_iam_policy_document" "workflow" {
+  #checkov:skip=CKV_AWS_111:X-Ray and log delivery know no resources; said beside the statements
+  #checkov:skip=CKV_AWS_356:X-Ray and log delivery know no resources; said beside the statements
+
+  statement {
+    sid       = "Steps"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [aws_lambda_function.this.arn]
+  }
+
+  # A Distributed Map starts its children as executions of the same machine, and reads its list of lanes.
+  statement {
+    sid       = "StartLanes"
+    actions   = ["states:StartExecution"]
+    resources = [local.workflow_arn]
+  }
+
+  statement {
+    sid       = "FollowLanes"
+    actions   = ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"]
+    resources = ["${local.executions_arn}:*", "${local.executions_arn}/lanes:*"]
+  }
+
+  statement {
+    sid       = "ReadLanes"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.objects}runs/*"]
+  }
+
+  statement {
+    sid       = "Decrypt"
+    actions   = ["kms:Decrypt"]
+    resources = local.data_keys
+  }
+
+  # AWS accepts only * here: log delivery is set for the account, not for a resource.
+  statement {
+    sid = "Logs"
+    actions = [
+      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+      "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+    ]
+    resources = ["*"]
+  }
+
+  # AWS accepts only * here: traces belong to no resource.
+  statement {
+    sid       = "Traces"
+    actions   = ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    resources = ["*"]
+  }
+}
+
+data "aws_iam_policy_document" "scheduler" {
+  statement {
+    sid       = "Start"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [aws_lambda_function.this.arn]
+  }
+
+  statement {
+    sid       = "DeadLetters"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
+  }
+}

@@ -1,0 +1,81 @@
+# What the function may do: the bucket by prefix, its secrets, one machine, one topic, one queue.
+
+data "aws_iam_policy_document" "function" {
+  #checkov:skip=CKV_AWS_111:X-Ray knows no resources; said beside the statement
+  #checkov:skip=CKV_AWS_356:X-Ray knows no resources; said beside the statement
+
+  statement {
+    sid     = "ReadDrops"
+    actions = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = concat(
+      ["${local.objects}segments/*", "${local.objects}config/*"],
+      [for key in local.suppression_files : "${local.objects}${key}"],
+    )
+  }
+
+  statement {
+    sid       = "KeepState"
+    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    resources = [for prefix in ["state", "leases", "runs"] : "${local.objects}${prefix}/*"]
+  }
+
+  # Who may not list is told 403 for an object that is not there. That question carries no prefix, hence IfExists.
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arn]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "s3:prefix"
+      values   = ["segments/*", "config/*", "state/*", "leases/*", "runs/*"]
+    }
+  }
+
+  statement {
+    sid       = "Keys"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = local.data_keys
+  }
+
+  dynamic "statement" {
+    for_each = length(local.secrets) == 0 ? [] : ["Secrets"]
+
+    content {
+      sid       = statement.value
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [for secret in aws_secretsmanager_secret.connection : secret.arn]
+    }
+  }
+
+  statement {
+    sid       = "StartRuns"
+    actions   = ["states:StartExecution"]
+    resources = [local.workflow_arn]
+  }
+
+  statement {
+    sid       = "Tell"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alerts.arn]
+  }
+
+  statement {
+    sid       = "DeadLetters"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
+  }
+
+  statement {
+    sid       = "Logs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.function.arn}:*"]
+  }
+
+  # AWS accepts only * here: traces belong to no resource.
+  statement {
+    sid       = "Traces"
+    actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    resources = ["*"]
+  }
+}

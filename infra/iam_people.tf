@@ -1,0 +1,138 @@
+# Three kinds of people; attach the policies to the roles or groups that the account has for them. None reads a secret,
+# whatever else they may do. Chunks and rejects hold personal data, so `report.*` and `run.json` are all that is read.
+
+resource "aws_iam_policy" "operator" {
+  name        = "${var.name}-operator"
+  description = "Start, stop and watch runs, and read their reports"
+  policy      = data.aws_iam_policy_document.operator.json
+}
+
+resource "aws_iam_policy" "viewer" {
+  name        = "${var.name}-viewer"
+  description = "Read the reports of runs"
+  policy      = data.aws_iam_policy_document.viewer.json
+}
+
+resource "aws_iam_policy" "contributor" {
+  for_each    = local.config.exports
+  name        = "${var.name}-contributor-${each.key}"
+  description = "Drop the segments of the export ${each.key}, which starts it, and read its reports"
+  policy      = data.aws_iam_policy_document.contributor[each.key].json
+}
+
+data "aws_iam_policy_document" "no_secrets" {
+  dynamic "statement" {
+    for_each = length(local.secrets) == 0 ? [] : ["NoSecrets"]
+
+    content {
+      sid       = statement.value
+      effect    = "Deny"
+      actions   = ["secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue"]
+      resources = [for secret in aws_secretsmanager_secret.connection : secret.arn]
+    }
+  }
+
+  # Through S3 only: the same key keeps the secrets.
+  statement {
+    sid       = "DecryptObjects"
+    actions   = ["kms:Decrypt"]
+    resources = local.data_keys
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${local.region}.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "viewer" {
+  source_policy_documents = [data.aws_iam_policy_document.no_secrets.json]
+
+  statement {
+    sid       = "ReadReports"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.objects}runs/*/report.*", "${local.objects}runs/*/run.json"]
+  }
+
+  statement {
+    sid       = "ListRuns"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["runs/*"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "operator" {
+  source_policy_documents = [data.aws_iam_policy_document.viewer.json]
+
+  statement {
+    sid       = "Start"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [aws_lambda_function.this.arn]
+  }
+
+  statement {
+    sid       = "StartAndList"
+    actions   = ["states:DescribeStateMachine", "states:ListExecutions", "states:StartExecution"]
+    resources = [local.workflow_arn]
+  }
+
+  statement {
+    sid = "StopAndWatch"
+    actions = [
+      "states:DescribeExecution", "states:DescribeMapRun", "states:GetExecutionHistory", "states:ListMapRuns",
+      "states:RedriveExecution", "states:StopExecution",
+    ]
+    resources = [
+      "${local.executions_arn}:*", "${local.executions_arn}/lanes:*",
+      "arn:${local.partition}:states:${local.region}:${local.account}:mapRun:${var.name}/lanes:*",
+    ]
+  }
+}
+
+data "aws_iam_policy_document" "contributor" {
+  for_each                = local.config.exports
+  source_policy_documents = [data.aws_iam_policy_document.no_secrets.json]
+
+  statement {
+    sid       = "Drop"
+    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+    resources = [for segment in each.value.segments : "${local.objects}${segment.prefix}*"]
+  }
+
+  statement {
+    sid       = "EncryptDrops"
+    actions   = ["kms:GenerateDataKey"]
+    resources = local.data_keys
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${local.region}.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "ReadReports"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.objects}runs/${each.key}/*/report.*", "${local.objects}runs/${each.key}/*/run.json"]
+  }
+
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = concat(["runs/${each.key}/*"], [for segment in each.value.segments : "${segment.prefix}*"])
+    }
+  }
+}

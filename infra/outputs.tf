@@ -1,0 +1,43 @@
+output "bucket" {
+  description = "Where drops go (under segments/) and reports lie; `--store s3://...` of the command line."
+  value       = local.bucket
+}
+
+output "function_name" {
+  description = "The function: what `make invoke` calls."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "workflow_arn" {
+  description = "The state machine; its executions are the runs."
+  value       = aws_sfn_state_machine.this.arn
+}
+
+output "secrets" {
+  description = "Connection -> the secret that `autopilot-export connect` fills."
+  value       = { for name, connection in local.config.connections : name => aws_secretsmanager_secret.connection[connection.secret].arn }
+}
+
+output "topic_arn" {
+  description = "Where alarms are told."
+  value       = aws_sns_topic.alerts.arn
+}
+
+output "dead_letters_url" {
+  description = "Events that started no run."
+  value       = aws_sqs_queue.dead_letters.url
+}
+
+output "schedules" {
+  description = "Export -> when it runs by itself."
+  value       = { for name, export in local.scheduled : name => "${export.schedule} ${try(export.time_zone, "UTC")}" }
+}
+
+output "people" {
+  description = "Policies to attach to people's roles or groups; a contributor's by export."
+  value = {
+    operator    = aws_iam_policy.operator.arn
+    viewer      = aws_iam_policy.viewer.arn
+    contributor = { for export, policy in aws_iam_policy.contributor : export => policy.arn }
+  }
+}

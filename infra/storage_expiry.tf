@@ -1,0 +1,61 @@
+# How long objects stay. Lifecycle rules know prefixes only, so a run expires as a whole: its chunks, results and
+# rejects, which hold personal data, and its report with them. `state/`, `leases/` and `config/` stay.
+
+resource "aws_s3_bucket_lifecycle_configuration" "store" {
+  count  = local.own_bucket ? 1 : 0
+  bucket = aws_s3_bucket.store[0].id
+
+  rule {
+    id     = "runs"
+    status = "Enabled"
+
+    filter {
+      prefix = "runs/"
+    }
+
+    expiration {
+      days = var.runs_expire_days
+    }
+  }
+
+  rule {
+    id     = "drops"
+    status = "Enabled"
+
+    filter {
+      prefix = "segments/"
+    }
+
+    expiration {
+      days = var.drops_expire_days
+    }
+  }
+
+  rule {
+    id     = "old-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_expire_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+
+  rule {
+    id     = "unfinished-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 2
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.store]
+}

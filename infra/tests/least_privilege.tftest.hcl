@@ -1,0 +1,126 @@
+# Nobody may do more than their part, and no person reads a secret.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  config_file  = "tests/data/exports.json"
+  function_zip = "tests/data/exports.json" # any file: nothing runs it here
+}
+
+run "nobody_does_more_than_their_part" {
+  # No statement has a wildcard action.
+  assert {
+    condition = alltrue(flatten([for statement in flatten([
+      data.aws_iam_policy_document.function.statement,
+      data.aws_iam_policy_document.workflow.statement,
+      data.aws_iam_policy_document.scheduler.statement,
+      data.aws_iam_policy_document.key.statement,
+      data.aws_iam_policy_document.no_secrets.statement,
+      data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.viewer.statement,
+      [for document in data.aws_iam_policy_document.contributor : document.statement],
+    ]) : [for action in statement.actions : !strcontains(action, "*")]]))
+    error_message = "An action with * in it: name the actions."
+  }
+
+  # Every statement names its resources.
+  assert {
+    condition = alltrue([for statement in flatten([
+      data.aws_iam_policy_document.function.statement,
+      data.aws_iam_policy_document.workflow.statement,
+      data.aws_iam_policy_document.scheduler.statement,
+      data.aws_iam_policy_document.no_secrets.statement,
+      data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.viewer.statement,
+      [for document in data.aws_iam_policy_document.contributor : document.statement],
+      ]) : !contains(statement.resources, "*") || alltrue([for action in statement.actions :
+      startswith(action, "xray:") || strcontains(action, ":CreateLogDelivery") || can(regex("LogDeliver|DescribeLogGroups|ResourcePolic", action))
+    ])])
+    error_message = "Only X-Ray and log delivery, which know no resources, may have the resource *."
+  }
+
+  # The function reads drops and writes only its own prefixes.
+  assert {
+    condition = setunion([for statement in data.aws_iam_policy_document.function.statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
+      "arn:aws:s3:::own-bucket/state/*", "arn:aws:s3:::own-bucket/leases/*", "arn:aws:s3:::own-bucket/runs/*",
+    ])
+    error_message = "The function writes under state/, leases/ and runs/ only."
+  }
+
+  assert {
+    condition = setunion([for statement in data.aws_iam_policy_document.function.statement : statement.resources if statement.sid == "ReadDrops"]...) == toset([
+      "arn:aws:s3:::own-bucket/segments/*", "arn:aws:s3:::own-bucket/config/*", "arn:aws:s3:::own-bucket/lists/do-not-mail.txt",
+    ])
+    error_message = "The function reads drops, its configuration and the suppression files that it names."
+  }
+
+  assert {
+    condition     = alltrue([for statement in data.aws_iam_policy_document.function.statement : length(statement.condition) == 1 if contains(statement.actions, "s3:ListBucket")])
+    error_message = "Listing is bound to prefixes."
+  }
+
+  # No person reads a secret.
+  assert {
+    condition = alltrue([for statement in flatten([
+      data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.viewer.statement,
+      [for document in data.aws_iam_policy_document.contributor : document.statement],
+    ]) : alltrue([for action in statement.actions : !startswith(action, "secretsmanager:")])])
+    error_message = "A policy for people allows something on secrets."
+  }
+
+  assert {
+    condition = anytrue([for statement in data.aws_iam_policy_document.no_secrets.statement :
+    statement.effect == "Deny" && contains(statement.actions, "secretsmanager:GetSecretValue")])
+    error_message = "The policies for people deny reading the secrets."
+  }
+
+  assert {
+    condition = alltrue(concat(
+      [contains(data.aws_iam_policy_document.viewer.source_policy_documents, data.aws_iam_policy_document.no_secrets.json)],
+      [contains(data.aws_iam_policy_document.operator.source_policy_documents, data.aws_iam_policy_document.viewer.json)],
+      [for document in data.aws_iam_policy_document.contributor : contains(document.source_policy_documents, data.aws_iam_policy_document.no_secrets.json)],
+    ))
+    error_message = "Every policy for people contains the denial."
+  }
+
+  # Decrypting with the key of the secrets is theirs through S3 only.
+  assert {
+    condition = alltrue([for statement in flatten([
+      data.aws_iam_policy_document.no_secrets.statement,
+      data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.viewer.statement,
+      [for document in data.aws_iam_policy_document.contributor : document.statement],
+      ]) : anytrue([for condition in statement.condition : condition.variable == "kms:ViaService"])
+    if anytrue([for action in statement.actions : startswith(action, "kms:")])])
+    error_message = "People use the key through S3 only."
+  }
+
+  # No person reads chunks or rejects.
+  assert {
+    condition = alltrue(flatten([for statement in flatten([
+      data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.viewer.statement,
+      [for document in data.aws_iam_policy_document.contributor : document.statement],
+      ]) : [for resource in statement.resources : endswith(resource, "/report.*") || endswith(resource, "/run.json")]
+    if contains(statement.actions, "s3:GetObject")]))
+    error_message = "Reports and requests are all that people read."
+  }
+
+  # A contributor drops only their exports segments.
+  assert {
+    condition = setunion([for statement in data.aws_iam_policy_document.contributor["newsletter"].statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
+      "arn:aws:s3:::own-bucket/segments/newsletter/*", "arn:aws:s3:::own-bucket/segments/digest/*",
+    ])
+    error_message = "A contributor writes under the prefixes of one export's segments."
+  }
+
+  assert {
+    condition = alltrue(flatten([for statement in data.aws_iam_policy_document.contributor["vip"].statement :
+      [for resource in statement.resources : startswith(resource, "arn:aws:s3:::own-bucket/runs/vip/")]
+    if contains(statement.actions, "s3:GetObject")]))
+    error_message = "A contributor reads the reports of one export."
+  }
+}

@@ -1,0 +1,100 @@
+# What starts a run, and what becomes of an event that starts none.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  config_file  = "tests/data/exports.json"
+  function_zip = "tests/data/exports.json" # any file: nothing runs it here
+}
+
+run "drops_and_schedules_start_runs" {
+  # Our own bucket tells of drops only.
+  assert {
+    condition     = aws_s3_bucket_notification.drops[0].lambda_function[0].filter_prefix == "segments/"
+    error_message = "What the function writes itself must not start it."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_event_rule.drops) == 0
+    error_message = "One trigger, not two."
+  }
+
+  # Enabled exports with a schedule run by it.
+  assert {
+    condition     = keys(aws_scheduler_schedule.export) == ["newsletter"]
+    error_message = "An export that is off, or whose connection is, is not scheduled."
+  }
+
+  assert {
+    condition = alltrue([
+      aws_scheduler_schedule.export["newsletter"].schedule_expression == "cron(0 6 * * ? *)",
+      aws_scheduler_schedule.export["newsletter"].schedule_expression_timezone == "Europe/Prague",
+      aws_scheduler_schedule.export["newsletter"].target[0].input == "{\"export\":\"newsletter\"}",
+      aws_scheduler_schedule.export["newsletter"].target[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters.arn,
+      aws_scheduler_schedule.export["newsletter"].target[0].retry_policy[0].maximum_retry_attempts == 5,
+    ])
+    error_message = "The schedule is the export's own, with retries and a dead-letter queue."
+  }
+
+  # Events that fail are kept.
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == aws_sqs_queue.dead_letters.arn
+    error_message = "The on-failure destination is the dead-letter queue."
+  }
+}
+
+run "somebody_elses_bucket_keeps_its_settings" {
+  variables {
+    bucket = "their-bucket"
+  }
+
+  assert {
+    condition = alltrue([for made in [
+      aws_s3_bucket.store, aws_s3_bucket_notification.drops, aws_s3_bucket_policy.store, aws_s3_bucket_versioning.store,
+      aws_s3_bucket_lifecycle_configuration.store, aws_s3_bucket_public_access_block.store,
+      aws_s3_bucket_server_side_encryption_configuration.store, aws_s3_bucket_ownership_controls.store,
+    ] : length(made) == 0])
+    error_message = "Nothing about their bucket is set."
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.drops[0].event_pattern) == {
+      source      = ["aws.s3"]
+      detail-type = ["Object Created"]
+      detail      = { bucket = { name = ["their-bucket"] }, object = { key = [{ prefix = "segments/" }] } }
+    }
+    error_message = "EventBridge tells of drops in their bucket."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.drops[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters.arn
+    error_message = "A drop that cannot be told is kept."
+  }
+
+  assert {
+    condition     = aws_s3_object.config.bucket == "their-bucket"
+    error_message = "The configuration lies where the function looks for it."
+  }
+}
+
+run "a_prefix_that_nobody_watches_is_refused" {
+  command = plan
+
+  variables {
+    config_file = "tests/data/unwatched-prefix.json"
+  }
+
+  expect_failures = [var.config_file]
+}
+
+run "a_missing_configuration_is_refused" {
+  command = plan
+
+  variables {
+    config_file = "tests/data/none.json"
+  }
+
+  expect_failures = [var.config_file]
+}

@@ -1,0 +1,96 @@
+# The definition that is deployed: how many at once, what is tried again, how it ends.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  config_file  = "tests/data/exports.json"
+  function_zip = "tests/data/exports.json" # any file: nothing runs it here
+}
+
+run "the_definition_as_deployed" {
+  # Lanes bound the concurrency and fail alone.
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Lanes.MaxConcurrencyPath == "$.last.answer.lanes.count"
+    error_message = "Without MaxConcurrency a Distributed Map starts 10,000 children."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Lanes.ToleratedFailurePercentage == 100
+    error_message = "One lane's end must not abort the others."
+  }
+
+  assert {
+    condition     = !can(jsondecode(aws_sfn_state_machine.this.definition).States.Lanes.Retry)
+    error_message = "A Retry on the Map would run every lane again."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Lanes.ItemProcessor.ProcessorConfig.ExecutionType == "STANDARD"
+    error_message = "An Express child ends after 5 minutes."
+  }
+
+  # Concurrency is the accounts unless reserved.
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == -1
+    error_message = "null reserves nothing."
+  }
+
+  # Every way out goes through finish.
+  assert {
+    condition = alltrue([for state in ["Prepare", "Open", "Lanes"] :
+    jsondecode(aws_sfn_state_machine.this.definition).States[state].Catch[0].Next == "FinishAfterError"])
+    error_message = "What ends a step early is told to finish."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Default == "Failed"
+    error_message = "An outcome that is not known to be good fails the execution."
+  }
+
+  # A task waits a little longer than a call can take.
+  assert {
+    condition = alltrue([for state in ["Prepare", "Open", "Finish", "FinishAfterError"] :
+    jsondecode(aws_sfn_state_machine.this.definition).States[state].TimeoutSeconds == 930])
+    error_message = "TimeoutSeconds is 930."
+  }
+
+  # Every task calls the function.
+  assert {
+    condition     = length(regexall(aws_lambda_function.this.arn, aws_sfn_state_machine.this.definition)) == 5
+    error_message = "Five tasks, one function."
+  }
+
+  assert {
+    condition     = aws_sfn_state_machine.this.arn == local.workflow_arn
+    error_message = "The ARN that the function is given is the machine's."
+  }
+
+  # No data in the workflows logs.
+  assert {
+    condition     = !aws_sfn_state_machine.this.logging_configuration[0].include_execution_data
+    error_message = "Logs carry events without their data."
+  }
+}
+
+run "reserved_concurrency_leaves_room_beside_the_lanes" {
+  command = plan
+
+  variables {
+    reserved_concurrency = 4
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "concurrency_is_reserved_when_asked_for" {
+  variables {
+    reserved_concurrency = 6
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 6
+    error_message = "The function may run 6 times at once."
+  }
+}

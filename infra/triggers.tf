@@ -1,0 +1,98 @@
+# What starts runs: drops and schedules. Both go to the function, which makes one run of each.
+
+# A bucket of our own tells the function itself.
+resource "aws_s3_bucket_notification" "drops" {
+  count  = local.own_bucket ? 1 : 0
+  bucket = aws_s3_bucket.store[0].id
+
+  lambda_function {
+    id                  = "drops"
+    lambda_function_arn = aws_lambda_function.this.arn
+    events              = ["s3:ObjectCreated:*"]
+    filter_prefix       = "segments/"
+  }
+
+  depends_on = [aws_lambda_permission.drops]
+}
+
+resource "aws_lambda_permission" "drops" {
+  count          = local.own_bucket ? 1 : 0
+  statement_id   = "drops"
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.this.function_name
+  principal      = "s3.amazonaws.com"
+  source_arn     = aws_s3_bucket.store[0].arn
+  source_account = local.account
+}
+
+# Somebody else's bucket: a bucket has one notification setting for all, so ours would wipe out its owner's. EventBridge
+# lets any number listen.
+resource "aws_cloudwatch_event_rule" "drops" {
+  count       = local.own_bucket ? 0 : 1
+  name        = "${var.name}-drops"
+  description = "Objects created under segments/ of ${var.bucket}"
+  event_pattern = jsonencode({
+    source      = ["aws.s3"]
+    detail-type = ["Object Created"]
+    detail      = { bucket = { name = [var.bucket] }, object = { key = [{ prefix = "segments/" }] } }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "drops" {
+  count = local.own_bucket ? 0 : 1
+  rule  = aws_cloudwatch_event_rule.drops[0].name
+  arn   = aws_lambda_function.this.arn
+
+  retry_policy {
+    maximum_retry_attempts       = 10
+    maximum_event_age_in_seconds = 21600
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+}
+
+resource "aws_lambda_permission" "rule" {
+  count         = local.own_bucket ? 0 : 1
+  statement_id  = "rule"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this.function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.drops[0].arn
+}
+
+resource "aws_scheduler_schedule_group" "this" {
+  name = var.name
+}
+
+resource "aws_scheduler_schedule" "export" {
+  #checkov:skip=CKV_AWS_297:a schedule holds the name of an export and nothing else; AWS's own key is enough
+  for_each                     = local.scheduled
+  name                         = each.key
+  group_name                   = aws_scheduler_schedule_group.this.name
+  description                  = "Runs the export ${each.key}"
+  schedule_expression          = each.value.schedule
+  schedule_expression_timezone = try(each.value.time_zone, "UTC")
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = aws_lambda_function.this.arn
+    role_arn = aws_iam_role.scheduler.arn
+    input    = jsonencode({ export = each.key })
+
+    retry_policy {
+      maximum_retry_attempts       = 5
+      maximum_event_age_in_seconds = 3600
+    }
+
+    dead_letter_config {
+      arn = aws_sqs_queue.dead_letters.arn
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.scheduler]
+}

@@ -1,0 +1,104 @@
+# Which bucket, who is told of what, and how long things are kept.
+
+variable "bucket" {
+  description = <<-EOT
+    null makes a bucket. Or the name of an existing bucket, in this region, that belongs to somebody else: its settings
+    and notifications are not touched, its owner turns EventBridge on and sees to encryption and to the expiry of runs/.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket))
+    error_message = "bucket: null, or the name of a bucket (not an ARN)."
+  }
+}
+
+variable "bucket_kms_key_arn" {
+  description = "The key that an existing bucket is encrypted with; null where it has none of its own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket_kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/", var.bucket_kms_key_arn))
+    error_message = "bucket_kms_key_arn: null, or the ARN of a key."
+  }
+}
+
+variable "runs_expire_days" {
+  description = "Days after which all of a run expires: chunks, results, rejects (personal data) and its report."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.runs_expire_days >= 1 && var.runs_expire_days <= 3650
+    error_message = "runs_expire_days: 1 to 3650."
+  }
+}
+
+variable "drops_expire_days" {
+  description = "Days after which a drop expires; longer than the time between two drops of a segment."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.drops_expire_days >= 1 && var.drops_expire_days <= 3650
+    error_message = "drops_expire_days: 1 to 3650."
+  }
+}
+
+variable "noncurrent_expire_days" {
+  description = "Days for which an overwritten or removed object can be brought back."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.noncurrent_expire_days >= 1 && var.noncurrent_expire_days <= 365
+    error_message = "noncurrent_expire_days: 1 to 365."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which logs are kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827], var.log_retention_days)
+    error_message = "log_retention_days: one of the values CloudWatch knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, ...)."
+  }
+}
+
+variable "alert_emails" {
+  description = "Who is told of alarms and of runs that ended badly; each confirms by a mail from AWS."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for email in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+$", email))])
+    error_message = "alert_emails: each an email address."
+  }
+}
+
+variable "silence_hours" {
+  description = "Alarm when an enabled export has had no successful run for so many hours; null for no such alarm."
+  type        = number
+  default     = 26
+
+  # CloudWatch looks back 7 days at most.
+  validation {
+    condition     = var.silence_hours == null ? true : var.silence_hours >= 1 && var.silence_hours <= 168 && floor(var.silence_hours) == var.silence_hours
+    error_message = "silence_hours: null, or a whole number from 1 to 168."
+  }
+}
+
+variable "reject_share_alarm" {
+  description = "Alarm when a run rejects more than this share of its rows."
+  type        = number
+  default     = 0.05
+
+  validation {
+    condition     = var.reject_share_alarm >= 0 && var.reject_share_alarm < 1
+    error_message = "reject_share_alarm: from 0 to below 1."
+  }
+}

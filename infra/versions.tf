@@ -1,0 +1,18 @@
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.90, < 7.0"
+    }
+  }
+}
+
+# Region and credentials come from the environment (AWS_REGION, AWS_PROFILE), as everywhere with AWS.
+# Where Terraform keeps its own state is the deployer's choice: put a backend block in a file beside this one.
+provider "aws" {
+  default_tags {
+    tags = merge({ application = var.name }, var.tags)
+  }
+}

@@ -102,28 +102,13 @@ pub struct Error {
 }
 
 fn remedy(to_do: &Option<String>) -> String {
-    to_do
-        .as_ref()
-        .map(|text| format!("; {text}"))
-        .unwrap_or_default()
+    to_do.as_ref().map(|text| format!("; {text}")).unwrap_or_default()
 }
 
 impl Error {
     /// An error of `kind`, without remedy and cause.
-    pub fn new(
-        kind: Kind,
-        stage: &'static str,
-        subject: impl Into<String>,
-        what: impl Into<String>,
-    ) -> Self {
-        Self {
-            kind,
-            stage,
-            subject: subject.into(),
-            what: what.into(),
-            to_do: None,
-            source: None,
-        }
+    pub fn new(kind: Kind, stage: &'static str, subject: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { kind, stage, subject: subject.into(), what: what.into(), to_do: None, source: None }
     }
 
     /// The same error, saying what to do.
@@ -143,10 +128,7 @@ impl Error {
     /// The message with its chain of causes, for the edge: terminal, log, workflow, report.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
-        let mut cause = self
-            .source
-            .as_deref()
-            .map(|cause| cause as &dyn std::error::Error);
+        let mut cause = self.source.as_deref().map(|cause| cause as &dyn std::error::Error);
         while let Some(error) = cause {
             text.push_str(": ");
             text.push_str(&error.to_string());

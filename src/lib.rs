@@ -1,8 +1,28 @@
 //! Exports customer segments to Autopilot: every row accounted for, at the rate Autopilot allows.
-pub mod adapters;
+//!
+//! The path of the data, in the order of a run; `steps` walks it:
+//!
+//! ```text
+//! trigger -> segment -> contact -> plan -> delivery -> ledger -> state, report
+//! ```
+//!
+//! These modules know no AWS, no HTTP, no clock and no environment: values in, values out. `ports` are the few small
+//! traits of the outside world, `adapters` implement them, `entry` is where people and AWS come in.
+
 pub mod config;
 pub mod contact;
 pub mod delivery;
 pub mod error;
+pub mod ledger;
+pub mod plan;
 pub mod ports;
+pub mod report;
+pub mod run;
+pub mod segment;
 pub mod state;
+pub mod steps;
+
+pub mod adapters;
+pub mod entry;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;

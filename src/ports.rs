@@ -67,12 +67,7 @@ pub trait Store: Send + Sync {
     fn open(&self, meta: &Meta) -> impl Future<Output = Result<Self::Reader>> + Send;
 
     /// Writes an object whole or not at all.
-    fn put(
-        &self,
-        key: &str,
-        body: Bytes,
-        condition: Condition,
-    ) -> impl Future<Output = Result<Put>> + Send;
+    fn put(&self, key: &str, body: Bytes, condition: Condition) -> impl Future<Output = Result<Put>> + Send;
 
     /// Every object whose key starts with `prefix`, in order of their keys.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Meta>>> + Send;
@@ -111,12 +106,7 @@ pub struct Secrets {
 /// Where secrets come from.
 pub trait SecretSource: Send + Sync {
     /// The secrets of `connection`, whose configured secret name is `secret`. `again` asks past any cache.
-    fn secrets(
-        &self,
-        connection: &str,
-        secret: &str,
-        again: bool,
-    ) -> impl Future<Output = Result<Secrets>> + Send;
+    fn secrets(&self, connection: &str, secret: &str, again: bool) -> impl Future<Output = Result<Secrets>> + Send;
 }
 
 /// The wall clock, and sleeping by it. Under tokio's paused time the clock moves with it.
@@ -139,8 +129,7 @@ impl Clock {
         match self {
             Self::System => Timestamp::now(),
             Self::Counted(at, since) => {
-                let passed = jiff::SignedDuration::try_from(since.elapsed())
-                    .unwrap_or(jiff::SignedDuration::ZERO);
+                let passed = jiff::SignedDuration::try_from(since.elapsed()).unwrap_or(jiff::SignedDuration::ZERO);
                 at.checked_add(passed).unwrap_or(Timestamp::MAX)
             }
         }

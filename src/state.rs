@@ -40,9 +40,7 @@ impl Digester {
     pub fn new(state_key: &str) -> Result<Self> {
         Hmac::new_from_slice(state_key.as_bytes())
             .map(Self)
-            .map_err(|cause| {
-                Error::new(Kind::Bug, "state", "state key", "cannot be used").because(cause)
-            })
+            .map_err(|cause| Error::new(Kind::Bug, "state", "state key", "cannot be used").because(cause))
     }
 
     fn digest(&self, what: u8, text: &str) -> [u8; 32] {
@@ -71,9 +69,7 @@ impl Digester {
 /// The first sixteen bytes of a digest.
 pub fn half(digest: &[u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
-    half.iter_mut()
-        .zip(digest)
-        .for_each(|(to, from)| *to = *from);
+    half.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
     half
 }
 
@@ -164,11 +160,7 @@ fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
 
 /// The UUID of an id, where writing it back gives the very same id.
 fn packed(id: &str) -> Option<[u8; 16]> {
-    let digits: String = id
-        .strip_prefix(PERSON)?
-        .chars()
-        .filter(|c| *c != '-')
-        .collect();
+    let digits: String = id.strip_prefix(PERSON)?.chars().filter(|c| *c != '-').collect();
     let uuid = unhex(&digits)?;
     (unpacked(&uuid) == id).then_some(uuid)
 }
@@ -236,12 +228,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for the state object of this name.
     pub fn new(subject: &str) -> Self {
-        Self {
-            subject: subject.into(),
-            gzip: GzDecoder::new(Vec::new()),
-            header: None,
-            last: None,
-        }
+        Self { subject: subject.into(), gzip: GzDecoder::new(Vec::new()), header: None, last: None }
     }
 
     /// The error of every state object that cannot be trusted.
@@ -254,9 +241,7 @@ impl Decoder {
     /// # Errors
     /// Kind `config`, where the object is not a state object or not whole.
     pub fn feed(&mut self, bytes: &[u8], mut on: impl FnMut(Member) -> Result<()>) -> Result<()> {
-        self.gzip
-            .write_all(bytes)
-            .map_err(|cause| self.corrupt().because(cause))?;
+        self.gzip.write_all(bytes).map_err(|cause| self.corrupt().because(cause))?;
         self.drain(&mut on)
     }
 
@@ -265,9 +250,7 @@ impl Decoder {
     /// # Errors
     /// Kind `config`, where the object is not whole.
     pub fn finish(mut self, mut on: impl FnMut(Member) -> Result<()>) -> Result<Header> {
-        self.gzip
-            .try_finish()
-            .map_err(|cause| self.corrupt().because(cause))?;
+        self.gzip.try_finish().map_err(|cause| self.corrupt().because(cause))?;
         self.drain(&mut on)?;
         match self.header.take() {
             Some(header) if self.gzip.get_ref().is_empty() => Ok(header),
@@ -285,13 +268,9 @@ impl Decoder {
                 return Ok(());
             };
             let (line, after) = rest.split_at(end);
-            let header: Header =
-                serde_json::from_slice(line).map_err(|cause| corrupt(&subject).because(cause))?;
+            let header: Header = serde_json::from_slice(line).map_err(|cause| corrupt(&subject).because(cause))?;
             if header.format != FORMAT {
-                let what = format!(
-                    "has format {}, this program reads format {FORMAT}",
-                    header.format
-                );
+                let what = format!("has format {}, this program reads format {FORMAT}", header.format);
                 return Err(Error::new(Kind::Config, "state", subject, what)
                     .to_do("use the version of the program that wrote it, or send every row once with --full"));
             }
@@ -312,9 +291,8 @@ impl Decoder {
 }
 
 fn corrupt(subject: &str) -> Error {
-    Error::new(Kind::Config, "state", subject, "cannot be read: it is damaged or cut short").to_do(
-        "restore an older version of it, or send every row once as if there were no state with --full",
-    )
+    Error::new(Kind::Config, "state", subject, "cannot be read: it is damaged or cut short")
+        .to_do("restore an older version of it, or send every row once as if there were no state with --full")
 }
 
 type Rest<'a> = Option<(Member, &'a [u8])>;
@@ -340,14 +318,7 @@ fn read_member(bytes: &[u8]) -> std::result::Result<Rest<'_>, ()> {
             None => return Ok(None),
         },
     };
-    Ok(Some((
-        Member {
-            key: *key,
-            digest: *digest,
-            contact_id,
-        },
-        rest,
-    )))
+    Ok(Some((Member { key: *key, digest: *digest, contact_id }, rest)))
 }
 
 #[cfg(test)]
@@ -358,20 +329,13 @@ mod tests {
         Header {
             format: FORMAT,
             account: "acct".into(),
-            marked: Marked::List {
-                title: "News".into(),
-                id: "contactlist_1".into(),
-            },
+            marked: Marked::List { title: "News".into(), id: "contactlist_1".into() },
             key_fingerprint: Digester::new("k").unwrap().fingerprint(),
         }
     }
 
     fn member(n: u8, id: &str) -> Member {
-        Member {
-            key: [n; 32],
-            digest: [n; 16],
-            contact_id: id.into(),
-        }
+        Member { key: [n; 32], digest: [n; 16], contact_id: id.into() }
     }
 
     fn written(members: &[Member]) -> Vec<u8> {
@@ -418,18 +382,12 @@ mod tests {
             assert_eq!(error.kind, Kind::Config);
             assert!(error.to_string().contains("--full"), "{error}");
         }
-        assert!(
-            read(&written(&[member(2, "x"), member(1, "y")]), 99).is_err(),
-            "out of order"
-        );
+        assert!(read(&written(&[member(2, "x"), member(1, "y")]), 99).is_err(), "out of order");
     }
 
     #[test]
     fn digests_need_the_state_key() {
-        let (one, other) = (
-            Digester::new("one").unwrap(),
-            Digester::new("other").unwrap(),
-        );
+        let (one, other) = (Digester::new("one").unwrap(), Digester::new("other").unwrap());
         assert_ne!(one.profile("a@example.org"), other.profile("a@example.org"));
         assert_ne!(half(&one.profile("a")), one.fields("a"));
         assert_eq!(unhex(&hex(&one.profile("a"))), Some(one.profile("a")));

@@ -14,7 +14,6 @@ mod fields;
 mod parse;
 mod reader;
 mod schema;
-mod segment;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -24,13 +23,13 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+pub use crate::segment::{DropKind, Encoding, FileKind, Format};
 pub use connection::{Api, Connection, Consent};
 pub use export::{Export, Guards, Suppress};
 pub use fault::{Fault, nearest};
 pub use fields::{CustomField, Field, FieldType, Match, STANDARD, Source, Standard};
 pub use parse::parse;
 pub use schema::schema;
-pub use segment::{DropKind, Encoding, FileKind, Format};
 pub use source::{Membership, Segment};
 
 /// The whole of `exports.json`.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::checks;
 use super::reader::Entry;
-use super::segment::{DropKind, Encoding, FileKind, Format};
+use crate::segment::{DropKind, Encoding, FileKind, Format};
 
 /// A named set of customer profiles that an export sends.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -10,14 +10,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// The wait before attempt `attempt + 1` (`attempt` from 1): doubling, capped, and between half and whole of that by
 /// `chance` (0 to 1), so that lanes do not come back together.
 pub fn wait(attempt: u32, chance: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(
-        1u32.checked_shl(attempt.saturating_sub(1))
-            .unwrap_or(u32::MAX)
-            .max(1),
-    );
-    doubled
-        .min(LONGEST)
-        .mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+    let doubled = FIRST.saturating_mul(1u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX).max(1));
+    doubled.min(LONGEST).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]

@@ -97,11 +97,7 @@ impl Call {
     pub fn speaks_for_the_account(&self) -> bool {
         matches!(
             self,
-            Self::Account
-                | Self::Lists
-                | Self::CreateList { .. }
-                | Self::CustomFields
-                | Self::UpsertMany { .. }
+            Self::Account | Self::Lists | Self::CreateList { .. } | Self::CustomFields | Self::UpsertMany { .. }
         )
     }
 }

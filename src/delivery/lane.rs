@@ -138,30 +138,21 @@ impl Lane {
 
     /// Gives the lane more rows; `span` must be new to it.
     pub fn load(&mut self, span: u32, rows: Span) {
-        let Span {
-            errand,
-            marked,
-            rows,
-        } = rows;
+        let Span { errand, marked, rows } = rows;
         let mut batch = Vec::new();
         let mut bytes = 0;
         for (number, row) in &rows {
             let at = (span, *number);
             match (errand, &marked) {
-                (Errand::Leaver, Marked::List { .. }) => {
-                    self.ready.push_back((Todo::Remove(at), 0))
-                }
+                (Errand::Leaver, Marked::List { .. }) => self.ready.push_back((Todo::Remove(at), 0)),
                 (Errand::Leaver, Marked::Field(_)) => self.ready.push_back((Todo::Look(at), 0)),
                 (Errand::Leaver, Marked::None) => {}
                 (Errand::Joiner, Marked::List { .. }) if self.way == Way::Single => {
                     self.ready.push_back((Todo::Alone(at), 0));
                 }
                 _ => {
-                    if batch.len() == BATCH_ROWS
-                        || (bytes + row.body.len() > BATCH_BYTES && !batch.is_empty())
-                    {
-                        self.ready
-                            .push_back((Todo::Bulk(std::mem::take(&mut batch)), 0));
+                    if batch.len() == BATCH_ROWS || (bytes + row.body.len() > BATCH_BYTES && !batch.is_empty()) {
+                        self.ready.push_back((Todo::Bulk(std::mem::take(&mut batch)), 0));
                         bytes = 0;
                     }
                     bytes += row.body.len();
@@ -173,14 +164,7 @@ impl Lane {
             self.ready.push_back((Todo::Bulk(batch), 0));
         }
         if !rows.is_empty() {
-            self.open.insert(
-                span,
-                Open {
-                    errand,
-                    marked,
-                    rows: rows.into_iter().collect(),
-                },
-            );
+            self.open.insert(span, Open { errand, marked, rows: rows.into_iter().collect() });
         }
     }
 
@@ -208,20 +192,12 @@ impl Lane {
         }
         self.flush_looked_up();
         let due = self.later.iter().map(|(at, ..)| *at).min();
-        let next = if self.ready.is_empty() {
-            due
-        } else {
-            Some(now)
-        };
+        let next = if self.ready.is_empty() { due } else { Some(now) };
         let Some(next) = next else {
             return Ok(Wants::Answer);
         };
         let next = next.max(self.pause_until);
-        Ok(if next <= now {
-            Wants::Send
-        } else {
-            Wants::Wait(next)
-        })
+        Ok(if next <= now { Wants::Send } else { Wants::Wait(next) })
     }
 
     fn is_empty(&self) -> bool {
@@ -231,15 +207,8 @@ impl Lane {
     fn out_of_patience(&self) -> Error {
         let seconds = self.patience.as_secs();
         let throttled = self.last_trouble == THROTTLED;
-        let kind = if throttled {
-            Kind::Throttled
-        } else {
-            Kind::Unavailable
-        };
-        let what = format!(
-            "confirmed nothing for {seconds} s; last: {}",
-            self.last_trouble
-        );
+        let kind = if throttled { Kind::Throttled } else { Kind::Unavailable };
+        let what = format!("confirmed nothing for {seconds} s; last: {}", self.last_trouble);
         Error::new(kind, "deliver", "Autopilot", what).to_do(if throttled {
             "find what else uses the account's rate, or lower requests_per_second; what is pending is sent by the next run"
         } else {
@@ -284,11 +253,7 @@ impl Lane {
             Some(Marked::List { id, .. }) => id.clone(),
             _ => String::new(),
         };
-        let contact_of = |at: At| {
-            self.row(at)
-                .map(|(_, row)| row.contact_id.clone())
-                .unwrap_or_default()
-        };
+        let contact_of = |at: At| self.row(at).map(|(_, row)| row.contact_id.clone()).unwrap_or_default();
         match todo {
             Todo::Bulk(rows) => {
                 let mut body = String::from(r#"{"contacts":["#);
@@ -299,10 +264,7 @@ impl Lane {
                     self.write_body(&mut body, *at, Way::Bulk);
                 }
                 body.push_str("]}");
-                Call::UpsertMany {
-                    body,
-                    rows: rows.len(),
-                }
+                Call::UpsertMany { body, rows: rows.len() }
             }
             Todo::Alone(at) => {
                 let mut body = String::from(r#"{"contact":"#);
@@ -310,17 +272,9 @@ impl Lane {
                 body.push('}');
                 Call::UpsertOne { body }
             }
-            Todo::Add(at, contact) => Call::AddMember {
-                list: list_of(*at),
-                contact: contact.clone(),
-            },
-            Todo::Remove(at) => Call::RemoveMember {
-                list: list_of(*at),
-                contact: contact_of(*at),
-            },
-            Todo::Look(at) => Call::Contact {
-                contact: contact_of(*at),
-            },
+            Todo::Add(at, contact) => Call::AddMember { list: list_of(*at), contact: contact.clone() },
+            Todo::Remove(at) => Call::RemoveMember { list: list_of(*at), contact: contact_of(*at) },
+            Todo::Look(at) => Call::Contact { contact: contact_of(*at) },
         }
     }
 
@@ -348,8 +302,7 @@ impl Lane {
         let wait = match answer {
             Answer::Denied => return Err(denied("deliver")),
             Answer::Throttled(asked) => {
-                let wait =
-                    asked.unwrap_or_else(|| backoff::wait(self.troubles + 1, self.random.f64()));
+                let wait = asked.unwrap_or_else(|| backoff::wait(self.troubles + 1, self.random.f64()));
                 // Whoever is over the account's rate must be quiet as a whole.
                 self.pause_until = self.pause_until.max(after(now, wait));
                 self.last_trouble = THROTTLED;
@@ -383,19 +336,14 @@ impl Lane {
             },
             Todo::Add(at, contact) => match answer {
                 Answer::Done(_) => self.judge(at, Outcome::Delivered(contact)),
-                other => self.judge(
-                    at,
-                    Outcome::Refused(format!("not put on the list: {}", reason(other))),
-                ),
+                other => self.judge(at, Outcome::Refused(format!("not put on the list: {}", reason(other)))),
             },
             Todo::Remove(at) => match answer {
                 Answer::Done(_) | Answer::NotFound => self.judge(at, Outcome::Left),
                 other => self.judge(at, Outcome::Refused(reason(other))),
             },
             Todo::Look(at) => match answer {
-                Answer::Done(Reply::Contact {
-                    email: Some(email), ..
-                }) => self.looked_up(at, &email),
+                Answer::Done(Reply::Contact { email: Some(email), .. }) => self.looked_up(at, &email),
                 Answer::Done(_) | Answer::NotFound => self.judge(at, Outcome::Left),
                 other => self.judge(at, Outcome::Refused(reason(other))),
             },
@@ -406,10 +354,7 @@ impl Lane {
         match answer {
             Answer::Done(Reply::Upserted { map, ids }) => {
                 for (n, at) in rows.iter().enumerate() {
-                    let email = self
-                        .row(*at)
-                        .map(|(_, row)| row.email.as_str())
-                        .unwrap_or_default();
+                    let email = self.row(*at).map(|(_, row)| row.email.as_str()).unwrap_or_default();
                     let id = match &map {
                         Some(map) => map.get(email).cloned(),
                         None if ids.len() == rows.len() => ids.get(n).cloned(),
@@ -441,9 +386,7 @@ impl Lane {
             return;
         };
         match (open.errand, &open.marked) {
-            (Errand::Joiner, Marked::List { .. }) if !marked => {
-                self.ready.push_back((Todo::Add(at, id), 0))
-            }
+            (Errand::Joiner, Marked::List { .. }) if !marked => self.ready.push_back((Todo::Add(at, id), 0)),
             (Errand::Leaver, _) => self.judge(at, Outcome::Left),
             _ => self.judge(at, Outcome::Delivered(id)),
         }
@@ -456,11 +399,7 @@ impl Lane {
         let (Marked::Field(field), Some(row)) = (&open.marked, open.rows.get_mut(&at.1)) else {
             return;
         };
-        row.body = format!(
-            r#"{{"Email":{},"custom":{{{}:false}}}}"#,
-            quoted(email),
-            quoted(&field_key(field))
-        );
+        row.body = format!(r#"{{"Email":{},"custom":{{{}:false}}}}"#, quoted(email), quoted(&field_key(field)));
         row.email = email.trim().to_lowercase();
         self.looked_up.push(at);
     }
@@ -468,9 +407,7 @@ impl Lane {
     fn flush_looked_up(&mut self) {
         let nothing_else = self.ready.is_empty() && self.later.is_empty() && self.flying.is_empty();
         if self.looked_up.len() >= BATCH_ROWS || (nothing_else && !self.looked_up.is_empty()) {
-            let rest = self
-                .looked_up
-                .split_off(self.looked_up.len().min(BATCH_ROWS));
+            let rest = self.looked_up.split_off(self.looked_up.len().min(BATCH_ROWS));
             let batch = std::mem::replace(&mut self.looked_up, rest);
             self.ready.push_front((Todo::Bulk(batch), 0));
         }
@@ -486,12 +423,7 @@ impl Lane {
         if open.rows.is_empty() {
             self.open.remove(&at.0);
         }
-        self.verdicts.push(Verdict {
-            span: at.0,
-            number: at.1,
-            row,
-            outcome,
-        });
+        self.verdicts.push(Verdict { span: at.0, number: at.1, row, outcome });
     }
 
     /// The verdicts since the last time.
@@ -504,13 +436,8 @@ const THROTTLED: &str = "429, too many requests";
 
 /// The error of an account that refuses the key.
 pub fn denied(stage: &'static str) -> Error {
-    Error::new(
-        Kind::Access,
-        stage,
-        "Autopilot",
-        "the account refuses the key",
-    )
-    .to_do("store a valid key, then run again; what was confirmed stays confirmed")
+    Error::new(Kind::Access, stage, "Autopilot", "the account refuses the key")
+        .to_do("store a valid key, then run again; what was confirmed stays confirmed")
 }
 
 /// The key of a boolean custom field as a request names it. Source: AUTOPILOT_API 1.3, attested by every client.

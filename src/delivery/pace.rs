@@ -19,11 +19,7 @@ const LATENESS: Duration = Duration::from_millis(6);
 /// The time from one slot to the next, for all lanes together. A rate of 2.5 is kept as 2 in every second, since no
 /// window may hold more; a rate below 1 is one request in 1 / rate seconds.
 pub fn interval(requests_per_second: f64) -> Duration {
-    let whole = if requests_per_second >= 1.0 {
-        requests_per_second.floor()
-    } else {
-        requests_per_second
-    };
+    let whole = if requests_per_second >= 1.0 { requests_per_second.floor() } else { requests_per_second };
     Duration::try_from_secs_f64((1.0 + MARGIN) / whole).unwrap_or(Duration::from_secs(3600))
 }
 
@@ -41,16 +37,9 @@ impl Pace {
     /// The slots of `lane` (from 0) of `lanes`, for a lane that begins at `now`. The first one is at least an interval
     /// away, so that whoever spoke before this lane, at whatever rate, is out of its way.
     pub fn new(requests_per_second: f64, lanes: u32, lane: u32, now: Timestamp) -> Self {
-        let interval_ns = i128::try_from(interval(requests_per_second).as_nanos())
-            .unwrap_or(i128::MAX)
-            .max(1);
+        let interval_ns = i128::try_from(interval(requests_per_second).as_nanos()).unwrap_or(i128::MAX).max(1);
         let first = now.as_nanosecond().div_euclid(interval_ns) + 2;
-        Self {
-            interval_ns,
-            lanes: i128::from(lanes.max(1)),
-            lane: i128::from(lane),
-            from: first,
-        }
+        Self { interval_ns, lanes: i128::from(lanes.max(1)), lane: i128::from(lane), from: first }
     }
 
     fn slot(&self, now: Timestamp) -> i128 {
@@ -63,9 +52,7 @@ impl Pace {
     /// When the next request may leave: now or later.
     pub fn next(&self, now: Timestamp) -> Timestamp {
         let at = self.slot(now).saturating_mul(self.interval_ns);
-        Timestamp::from_nanosecond(at)
-            .unwrap_or(Timestamp::MAX)
-            .max(now)
+        Timestamp::from_nanosecond(at).unwrap_or(Timestamp::MAX).max(now)
     }
 
     /// Says that a request leaves now, in the slot that [`Pace::next`] named.
@@ -132,12 +119,7 @@ mod tests {
     /// The most in any half-open second.
     fn peak(mut times: Vec<i128>) -> usize {
         times.sort_unstable();
-        let within = |from: i128| {
-            times
-                .iter()
-                .filter(|t| (from..from + 1_000_000_000).contains(*t))
-                .count()
-        };
+        let within = |from: i128| times.iter().filter(|t| (from..from + 1_000_000_000).contains(*t)).count();
         times.iter().map(|t| within(*t)).max().unwrap()
     }
 
@@ -163,9 +145,7 @@ mod tests {
 
     #[test]
     fn punctual_lanes_use_every_slot() {
-        let mut all: Vec<_> = (0..4)
-            .flat_map(|lane| sent(20.0, 4, lane, &[0, 1, 2], 50))
-            .collect();
+        let mut all: Vec<_> = (0..4).flat_map(|lane| sent(20.0, 4, lane, &[0, 1, 2], 50)).collect();
         all.sort_unstable();
         let span = (all.last().unwrap() - all.first().unwrap()) as f64 / 1e9;
         assert!((span - 199.0 * 1.018 / 20.0).abs() < 0.02, "{span}");

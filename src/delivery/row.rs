@@ -87,12 +87,7 @@ pub fn write_contact(chunk: &mut String, row: &Row) {
 
 /// Adds a leaver to a chunk.
 pub fn write_leaver(chunk: &mut String, key: &ProfileKey, contact_id: &str) {
-    let _ = writeln!(
-        chunk,
-        r#"{{"k":"{}","i":{}}}"#,
-        hex(key),
-        quoted(contact_id)
-    );
+    let _ = writeln!(chunk, r#"{{"k":"{}","i":{}}}"#, hex(key), quoted(contact_id));
 }
 
 /// The rows `from..to` of a chunk.
@@ -107,11 +102,7 @@ pub fn read(subject: &str, chunk: &str, from: usize, to: usize) -> Result<Vec<Ro
             let line: Line<'_> = serde_json::from_str(line).map_err(|_| wrong())?;
             Ok(Row {
                 key: unhex(line.k).ok_or_else(wrong)?,
-                digest: if line.d.is_empty() {
-                    FieldsDigest::default()
-                } else {
-                    unhex(line.d).ok_or_else(wrong)?
-                },
+                digest: if line.d.is_empty() { FieldsDigest::default() } else { unhex(line.d).ok_or_else(wrong)? },
                 email: line.e.into_owned(),
                 body: line.c.map(|raw| raw.get().to_owned()).unwrap_or_default(),
                 contact_id: line.i.into_owned(),
@@ -139,11 +130,7 @@ mod tests {
             original: r#"["a\nb","c"]"#.into(),
             ..Row::default()
         };
-        let leaver = Row {
-            key: [9; 32],
-            contact_id: "person_1".into(),
-            ..Row::default()
-        };
+        let leaver = Row { key: [9; 32], contact_id: "person_1".into(), ..Row::default() };
         let mut chunk = String::new();
         write_contact(&mut chunk, &contact);
         write_leaver(&mut chunk, &leaver.key, &leaver.contact_id);

@@ -328,9 +328,9 @@ impl Sink for Drawing<'_> {
         Ok(())
     }
 
-    fn malformed(&mut self, line: u64, raw: &str, why: &'static str) -> Result<()> {
+    fn malformed(&mut self, line: u64, raw: &str, why: segment::Flaw) -> Result<()> {
         self.counts.read += 1;
-        let reject = Reject { code: RejectCode::MalformedRow, reason: why.to_owned() };
+        let reject = Reject { code: RejectCode::MalformedRow, reason: why.to_string() };
         self.reject(line, &reject, &format!("[{}]", quoted(raw)));
         Ok(())
     }

@@ -32,9 +32,7 @@ pub fn objections(export: &str, guards: &Guards, looked: &Looked) -> Vec<(&'stat
             object("allow_empty", format!("{export}: {segment}"), what, "deliver the whole segment again");
         } else if share(*leavers, *members) > guards.max_leavers_share {
             let (limit, share) = (percent(guards.max_leavers_share), percent(share(*leavers, *members)));
-            let what = format!(
-                "{leavers} of {members} members would leave, {share}; max_leavers_share allows {limit}"
-            );
+            let what = format!("{leavers} of {members} members would leave, {share}; max_leavers_share allows {limit}");
             object("max_leavers_share", format!("{export}: {segment}"), what, "check that the drop is whole");
         }
     }
@@ -80,7 +78,9 @@ mod tests {
         };
         let found = objections("newsletter", &guards(), &looked);
         let text = found.iter().map(|(name, error)| format!("{name} = {error}\n")).collect::<String>();
-        for part in ["100001 profiles; max_profiles allows 100000", "6 of 10 members", "3 of 10 rows", "holds no profile"] {
+        for part in
+            ["100001 profiles; max_profiles allows 100000", "6 of 10 members", "3 of 10 rows", "holds no profile"]
+        {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(found.iter().all(|(name, error)| NAMES.contains(name) && error.kind == Kind::Guard));
@@ -88,8 +88,7 @@ mod tests {
 
     #[test]
     fn numbers_at_their_limit_pass() {
-        let looked =
-            Looked { profiles: 100_000, read: 10, rejected: 2, segments: vec![("News".into(), 10, 10, 5)] };
+        let looked = Looked { profiles: 100_000, read: 10, rejected: 2, segments: vec![("News".into(), 10, 10, 5)] };
         assert!(objections("newsletter", &guards(), &looked).is_empty());
     }
 }

@@ -124,7 +124,6 @@ impl Hasher for FirstBytes {
             self.0 ^= u64::from_le_bytes(*first);
         }
     }
-
 }
 
 #[cfg(test)]

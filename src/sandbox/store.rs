@@ -65,11 +65,8 @@ impl Store {
                 columns.custom(name, kind, true);
             }
         }
-        let list = |(id, title): &(String, String)| List {
-            id: id.clone(),
-            title: title.clone(),
-            members: BTreeSet::new(),
-        };
+        let list =
+            |(id, title): &(String, String)| List { id: id.clone(), title: title.clone(), members: BTreeSet::new() };
         Self {
             columns,
             contacts: Vec::new(),
@@ -111,10 +108,7 @@ impl Store {
         } else {
             return Err(Refused::BadId);
         };
-        number
-            .copied()
-            .filter(|number| self.contact(*number).is_some())
-            .ok_or(Refused::NoContact)
+        number.copied().filter(|number| self.contact(*number).is_some()).ok_or(Refused::NoContact)
     }
 
     /// The number of a contact that is or was there: bookmarks outlive their contacts.
@@ -129,11 +123,7 @@ impl Store {
 
     /// A list's number.
     pub(super) fn find_list(&self, id: &str) -> Result<u32, Refused> {
-        let at = self
-            .lists
-            .iter()
-            .position(|list| list.id == id)
-            .ok_or(Refused::NoList)?;
+        let at = self.lists.iter().position(|list| list.id == id).ok_or(Refused::NoList)?;
         u32::try_from(at).map_err(|_| Refused::NoList)
     }
 
@@ -145,11 +135,7 @@ impl Store {
     /// Makes a list, whatever its title; its id.
     pub(super) fn create_list(&mut self, title: String) -> String {
         let id = format!("contactlist_{}", uuid(self.new_uuid()));
-        self.lists.push(List {
-            id: id.clone(),
-            title,
-            members: BTreeSet::new(),
-        });
+        self.lists.push(List { id: id.clone(), title, members: BTreeSet::new() });
         id
     }
 
@@ -167,18 +153,11 @@ impl Store {
             (BulkLists::Never, _) | (_, None) => None,
             (_, Some(id)) => Some(self.find_list(id)?),
         };
-        let known = row
-            .email
-            .as_deref()
-            .and_then(|email| self.by_email.get(email.to_lowercase().as_str()))
-            .copied();
+        let known = row.email.as_deref().and_then(|email| self.by_email.get(email.to_lowercase().as_str())).copied();
         let email = row.new_email.or(row.email);
         let key = email.as_deref().map(str::to_lowercase);
         if let Some(key) = &key
-            && self
-                .by_email
-                .get(key.as_str())
-                .is_some_and(|other| Some(*other) != known)
+            && self.by_email.get(key.as_str()).is_some_and(|other| Some(*other) != known)
         {
             return Err(Refused::Taken);
         }
@@ -189,18 +168,13 @@ impl Store {
         if let Some(key) = key
             && self.by_email.get(key.as_str()) != Some(&number)
         {
-            let old = self
-                .contact(number)
-                .and_then(|contact| contact.email.as_deref())
-                .map(str::to_lowercase);
+            let old = self.contact(number).and_then(|contact| contact.email.as_deref()).map(str::to_lowercase);
             if let Some(old) = old {
                 self.by_email.remove(old.as_str());
             }
             self.by_email.insert(key.into(), number);
         }
-        let Self {
-            columns, contacts, ..
-        } = self;
+        let Self { columns, contacts, .. } = self;
         if let Some(contact) = contacts.get_mut(number as usize).and_then(Option::as_mut) {
             contact.updated_ms = now_ms;
             if let Some(email) = email {
@@ -209,11 +183,7 @@ impl Store {
             if let Some(flag) = row.unsubscribed {
                 contact.unsubscribed = flag;
             }
-            contact.values.reserve_exact(if known.is_none() {
-                row.fields.len() + row.custom.len()
-            } else {
-                0
-            });
+            contact.values.reserve_exact(if known.is_none() { row.fields.len() + row.custom.len() } else { 0 });
             for (name, value) in row.fields {
                 contact.put(columns.top(&name), value);
             }
@@ -233,10 +203,7 @@ impl Store {
 
     /// Puts a contact on a list; whether that changed anything.
     pub(super) fn join(&mut self, list: u32, contact: u32) -> bool {
-        let added = self
-            .lists
-            .get_mut(list as usize)
-            .is_some_and(|list| list.members.insert(contact));
+        let added = self.lists.get_mut(list as usize).is_some_and(|list| list.members.insert(contact));
         if added && let Some(contact) = self.contact_mut(contact) {
             contact.lists.push(list);
         }
@@ -245,10 +212,7 @@ impl Store {
 
     /// Takes a contact off a list; whether that changed anything.
     pub(super) fn leave(&mut self, list: u32, contact: u32) -> bool {
-        let removed = self
-            .lists
-            .get_mut(list as usize)
-            .is_some_and(|list| list.members.remove(&contact));
+        let removed = self.lists.get_mut(list as usize).is_some_and(|list| list.members.remove(&contact));
         if removed && let Some(contact) = self.contact_mut(contact) {
             contact.lists.retain(|held| *held != list);
         }
@@ -264,11 +228,7 @@ impl Store {
 
     /// Deletes a contact everywhere.
     pub(super) fn delete(&mut self, number: u32) {
-        let Some(contact) = self
-            .contacts
-            .get_mut(number as usize)
-            .and_then(Option::take)
-        else {
+        let Some(contact) = self.contacts.get_mut(number as usize).and_then(Option::take) else {
             return;
         };
         self.alive -= 1;
@@ -340,9 +300,7 @@ pub(super) fn uuid(id: u128) -> String {
 }
 
 fn read_id(text: &str) -> Option<u128> {
-    let uuid = text
-        .strip_prefix("person_")
-        .filter(|uuid| uuid.len() == 36)?;
+    let uuid = text.strip_prefix("person_").filter(|uuid| uuid.len() == 36)?;
     let hex: String = uuid.chars().filter(|digit| *digit != '-').collect();
     if hex.len() != 32 {
         return None;

@@ -10,7 +10,7 @@ use crate::delivery::lane::denied;
 use crate::delivery::pace::{Pace, after};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
-use crate::ports::{Autopilot, Clock, Event, SecretSource, Secrets, Watcher, World};
+use crate::ports::{Autopilot, Clock, Event, SecretSource, Secrets, World};
 use std::time::Duration;
 
 /// How long one answer may take.
@@ -73,9 +73,8 @@ impl<'w, W: World> Asker<'w, W> {
                 let (key, base) = (self.secrets.api_key.clone(), self.connection.base_url.as_deref());
                 let patience = Duration::from_secs(self.connection.patience_seconds);
                 let autopilot = self.world.autopilot();
-                flying.push(async move {
-                    (number, autopilot.call(base, &key, call, ANSWER_WITHIN.min(patience)).await)
-                });
+                flying
+                    .push(async move { (number, autopilot.call(base, &key, call, ANSWER_WITHIN.min(patience)).await) });
             }
             let mut wait = Duration::ZERO;
             let mut last = None;

@@ -23,7 +23,7 @@ use crate::delivery::row::{self, Errand};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{self, Ledger, Results};
 use crate::plan::deal::Range;
-use crate::ports::{Autopilot, Condition, Event, Leases, SecretSource, Secrets, Store, Watcher, World};
+use crate::ports::{Autopilot, Condition, Event, Leases, SecretSource, Secrets, Store, World};
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::state::Marked;
 
@@ -397,4 +397,3 @@ impl<'w, W: World> Work<'w, W> {
         self.save().await
     }
 }
-

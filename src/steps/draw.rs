@@ -9,7 +9,7 @@ use crate::plan::deal::Chunk;
 use crate::plan::draw::Written;
 use crate::plan::known::{Keys, Known};
 use crate::plan::{Drawing, guards};
-use crate::ports::{Condition, Event, Meta, Reader, Store, Watcher, World};
+use crate::ports::{Condition, Event, Meta, Reader, Store, World};
 use crate::run::{Order, RunRecord, SourceRecord, keys};
 use crate::segment::{Decoder, Layout};
 use crate::state::{self, Digester, Header, Marked, Member};
@@ -38,7 +38,8 @@ pub(super) async fn draw<W: World>(
     record.reject_parts = 0;
     for (number, segment) in export.segments.iter().enumerate() {
         if record.segments.get(number).is_some_and(|record| record.drop.is_some()) {
-            draw_segment(world, (number, export, segment), (digester, &suppression), &mut profiles, record, keep).await?;
+            draw_segment(world, (number, export, segment), (digester, &suppression), &mut profiles, record, keep)
+                .await?;
         }
     }
     record.profiles = profiles.len() as u64;
@@ -48,9 +49,7 @@ pub(super) async fn draw<W: World>(
         profiles: record.profiles,
         read: counts.read,
         rejected: counts.rejected(),
-        segments: taken
-            .map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers))
-            .collect(),
+        segments: taken.map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers)).collect(),
     })
 }
 
@@ -98,7 +97,9 @@ async fn draw_segment<W: World>(
     let mut drawing = Drawing::new(export, segment, digester, suppression, profiles, known);
     let mut shown = 0;
     for index in 0..record.sources.len() {
-        let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else { continue };
+        let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else {
+            continue;
+        };
         let layout = model.as_ref().and_then(|model| model.layout_for(&source.key));
         drawing.source(index);
         let mut decoder = decoder(export, segment, &source, layout.as_ref());
@@ -147,12 +148,7 @@ fn meta_of(source: &SourceRecord) -> Meta {
 }
 
 /// The state object to compare with, where there is one.
-async fn held(
-    store: &impl Store,
-    export: &Export,
-    segment: &Segment,
-    full: bool,
-) -> Result<Option<Meta>> {
+async fn held(store: &impl Store, export: &Export, segment: &Segment, full: bool) -> Result<Option<Meta>> {
     if full {
         return Ok(None);
     }
@@ -226,4 +222,3 @@ async fn store_written(
     }
     Ok(())
 }
-

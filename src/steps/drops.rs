@@ -6,7 +6,8 @@ use crate::config::{Export, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Meta, Store, World};
 use crate::run::{Asked, Order, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
-use crate::segment::{Drop, DropKind, Model, Settling, drops, settled};
+use crate::segment::drops::{drops, settled};
+use crate::segment::{Drop, DropKind, Model, Settling};
 
 /// What the run is to read.
 pub(super) enum Chosen {
@@ -41,7 +42,8 @@ pub(super) async fn choose<W: World>(world: &W, export: &Export, request: &RunRe
             }
             let by_name = asked.is_some() && request.trigger == Trigger::Command;
             record.time = (!by_name).then_some(drop.time);
-            let order: Option<Order> = super::read_json(world.store(), &keys::order(&export.name, &segment.name)).await?;
+            let order: Option<Order> =
+                super::read_json(world.store(), &keys::order(&export.name, &segment.name)).await?;
             if let (Some(time), Some(order)) = (record.time, order)
                 && time < order.time
             {
@@ -83,7 +85,8 @@ async fn newest<W: World>(world: &W, segment: &Segment) -> Result<Option<Found>>
 async fn named<W: World>(world: &W, segment: &Segment, asked: &Asked) -> Result<Found> {
     let key = asked.key.as_str();
     let missing = || {
-        Error::new(Kind::Segment, "prepare", key, "holds no file of a segment").to_do("name a file or a folder with files")
+        Error::new(Kind::Segment, "prepare", key, "holds no file of a segment")
+            .to_do("name a file or a folder with files")
     };
     let folder = match key.strip_suffix('/') {
         Some(folder) => Some(folder),

@@ -51,7 +51,8 @@ pub async fn finish<W: World>(
     }
     let error = failure.map(|failure| Failed { kind: failure.kind, message: failure.message });
     let now = world.clock().now();
-    let (Some(run), Some(connection)) = (read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await?, connection)
+    let (Some(run), Some(connection)) =
+        (read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await?, connection)
     else {
         // The run did not get as far as fixing what it reads.
         let name = connection.map(|connection| connection.name.as_str()).unwrap_or_default();
@@ -151,12 +152,7 @@ struct Gathered {
     sent: Sent,
 }
 
-async fn gather(
-    store: &impl Store,
-    run: &RunRecord,
-    opened: &OpenRecord,
-    rejects: &mut Rejects,
-) -> Result<Gathered> {
+async fn gather(store: &impl Store, run: &RunRecord, opened: &OpenRecord, rejects: &mut Rejects) -> Result<Gathered> {
     let mut gathered = Gathered { sent: opened.sent.clone(), ..Gathered::default() };
     gathered.segments.resize_with(run.segments.len(), Confirmations::default);
     for (lane, ranges) in opened.lanes.iter().enumerate() {

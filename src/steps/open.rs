@@ -12,7 +12,7 @@ use crate::delivery::lane::Way;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
 use crate::plan::deal::{Range, deal};
-use crate::ports::{Event, Leases, Watcher, World};
+use crate::ports::{Event, Leases, World};
 use crate::run::{RunRecord, RunRequest, SegmentRecord, keys};
 use crate::state::Marked;
 
@@ -156,8 +156,9 @@ pub(super) fn lost_lease(stage: &'static str, connection: &str) -> Error {
 fn same_account(segment: &SegmentRecord, resolved: &Resolved) -> Result<()> {
     let Some(header) = &segment.state else { return Ok(()) };
     let wrong = |what: &str| {
-        Err(Error::new(Kind::Config, "open", &segment.name, what)
-            .to_do("use the connection that it was exported to, or send every row once with --full, which removes nobody"))
+        Err(Error::new(Kind::Config, "open", &segment.name, what).to_do(
+            "use the connection that it was exported to, or send every row once with --full, which removes nobody",
+        ))
     };
     if header.account != resolved.account {
         return wrong("the state is of another Autopilot account");

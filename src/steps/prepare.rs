@@ -106,7 +106,14 @@ async fn begin<W: World>(
         Chosen::Drops(segments, sources) => (segments, sources, false),
         Chosen::Superseded(segments) => (segments, Vec::new(), true),
     };
-    let record = RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, world.clock().now());
+    let record = RunRecord::begin(
+        request,
+        &connection.name,
+        config.digest(&export.name),
+        segments,
+        sources,
+        world.clock().now(),
+    );
     let store = world.store();
     write_json(store, &keys::unfinished(&export.name), &request.run_id).await?;
     write_json(store, &keys::of_run(&request.run_id, "run.json"), &record).await?;
@@ -139,7 +146,9 @@ async fn finish_abandoned<W: World>(
         .to_do("nothing: what it had confirmed is kept, the rest is sent by the next run");
     finish(world, config, &record.request, Some(Failure::of(&error))).await?;
     if !world.leases().take(&connection.name, run_id).await? {
-        return Err(Error::new(Kind::Unavailable, "prepare", &connection.name, "was taken by another run").to_do("run again"));
+        return Err(
+            Error::new(Kind::Unavailable, "prepare", &connection.name, "was taken by another run").to_do("run again")
+        );
     }
     Ok(())
 }
@@ -172,7 +181,14 @@ pub async fn plan<W: World>(world: &W, config: &Config, request: &RunRequest) ->
             return Err(Error::new(Kind::Segment, "plan", &export.name, why).to_do(format!("ask again in {seconds} s")));
         }
     };
-    let mut record = RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, world.clock().now());
+    let mut record = RunRecord::begin(
+        request,
+        &connection.name,
+        config.digest(&export.name),
+        segments,
+        sources,
+        world.clock().now(),
+    );
     let looked = draw(world, export, &digester, &mut record, Keep::Counted).await?;
     let mut objections = guards::objections(&export.name, &export.guards, &looked);
     objections.retain(|(name, _)| !request.pass_guards.iter().any(|pass| pass == name));

@@ -12,7 +12,7 @@ use super::prepare::{Prepared, prepare};
 use super::{export_of, read_json};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Event, Watcher, World};
+use crate::ports::{Event, World};
 use crate::report::Report;
 use crate::run::{RunRecord, RunRequest, keys};
 
@@ -84,12 +84,7 @@ pub async fn run<W: World>(world: &W, config: &Config, request: &RunRequest, sto
     finish(world, config, request, failure).await
 }
 
-async fn steps<W: World>(
-    world: &W,
-    config: &Config,
-    request: &RunRequest,
-    stop: &Stop,
-) -> Result<Option<Report>> {
+async fn steps<W: World>(world: &W, config: &Config, request: &RunRequest, stop: &Stop) -> Result<Option<Report>> {
     loop {
         if stop.is_wanted() {
             return Err(interrupted(request));
@@ -124,13 +119,7 @@ async fn steps<W: World>(
     if stop.is_wanted() { Err(interrupted(request)) } else { Ok(None) }
 }
 
-async fn one_lane<W: World>(
-    world: &W,
-    config: &Config,
-    request: &RunRequest,
-    lane: u32,
-    limit: &Limit,
-) -> Result<()> {
+async fn one_lane<W: World>(world: &W, config: &Config, request: &RunRequest, lane: u32, limit: &Limit) -> Result<()> {
     while !limit.stop.is_wanted() {
         if deliver(world, config, request, lane, limit).await?.done {
             break;

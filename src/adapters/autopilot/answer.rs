@@ -36,35 +36,19 @@ fn wait(text: &str) -> Option<Duration> {
         Ok(seconds) => seconds,
         Err(_) => {
             let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
-            at.timestamp()
-                .duration_since(jiff::Timestamp::now())
-                .as_secs_f64()
+            at.timestamp().duration_since(jiff::Timestamp::now()).as_secs_f64()
         }
     };
-    Duration::try_from_secs_f64(seconds.max(0.0))
-        .ok()
-        .map(|wait| wait.min(LONGEST_WAIT))
+    Duration::try_from_secs_f64(seconds.max(0.0)).ok().map(|wait| wait.min(LONGEST_WAIT))
 }
 
 /// Autopilot's own words for a refusal: `message`, else `error` (a text or an object), else the status.
 fn reason(status: u16, body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = [
-        &body["message"],
-        &body["error"]["message"],
-        &body["error"],
-        &body["code"],
-    ];
-    let text = text
-        .iter()
-        .find_map(|value| value.as_str())
-        .unwrap_or_default();
+    let text = [&body["message"], &body["error"]["message"], &body["error"], &body["code"]];
+    let text = text.iter().find_map(|value| value.as_str()).unwrap_or_default();
     let text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
-    if text.is_empty() {
-        format!("refused with status {status}")
-    } else {
-        text
-    }
+    if text.is_empty() { format!("refused with status {status}") } else { text }
 }
 
 #[derive(Deserialize)]
@@ -79,17 +63,12 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
             let read: Upserted = serde_json::from_slice(body).ok()?;
             let map = read.email_contact_map.map(|map| {
                 // The case of the map's keys is unknown.
-                map.into_iter()
-                    .map(|(email, id)| (email.trim().to_lowercase(), id))
-                    .collect()
+                map.into_iter().map(|(email, id)| (email.trim().to_lowercase(), id)).collect()
             });
             if map.is_none() && read.contact_ids.is_none() {
                 return None;
             }
-            Some(Reply::Upserted {
-                map,
-                ids: read.contact_ids.unwrap_or_default(),
-            })
+            Some(Reply::Upserted { map, ids: read.contact_ids.unwrap_or_default() })
         }
         Call::Member { .. } | Call::AddMember { .. } | Call::RemoveMember { .. } => {
             // Empty, or an object; an HTML page is not Autopilot's answer.
@@ -109,18 +88,13 @@ fn value(call: &Call, body: &Value) -> Option<Reply> {
         Call::Account => Reply::Account(text("instanceId")?),
         Call::Lists => Reply::Lists(body["lists"].as_array()?.iter().filter_map(list).collect()),
         Call::CreateList { .. } => Reply::List(text("list_id")?),
-        Call::CustomFields => {
-            Reply::CustomFields(body.as_array()?.iter().filter_map(custom_field).collect())
-        }
+        Call::CustomFields => Reply::CustomFields(body.as_array()?.iter().filter_map(custom_field).collect()),
         Call::Contact { .. } => Reply::Contact {
             id: text("contact_id")?,
             email: text("Email"),
-            lists: body["lists"].as_array().map(|lists| {
-                lists
-                    .iter()
-                    .filter_map(|id| id.as_str().map(str::to_owned))
-                    .collect()
-            }),
+            lists: body["lists"]
+                .as_array()
+                .map(|lists| lists.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()),
         },
         Call::UpsertOne { .. } => Reply::Written(text("contact_id")?),
         _ => Reply::Nothing,
@@ -128,10 +102,7 @@ fn value(call: &Call, body: &Value) -> Option<Reply> {
 }
 
 fn list(value: &Value) -> Option<List> {
-    Some(List {
-        id: value["list_id"].as_str()?.into(),
-        title: value["title"].as_str()?.into(),
-    })
+    Some(List { id: value["list_id"].as_str()?.into(), title: value["title"].as_str()?.into() })
 }
 
 fn custom_field(value: &Value) -> Option<CustomField> {
@@ -146,72 +117,42 @@ mod tests {
     use super::*;
 
     fn bulk() -> Call {
-        Call::UpsertMany {
-            body: String::new(),
-            rows: 1,
-        }
+        Call::UpsertMany { body: String::new(), rows: 1 }
     }
 
     #[test]
     fn the_map_is_compared_without_case() {
         let body = br#"{"contact_ids":["person_1"],"email_contact_map":{"Ann@Example.org":"person_1"},"_x":[]}"#;
-        let Answer::Done(Reply::Upserted { map: Some(map), .. }) = read(&bulk(), 200, None, body)
-        else {
-            panic!()
-        };
-        assert_eq!(
-            map.get("ann@example.org").map(String::as_str),
-            Some("person_1")
-        );
+        let Answer::Done(Reply::Upserted { map: Some(map), .. }) = read(&bulk(), 200, None, body) else { panic!() };
+        assert_eq!(map.get("ann@example.org").map(String::as_str), Some("person_1"));
     }
 
     #[test]
     fn what_cannot_be_read_is_unclear_and_is_asked_again() {
-        for body in [
-            &b"<html>"[..],
-            b"",
-            b"{}",
-            b"{\"contact_ids\":",
-            b"[1,2]",
-            br#"{"contact_ids":[1]}"#,
-        ] {
+        for body in [&b"<html>"[..], b"", b"{}", b"{\"contact_ids\":", b"[1,2]", br#"{"contact_ids":[1]}"#] {
             assert!(matches!(read(&bulk(), 200, None, body), Answer::Unclear(_)));
         }
-        assert!(matches!(
-            read(&Call::Account, 200, None, b"{\"instanceId\":5}"),
-            Answer::Unclear(_)
-        ));
+        assert!(matches!(read(&Call::Account, 200, None, b"{\"instanceId\":5}"), Answer::Unclear(_)));
         for status in [408, 500, 502, 503, 302] {
-            assert!(
-                matches!(read(&bulk(), status, None, b""), Answer::Unclear(_)),
-                "{status}"
-            );
+            assert!(matches!(read(&bulk(), status, None, b""), Answer::Unclear(_)), "{status}");
         }
     }
 
     #[test]
     fn refusals_say_what_autopilot_said() {
         for (body, reason) in [
-            (
-                &br#"{"error":"Bad Request","message":"too many"}"#[..],
-                "too many",
-            ),
+            (&br#"{"error":"Bad Request","message":"too many"}"#[..], "too many"),
             (br#"{"error":{"message":"inner"}}"#, "inner"),
             (br#"{"code":"E1"}"#, "E1"),
             (b"", "refused with status 400"),
         ] {
-            assert_eq!(
-                read(&bulk(), 400, None, body),
-                Answer::Refused(reason.into())
-            );
+            assert_eq!(read(&bulk(), 400, None, body), Answer::Refused(reason.into()));
         }
     }
 
     #[test]
     fn access_is_the_accounts_or_the_rows() {
-        let one = Call::UpsertOne {
-            body: String::new(),
-        };
+        let one = Call::UpsertOne { body: String::new() };
         assert_eq!(read(&one, 401, None, b""), Answer::Denied);
         assert_eq!(read(&bulk(), 403, None, b""), Answer::Denied);
         assert!(matches!(read(&one, 403, None, b""), Answer::Refused(_)));
@@ -220,10 +161,7 @@ mod tests {
     #[test]
     fn a_wait_is_heeded_in_both_forms_and_bounded() {
         assert_eq!(read(&bulk(), 429, None, b""), Answer::Throttled(None));
-        assert_eq!(
-            read(&bulk(), 429, Some("7"), b""),
-            Answer::Throttled(Some(Duration::from_secs(7)))
-        );
+        assert_eq!(read(&bulk(), 429, Some("7"), b""), Answer::Throttled(Some(Duration::from_secs(7))));
         assert_eq!(wait("99999"), Some(LONGEST_WAIT));
         assert_eq!(wait("Tue, 12 May 2015 10:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);

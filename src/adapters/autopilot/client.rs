@@ -19,11 +19,7 @@ const KEY_HEADER: &str = "autopilotapikey";
 /// The largest answer that is read; the largest that makes sense, lists and fields of a big account, is far smaller.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Contact ids may be emails, list ids may hold spaces and slashes: all but unreserved characters are encoded.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A client for any connection's account.
 #[derive(Clone, Debug)]
@@ -46,29 +42,17 @@ impl Client {
             .user_agent(concat!("autopilot-export/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
             .build()
-            .map_err(|cause| {
-                Error::new(Kind::Unavailable, "client", "TLS", "cannot be set up").because(cause)
-            })?;
+            .map_err(|cause| Error::new(Kind::Unavailable, "client", "TLS", "cannot be set up").because(cause))?;
         Ok(Self { http })
     }
 
-    async fn request(
-        &self,
-        base: &str,
-        key: &SecretString,
-        call: &Call,
-        within: Duration,
-    ) -> Answer {
+    async fn request(&self, base: &str, key: &SecretString, call: &Call, within: Duration) -> Answer {
         let (method, path) = route(call);
         let Ok(mut secret) = HeaderValue::from_str(key.expose_secret()) else {
             return Answer::Denied;
         };
         secret.set_sensitive(true);
-        let mut request = self
-            .http
-            .request(method, format!("{base}{path}"))
-            .header(KEY_HEADER, secret)
-            .timeout(within);
+        let mut request = self.http.request(method, format!("{base}{path}")).header(KEY_HEADER, secret).timeout(within);
         if let Some(body) = body(call) {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
@@ -79,38 +63,22 @@ impl Client {
         let mut read = Vec::new();
         loop {
             match response.chunk().await {
-                Ok(Some(piece)) if read.len() + piece.len() <= ANSWER_BYTES => {
-                    read.extend_from_slice(&piece)
-                }
+                Ok(Some(piece)) if read.len() + piece.len() <= ANSWER_BYTES => read.extend_from_slice(&piece),
                 Ok(Some(_)) => return Answer::Unclear("the answer is too large"),
                 Ok(None) => break,
                 Err(error) => return Answer::Unclear(trouble(&error)),
             }
         }
-        let wait = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok());
+        let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         answer::read(call, response.status().as_u16(), wait, &read)
     }
 }
 
 impl Autopilot for Client {
-    async fn call(
-        &self,
-        base_url: Option<&str>,
-        key: &SecretString,
-        call: &Call,
-        within: Duration,
-    ) -> Answer {
+    async fn call(&self, base_url: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Answer {
         let base = base_url.unwrap_or(BASE_URL).trim_end_matches('/');
         // The client's own time-out covers the whole request; this one holds whatever it does.
-        match tokio::time::timeout(
-            within + Duration::from_millis(100),
-            self.request(base, key, call, within),
-        )
-        .await
-        {
+        match tokio::time::timeout(within + Duration::from_millis(100), self.request(base, key, call, within)).await {
             Ok(answer) => answer,
             Err(_) => Answer::Unclear(NO_ANSWER),
         }

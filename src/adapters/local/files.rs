@@ -26,9 +26,7 @@ fn path_of(key: &str) -> Option<PathBuf> {
 pub fn file_metas(path: &Path) -> Result<(Vec<Meta>, bool)> {
     let shown = path.display().to_string();
     let full = std::fs::canonicalize(path).map_err(|cause| {
-        Error::new(Kind::BadRequest, "run", &shown, "cannot be found")
-            .to_do("name a file or a folder")
-            .because(cause)
+        Error::new(Kind::BadRequest, "run", &shown, "cannot be found").to_do("name a file or a folder").because(cause)
     })?;
     let key = format!("{FILE}{}", full.display());
     if let Some(data) = metadata(&full, &shown)? {
@@ -69,10 +67,7 @@ impl<S: Store> Store for WithFiles<S> {
             return Ok(None);
         };
         let body = std::fs::read(&path).map_err(|cause| failed("read", key, cause))?;
-        Ok(Some(Object {
-            body: body.into(),
-            tag: meta_of(key, &data).version,
-        }))
+        Ok(Some(Object { body: body.into(), tag: meta_of(key, &data).version }))
     }
 
     async fn head(&self, key: &str) -> Result<Option<Meta>> {
@@ -84,9 +79,7 @@ impl<S: Store> Store for WithFiles<S> {
 
     async fn open(&self, meta: &Meta) -> Result<Self::Reader> {
         match path_of(&meta.key) {
-            Some(path) => Ok(WithFilesReader::File(
-                FileReader::open(path, meta.clone()).await?,
-            )),
+            Some(path) => Ok(WithFilesReader::File(FileReader::open(path, meta.clone()).await?)),
             None => Ok(WithFilesReader::Stored(self.0.open(meta).await?)),
         }
     }

@@ -20,10 +20,7 @@ pub struct FileLeases {
 impl FileLeases {
     /// The leases of the store in `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: root.into().join("leases"),
-            held: Mutex::default(),
-        }
+        Self { folder: root.into().join("leases"), held: Mutex::default() }
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<String, (String, File)>> {
@@ -33,22 +30,14 @@ impl FileLeases {
     fn lock(&self, connection: &str, holder: &str) -> std::io::Result<Option<File>> {
         std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(format!("{connection}.json"));
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(cause)) => return Err(cause),
         }
         file.set_len(0)?;
-        writeln!(
-            file,
-            "{}",
-            serde_json::json!({ "holder": holder, "process": std::process::id() })
-        )?;
+        writeln!(file, "{}", serde_json::json!({ "holder": holder, "process": std::process::id() }))?;
         Ok(Some(file))
     }
 }
@@ -59,19 +48,12 @@ impl Leases for FileLeases {
         if let Some((who, _)) = held.get(connection) {
             return Ok(who == holder);
         }
-        let file = self
-            .lock(connection, holder)
-            .map_err(|cause| failed("locked", connection, cause))?;
-        Ok(file
-            .map(|file| held.insert(connection.into(), (holder.into(), file)))
-            .is_some())
+        let file = self.lock(connection, holder).map_err(|cause| failed("locked", connection, cause))?;
+        Ok(file.map(|file| held.insert(connection.into(), (holder.into(), file))).is_some())
     }
 
     async fn renew(&self, connection: &str, holder: &str) -> Result<bool> {
-        Ok(self
-            .held()
-            .get(connection)
-            .is_some_and(|(who, _)| who == holder))
+        Ok(self.held().get(connection).is_some_and(|(who, _)| who == holder))
     }
 
     async fn give_back(&self, connection: &str, holder: &str) -> Result<()> {
@@ -94,20 +76,14 @@ mod tests {
     #[tokio::test]
     async fn one_holder_at_a_time_and_the_same_holder_again() {
         let folder = tempfile::tempdir().unwrap();
-        let (one, other) = (
-            FileLeases::new(folder.path()),
-            FileLeases::new(folder.path()),
-        );
+        let (one, other) = (FileLeases::new(folder.path()), FileLeases::new(folder.path()));
         assert!(one.take("eu", "a").await.unwrap());
         assert!(one.take("eu", "a").await.unwrap(), "twice is once");
         assert!(!one.take("eu", "b").await.unwrap());
         assert!(!other.take("eu", "b").await.unwrap(), "another process");
         assert!(other.take("us", "b").await.unwrap(), "another connection");
         one.give_back("eu", "b").await.unwrap();
-        assert!(
-            one.renew("eu", "a").await.unwrap(),
-            "b had nothing to give back"
-        );
+        assert!(one.renew("eu", "a").await.unwrap(), "b had nothing to give back");
         drop(one);
         assert!(other.take("eu", "b").await.unwrap(), "gone with its holder");
         assert!(!other.renew("eu", "a").await.unwrap());

@@ -21,10 +21,7 @@ pub struct LocalSecrets {
 impl LocalSecrets {
     /// The key as given by a person, and the state key in the store at `root`.
     pub fn new(api_key: Option<SecretString>, root: impl Into<PathBuf>) -> Self {
-        Self {
-            api_key,
-            state_key: root.into().join("state.key"),
-        }
+        Self { api_key, state_key: root.into().join("state.key") }
     }
 }
 
@@ -35,13 +32,8 @@ impl LocalSecrets {
 fn new_state_key() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|cause| {
-        Error::new(
-            Kind::Unavailable,
-            "secrets",
-            "state key",
-            "cannot be made: no randomness",
-        )
-        .because(cause.to_string())
+        Error::new(Kind::Unavailable, "secrets", "state key", "cannot be made: no randomness")
+            .because(cause.to_string())
     })?;
     Ok(hex(&bytes))
 }
@@ -54,10 +46,8 @@ fn state_key(path: PathBuf) -> Result<String> {
         match fs::read_to_string(&path) {
             Ok(text) if text.trim().len() >= 32 => return Ok(text.trim().to_owned()),
             Ok(_) => {
-                return Err(
-                    Error::new(Kind::Config, "secrets", key, "holds no state key")
-                        .to_do("restore it, or remove it and send every row once with --full"),
-                );
+                return Err(Error::new(Kind::Config, "secrets", key, "holds no state key")
+                    .to_do("restore it, or remove it and send every row once with --full"));
             }
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
                 return Err(failed("read", &key, cause));
@@ -74,9 +64,7 @@ fn state_key(path: PathBuf) -> Result<String> {
             .mode(0o600)
             .open(&unfinished)
             .map_err(unwritable)?;
-        file.write_all(made.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(unwritable)?;
+        file.write_all(made.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)?;
         // A hard link never replaces: of two first runs, one makes the key and both read it.
         let _ = fs::hard_link(&unfinished, &path);
         fs::remove_file(&unfinished).map_err(unwritable)?;
@@ -86,11 +74,8 @@ fn state_key(path: PathBuf) -> Result<String> {
 impl SecretSource for LocalSecrets {
     async fn secrets(&self, connection: &str, _secret: &str, _again: bool) -> Result<Secrets> {
         let Some(api_key) = self.api_key.clone() else {
-            return Err(
-                Error::new(Kind::Config, "secrets", connection, "there is no key").to_do(
-                    "give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY",
-                ),
-            );
+            return Err(Error::new(Kind::Config, "secrets", connection, "there is no key")
+                .to_do("give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY"));
         };
         let path = self.state_key.clone();
         let state_key = blocking(move || state_key(path)).await?.into();

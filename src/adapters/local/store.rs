@@ -27,10 +27,7 @@ pub struct Folder {
 impl Folder {
     /// The store in this folder, which is made with the first write.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self {
-            root: Arc::new(root.into()),
-            writes: Arc::default(),
-        }
+        Self { root: Arc::new(root.into()), writes: Arc::default() }
     }
 
     /// The folder.
@@ -40,32 +37,19 @@ impl Folder {
 
     fn path(&self, key: &str) -> Result<PathBuf> {
         let relative = Path::new(key);
-        if relative
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
-            && !key.is_empty()
-        {
+        if relative.components().all(|part| matches!(part, Component::Normal(_))) && !key.is_empty() {
             Ok(self.root.join(relative))
         } else {
-            Err(Error::new(
-                Kind::BadRequest,
-                "store",
-                key,
-                "is no key of this store",
-            ))
+            Err(Error::new(Kind::BadRequest, "store", key, "is no key of this store"))
         }
     }
 }
 
 /// Runs file work where it does not hold up the pace.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(cause) => {
-            Err(Error::new(Kind::Bug, "store", "folder", "file work was cut off").because(cause))
-        }
+        Err(cause) => Err(Error::new(Kind::Bug, "store", "folder", "file work was cut off").because(cause)),
     }
 }
 
@@ -76,52 +60,28 @@ pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             error.to_do("make room on the disk and run again; nothing that was confirmed is lost")
         }
-        io::ErrorKind::PermissionDenied => {
-            error.to_do("give this user access to the store's folder")
-        }
+        io::ErrorKind::PermissionDenied => error.to_do("give this user access to the store's folder"),
         _ => error,
     };
     error.because(cause)
 }
 
 pub(super) fn meta_of(key: &str, data: &fs::Metadata) -> Meta {
-    let modified = data
-        .modified()
-        .ok()
-        .and_then(|at| Timestamp::try_from(at).ok())
-        .unwrap_or(Timestamp::UNIX_EPOCH);
-    Meta {
-        key: key.into(),
-        bytes: data.len(),
-        modified,
-        version: tag(data),
-    }
+    let modified = data.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    Meta { key: key.into(), bytes: data.len(), modified, version: tag(data) }
 }
 
 /// What tells one content of a file from another: files are replaced by renaming, so the inode tells as well.
 fn tag(data: &fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
-    format!(
-        "{:x}-{:x}.{:x}-{:x}",
-        data.len(),
-        data.mtime(),
-        data.mtime_nsec(),
-        data.ino()
-    )
+    format!("{:x}-{:x}.{:x}-{:x}", data.len(), data.mtime(), data.mtime_nsec(), data.ino())
 }
 
 pub(super) fn metadata(path: &Path, key: &str) -> Result<Option<fs::Metadata>> {
     match fs::metadata(path) {
         Ok(data) if data.is_file() => Ok(Some(data)),
         Ok(_) => Ok(None),
-        Err(cause)
-            if matches!(
-                cause.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
+        Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(cause) => Err(failed("read", key, cause)),
     }
 }
@@ -129,22 +89,11 @@ pub(super) fn metadata(path: &Path, key: &str) -> Result<Option<fs::Metadata>> {
 fn write(path: &Path, body: &[u8], number: u64) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = folder.join(format!(
-        "{UNFINISHED}{}-{number}-{name}",
-        std::process::id()
-    ));
+    let unfinished = folder.join(format!("{UNFINISHED}{}-{number}-{name}", std::process::id()));
     let written = (|| {
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         file.write_all(body)?;
         file.sync_data()?;
         fs::rename(&unfinished, path)
@@ -158,22 +107,13 @@ fn write(path: &Path, body: &[u8], number: u64) -> io::Result<()> {
 /// Keeps every other conditional write out, in this process and in others.
 fn lock(root: &Path) -> io::Result<File> {
     fs::create_dir_all(root)?;
-    let lock = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(root.join(".lock"))?;
+    let lock = File::options().write(true).create(true).truncate(false).open(root.join(".lock"))?;
     lock.lock()?;
     Ok(lock)
 }
 
 /// Adds the files below `folder` whose keys start with `prefix`.
-pub(super) fn walk(
-    folder: &Path,
-    key: &str,
-    prefix: &str,
-    found: &mut Vec<Meta>,
-) -> io::Result<()> {
+pub(super) fn walk(folder: &Path, key: &str, prefix: &str, found: &mut Vec<Meta>) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -182,11 +122,7 @@ pub(super) fn walk(
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let key = if key.is_empty() {
-            name.clone()
-        } else {
-            format!("{key}/{name}")
-        };
+        let key = if key.is_empty() { name.clone() } else { format!("{key}/{name}") };
         let Ok(data) = fs::metadata(entry.path()) else {
             continue;
         };
@@ -214,11 +150,7 @@ impl FileReader {
     pub(super) async fn open(path: PathBuf, meta: Meta) -> Result<Self> {
         blocking(move || {
             let file = File::open(&path).map_err(|cause| failed("read", &meta.key, cause))?;
-            let reader = Self {
-                file: Some(file),
-                path,
-                meta,
-            };
+            let reader = Self { file: Some(file), path, meta };
             reader.unchanged()?;
             Ok(reader)
         })
@@ -245,10 +177,7 @@ impl Reader for FileReader {
             let mut piece = vec![0; PIECE];
             let mut filled = 0;
             while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-                match file
-                    .read(rest)
-                    .map_err(|cause| failed("read", &key, cause))?
-                {
+                match file.read(rest).map_err(|cause| failed("read", &key, cause))? {
                     0 => break,
                     got => filled += got,
                 }
@@ -276,10 +205,7 @@ impl Store for Folder {
                 return Ok(None);
             };
             let body = fs::read(&path).map_err(|cause| failed("read", &key, cause))?;
-            Ok(Some(Object {
-                body: body.into(),
-                tag: tag(&data),
-            }))
+            Ok(Some(Object { body: body.into(), tag: tag(&data) }))
         })
         .await
     }
@@ -313,9 +239,7 @@ impl Store for Folder {
             }
             write(&path, &body, number).map_err(unwritable)?;
             let data = metadata(&path, &key)?;
-            Ok(Put::Written(
-                data.map(|data| tag(&data)).unwrap_or_default(),
-            ))
+            Ok(Put::Written(data.map(|data| tag(&data)).unwrap_or_default()))
         })
         .await
     }
@@ -324,13 +248,9 @@ impl Store for Folder {
         let (root, prefix) = (Arc::clone(&self.root), prefix.to_owned());
         blocking(move || {
             // Begin at the deepest folder that the prefix names, not at the root.
-            let below = prefix
-                .rsplit_once('/')
-                .map(|(folder, _)| folder.to_owned())
-                .unwrap_or_default();
+            let below = prefix.rsplit_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or_default();
             let mut found = Vec::new();
-            walk(&root.join(&below), &below, &prefix, &mut found)
-                .map_err(|cause| failed("listed", &prefix, cause))?;
+            walk(&root.join(&below), &below, &prefix, &mut found).map_err(|cause| failed("listed", &prefix, cause))?;
             found.sort_by(|a, b| a.key.cmp(&b.key));
             Ok(found)
         })

@@ -1,32 +1,17 @@
 use super::*;
 
 fn list() -> Marked {
-    Marked::List {
-        title: "News".into(),
-        id: "contactlist_1".into(),
-    }
+    Marked::List { title: "News".into(), id: "contactlist_1".into() }
 }
 
 fn contact(n: u32) -> (u32, Row) {
     let email = format!("p{n}@example.org");
     let body = format!(r#"{{"Email":"P{n}@example.org"}}"#);
-    (
-        n,
-        Row {
-            email,
-            body,
-            contact_id: format!("person_{n}"),
-            ..Row::default()
-        },
-    )
+    (n, Row { email, body, contact_id: format!("person_{n}"), ..Row::default() })
 }
 
 fn span(errand: Errand, marked: Marked, rows: u32) -> Span {
-    Span {
-        errand,
-        marked,
-        rows: (0..rows).map(contact).collect(),
-    }
+    Span { errand, marked, rows: (0..rows).map(contact).collect() }
 }
 
 fn start() -> Timestamp {
@@ -35,10 +20,7 @@ fn start() -> Timestamp {
 
 fn lane(way: Way, spans: Vec<Span>) -> Lane {
     let mut lane = Lane::new(way, Duration::from_secs(60), start(), 7);
-    spans
-        .into_iter()
-        .enumerate()
-        .for_each(|(n, span)| lane.load(n as u32, span));
+    spans.into_iter().enumerate().for_each(|(n, span)| lane.load(n as u32, span));
     lane
 }
 
@@ -54,14 +36,9 @@ fn kind(call: &Call, refused: &[&str]) -> Answer {
                 .map(|c| c["Email"].as_str().unwrap().to_lowercase())
                 .collect();
             assert_eq!(emails.len(), *rows);
-            let map = emails
-                .into_iter()
-                .filter(|e| !refused.contains(&e.as_str()))
-                .map(|e| (e.clone(), format!("id {e}")));
-            Answer::Done(Reply::Upserted {
-                map: Some(map.collect()),
-                ids: vec![],
-            })
+            let map =
+                emails.into_iter().filter(|e| !refused.contains(&e.as_str())).map(|e| (e.clone(), format!("id {e}")));
+            Answer::Done(Reply::Upserted { map: Some(map.collect()), ids: vec![] })
         }
         Call::UpsertOne { body } => {
             let body: serde_json::Value = serde_json::from_str(body).unwrap();
@@ -74,11 +51,7 @@ fn kind(call: &Call, refused: &[&str]) -> Answer {
         }
         Call::Contact { contact } => {
             let email = Some(contact.replace("person_", "P") + "@example.org");
-            Answer::Done(Reply::Contact {
-                id: contact.clone(),
-                email,
-                lists: None,
-            })
+            Answer::Done(Reply::Contact { id: contact.clone(), email, lists: None })
         }
         _ => Answer::Done(Reply::Nothing),
     }
@@ -114,13 +87,8 @@ fn rows_travel_a_hundred_a_call() {
     let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, list(), 250)]);
     let calls = run(&mut lane, |call| kind(call, &[])).unwrap();
     assert_eq!(calls.len(), 3);
-    let Call::UpsertMany { body, .. } = &calls[0] else {
-        panic!()
-    };
-    assert_eq!(
-        body.matches(r#""_autopilot_list":"contactlist_1""#).count(),
-        100
-    );
+    let Call::UpsertMany { body, .. } = &calls[0] else { panic!() };
+    assert_eq!(body.matches(r#""_autopilot_list":"contactlist_1""#).count(), 100);
     assert_eq!(outcomes(&mut lane).len(), 250);
 }
 
@@ -138,37 +106,23 @@ fn a_row_missing_in_the_map_is_asked_for_its_reason_alone() {
 fn a_batch_refused_whole_is_split_until_the_refused_row_is_alone() {
     let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 100)]);
     let calls = run(&mut lane, |call| match call {
-        Call::UpsertMany { body, .. } if body.contains("P63@") => {
-            Answer::Refused("one is bad".into())
-        }
+        Call::UpsertMany { body, .. } if body.contains("P63@") => Answer::Refused("one is bad".into()),
         call => kind(call, &[]),
     })
     .unwrap();
     assert_eq!(calls.len(), 15, "seven halvings, and the halves that pass");
     let got = outcomes(&mut lane);
-    assert_eq!(
-        got.iter()
-            .filter(|o| matches!(o, Outcome::Refused(_)))
-            .count(),
-        1
-    );
+    assert_eq!(got.iter().filter(|o| matches!(o, Outcome::Refused(_))).count(), 1);
     assert_eq!(got[63], Outcome::Refused("one is bad".into()));
 }
 
 #[test]
 fn the_three_ways_onto_a_list() {
-    for (way, singles, adds, bulks) in [
-        (Way::Bulk, 0, 0, 1),
-        (Way::Single, 3, 0, 0),
-        (Way::BulkThenList, 0, 3, 1),
-    ] {
+    for (way, singles, adds, bulks) in [(Way::Bulk, 0, 0, 1), (Way::Single, 3, 0, 0), (Way::BulkThenList, 0, 3, 1)] {
         let mut lane = lane(way, vec![span(Errand::Joiner, list(), 3)]);
         let calls = run(&mut lane, |call| kind(call, &[])).unwrap();
         let count = |f: fn(&Call) -> bool| calls.iter().filter(|c| f(c)).count();
-        assert_eq!(
-            count(|c| matches!(c, Call::UpsertOne { body } if body.contains("contactlist_1"))),
-            singles
-        );
+        assert_eq!(count(|c| matches!(c, Call::UpsertOne { body } if body.contains("contactlist_1"))), singles);
         assert_eq!(count(|c| matches!(c, Call::AddMember { .. })), adds);
         assert_eq!(count(|c| matches!(c, Call::UpsertMany { .. })), bulks);
         assert_eq!(outcomes(&mut lane).len(), 3);
@@ -185,27 +139,12 @@ fn leavers_leave_their_list_and_an_unknown_contact_has_left() {
 
 #[test]
 fn leavers_of_a_field_are_looked_up_and_then_sent_in_bulk() {
-    let mut lane = lane(
-        Way::Bulk,
-        vec![span(Errand::Leaver, Marked::Field("In News".into()), 130)],
-    );
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Leaver, Marked::Field("In News".into()), 130)]);
     let calls = run(&mut lane, |call| kind(call, &[])).unwrap();
-    let bulks: Vec<_> = calls
-        .iter()
-        .filter_map(|c| {
-            if let Call::UpsertMany { body, .. } = c {
-                Some(body)
-            } else {
-                None
-            }
-        })
-        .collect();
+    let bulks: Vec<_> =
+        calls.iter().filter_map(|c| if let Call::UpsertMany { body, .. } = c { Some(body) } else { None }).collect();
     assert_eq!(bulks.len(), 2);
-    assert!(
-        bulks[0].contains(r#""custom":{"boolean--In--News":false}"#),
-        "{}",
-        bulks[0]
-    );
+    assert!(bulks[0].contains(r#""custom":{"boolean--In--News":false}"#), "{}", bulks[0]);
     assert!(outcomes(&mut lane).iter().all(|o| *o == Outcome::Left));
 }
 
@@ -213,16 +152,8 @@ fn leavers_of_a_field_are_looked_up_and_then_sent_in_bulk() {
 fn a_throttled_lane_waits_as_long_as_the_answer_says() {
     let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
     let (number, _) = lane.take(start()).unwrap();
-    lane.answer(
-        number,
-        Answer::Throttled(Some(Duration::from_secs(9))),
-        start(),
-    )
-    .unwrap();
-    assert_eq!(
-        lane.wants(start()).unwrap(),
-        Wants::Wait(after(start(), Duration::from_secs(9)))
-    );
+    lane.answer(number, Answer::Throttled(Some(Duration::from_secs(9))), start()).unwrap();
+    assert_eq!(lane.wants(start()).unwrap(), Wants::Wait(after(start(), Duration::from_secs(9))));
 }
 
 #[test]
@@ -231,32 +162,20 @@ fn unclear_answers_are_asked_again_until_patience_ends() {
     let mut left = 4;
     let calls = run(&mut one, |call| {
         left -= 1;
-        if left > 0 {
-            Answer::Unclear("500")
-        } else {
-            kind(call, &[])
-        }
+        if left > 0 { Answer::Unclear("500") } else { kind(call, &[]) }
     });
     assert_eq!(calls.unwrap().len(), 4);
     let mut never = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
     let error = run(&mut never, |_| Answer::Unclear("the connection was cut")).unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
     let mut busy = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
-    assert_eq!(
-        run(&mut busy, |_| Answer::Throttled(None))
-            .unwrap_err()
-            .kind,
-        Kind::Throttled
-    );
+    assert_eq!(run(&mut busy, |_| Answer::Throttled(None)).unwrap_err().kind, Kind::Throttled);
 }
 
 #[test]
 fn a_refused_key_ends_the_lane() {
     let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
-    assert_eq!(
-        run(&mut lane, |_| Answer::Denied).unwrap_err().kind,
-        Kind::Access
-    );
+    assert_eq!(run(&mut lane, |_| Answer::Denied).unwrap_err().kind, Kind::Access);
 }
 
 #[test]
@@ -265,10 +184,7 @@ fn without_a_map_ids_count_only_when_there_is_one_per_row() {
     let mut first = true;
     let calls = run(&mut lane, |call| {
         if std::mem::take(&mut first) {
-            return Answer::Done(Reply::Upserted {
-                map: None,
-                ids: vec!["only one".into()],
-            });
+            return Answer::Done(Reply::Upserted { map: None, ids: vec!["only one".into()] });
         }
         kind(call, &[])
     })
@@ -278,9 +194,6 @@ fn without_a_map_ids_count_only_when_there_is_one_per_row() {
 
 #[test]
 fn the_list_stands_inside_the_contact() {
-    assert_eq!(
-        with_list(r#"{"Email":"a"}"#, "l 1"),
-        r#"{"Email":"a","_autopilot_list":"l 1"}"#
-    );
+    assert_eq!(with_list(r#"{"Email":"a"}"#, "l 1"), r#"{"Email":"a","_autopilot_list":"l 1"}"#);
     assert_eq!(with_list("{}", "l"), r#"{"_autopilot_list":"l"}"#);
 }

@@ -1,0 +1,140 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  autopilot-export sandbox --port 8080                      a local Autopilot to try things on
+  autopilot-export check                                    configuration, key, lists and fields, before the first run
+  autopilot-export plan newsletter --drop members.csv       what a run would send; sends nothing
+  autopilot-export run newsletter --drop members.csv        send it
+  autopilot-export retry 20261123T060000Z-newsletter-1a2b3c4d   send the rejected rows again, corrected or not
+
+Exit codes: 0 done, also nothing to do or superseded; 1 done with rejects; 2 usage or configuration; 3 access refused;
+4 stopped by a guard, or the segment cannot be read; 5 unavailable, with rows pending; 130 interrupted; 70 a bug.";
+
+/// Exports customer segments to Autopilot: every row accounted for, at the rate Autopilot allows.
+#[derive(Debug, Parser)]
+#[command(name = "autopilot-export", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// The configuration.
+    #[arg(long, global = true, default_value = "exports.json", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Where state, runs and reports are kept: a folder.
+    #[arg(long, global = true, default_value = ".autopilot-export", value_name = "DIR")]
+    pub store: String,
+    /// A file that holds Autopilot's API key; else the environment's AUTOPILOT_API_KEY.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// Standard output is JSON alone.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log what happens to standard error; twice for more.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to run, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// The export, as named in the configuration.
+    pub export: String,
+    /// The drop: a file or a folder; SEGMENT=PATH where the export has several segments. Without it the newest drop
+    /// under each segment's prefix in the store is taken.
+    #[arg(long = "drop", value_name = "[SEGMENT=]PATH")]
+    pub drops: Vec<String>,
+    /// Send every row as if there were no state; removes nobody.
+    #[arg(long)]
+    pub full: bool,
+    /// Pass over a guard for this run: max_profiles, max_leavers_share, max_reject_share or allow_empty.
+    #[arg(long = "pass-guard", value_name = "NAME")]
+    pub pass_guards: Vec<String>,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an export now. The same command again goes on with a run that was stopped.
+    Run(RunArgs),
+    /// The same up to the first request: rows, requests, time and cost. Sends nothing.
+    Plan(RunArgs),
+    /// Send only the rows that a run rejected, from its rejects.csv, corrected or not. Nobody leaves.
+    Retry {
+        /// A run's id, or a file in the form of rejects.csv.
+        what: String,
+        /// Pass over a guard for this run.
+        #[arg(long = "pass-guard", value_name = "NAME")]
+        pass_guards: Vec<String>,
+    },
+    /// Check configuration, key, lists and custom fields against the live account. Changes nothing.
+    Check,
+    /// List the runs, newest first.
+    Runs {
+        /// Only of this export.
+        export: Option<String>,
+    },
+    /// Show one run's report.
+    Report {
+        /// The run's id.
+        run: String,
+        /// As a page.
+        #[arg(long)]
+        html: bool,
+    },
+    /// Follow a run as it goes.
+    Watch {
+        /// The run's id.
+        run: String,
+    },
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// A faithful local Autopilot, with faults on request. Its contents are shown at its address.
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxArgs),
+}
+
+/// How the sandbox behaves.
+#[cfg(feature = "sandbox")]
+#[derive(Clone, Debug, clap::Args)]
+pub struct SandboxArgs {
+    /// The port on this machine; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Answer 429 above so many requests in any second.
+    #[arg(long, value_name = "PER_SECOND")]
+    pub rate: Option<f64>,
+    /// How long every answer takes.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    pub latency_ms: u64,
+    /// Whether bulk rows that name a list get on it.
+    #[arg(long, default_value = "never", value_parser = ["never", "create-only", "always"])]
+    pub bulk_lists: String,
+    /// Whether a single contact that names a list gets on it.
+    #[arg(long, default_value = "always", value_parser = ["never", "create-only", "always"])]
+    pub single_lists: String,
+    /// Answer 409 where a list's title exists, instead of making a second list.
+    #[arg(long)]
+    pub conflict_on_duplicate_list: bool,
+    /// The one key that is accepted; without it, any.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Faults, such as 429:0.05,500:0.02,cut-after:0.01,stall@7 (a share of requests, or the request of that number).
+    #[arg(long, value_name = "LIST", default_value = "")]
+    pub faults: String,
+    /// Decides which requests a share falls on.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}

@@ -1,0 +1,106 @@
+//! `check`: configuration, key, lists, custom fields and columns, before the first run.
+
+use serde::Serialize;
+
+use super::{Code, print};
+use crate::config::{Config, Export, Membership};
+use crate::entry::args::Common;
+use crate::error::{Error, Kind};
+use crate::ports::World;
+use crate::run::{RunRequest, Trigger, run_id};
+use crate::steps::{Asker, Resolved, fields_faults, plan};
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    subject: String,
+    ok: bool,
+    text: String,
+}
+
+/// Checks every export that is enabled; changes nothing.
+pub(super) async fn check<W: World>(world: &W, common: &Common, config: &Config) -> Code {
+    let mut findings = Vec::new();
+    let mut worst: Option<Kind> = None;
+    let mut fail = |findings: &mut Vec<Finding>, subject: String, error: &Error| {
+        worst.get_or_insert(error.kind);
+        findings.push(Finding { subject, ok: false, text: error.chain() });
+    };
+    for (name, connection) in &config.connections {
+        let subject = format!("connection {name}");
+        let asked = match Asker::new(world, connection, "check").await {
+            Ok(mut asker) => Resolved::ask(&mut asker).await,
+            Err(error) => Err(error),
+        };
+        let resolved = match asked {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                fail(&mut findings, subject, &error);
+                continue;
+            }
+        };
+        let text = format!("the key opens an account with {} lists", resolved.lists.len());
+        findings.push(Finding { subject, ok: true, text });
+        for export in config.exports.values().filter(|export| export.connection == *name) {
+            let subject = format!("export {}", export.name);
+            if let Err(error) = connection.may_send(export) {
+                fail(&mut findings, subject.clone(), &error);
+            }
+            match fields_faults(export, &resolved.fields) {
+                Ok(warnings) => findings.extend(warnings.into_iter().map(|text| Finding {
+                    subject: subject.clone(),
+                    ok: true,
+                    text,
+                })),
+                Err(error) => fail(&mut findings, subject.clone(), &error),
+            }
+            findings.extend(lists(export, &resolved).map(|text| Finding { subject: subject.clone(), ok: true, text }));
+            match columns(world, config, export).await {
+                Ok(text) => findings.push(Finding { subject, ok: true, text }),
+                Err(error) if error.what.starts_with("there is no drop") => {
+                    findings.push(Finding { subject, ok: true, text: "no drop yet, columns not checked".into() });
+                }
+                Err(error) => fail(&mut findings, subject, &error),
+            }
+        }
+    }
+    if common.json {
+        print::json(&findings)?;
+    } else {
+        for Finding { subject, ok, text } in &findings {
+            print::line(&format!("{}  {subject}: {text}", if *ok { "ok   " } else { "wrong" }));
+        }
+    }
+    Ok(worst.map_or(0, Kind::exit_code))
+}
+
+fn lists<'a>(export: &'a Export, resolved: &'a Resolved) -> impl Iterator<Item = String> + 'a {
+    export.segments.iter().filter_map(|segment| match &segment.membership {
+        Membership::List(title) => Some(match resolved.lists.iter().filter(|list| list.title == *title).count() {
+            0 => format!("list \"{title}\" will be made by the first run"),
+            1 => format!("list \"{title}\" is there"),
+            several => format!("{several} lists are titled \"{title}\"; one of them is used"),
+        }),
+        _ => None,
+    })
+}
+
+/// Whether the newest drop has the columns that the matching names, and what a run would make of it.
+async fn columns<W: World>(world: &W, config: &Config, export: &Export) -> Result<String, Error> {
+    let request = RunRequest {
+        run_id: run_id(world.clock().now(), &export.name, "check"),
+        export: export.name.clone(),
+        trigger: Trigger::OnDemand,
+        drops: Vec::new(),
+        full: false,
+        keep_leavers: false,
+        pass_guards: Vec::new(),
+    };
+    let (record, guard) = plan(world, config, &request).await?;
+    match guard {
+        Some(guard) => Err(guard),
+        None => {
+            let counts = record.counts();
+            Ok(format!("newest drop: {} rows, {} of them rejected", counts.read, counts.rejected()))
+        }
+    }
+}

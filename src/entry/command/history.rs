@@ -1,0 +1,124 @@
+//! `runs`, `report` and `watch`: what the store knows of runs.
+
+use std::time::Duration;
+
+use super::{Code, print};
+use crate::entry::args::Common;
+use crate::error::{Error, Kind, Result};
+use crate::ledger;
+use crate::ports::{Store, World};
+use crate::report::{Report, html};
+use crate::run::{RunRecord, export_of, keys};
+use crate::steps::{Stop, read_json};
+
+/// Time between two looks at a run.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Lists the runs, newest first.
+pub(super) async fn runs<W: World>(world: &W, common: &Common, export: Option<&str>) -> Code {
+    let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
+    let mut found: Vec<(String, Option<Report>)> = Vec::new();
+    for meta in world.store().list(&prefix).await? {
+        let Some(folder) = meta.key.strip_suffix("/run.json").or_else(|| meta.key.strip_suffix("/report.json")) else {
+            continue;
+        };
+        let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned();
+        if found.last().is_none_or(|(last, _)| *last != id) {
+            let report = read_json(world.store(), &keys::of_run(&id, "report.json")).await?;
+            found.push((id, report));
+        }
+    }
+    found.sort_by(|a, b| b.0.cmp(&a.0));
+    if common.json {
+        let shown: Vec<_> = found
+            .iter()
+            .map(|(id, report)| match report {
+                Some(report) => serde_json::json!(report),
+                None => serde_json::json!({ "run_id": id, "outcome": null }),
+            })
+            .collect();
+        print::json(&shown)?;
+        return Ok(0);
+    }
+    if found.is_empty() {
+        eprintln!("no runs yet");
+    }
+    for (id, report) in found {
+        match report {
+            Some(report) => print::line(&format!(
+                "{id}  {:<22}  {:>9} delivered  {:>9} unchanged  {:>7} rejected  {:>7} pending",
+                report.outcome.name(),
+                report.rows.delivered,
+                report.rows.unchanged,
+                report.rows.rejected,
+                report.rows.pending
+            )),
+            None => print::line(&format!("{id}  unfinished")),
+        }
+    }
+    Ok(0)
+}
+
+fn no_run(run: &str) -> Error {
+    Error::new(Kind::BadRequest, "report", run, "is no run of this store")
+        .to_do("autopilot-export runs lists them; name the store with --store")
+}
+
+/// Shows one report.
+pub(super) async fn report<W: World>(world: &W, common: &Common, run: &str, as_page: bool) -> Code {
+    export_of(run).ok_or_else(|| no_run(run))?;
+    let Some(report) = read_json::<Report>(world.store(), &keys::of_run(run, "report.json")).await? else {
+        if read_json::<RunRecord>(world.store(), &keys::of_run(run, "run.json")).await?.is_some() {
+            return Err(Error::new(Kind::BadRequest, "report", run, "is not finished")
+                .to_do(format!("follow it with autopilot-export watch {run}")));
+        }
+        return Err(no_run(run));
+    };
+    if as_page {
+        print::line(&html::page(&report));
+    } else if common.json {
+        print::json(&report)?;
+    } else {
+        if let Some(error) = &report.error {
+            print::line(&error.message);
+        }
+        print::report(&report);
+    }
+    Ok(0)
+}
+
+/// Follows a run until its report is there.
+pub(super) async fn watch<W: World>(world: &W, common: &Common, run: &str, stop: &Stop) -> Code {
+    export_of(run).ok_or_else(|| no_run(run))?;
+    let mut last = None;
+    loop {
+        if let Some(done) = read_json::<Report>(world.store(), &keys::of_run(run, "report.json")).await? {
+            report(world, common, run, false).await?;
+            return Ok(done.exit_code());
+        }
+        let record: RunRecord =
+            read_json(world.store(), &keys::of_run(run, "run.json")).await?.ok_or_else(|| no_run(run))?;
+        let total: u64 = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+        let settled = settled(world, run).await?;
+        if last != Some(settled) {
+            eprintln!("{settled} of {total} rows settled");
+            last = Some(settled);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.wanted() => return Ok(Kind::Interrupted.exit_code()),
+        }
+    }
+}
+
+async fn settled<W: World>(world: &W, run: &str) -> Result<usize> {
+    let mut settled = 0;
+    for meta in world.store().list(&keys::of_run(run, "results/")).await? {
+        if meta.key.ends_with(".ndjson")
+            && let Some(object) = world.store().get(&meta.key).await?
+        {
+            settled += ledger::read(&meta.key, &object.body)?.entries.len();
+        }
+    }
+    Ok(settled)
+}

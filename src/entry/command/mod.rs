@@ -1,0 +1,70 @@
+//! What each command does; every one ends in an exit code.
+
+mod check;
+mod history;
+mod print;
+mod retry;
+mod run;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+
+use std::path::Path;
+
+use super::args::{Command, Common};
+use crate::config::{Config, parse, schema};
+use crate::error::{Error, Kind};
+use crate::ports::World;
+use crate::steps::Stop;
+
+pub use print::error as print_error;
+#[cfg(feature = "sandbox")]
+pub use sandbox::serve as serve_sandbox;
+
+/// Where the exit code of a command goes.
+pub type Code = Result<u8, Error>;
+
+/// Reads the configuration.
+///
+/// # Errors
+/// The exit code, after every fault was printed.
+pub fn config(path: &Path) -> Result<Config, u8> {
+    let text = std::fs::read_to_string(path).map_err(|cause| {
+        let error = Error::new(Kind::Config, "config", path.display().to_string(), "cannot be read")
+            .to_do("name the configuration with --config FILE")
+            .because(cause);
+        print::error(&error);
+        error.kind.exit_code()
+    })?;
+    parse(&text).map_err(|faults| {
+        faults.iter().for_each(|fault| eprintln!("{fault}"));
+        Kind::Config.exit_code()
+    })
+}
+
+/// Carries a command out, in the world that the caller has put together.
+///
+/// # Errors
+/// What ends a command early; the caller prints it.
+pub async fn carry_out<W: World>(world: &W, common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+    match command {
+        Command::Run(args) => run::run(world, common, &args, config, stop).await,
+        Command::Plan(args) => run::plan(world, common, &args, config).await,
+        Command::Retry { what, pass_guards } => retry::retry(world, common, (&what, pass_guards), config, stop).await,
+        Command::Check => check::check(world, common, config).await,
+        Command::Runs { export } => history::runs(world, common, export.as_deref()).await,
+        Command::Report { run, html } => history::report(world, common, &run, html).await,
+        Command::Watch { run } => history::watch(world, common, &run, stop).await,
+        Command::Schema => print_schema(),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => sandbox::serve(&args, stop).await,
+    }
+}
+
+/// Prints the JSON Schema of the configuration.
+///
+/// # Errors
+/// Never in practice.
+pub fn print_schema() -> Code {
+    print::json(&schema())?;
+    Ok(0)
+}

@@ -1,0 +1,65 @@
+//! What people read: reports and errors.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::error::{Error, Kind};
+use crate::report::{Outcome, Report};
+
+/// Prints an error with its causes.
+pub fn error(error: &Error) {
+    eprintln!("{}", error.chain());
+}
+
+/// Prints a value as JSON, alone on standard output.
+pub(super) fn json(value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|cause| Error::new(Kind::Bug, "print", "JSON", "cannot be written").because(cause))?;
+    line(&text);
+    Ok(())
+}
+
+/// Prints a line; whoever reads may have gone away (`| head`).
+pub(super) fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints a report for people.
+pub(super) fn report(report: &Report) {
+    let rows = &report.rows;
+    let members = &report.members;
+    let requests = &report.requests;
+    let seconds = report.finished_at.duration_since(report.started_at).as_secs_f64();
+    line(&format!("{}  {}  in {seconds:.1} s", report.run_id, report.outcome.name()));
+    line(&format!(
+        "  rows      {} read = {} delivered + {} unchanged + {} rejected + {} suppressed + {} pending",
+        rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending
+    ));
+    line(&format!(
+        "  members   {} joiners, {} changed, {} leavers, {} leavers withheld",
+        members.joiners, members.changed, members.leavers, members.leavers_withheld
+    ));
+    let rejects: Vec<String> =
+        report.rejects.iter().filter(|(_, count)| **count > 0).map(|(code, count)| format!("{count} {code}")).collect();
+    if !rejects.is_empty() {
+        line(&format!("  rejects   {}", rejects.join(", ")));
+        line(&format!("            in {}", crate::run::keys::of_run(&report.run_id, "rejects.csv")));
+    }
+    line(&format!(
+        "  requests  {}: {} bulk, {} single, {} list; {} made again, {} told to wait; at most {} in a second",
+        requests.total,
+        requests.bulk,
+        requests.single,
+        requests.list,
+        requests.retried,
+        requests.throttled,
+        requests.peak_per_second
+    ));
+    if !report.guards_passed_over.is_empty() {
+        line(&format!("  guards    passed over: {}", report.guards_passed_over.join(", ")));
+    }
+    if report.outcome != Outcome::Succeeded {
+        report.warnings.iter().for_each(|warning| line(&format!("  note      {warning}")));
+    }
+}

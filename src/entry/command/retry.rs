@@ -1,0 +1,114 @@
+//! `retry`: the rows of a rejects.csv, as a drop that is not the whole segment.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Code;
+use super::run::execute;
+use crate::config::Config;
+use crate::entry::args::Common;
+use crate::error::{Error, Kind, Result};
+use crate::ports::{Condition, Store, World};
+use crate::report::rejects::ADDED;
+use crate::run::{Asked, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
+use crate::steps::{Stop, export_of};
+
+/// Sends the rejected rows of a run again.
+pub(super) async fn retry<W: World>(
+    world: &W,
+    common: &Common,
+    (what, pass_guards): (&str, Vec<String>),
+    config: &Config,
+    stop: &Stop,
+) -> Code {
+    let text = read(world, what).await?;
+    let parts = split(what, &text, config)?;
+    let (export, connection) = export_of(config, &parts.export)?;
+    connection.may_send(export)?;
+    let now = world.clock().now();
+    let id = run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..)));
+    let mut drops = Vec::new();
+    for (segment, csv) in parts.segments {
+        let key = keys::of_run(&id, &format!("chunks/retry-{}.csv", keys::part(&segment)));
+        world.store().put(&key, csv.into(), Condition::Always).await?;
+        drops.push(Asked { segment, key, version: None });
+    }
+    let request = RunRequest {
+        run_id: id,
+        export: export.name.clone(),
+        trigger: Trigger::Command,
+        drops,
+        full: false,
+        keep_leavers: true,
+        pass_guards,
+    };
+    execute(world, common, config, request, stop).await
+}
+
+/// A file's text, or that of a run's rejects.
+async fn read<W: World>(world: &W, what: &str) -> Result<Vec<u8>> {
+    let none = |what: String| {
+        Error::new(Kind::BadRequest, "retry", what, "is neither a file nor a run with rejects")
+            .to_do("name a rejects.csv or a run's id; autopilot-export runs lists them")
+    };
+    if Path::new(what).is_file() {
+        return std::fs::read(what).map_err(|cause| none(what.to_owned()).because(cause));
+    }
+    if export_of_run(what).is_none() {
+        return Err(none(what.to_owned()));
+    }
+    let object = world.store().get(&keys::of_run(what, "rejects.csv")).await?;
+    object.map(|object| object.body.to_vec()).ok_or_else(|| none(what.to_owned()))
+}
+
+/// A rejects file taken apart by segment.
+struct Parts {
+    export: String,
+    segments: BTreeMap<String, Vec<u8>>,
+}
+
+fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
+    let wrong = |why: String| {
+        Error::new(Kind::Segment, "retry", what, why).to_do("name a file in the form of rejects.csv, with its columns")
+    };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
+    let header = reader.headers().map_err(|_| wrong("is no CSV".into()))?.clone();
+    // Ours stand last: a drop's own column of that name comes before.
+    let columns: Vec<&str> = header.iter().collect();
+    let place = |name: &str| columns.iter().rposition(|column| *column == name);
+    let (Some(export_at), Some(segment_at)) = (place("export"), place("segment")) else {
+        return Err(wrong("has no columns export and segment".into()));
+    };
+    let ours: Vec<usize> = ADDED.iter().filter_map(|name| place(name)).collect();
+    let original = |record: &csv::StringRecord| -> csv::StringRecord {
+        record.iter().enumerate().filter(|(at, _)| !ours.contains(at)).map(|(_, cell)| cell).collect()
+    };
+    let mut export: Option<String> = None;
+    let mut writers: BTreeMap<String, csv::Writer<Vec<u8>>> = BTreeMap::new();
+    for record in reader.records() {
+        let record = record.map_err(|_| wrong("has a row that is no text".into()))?;
+        let (Some(of), Some(segment)) = (record.get(export_at), record.get(segment_at)) else {
+            let line = record.position().map_or(0, csv::Position::line);
+            return Err(wrong(format!("line {line} does not say its export and segment")));
+        };
+        if export.get_or_insert_with(|| of.to_owned()) != of {
+            return Err(wrong("holds rows of several exports".into()));
+        }
+        let known = config.exports.get(of).is_some_and(|export| export.segments.iter().any(|s| s.name == segment));
+        if !known {
+            return Err(wrong("names an export or a segment that is not in the configuration".into()));
+        }
+        let writer = writers.entry(segment.to_owned()).or_insert_with(|| {
+            let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+            // Writing to memory cannot fail.
+            let _ = writer.write_record(&original(&header));
+            writer
+        });
+        let _ = writer.write_record(&original(&record));
+    }
+    let segments = writers.into_iter().filter_map(|(segment, writer)| Some((segment, writer.into_inner().ok()?)));
+    match export {
+        Some(export) => Ok(Parts { export, segments: segments.collect() }),
+        None => Err(wrong("holds no rows".into())),
+    }
+}

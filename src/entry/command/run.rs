@@ -1,0 +1,184 @@
+//! `run` and `plan`.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Code, print};
+use crate::adapters::local::file_metas;
+use crate::config::{Config, Export, Membership};
+use crate::delivery::lane::Way;
+use crate::delivery::pace;
+use crate::entry::args::{Common, RunArgs};
+use crate::error::{Error, Kind, Result};
+use crate::plan::deal::requests;
+use crate::ports::World;
+use crate::report::{Members, Report};
+use crate::run::{Asked, RunRequest, Trigger, run_id};
+use crate::steps::{Stop, export_of, plan as draw_plan, resume, run as run_steps};
+
+/// Requests of `open`: account, lists, custom fields.
+const OPEN_REQUESTS: u64 = 3;
+/// What the canary and a new list may take on top.
+const CANARY_REQUESTS: u64 = 12;
+
+/// The request that the command line makes.
+fn request<W: World>(world: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {
+    let drops = args.drops.iter().map(|drop| asked(export, drop)).collect::<Result<Vec<Asked>>>()?;
+    let now = world.clock().now();
+    Ok(RunRequest {
+        run_id: run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..))),
+        export: export.name.clone(),
+        trigger: Trigger::Command,
+        drops,
+        full: args.full,
+        keep_leavers: false,
+        pass_guards: args.pass_guards.clone(),
+    })
+}
+
+/// `PATH` or `SEGMENT=PATH`.
+fn asked(export: &Export, drop: &str) -> Result<Asked> {
+    let named = drop
+        .split_once('=')
+        .filter(|(segment, _)| export.segments.iter().any(|known| known.name == *segment) || !Path::new(drop).exists());
+    let (segment, path) = match (named, export.segments.as_slice()) {
+        (Some((segment, path)), _) => (segment.to_owned(), path),
+        (None, [only]) => (only.name.clone(), drop),
+        (None, _) => {
+            return Err(Error::new(Kind::BadRequest, "run", drop, "does not say which segment it is")
+                .to_do("write --drop SEGMENT=PATH"));
+        }
+    };
+    let (metas, is_folder) = file_metas(Path::new(path))?;
+    let full = std::fs::canonicalize(path).unwrap_or_else(|_| Path::new(path).to_path_buf());
+    let key = match metas.first() {
+        Some(file) if !is_folder => file.key.clone(),
+        _ => format!("file:{}/", full.display()),
+    };
+    Ok(Asked { segment, key, version: None })
+}
+
+/// Runs an export now.
+pub(super) async fn run<W: World>(world: &W, common: &Common, args: &RunArgs, config: &Config, stop: &Stop) -> Code {
+    let (export, connection) = export_of(config, &args.export)?;
+    connection.may_send(export)?;
+    let request = request(world, export, args)?;
+    execute(world, common, config, request, stop).await
+}
+
+/// Runs a request, or goes on with the unfinished run that it repeats, and prints the report.
+pub(super) async fn execute<W: World>(
+    world: &W,
+    common: &Common,
+    config: &Config,
+    request: RunRequest,
+    stop: &Stop,
+) -> Code {
+    let request = match resume(world, config, &request).await? {
+        Some(earlier) => {
+            eprintln!("going on with {}", earlier.run_id);
+            earlier
+        }
+        None => request,
+    };
+    let report = run_steps(world, config, &request, stop).await?;
+    show(common, &report)?;
+    Ok(report.exit_code())
+}
+
+fn show(common: &Common, report: &Report) -> Result<()> {
+    if let Some(error) = &report.error {
+        eprintln!("{}", error.message);
+    }
+    if common.json {
+        return print::json(report);
+    }
+    print::report(report);
+    Ok(())
+}
+
+/// What a run would do.
+#[derive(Debug, Serialize)]
+struct Plan {
+    export: String,
+    read: u64,
+    unchanged: u64,
+    rejected: u64,
+    suppressed: u64,
+    members: Members,
+    profiles: u64,
+    requests: u64,
+    /// Where the canary has yet to learn: the requests of the dearest way.
+    requests_at_most: u64,
+    seconds: f64,
+    seconds_at_most: f64,
+    dollars: f64,
+}
+
+/// The dollars of a run of so many seconds on AWS: one function of 256 MB on arm64, all lanes waiting together, its
+/// workflow's transitions, its objects.
+/// Source: list prices of us-east-1: $0.0000133334 per GB-second, $0.025 per 1,000 transitions, $0.005 per 1,000 PUTs.
+fn dollars(seconds: f64, lanes: u32, requests: u64) -> f64 {
+    let compute = seconds * f64::from(lanes) * 0.25 * 0.000_013_333_4;
+    let calls = f64::from(lanes) * (seconds / 890.0).ceil();
+    let transitions = 12.0 + 3.0 * calls;
+    compute + transitions * 0.025 / 1000.0 + (requests as f64 + 100.0) * 0.005 / 1000.0
+}
+
+/// Says what a run would do; sends nothing.
+pub(super) async fn plan<W: World>(world: &W, common: &Common, args: &RunArgs, config: &Config) -> Code {
+    let (export, connection) = export_of(config, &args.export)?;
+    let (record, guard) = draw_plan(world, config, &request(world, export, args)?).await?;
+    let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
+    let counts = record.counts();
+    let fewest = requests(&record.chunks, &memberships, Way::Bulk);
+    let most = requests(&record.chunks, &memberships, Way::BulkThenList);
+    let opening = if record.chunks.is_empty() { 0 } else { OPEN_REQUESTS };
+    let canary = if most > fewest { CANARY_REQUESTS } else { 0 };
+    let seconds = |requests: u64| requests as f64 * pace::interval(connection.requests_per_second).as_secs_f64();
+    let (fewest, most) = (fewest + opening, most + opening + canary);
+    let plan = Plan {
+        export: export.name.clone(),
+        read: counts.read,
+        unchanged: counts.unchanged,
+        rejected: counts.rejected(),
+        suppressed: counts.suppressed,
+        members: Members {
+            joiners: counts.joiners,
+            changed: counts.changed,
+            leavers: counts.leavers,
+            leavers_withheld: counts.leavers_withheld,
+        },
+        profiles: record.profiles,
+        requests: fewest,
+        requests_at_most: most,
+        seconds: seconds(fewest),
+        seconds_at_most: seconds(most),
+        dollars: dollars(seconds(most), connection.lanes, most),
+    };
+    if common.json {
+        print::json(&plan)?;
+    } else {
+        print_plan(&plan);
+    }
+    match guard {
+        None => Ok(0),
+        Some(guard) => Err(guard),
+    }
+}
+
+fn print_plan(plan: &Plan) {
+    let members = &plan.members;
+    print::line(&format!("{}: nothing is sent by a plan", plan.export));
+    print::line(&format!(
+        "  rows      {} read: {} joiners, {} changed, {} unchanged, {} rejected, {} suppressed",
+        plan.read, members.joiners, members.changed, plan.unchanged, plan.rejected, plan.suppressed
+    ));
+    print::line(&format!("  leavers   {}, {} withheld", members.leavers, members.leavers_withheld));
+    let range = |fewest: String, most: String| if fewest == most { fewest } else { format!("{fewest} to {most}") };
+    print::line(&format!("  requests  {}", range(plan.requests.to_string(), plan.requests_at_most.to_string())));
+    let time = |seconds: f64| format!("{seconds:.0} s");
+    print::line(&format!("  time      {}", range(time(plan.seconds), time(plan.seconds_at_most))));
+    print::line(&format!("  cost      at most ${:.4} on AWS, beside what Autopilot bills for contacts", plan.dollars));
+}

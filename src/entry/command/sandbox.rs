@@ -1,0 +1,49 @@
+//! `sandbox`: the local Autopilot, until somebody stops it.
+
+use std::time::Duration;
+
+use super::{Code, print};
+use crate::entry::args::SandboxArgs;
+use crate::error::{Error, Kind};
+use crate::sandbox::{BulkLists, Fault, Options, serve as start};
+use crate::steps::Stop;
+
+fn lists(word: &str) -> BulkLists {
+    match word {
+        "always" => BulkLists::Always,
+        "create-only" => BulkLists::CreateOnly,
+        _ => BulkLists::Never,
+    }
+}
+
+/// Serves until stopped.
+///
+/// # Errors
+/// Where the port is taken, or the faults cannot be read.
+pub async fn serve(args: &SandboxArgs, stop: &Stop) -> Code {
+    let faults = Fault::parse_list(&args.faults)
+        .map_err(|cause| Error::new(Kind::BadRequest, "sandbox", "--faults", cause.to_string()))?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", args.port)).await.map_err(|cause| {
+        Error::new(Kind::BadRequest, "sandbox", format!("port {}", args.port), "cannot be used")
+            .to_do("choose another with --port")
+            .because(cause)
+    })?;
+    let options = Options {
+        api_key: args.key.clone(),
+        rate: args.rate,
+        latency: Duration::from_millis(args.latency_ms),
+        bulk_lists: lists(&args.bulk_lists),
+        single_lists: lists(&args.single_lists),
+        conflict_on_duplicate_list: args.conflict_on_duplicate_list,
+        faults,
+        seed: args.seed,
+        ..Options::default()
+    };
+    let sandbox = start(listener, options).await;
+    let url = sandbox.url();
+    let page = url.trim_end_matches("/v1");
+    print::line(&format!("sandbox: {url} (base_url for exports.json); what arrived: {page}/"));
+    stop.wanted().await;
+    sandbox.stop().await;
+    Ok(0)
+}

@@ -84,7 +84,8 @@ impl Decoder {
         let result = unpack.feed(bytes, last, &mut |plain, last| {
             text.feed(plain, last, &mut |utf8, last| rows.feed(utf8, last, sink))
         });
-        result.map_err(|error| if error.subject.is_empty() { Error { subject: subject.clone(), ..error } } else { error })
+        result
+            .map_err(|error| if error.subject.is_empty() { Error { subject: subject.clone(), ..error } } else { error })
     }
 }
 

@@ -156,7 +156,11 @@ fn split(raw: &[u8], delimiter: u8, quoting: bool) -> Result<Vec<String>, Flaw> 
     }
     let (text, spans) = scanner.fields()?;
     // One more than may be is enough to say so.
-    Ok(spans.iter().take(MAX_COLUMNS + 1).map(|&(from, to)| text.get(from..to).unwrap_or_default().to_owned()).collect())
+    Ok(spans
+        .iter()
+        .take(MAX_COLUMNS + 1)
+        .map(|&(from, to)| text.get(from..to).unwrap_or_default().to_owned())
+        .collect())
 }
 
 /// Whether a field looks like an address, for telling data from names; not a check of addresses.

@@ -70,12 +70,7 @@ impl Coding {
         Self::Other(Box::new(encoding.new_decoder_without_bom_handling()), vec![0; PIECE])
     }
 
-    fn pass(
-        &mut self,
-        mut bytes: &[u8],
-        last: bool,
-        out: &mut impl FnMut(&[u8], bool) -> Result<()>,
-    ) -> Result<()> {
+    fn pass(&mut self, mut bytes: &[u8], last: bool, out: &mut impl FnMut(&[u8], bool) -> Result<()>) -> Result<()> {
         let Self::Other(decoder, piece) = self else { return out(bytes, last) };
         loop {
             let (result, read, written) = decoder.decode_to_utf8_without_replacement(bytes, piece, last);

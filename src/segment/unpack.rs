@@ -65,12 +65,7 @@ impl Unpack {
         }
     }
 
-    fn inflate(
-        &mut self,
-        mut bytes: &[u8],
-        last: bool,
-        out: &mut impl FnMut(&[u8], bool) -> Result<()>,
-    ) -> Result<()> {
+    fn inflate(&mut self, mut bytes: &[u8], last: bool, out: &mut impl FnMut(&[u8], bool) -> Result<()>) -> Result<()> {
         loop {
             match &mut self.state {
                 State::Member(inflate, piece) => {

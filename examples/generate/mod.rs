@@ -237,7 +237,7 @@ impl Writer {
     }
 
     fn email(&self, number: u64) -> String {
-        let domain = if number % 2 == 0 { "example.com" } else { "example.org" };
+        let domain = if number.is_multiple_of(2) { "example.com" } else { "example.org" };
         format!("customer.{}.{number}@{domain}", self.seed)
     }
 }

@@ -94,7 +94,8 @@ impl Model {
         let parts = self.entities.iter().flat_map(|entity| &entity.partitions);
         let names: Vec<String> = parts
             .filter_map(|part| part.path.split_last())
-            .filter_map(|(name, parent)| lies_there(parent).then(|| name.clone()))
+            .filter(|(_, parent)| lies_there(parent))
+            .map(|(name, _)| name.clone())
             .collect();
         (!names.is_empty()).then_some(names)
     }
@@ -205,6 +206,7 @@ fn common_tail(one: &[String], other: &[String]) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests {
     use super::*;
 

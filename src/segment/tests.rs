@@ -419,6 +419,28 @@ fn a_format_is_written_in_the_words_of_the_settings() {
     assert!(serde_json::from_str::<Format>(r#"{"delimeter":";"}"#).is_err());
 }
 
+#[test]
+fn an_endless_json_line_is_one_malformed_row() {
+    let mut text = b"{\"EMail\":\"a@example.com\",\"FirstName\":\"A\"}\n{\"EMail\":\"".to_vec();
+    text.resize(text.len() + 3 * MAX_ROW_BYTES, b'x');
+    text.extend(b"\"}\n\xff{}\n\n[1]\n{\"EMail\":\"\\u0000\"}\n{\"FirstName\":\"B\"}");
+    for piece in [1 << 10, 1 << 23] {
+        let seen = Case::new().decode(&text, piece).unwrap().0;
+        assert_eq!(seen.rows, [(1, names(&["a@example.com", "A"])), (7, names(&["", "B"]))]);
+        let flaws: Vec<_> = seen.malformed.iter().map(|(line, _, flaw)| (*line, *flaw)).collect();
+        assert_eq!(flaws, [(2, Flaw::TooLong), (3, Flaw::Encoding), (5, Flaw::Json), (6, Flaw::Nul)]);
+        assert_eq!(seen.malformed[0].1.len(), MAX_ROW_BYTES);
+    }
+}
+
+#[test]
+fn a_wide_header_is_read_however_small_the_pieces() {
+    let header: Vec<String> = (0..9_000).map(|place| format!("\"a rather long column, {place}\"")).collect();
+    let text = format!("EMail,FirstName,{}\na,b{}\n", header.join(","), ",".repeat(9_000));
+    let seen = Case::new().decode(text.as_bytes(), 5).unwrap().0;
+    assert_eq!((seen.columns[0].len(), lines(&seen)), (9_002, vec![2]));
+}
+
 /// Text that breaks in interesting ways.
 fn rough() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

@@ -186,3 +186,130 @@ fn parent(key: &str) -> &str {
 fn file_name(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = "s/BlobExport/Gold/2026/11/23/0600/";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn meta(key: &str, modified: &str) -> Meta {
+        Meta { key: key.to_owned(), bytes: 1, modified: at(modified), version: "v1".to_owned() }
+    }
+
+    fn gold(parts: &[&str]) -> Vec<Meta> {
+        parts.iter().map(|name| meta(&format!("{FOLDER}{name}"), "2026-11-23T06:10:00Z")).collect()
+    }
+
+    fn names(drops: &[Drop]) -> Vec<&str> {
+        drops.iter().map(|drop| drop.name.as_str()).collect()
+    }
+
+    fn model(parts: &[&str]) -> Model {
+        let parts: Vec<String> =
+            parts.iter().map(|name| format!(r#"{{"location":"https://x/c/Gold/2026/11/23/0600/{name}"}}"#)).collect();
+        let body = format!(r#"{{"entities":[{{"name":"Gold","partitions":[{}]}}]}}"#, parts.join(","));
+        Model::parse("s/BlobExport/model.json", body.as_bytes()).unwrap()
+    }
+
+    fn judged(parts: &[&str], model: Option<&Model>, now: &str) -> Settling {
+        let metas = gold(parts);
+        let drop = drops("s/", &metas, DropKind::Folder).remove(0);
+        settled(&drop, &metas, model, Duration::from_secs(60), at(now))
+    }
+
+    #[test]
+    fn a_folder_with_all_its_parts_is_one_drop_at_the_time_of_its_path() {
+        let mut metas = gold(&["Gold_2.csv", "Gold_1.csv", "_SUCCESS", ".part.crc", ""]);
+        metas.push(meta("s/BlobExport/model.json", "2026-11-23T06:12:00Z"));
+        metas.push(meta("s/BlobExport/Gold/2026/11/22/1800/Gold_1.csv", "2026-11-25T00:00:00Z"));
+        let drops = drops("s/", &metas, DropKind::Folder);
+        assert_eq!(names(&drops), ["s/BlobExport/Gold/2026/11/22/1800/", FOLDER]);
+        assert_eq!(drops[1].time, at("2026-11-23T06:00:00Z"));
+        assert_eq!(drops[1].model.as_deref(), Some("s/BlobExport/model.json"));
+        let keys: Vec<&str> = drops[1].parts.iter().map(|part| part.key.as_str()).collect();
+        assert_eq!(keys, [format!("{FOLDER}Gold_1.csv"), format!("{FOLDER}Gold_2.csv")]);
+    }
+
+    #[test]
+    fn each_file_is_a_drop_the_oldest_first() {
+        let metas = [
+            meta("s/b.csv", "2026-11-23T06:00:00Z"),
+            meta("s/a.csv", "2026-11-23T07:00:00Z"),
+            meta("s/Demo_ChurnProneCustomers_1613059542.csv", "2026-11-23T08:00:00Z"),
+            meta("s/model.json", "2026-11-23T05:00:00Z"),
+            meta("s/all.manifest.cdm.json", "2026-11-23T05:00:00Z"),
+            meta("other/c.csv", "2026-11-23T05:00:00Z"),
+        ];
+        let drops = drops("s/", &metas, DropKind::File);
+        assert_eq!(names(&drops), ["s/Demo_ChurnProneCustomers_1613059542.csv", "s/b.csv", "s/a.csv"]);
+        assert_eq!(drops[0].time, at("2021-02-11T16:05:42Z"));
+        assert_eq!(drops[1].model.as_deref(), Some("s/model.json"));
+    }
+
+    #[test]
+    fn numbers_that_are_no_time_are_none() {
+        for folder in ["2026/13/01/0600", "2026/11/31/0600", "2026/11/23/2460", "2026/11/23/06", "26/11/23/0600"] {
+            assert_eq!(path_time(&format!("s/{folder}/")), None, "{folder}");
+        }
+        assert_eq!(name_time("s/x_123.csv"), None);
+        assert_eq!(name_time("s/x_1613059542.csv.gz"), Some(at("2021-02-11T16:05:42Z")));
+    }
+
+    #[test]
+    fn a_part_more_or_another_content_is_another_version() {
+        let version = |metas: &[Meta]| drops("s/", metas, DropKind::Folder).remove(0).version;
+        let one = version(&gold(&["a.csv", "b.csv"]));
+        assert_eq!((one.len(), &one), (16, &version(&gold(&["b.csv", "a.csv"]))));
+        assert_ne!(one, version(&gold(&["a.csv", "b.csv", "c.csv"])));
+        let mut other = gold(&["a.csv", "b.csv"]);
+        other[0].version = "v2".to_owned();
+        assert_ne!(one, version(&other));
+    }
+
+    #[test]
+    fn an_object_belongs_to_its_folder_or_is_itself_the_drop() {
+        let key = format!("{FOLDER}Gold_1.csv");
+        assert_eq!(drop_of(&key, DropKind::Folder).as_deref(), Some(FOLDER));
+        assert_eq!(drop_of(&format!("{FOLDER}_SUCCESS"), DropKind::Folder).as_deref(), Some(FOLDER));
+        assert_eq!(drop_of(&key, DropKind::File), Some(key));
+        assert_eq!(drop_of("s/BlobExport/model.json", DropKind::Folder), None);
+        assert_eq!(drop_of(FOLDER, DropKind::Folder), None);
+    }
+
+    #[test]
+    fn a_folder_settles_while_it_changes() {
+        let waits = judged(&["Gold_1.csv"], None, "2026-11-23T06:10:20Z");
+        let why = "its newest part is 20 seconds old, of 60".to_owned();
+        assert_eq!(waits, Settling::Settling { seconds: 40, why });
+        assert_eq!(judged(&["Gold_1.csv"], None, "2026-11-23T06:11:00Z"), Settling::Complete);
+        assert!(matches!(judged(&["a.csv"], None, "2026-11-23T06:00:00Z"), Settling::Settling { seconds: 60, .. }));
+    }
+
+    #[test]
+    fn a_folder_is_complete_when_model_json_misses_no_part_or_success_is_there() {
+        let (both, now) = (model(&["Gold_1.csv", "Gold_2.csv"]), "2026-11-23T06:10:01Z");
+        assert_eq!(judged(&["Gold_1.csv", "Gold_2.csv"], Some(&both), now), Settling::Complete);
+        let waits = judged(&["Gold_1.csv"], Some(&both), now);
+        let why = "1 of the parts that model.json lists are not there yet".to_owned();
+        assert_eq!(waits, Settling::Settling { seconds: 59, why });
+        assert_eq!(judged(&["Gold_1.csv", "_SUCCESS"], Some(&both), now), Settling::Complete);
+        // Yesterday's model.json says nothing of today's folder.
+        let body = br#"{"entities":[{"partitions":[{"location":"https://x/c/Gold/2026/11/22/0600/Gold_1.csv"}]}]}"#;
+        let old = Model::parse("s/BlobExport/model.json", body).unwrap();
+        assert!(matches!(judged(&["Gold_1.csv"], Some(&old), now), Settling::Settling { .. }));
+    }
+
+    #[test]
+    fn a_file_is_complete_at_once() {
+        let metas = [meta("s/a.csv", "2026-11-23T06:00:00Z")];
+        let drop = drops("s/", &metas, DropKind::File).remove(0);
+        let now = at("2026-11-23T06:00:00Z");
+        assert_eq!(settled(&drop, &metas, None, Duration::from_secs(60), now), Settling::Complete);
+    }
+}

@@ -16,6 +16,7 @@ mod ndjson;
 mod row;
 mod sniff;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests;
 mod text;
 mod unpack;

@@ -94,7 +94,8 @@ impl Model {
         let parts = self.entities.iter().flat_map(|entity| &entity.partitions);
         let names: Vec<String> = parts
             .filter_map(|part| part.path.split_last())
-            .filter_map(|(name, parent)| lies_there(parent).then(|| name.clone()))
+            .filter(|(_, parent)| lies_there(parent))
+            .map(|(name, _)| name.clone())
             .collect();
         (!names.is_empty()).then_some(names)
     }
@@ -202,4 +203,79 @@ fn percent_decoded(text: &str) -> String {
 /// How many segments two paths have in common at their end.
 fn common_tail(one: &[String], other: &[String]) -> usize {
     one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = "customer-insights/CustomerInsights_7c9e6679-7425-40de-944b-e07fc1f90ae7/BlobExport";
+
+    fn model() -> Model {
+        let key = format!("{FOLDER}/model.json");
+        let path = format!("{}/tests/data/segments/{key}", env!("CARGO_MANIFEST_DIR"));
+        Model::parse(&key, &std::fs::read(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_partition_is_found_by_the_tail_of_its_location() {
+        let layout = model().layout_for(&format!("{FOLDER}/HighValueSegment/2026/11/23/0600/HighValueSegment_2.csv"));
+        let layout = layout.unwrap();
+        assert_eq!(layout.columns, ["CustomerId", "EMail", "FirstName", "LastName", "City"]);
+        assert_eq!((layout.header, layout.delimiter, layout.quoted), (Some(false), Some(','), true));
+        assert_eq!(layout.encoding, Some(Encoding::Utf8));
+    }
+
+    #[test]
+    fn yesterdays_folder_has_the_layout_of_its_entity() {
+        let layout = model().layout_for(&format!("{FOLDER}/HighValueSegment/2026/11/22/0600/HighValueSegment_1.csv"));
+        assert_eq!(layout.unwrap().columns.len(), 5);
+        assert_eq!(model().layout_for("elsewhere/HighValueSegment_1.csv").unwrap().columns.len(), 5);
+        assert_eq!(model().layout_for("elsewhere/HighValueSegments.csv"), None);
+    }
+
+    #[test]
+    fn without_settings_the_defaults_of_the_common_data_model_hold() {
+        let layout = model().layout_for(&format!("{FOLDER}/Spring Sale/2026/11/23/0600/Spring Sale_1.csv")).unwrap();
+        assert_eq!(layout.columns, ["CustomerId", "EMail"]);
+        assert_eq!((layout.header, layout.delimiter, layout.encoding), (Some(false), Some(','), None));
+    }
+
+    #[test]
+    fn parts_are_those_of_this_very_folder() {
+        let parts = |folder: &str| model().parts_of(&format!("{FOLDER}/{folder}"));
+        let both = ["HighValueSegment_1.csv".to_owned(), "HighValueSegment_2.csv".to_owned()];
+        assert_eq!(parts("HighValueSegment/2026/11/23/0600/"), Some(both.to_vec()));
+        assert_eq!(parts("HighValueSegment/2026/11/22/0600/"), None);
+        assert_eq!(parts("Other/2026/11/23/0600/"), None);
+        assert_eq!(parts("Spring Sale/2026/11/23/0600/"), Some(vec!["Spring Sale_1.csv".to_owned()]));
+    }
+
+    #[test]
+    fn settings_may_be_strings_and_other_words() {
+        let body = br#"{"entities":[{"name":"T","extra":1,"attributes":[{"name":"EMail"}],"partitions":[{"location":
+            "https://a.dfs.core.windows.net/c/T/T_1.csv","fileFormatSettings":{"columnHeaders":"True","delimiter":"\t",
+            "quoteStyle":"QuoteStyle.None","encoding":"UTF-16"}}]},{"name":"Reference"}]}"#;
+        let layout = Model::parse("model.json", body).unwrap().layout_for("T/T_1.csv").unwrap();
+        assert_eq!((layout.header, layout.delimiter, layout.quoted), (Some(true), Some('\t'), false));
+        assert_eq!(layout.encoding, Some(Encoding::Utf16Le));
+    }
+
+    #[test]
+    fn a_file_that_two_entities_might_list_has_no_layout() {
+        let body = br#"{"entities":[{"name":"A","partitions":[{"location":"https://a/c/x/part.csv"}]},
+            {"name":"B","partitions":[{"location":"https://a/c/y/part.csv"}]}]}"#;
+        let model = Model::parse("model.json", body).unwrap();
+        assert_eq!(model.layout_for("z/part.csv"), None);
+        assert!(model.layout_for("y/part.csv").is_some());
+    }
+
+    #[test]
+    fn a_broken_model_json_is_an_error_that_names_its_place() {
+        let error = Model::parse("a/model.json", b"{\"entities\": [").unwrap_err();
+        assert_eq!(error.kind, crate::error::Kind::Segment);
+        let message = "segment: a/model.json: is not a model.json: line 1, column 14; deliver it again, whole";
+        assert_eq!(error.to_string(), message);
+    }
 }

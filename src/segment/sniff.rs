@@ -93,7 +93,7 @@ impl Known {
         let teller = if self.format.header.is_some() { "segments[].format.header" } else { "model.json" };
         let fields = match (first, told, layout) {
             (Ok(fields), _, _) => fields,
-            (Err(_), Some(false), Some(layout)) => return Ok((layout.columns.clone(), false)),
+            (Err(_), Some(false), Some(_)) => return self.layout_names(),
             (Err(flaw), _, _) => {
                 return Err(unreadable(format!("the first line cannot be read: {flaw}")).to_do(match flaw {
                     Flaw::Encoding => "save it as UTF-8, or set segments[].format.encoding",

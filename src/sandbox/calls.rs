@@ -5,10 +5,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::id;
 use super::options::Options;
 use super::read;
 use super::route::Call;
-use super::store::{Refused, Store, uuid};
+use super::store::{Refused, Store};
 
 /// Answers a call; `body` is read where the call has one.
 pub(super) fn apply(store: &mut Store, call: &Call, body: &[u8], options: &Options) -> Answer {
@@ -156,7 +157,7 @@ fn enter(
             "Trigger does not exist.",
         ));
     }
-    let id = uuid(store.new_uuid());
+    let id = id::uuid(store.new_uuid());
     Ok(Answer::ok(
         &json!({ "_id": format!("trigger_event_{id}"), "trigger_id": trigger, "_removeResultKeys": [] }),
     ))

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::store::{Contact, Store, contact_id};
+use super::id;
+use super::store::{Contact, Store};
 
 /// Everything held at one moment. Costs a copy of every contact.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -121,7 +122,7 @@ pub(super) fn held(store: &Store, contact: &Contact) -> HeldContact {
         }
     }
     HeldContact {
-        id: contact_id(contact.id),
+        id: id::contact(contact.id),
         email: contact.email.as_deref().map(str::to_owned),
         fields,
         custom,

@@ -27,17 +27,26 @@ use std::sync::Arc;
 
 /// What goes wrong. The module's documentation has the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Trouble {
+    /// Answered with this status.
     Status(u16),
+    /// Closed without an answer, not applied.
     CutBefore,
+    /// Applied, then closed without an answer.
     CutAfter,
+    /// Applied, never answered.
     Stall,
+    /// Applied, answered with half a body.
     Truncate,
+    /// Not applied, answered with a page.
     Html,
+    /// Applied, answered with nonsense.
     Garbage,
+    /// Some rows of a bulk call are lost.
     DropRows,
+    /// Rows whose email holds this text (in lower case) are refused.
     RefuseRows(String),
+    /// Bulk calls with such a row are refused.
     RefuseBatch(String),
 }
 
@@ -273,6 +282,8 @@ impl Draw {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
     use super::*;
 
     #[test]

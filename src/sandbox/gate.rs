@@ -25,6 +25,11 @@ const BODY_BYTES: usize = 16 << 20;
 /// How long a stalled request is held.
 const STALL: Duration = Duration::from_secs(60 * 60);
 
+/// The rate named in a 429 that a fault makes where no rate is kept.
+///
+/// Source: `docs/AUTOPILOT_API.md` 1.7, 5 requests per second.
+const STATED_RATE: f64 = 5.0;
+
 /// What all requests share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -84,7 +89,7 @@ impl Shared {
         meter.counters.struck += u64::from(trouble.is_some());
         match trouble {
             Some(Trouble::Status(429)) => Fate::Refused(Answer::throttled(
-                options.rate.unwrap_or(5.0),
+                options.rate.unwrap_or(STATED_RATE),
                 options.retry_after,
             )),
             Some(trouble) => {
@@ -93,7 +98,7 @@ impl Shared {
             }
             None if meter.admit(options.rate, now) => Fate::Applied(None, spoilt),
             None => Fate::Refused(Answer::throttled(
-                options.rate.unwrap_or(5.0),
+                options.rate.unwrap_or(STATED_RATE),
                 options.retry_after,
             )),
         }

@@ -14,6 +14,7 @@ mod contents;
 pub mod fault;
 mod gate;
 mod hooks;
+mod id;
 mod meter;
 mod options;
 mod page;
@@ -25,6 +26,7 @@ mod store;
 mod tests;
 mod upsert;
 mod wire;
+mod write;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -8,7 +8,8 @@ use jiff::fmt::rfc2822;
 use serde_json::{Map, Value, json};
 
 use super::columns::FieldType;
-use super::store::{Contact, Store, contact_id};
+use super::id;
+use super::store::{Contact, Store};
 
 /// Contacts on a page.
 ///
@@ -50,7 +51,7 @@ pub(super) fn contact(store: &Store, contact: &Contact) -> Value {
         .collect();
     shown.insert("lists".to_owned(), lists.into());
     shown.insert("unsubscribed".to_owned(), contact.unsubscribed.into());
-    shown.insert("contact_id".to_owned(), contact_id(contact.id).into());
+    shown.insert("contact_id".to_owned(), id::contact(contact.id).into());
     shown.insert("created_at".to_owned(), iso(contact.created_ms));
     shown.insert("updated_at".to_owned(), rfc_1123(contact.updated_ms));
     shown.insert("api_originated".to_owned(), true.into());
@@ -103,7 +104,7 @@ fn page_of<'a>(
     if let (Some(last), Some(_), Some(answer)) =
         (page.last(), contacts.next(), answer.as_object_mut())
     {
-        answer.insert("bookmark".to_owned(), contact_id(last.id).into());
+        answer.insert("bookmark".to_owned(), id::contact(last.id).into());
     }
     answer
 }

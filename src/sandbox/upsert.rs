@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::fault::Refusals;
+use super::id;
 use super::options::{Options, RefuseInvalid};
 use super::row::Row;
-use super::store::{Store, contact_id};
+use super::store::Store;
 
 /// Most contacts of a bulk call.
 ///
@@ -84,7 +85,7 @@ pub(super) fn one(store: &mut Store, rows: Rows, options: &Options) -> Answer {
         )
     });
     match written
-        .map(|written| written.map(|number| store.contact(number).map(|held| contact_id(held.id))))
+        .map(|written| written.map(|number| store.contact(number).map(|held| id::contact(held.id))))
     {
         Some(Ok(id)) => Answer::ok(&json!({ "contact_id": id })),
         Some(Err(refused)) => refused.into(),
@@ -128,7 +129,7 @@ pub(super) fn many(store: &mut Store, rows: Rows, options: &Options, spoilt: &Sp
         ) else {
             continue;
         };
-        let Some(id) = store.contact(number).map(|held| contact_id(held.id)) else {
+        let Some(id) = store.contact(number).map(|held| id::contact(held.id)) else {
             continue;
         };
         if let Some(email) = email {

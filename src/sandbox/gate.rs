@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::answer::Answer;
 use super::calls;
-use super::fault::{Draw, Trouble};
+use super::draw::Draw;
+use super::fault::Trouble;
 use super::hooks::Hooks;
 use super::meter::Meter;
 use super::options::Options;

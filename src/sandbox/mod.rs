@@ -11,6 +11,7 @@ mod answer;
 mod calls;
 mod columns;
 mod contents;
+mod draw;
 pub mod fault;
 mod gate;
 mod hooks;
@@ -43,7 +44,7 @@ pub use fault::{Fault, FaultError, Trouble, When};
 pub use meter::Counters;
 pub use options::{BulkLists, Options, RefuseInvalid};
 
-use fault::Draw;
+use draw::Draw;
 use gate::{Shared, locked};
 use wire::{Cuttable, Cutter};
 

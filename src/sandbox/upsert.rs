@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::fault::Refusals;
+use super::draw::Refusals;
 use super::id;
 use super::options::{Options, RefuseInvalid};
 use super::row::Row;

@@ -179,3 +179,27 @@ async fn a_refused_batch_is_400_whole_and_400_alone() {
         400
     );
 }
+
+#[tokio::test]
+async fn every_request_is_answered_or_counted_as_unanswered_and_a_seed_repeats_it() {
+    let faults = "429:0.1,500:0.1,cut-before:0.1,cut-after:0.1,truncate:0.1,html:0.1,garbage:0.1,drop-rows:0.1";
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let sandbox = faulty(faults).await;
+        for _ in 0..100 {
+            sent(&sandbox).await;
+        }
+        let counters = sandbox.counters();
+        assert_eq!(counters.requests, 100);
+        assert_eq!(
+            counters.statuses.values().sum::<u64>() + counters.unanswered,
+            100
+        );
+        assert!(
+            counters.struck > 60 && counters.unanswered > 5,
+            "{counters:?}"
+        );
+        runs.push((counters.statuses, counters.unanswered, counters.writes));
+    }
+    assert_eq!(runs[0], runs[1]);
+}

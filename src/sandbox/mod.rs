@@ -11,9 +11,11 @@ mod answer;
 mod calls;
 mod columns;
 mod contents;
+mod draw;
 pub mod fault;
 mod gate;
 mod hooks;
+mod id;
 mod meter;
 mod options;
 mod page;
@@ -25,6 +27,7 @@ mod store;
 mod tests;
 mod upsert;
 mod wire;
+mod write;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -41,7 +44,7 @@ pub use fault::{Fault, FaultError, Trouble, When};
 pub use meter::Counters;
 pub use options::{BulkLists, Options, RefuseInvalid};
 
-use fault::Draw;
+use draw::Draw;
 use gate::{Shared, locked};
 use wire::{Cuttable, Cutter};
 
@@ -58,7 +61,9 @@ pub struct Sandbox {
 
 /// Starts a sandbox on a listener, on the current runtime.
 pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
-    let address = listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
+    let address = listener
+        .local_addr()
+        .unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
     let (stop, mut stopped) = watch::channel(false);
     let shared = Arc::new(Shared {
         store: Mutex::new(store::Store::new(&options)),
@@ -84,7 +89,11 @@ pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
             tracing::warn!(%error, "sandbox: serving ended");
         }
     });
-    Sandbox { address, shared, task: Arc::new(Mutex::new(Some(task))) }
+    Sandbox {
+        address,
+        shared,
+        task: Arc::new(Mutex::new(Some(task))),
+    }
 }
 
 impl Sandbox {
@@ -165,7 +174,11 @@ impl Sandbox {
     /// Changes any option that is read per request. The start's lists and custom fields, the seed and the faults
     /// are not: for faults there is [`Sandbox::set_faults`].
     pub fn change(&self, change: impl FnOnce(&mut Options)) {
-        let mut options = self.shared.options.write().unwrap_or_else(PoisonError::into_inner);
+        let mut options = self
+            .shared
+            .options
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut options));
     }
 

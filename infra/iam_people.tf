@@ -13,13 +13,6 @@ resource "aws_iam_policy" "viewer" {
   policy      = data.aws_iam_policy_document.viewer.json
 }
 
-resource "aws_iam_policy" "contributor" {
-  for_each    = local.config.exports
-  name        = "${var.name}-contributor-${each.key}"
-  description = "Drop the segments of the export ${each.key}, which starts it, and read its reports"
-  policy      = data.aws_iam_policy_document.contributor[each.key].json
-}
-
 data "aws_iam_policy_document" "no_secrets" {
   dynamic "statement" {
     for_each = length(local.secrets) == 0 ? [] : ["NoSecrets"]
@@ -93,46 +86,5 @@ data "aws_iam_policy_document" "operator" {
       "${local.executions_arn}:*", "${local.executions_arn}/lanes:*",
       "arn:${local.partition}:states:${local.region}:${local.account}:mapRun:${var.name}/lanes:*",
     ]
-  }
-}
-
-data "aws_iam_policy_document" "contributor" {
-  for_each                = local.config.exports
-  source_policy_documents = [data.aws_iam_policy_document.no_secrets.json]
-
-  statement {
-    sid       = "Drop"
-    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
-    resources = [for segment in each.value.segments : "${local.objects}${segment.prefix}*"]
-  }
-
-  statement {
-    sid       = "EncryptDrops"
-    actions   = ["kms:GenerateDataKey"]
-    resources = local.data_keys
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["s3.${local.region}.amazonaws.com"]
-    }
-  }
-
-  statement {
-    sid       = "ReadReports"
-    actions   = ["s3:GetObject"]
-    resources = ["${local.objects}runs/${each.key}/*/report.*", "${local.objects}runs/${each.key}/*/run.json"]
-  }
-
-  statement {
-    sid       = "List"
-    actions   = ["s3:ListBucket"]
-    resources = [local.bucket_arn]
-
-    condition {
-      test     = "StringLike"
-      variable = "s3:prefix"
-      values   = concat(["runs/${each.key}/*"], [for segment in each.value.segments : "${segment.prefix}*"])
-    }
   }
 }

@@ -19,12 +19,7 @@ pub(super) struct Answer {
 
 impl Answer {
     fn new(status: StatusCode, body: Vec<u8>, kind: &'static str) -> Self {
-        Self {
-            status,
-            body,
-            kind,
-            retry_after: None,
-        }
+        Self { status, body, kind, retry_after: None }
     }
 
     /// 200 with this JSON.
@@ -52,9 +47,7 @@ impl Answer {
             StatusCode::REQUEST_TIMEOUT => "Request Timeout",
             other => other.canonical_reason().unwrap_or("Error"),
         };
-        let body = json!({ "error": error, "message": message })
-            .to_string()
-            .into_bytes();
+        let body = json!({ "error": error, "message": message }).to_string().into_bytes();
         Self::new(status, body, "application/json; charset=utf-8")
     }
 
@@ -67,10 +60,7 @@ impl Answer {
     /// Source: `docs/AUTOPILOT_API.md` 1.7. No `Retry-After` is attested: it is sent only when asked for.
     pub(super) fn throttled(rate: f64, retry_after: Option<u32>) -> Self {
         let message = format!("You have exceeded your request rate of {rate} r/s.");
-        Self {
-            retry_after,
-            ..Self::error(StatusCode::TOO_MANY_REQUESTS, &message)
-        }
+        Self { retry_after, ..Self::error(StatusCode::TOO_MANY_REQUESTS, &message) }
     }
 
     /// 200 with a page of HTML where JSON is due.
@@ -81,20 +71,14 @@ impl Answer {
 
     /// 200 with bytes that are neither JSON nor text.
     pub(super) fn garbage() -> Self {
-        Self::new(
-            StatusCode::OK,
-            b"{\"contact_ids\":[\xff\xfe\x00\x80\"person_".to_vec(),
-            "application/json",
-        )
+        Self::new(StatusCode::OK, b"{\"contact_ids\":[\xff\xfe\x00\x80\"person_".to_vec(), "application/json")
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
         if self.status != StatusCode::NO_CONTENT {
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
         }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());

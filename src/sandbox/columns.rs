@@ -71,9 +71,7 @@ impl Columns {
     /// The number of a custom field. `None` where it has another type, or does not exist and may not come into being.
     pub(super) fn custom(&mut self, name: &str, kind: FieldType, create: bool) -> Option<u32> {
         if let Some(number) = self.custom.get(name) {
-            let same = self
-                .get(*number)
-                .is_some_and(|column| column.custom == Some(kind));
+            let same = self.get(*number).is_some_and(|column| column.custom == Some(kind));
             return same.then_some(*number);
         }
         if !create {
@@ -86,17 +84,12 @@ impl Columns {
 
     /// The custom fields, in the order in which they were declared.
     pub(super) fn customs(&self) -> impl Iterator<Item = (&str, FieldType)> {
-        self.all
-            .iter()
-            .filter_map(|column| column.custom.map(|kind| (&*column.name, kind)))
+        self.all.iter().filter_map(|column| column.custom.map(|kind| (&*column.name, kind)))
     }
 
     fn push(&mut self, name: &str, custom: Option<FieldType>) -> u32 {
         let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        self.all.push(Column {
-            name: name.into(),
-            custom,
-        });
+        self.all.push(Column { name: name.into(), custom });
         number
     }
 }

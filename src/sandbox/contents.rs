@@ -52,12 +52,8 @@ pub struct HeldList {
 impl Contents {
     /// The emails, in lower case, of the contacts on any list of this title.
     pub fn members(&self, title: &str) -> BTreeSet<String> {
-        let ids: Vec<&str> = self
-            .lists
-            .iter()
-            .filter(|list| list.title == title)
-            .map(|list| list.id.as_str())
-            .collect();
+        let ids: Vec<&str> =
+            self.lists.iter().filter(|list| list.title == title).map(|list| list.id.as_str()).collect();
         self.contacts
             .iter()
             .filter(|contact| ids.iter().any(|id| contact.lists.contains(*id)))
@@ -68,19 +64,12 @@ impl Contents {
 
     /// The contact with this email, compared without case.
     pub fn by_email(&self, email: &str) -> Option<&HeldContact> {
-        self.contacts
-            .get(*self.by_email.get(&email.to_lowercase())?)
+        self.contacts.get(*self.by_email.get(&email.to_lowercase())?)
     }
 
     pub(super) fn of(store: &Store) -> Self {
-        let contacts: Vec<HeldContact> = store
-            .contacts_from(0)
-            .map(|(_, contact)| held(store, contact))
-            .collect();
-        let by_email = contacts
-            .iter()
-            .enumerate()
-            .filter_map(|(at, c)| Some((c.email.as_ref()?.to_lowercase(), at)));
+        let contacts: Vec<HeldContact> = store.contacts_from(0).map(|(_, contact)| held(store, contact)).collect();
+        let by_email = contacts.iter().enumerate().filter_map(|(at, c)| Some((c.email.as_ref()?.to_lowercase(), at)));
         Self {
             by_email: by_email.collect(),
             contacts,
@@ -113,11 +102,7 @@ pub(super) fn held(store: &Store, contact: &Contact) -> HeldContact {
     }
     for (column, value) in &contact.values {
         if let Some(column) = store.columns.get(*column) {
-            let into = if column.custom.is_some() {
-                &mut custom
-            } else {
-                &mut fields
-            };
+            let into = if column.custom.is_some() { &mut custom } else { &mut fields };
             into.insert(column.name.to_string(), value.clone());
         }
     }
@@ -126,12 +111,7 @@ pub(super) fn held(store: &Store, contact: &Contact) -> HeldContact {
         email: contact.email.as_deref().map(str::to_owned),
         fields,
         custom,
-        lists: contact
-            .lists
-            .iter()
-            .filter_map(|list| store.list(*list))
-            .map(|list| list.id.clone())
-            .collect(),
+        lists: contact.lists.iter().filter_map(|list| store.list(*list)).map(|list| list.id.clone()).collect(),
         unsubscribed: contact.unsubscribed,
     }
 }

@@ -19,9 +19,7 @@ impl Refusals {
 
     /// Whether a batch with this email (lower case) is refused whole.
     pub(super) fn batch(&self, email: &str) -> bool {
-        self.batches
-            .iter()
-            .any(|part| email.contains(part.as_str()))
+        self.batches.iter().any(|part| email.contains(part.as_str()))
     }
 }
 
@@ -45,12 +43,7 @@ impl Draw {
                 _ => {}
             }
         }
-        Self {
-            faults,
-            refusals: Arc::new(refusals),
-            random: fastrand::Rng::with_seed(seed),
-            drawn: 0,
-        }
+        Self { faults, refusals: Arc::new(refusals), random: fastrand::Rng::with_seed(seed), drawn: 0 }
     }
 
     /// The emails refused always.
@@ -62,10 +55,7 @@ impl Draw {
     pub(super) fn next(&mut self) -> Option<Trouble> {
         self.drawn += 1;
         let mut chance = self.random.f64();
-        let exact = self
-            .faults
-            .iter()
-            .find(|fault| fault.when == When::Nth(self.drawn));
+        let exact = self.faults.iter().find(|fault| fault.when == When::Nth(self.drawn));
         let struck = exact.or_else(|| {
             self.faults.iter().find(|fault| match fault.when {
                 When::Share(share) => {
@@ -98,12 +88,7 @@ mod tests {
             (0..10_000).map(|_| draw.next()).collect::<Vec<_>>()
         };
         let first = strikes(7);
-        let share = |status| {
-            first
-                .iter()
-                .filter(|s| **s == Some(Trouble::Status(status)))
-                .count()
-        };
+        let share = |status| first.iter().filter(|s| **s == Some(Trouble::Status(status))).count();
         assert!((800..1200).contains(&share(429)), "{}", share(429));
         assert!((1700..2300).contains(&share(500)), "{}", share(500));
         assert_eq!(first[4], Some(Trouble::Status(503)));

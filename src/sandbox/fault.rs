@@ -83,27 +83,12 @@ impl Fault {
     /// # Errors
     /// The first fault that cannot be read, or shares that are more than 1 together.
     pub fn parse_list(text: &str) -> Result<Vec<Fault>, FaultError> {
-        let faults: Vec<Fault> = text
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        let shares: f64 = faults
-            .iter()
-            .map(|fault| {
-                if let When::Share(share) = fault.when {
-                    share
-                } else {
-                    0.0
-                }
-            })
-            .sum();
+        let faults: Vec<Fault> =
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
+        let shares: f64 =
+            faults.iter().map(|fault| if let When::Share(share) = fault.when { share } else { 0.0 }).sum();
         if shares > 1.0 + 1e-9 {
-            return Err(FaultError {
-                text: text.to_owned(),
-                wrong: "the shares are more than 1 together",
-            });
+            return Err(FaultError { text: text.to_owned(), wrong: "the shares are more than 1 together" });
         }
         Ok(faults)
     }
@@ -113,47 +98,25 @@ impl FromStr for Fault {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
-        let wrong = |wrong| FaultError {
-            text: text.to_owned(),
-            wrong,
-        };
-        for (name, refusal) in [
-            ("refuse-rows:", Trouble::RefuseRows as fn(String) -> Trouble),
-            ("refuse-batch:", Trouble::RefuseBatch),
-        ] {
+        let wrong = |wrong| FaultError { text: text.to_owned(), wrong };
+        for (name, refusal) in
+            [("refuse-rows:", Trouble::RefuseRows as fn(String) -> Trouble), ("refuse-batch:", Trouble::RefuseBatch)]
+        {
             if let Some(part) = text.strip_prefix(name) {
                 if part.is_empty() {
                     return Err(wrong("needs a part of an email after the colon"));
                 }
-                return Ok(Fault {
-                    trouble: refusal(part.to_lowercase()),
-                    when: When::Matching,
-                });
+                return Ok(Fault { trouble: refusal(part.to_lowercase()), when: When::Matching });
             }
         }
         let (name, when) = if let Some((name, nth)) = text.split_once('@') {
             let nth = nth.parse().ok().filter(|nth| *nth > 0);
-            (
-                name,
-                When::Nth(
-                    nth.ok_or_else(|| wrong("needs a request's number, from 1, after the @"))?,
-                ),
-            )
+            (name, When::Nth(nth.ok_or_else(|| wrong("needs a request's number, from 1, after the @"))?))
         } else if let Some((name, share)) = text.split_once(':') {
-            let share = share
-                .parse()
-                .ok()
-                .filter(|share| (0.0..=1.0).contains(share));
-            (
-                name,
-                When::Share(
-                    share.ok_or_else(|| wrong("needs a share from 0 to 1 after the colon"))?,
-                ),
-            )
+            let share = share.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+            (name, When::Share(share.ok_or_else(|| wrong("needs a share from 0 to 1 after the colon"))?))
         } else {
-            return Err(wrong(
-                "needs a share (`500:0.02`) or a request's number (`500@7`)",
-            ));
+            return Err(wrong("needs a share (`500:0.02`) or a request's number (`500@7`)"));
         };
         let trouble = match name {
             "cut-before" => Trouble::CutBefore,
@@ -217,34 +180,14 @@ mod tests {
     #[test]
     fn a_wrong_fault_says_what_is_wrong() {
         for (text, wrong) in [
-            (
-                "500",
-                "faults: 500: needs a share (`500:0.02`) or a request's number (`500@7`)",
-            ),
-            (
-                "500@0",
-                "faults: 500@0: needs a request's number, from 1, after the @",
-            ),
-            (
-                "500:2",
-                "faults: 500:2: needs a share from 0 to 1 after the colon",
-            ),
-            (
-                "refuse-rows:",
-                "faults: refuse-rows:: needs a part of an email after the colon",
-            ),
-            (
-                "500:0.6,429:0.6",
-                "faults: 500:0.6,429:0.6: the shares are more than 1 together",
-            ),
+            ("500", "faults: 500: needs a share (`500:0.02`) or a request's number (`500@7`)"),
+            ("500@0", "faults: 500@0: needs a request's number, from 1, after the @"),
+            ("500:2", "faults: 500:2: needs a share from 0 to 1 after the colon"),
+            ("refuse-rows:", "faults: refuse-rows:: needs a part of an email after the colon"),
+            ("500:0.6,429:0.6", "faults: 500:0.6,429:0.6: the shares are more than 1 together"),
         ] {
             assert_eq!(Fault::parse_list(text).unwrap_err().to_string(), wrong);
         }
-        assert!(
-            Fault::parse_list("302:0.1")
-                .unwrap_err()
-                .to_string()
-                .contains("none of a status from 400")
-        );
+        assert!(Fault::parse_list("302:0.1").unwrap_err().to_string().contains("none of a status from 400"));
     }
 }

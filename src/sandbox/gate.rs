@@ -66,22 +66,14 @@ impl Shared {
         meter.arrive(call.name(), now);
         let mut draw = locked(&self.draw);
         let trouble = draw.next();
-        let spoilt = Spoilt {
-            refusals: draw.refusals(),
-            drop_rows: (trouble == Some(Trouble::DropRows)).then(|| draw.seed()),
-        };
+        let spoilt =
+            Spoilt { refusals: draw.refusals(), drop_rows: (trouble == Some(Trouble::DropRows)).then(|| draw.seed()) };
         drop(draw);
         // Source: docs/AUTOPILOT_API.md 1.7, a missing key is 400, a wrong one 401.
         let Some(key) = key else {
-            return Fate::Refused(Answer::bad_request(
-                "The autopilotapikey header is missing.",
-            ));
+            return Fate::Refused(Answer::bad_request("The autopilotapikey header is missing."));
         };
-        if options
-            .api_key
-            .as_ref()
-            .is_some_and(|wanted| wanted.as_bytes() != key)
-        {
+        if options.api_key.as_ref().is_some_and(|wanted| wanted.as_bytes() != key) {
             return Fate::Refused(Answer::error(
                 StatusCode::UNAUTHORIZED,
                 "The provided autopilotapikey is not valid.",
@@ -89,19 +81,15 @@ impl Shared {
         }
         meter.counters.struck += u64::from(trouble.is_some());
         match trouble {
-            Some(Trouble::Status(429)) => Fate::Refused(Answer::throttled(
-                options.rate.unwrap_or(STATED_RATE),
-                options.retry_after,
-            )),
+            Some(Trouble::Status(429)) => {
+                Fate::Refused(Answer::throttled(options.rate.unwrap_or(STATED_RATE), options.retry_after))
+            }
             Some(trouble) => {
                 meter.admit(options.rate, now);
                 Fate::Applied(Some(trouble), spoilt)
             }
             None if meter.admit(options.rate, now) => Fate::Applied(None, spoilt),
-            None => Fate::Refused(Answer::throttled(
-                options.rate.unwrap_or(STATED_RATE),
-                options.retry_after,
-            )),
+            None => Fate::Refused(Answer::throttled(options.rate.unwrap_or(STATED_RATE), options.retry_after)),
         }
     }
 
@@ -109,14 +97,10 @@ impl Shared {
     fn apply(&self, call: &Call, body: &[u8], options: &Options, spoilt: &Spoilt) -> Answer {
         let answer = match call {
             // Bodies are parsed before the lock is taken.
-            Call::UpsertOne => upsert::read_one(body, spoilt).map_or_else(
-                |refused| refused,
-                |rows| upsert::one(&mut locked(&self.store), rows, options),
-            ),
-            Call::UpsertMany => upsert::read_many(body, options, spoilt).map_or_else(
-                |refused| refused,
-                |rows| upsert::many(&mut locked(&self.store), rows, options, spoilt),
-            ),
+            Call::UpsertOne => upsert::read_one(body, spoilt)
+                .map_or_else(|refused| refused, |rows| upsert::one(&mut locked(&self.store), rows, options)),
+            Call::UpsertMany => upsert::read_many(body, options, spoilt)
+                .map_or_else(|refused| refused, |rows| upsert::many(&mut locked(&self.store), rows, options, spoilt)),
             Call::Hooks => locked(&self.hooks).list(),
             Call::CreateHook => locked(&self.hooks).create(body),
             Call::DeleteHook(id) => locked(&self.hooks).delete(id),
@@ -162,24 +146,14 @@ pub(super) async fn api(
     let now = Instant::now();
     let (head, body) = request.into_parts();
     let Some(path) = head.uri.path().strip_prefix("/v1/") else {
-        return Answer::error(
-            StatusCode::NOT_FOUND,
-            "There is nothing here; the API is under /v1.",
-        )
-        .into_response();
+        return Answer::error(StatusCode::NOT_FOUND, "There is nothing here; the API is under /v1.").into_response();
     };
     let options = shared.options();
     let call = Call::read(&head.method, path);
-    let key = head
-        .headers
-        .get("autopilotapikey")
-        .map(|key| key.as_bytes());
+    let key = head.headers.get("autopilotapikey").map(|key| key.as_bytes());
     let fate = shared.decide(&call, key, now, &options);
     let Ok(body) = to_bytes(body, BODY_BYTES).await else {
-        return shared.answer(Answer::error(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "The request body is too large.",
-        ));
+        return shared.answer(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large."));
     };
     let (trouble, spoilt) = match fate {
         Fate::Refused(answer) => {
@@ -202,10 +176,7 @@ pub(super) async fn api(
             }
             shared.wait(options.latency).await;
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            shared.answer(Answer::error(
-                status,
-                "Something went wrong (a fault of the sandbox).",
-            ))
+            shared.answer(Answer::error(status, "Something went wrong (a fault of the sandbox)."))
         }
         Some(Trouble::CutBefore) => shared.cut(&cutter),
         Some(Trouble::CutAfter) => {

@@ -49,19 +49,12 @@ impl Hooks {
         if !EVENTS.contains(&wanted.event.as_str()) {
             return Answer::bad_request("Unknown event.");
         }
-        if self
-            .hooks
-            .iter()
-            .any(|hook| hook.event == wanted.event && hook.target_url == wanted.target_url)
-        {
+        if self.hooks.iter().any(|hook| hook.event == wanted.event && hook.target_url == wanted.target_url) {
             return Answer::error(StatusCode::CONFLICT, "A hook with this target_url exists.");
         }
         self.made += 1;
-        let hook = Hook {
-            hook_id: format!("hook_{:04}", self.made),
-            event: wanted.event,
-            target_url: wanted.target_url,
-        };
+        let hook =
+            Hook { hook_id: format!("hook_{:04}", self.made), event: wanted.event, target_url: wanted.target_url };
         let answer = Answer::json(StatusCode::CREATED, &hook);
         self.hooks.push(hook);
         answer

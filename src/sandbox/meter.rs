@@ -66,11 +66,7 @@ impl Meter {
             return true;
         };
         let most = rate.floor().max(1.0);
-        forget(
-            &mut self.admitted,
-            now,
-            SECOND.mul_f64((most / rate).min(1e6)),
-        );
+        forget(&mut self.admitted, now, SECOND.mul_f64((most / rate).min(1e6)));
         if self.admitted.len() as f64 >= most {
             return false;
         }
@@ -91,10 +87,7 @@ impl Meter {
 }
 
 fn forget(times: &mut VecDeque<Instant>, now: Instant, window: Duration) {
-    while times
-        .front()
-        .is_some_and(|time| now.saturating_duration_since(*time) >= window)
-    {
+    while times.front().is_some_and(|time| now.saturating_duration_since(*time) >= window) {
         times.pop_front();
     }
 }
@@ -108,13 +101,9 @@ mod tests {
         let mut meter = Meter::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let admitted: Vec<bool> = [0, 300, 600, 900, 999, 1000, 1200, 1300]
-            .map(|ms| meter.admit(Some(2.0), at(ms)))
-            .to_vec();
-        assert_eq!(
-            admitted,
-            [true, true, false, false, false, true, false, true]
-        );
+        let admitted: Vec<bool> =
+            [0, 300, 600, 900, 999, 1000, 1200, 1300].map(|ms| meter.admit(Some(2.0), at(ms))).to_vec();
+        assert_eq!(admitted, [true, true, false, false, false, true, false, true]);
         assert!((0..100).all(|_| meter.admit(None, at(2000))));
     }
 
@@ -122,8 +111,7 @@ mod tests {
     fn half_a_request_a_second_is_one_in_two_seconds() {
         let mut meter = Meter::default();
         let start = Instant::now();
-        let admitted = [0, 1000, 1999, 2000]
-            .map(|ms| meter.admit(Some(0.5), start + Duration::from_millis(ms)));
+        let admitted = [0, 1000, 1999, 2000].map(|ms| meter.admit(Some(0.5), start + Duration::from_millis(ms)));
         assert_eq!(admitted, [true, false, false, true]);
     }
 

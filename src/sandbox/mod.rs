@@ -61,9 +61,7 @@ pub struct Sandbox {
 
 /// Starts a sandbox on a listener, on the current runtime.
 pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
-    let address = listener
-        .local_addr()
-        .unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
+    let address = listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
     let (stop, mut stopped) = watch::channel(false);
     let shared = Arc::new(Shared {
         store: Mutex::new(store::Store::new(&options)),
@@ -89,11 +87,7 @@ pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
             tracing::warn!(%error, "sandbox: serving ended");
         }
     });
-    Sandbox {
-        address,
-        shared,
-        task: Arc::new(Mutex::new(Some(task))),
-    }
+    Sandbox { address, shared, task: Arc::new(Mutex::new(Some(task))) }
 }
 
 impl Sandbox {
@@ -174,11 +168,7 @@ impl Sandbox {
     /// Changes any option that is read per request. The start's lists and custom fields, the seed and the faults
     /// are not: for faults there is [`Sandbox::set_faults`].
     pub fn change(&self, change: impl FnOnce(&mut Options)) {
-        let mut options = self
-            .shared
-            .options
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut options = self.shared.options.write().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut options));
     }
 

@@ -26,11 +26,8 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>) -> Html<String> {
     let counters = locked(&shared.meter).counters.clone();
     let (count, lists, contacts) = {
         let store = locked(&shared.store);
-        let contacts: Vec<_> = store
-            .contacts_from(0)
-            .take(SHOWN)
-            .map(|(_, contact)| contents::held(&store, contact))
-            .collect();
+        let contacts: Vec<_> =
+            store.contacts_from(0).take(SHOWN).map(|(_, contact)| contents::held(&store, contact)).collect();
         (store.count(), contents::lists(&store), contacts)
     };
     let page = html! {

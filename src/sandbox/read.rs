@@ -35,20 +35,14 @@ pub(super) fn contact(store: &Store, contact: &Contact) -> Value {
             })),
         }
     }
-    let named: Vec<&str> = ["FirstName", "LastName"]
-        .iter()
-        .filter_map(|name| shown.get(*name).and_then(Value::as_str))
-        .collect();
+    let named: Vec<&str> =
+        ["FirstName", "LastName"].iter().filter_map(|name| shown.get(*name).and_then(Value::as_str)).collect();
     shown.insert("Name".to_owned(), named.join(" ").into());
     if let Some(email) = &contact.email {
         shown.insert("Email".to_owned(), (&**email).into());
     }
-    let lists: Vec<&str> = contact
-        .lists
-        .iter()
-        .filter_map(|list| store.list(*list))
-        .map(|list| list.id.as_str())
-        .collect();
+    let lists: Vec<&str> =
+        contact.lists.iter().filter_map(|list| store.list(*list)).map(|list| list.id.as_str()).collect();
     shown.insert("lists".to_owned(), lists.into());
     shown.insert("unsubscribed".to_owned(), contact.unsubscribed.into());
     shown.insert("contact_id".to_owned(), id::contact(contact.id).into());
@@ -65,24 +59,14 @@ pub(super) fn contact(store: &Store, contact: &Contact) -> Value {
 /// A page of all contacts; `None` where the bookmark was never given out.
 pub(super) fn page(store: &Store, bookmark: Option<&str>) -> Option<Value> {
     let first = after(store, bookmark)?;
-    Some(page_of(
-        store,
-        store.count(),
-        store.contacts_from(first).map(|(_, contact)| contact),
-    ))
+    Some(page_of(store, store.count(), store.contacts_from(first).map(|(_, contact)| contact)))
 }
 
 /// A page of a list's contacts.
 pub(super) fn list_page(store: &Store, list: u32, bookmark: Option<&str>) -> Option<Value> {
     let first = after(store, bookmark)?;
     let members = &store.list(list)?.members;
-    Some(page_of(
-        store,
-        members.len(),
-        members
-            .range(first..)
-            .filter_map(|number| store.contact(*number)),
-    ))
+    Some(page_of(store, members.len(), members.range(first..).filter_map(|number| store.contact(*number))))
 }
 
 fn after(store: &Store, bookmark: Option<&str>) -> Option<u32> {
@@ -93,17 +77,11 @@ fn after(store: &Store, bookmark: Option<&str>) -> Option<u32> {
 }
 
 /// The bookmark is the last contact shown, and absent on the last page, also on a full one.
-fn page_of<'a>(
-    store: &Store,
-    total: usize,
-    mut contacts: impl Iterator<Item = &'a Contact>,
-) -> Value {
+fn page_of<'a>(store: &Store, total: usize, mut contacts: impl Iterator<Item = &'a Contact>) -> Value {
     let page: Vec<&Contact> = contacts.by_ref().take(PAGE).collect();
     let shown: Vec<Value> = page.iter().map(|held| contact(store, held)).collect();
     let mut answer = json!({ "contacts": shown, "total_contacts": total });
-    if let (Some(last), Some(_), Some(answer)) =
-        (page.last(), contacts.next(), answer.as_object_mut())
-    {
+    if let (Some(last), Some(_), Some(answer)) = (page.last(), contacts.next(), answer.as_object_mut()) {
         answer.insert("bookmark".to_owned(), id::contact(last.id).into());
     }
     answer
@@ -114,15 +92,13 @@ fn iso(ms: i64) -> Value {
 }
 
 fn rfc_1123(ms: i64) -> Value {
-    let text = Timestamp::from_millisecond(ms)
-        .and_then(|at| rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at));
+    let text =
+        Timestamp::from_millisecond(ms).and_then(|at| rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at));
     text.map_or(Value::Null, Value::from)
 }
 
 /// A date as sent -> milliseconds since 1970; what is no date with an offset comes back as sent.
 fn epoch_ms(value: &Value) -> Value {
-    let at = value
-        .as_str()
-        .and_then(|text| text.parse::<Timestamp>().ok());
+    let at = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
     at.map_or_else(|| value.clone(), |at| at.as_millisecond().into())
 }

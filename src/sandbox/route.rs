@@ -46,14 +46,8 @@ impl Call {
         if let Some(call) = Call::named(method.as_str(), &parts) {
             return call;
         }
-        let other = ["GET", "POST", "DELETE"]
-            .iter()
-            .any(|other| Call::named(other, &parts).is_some());
-        if other {
-            Call::WrongMethod
-        } else {
-            Call::Unknown
-        }
+        let other = ["GET", "POST", "DELETE"].iter().any(|other| Call::named(other, &parts).is_some());
+        if other { Call::WrongMethod } else { Call::Unknown }
     }
 
     fn named(method: &str, parts: &[&str]) -> Option<Call> {
@@ -70,24 +64,14 @@ impl Call {
             ("GET", ["lists"]) => Call::Lists,
             ("POST", ["list"]) => Call::CreateList,
             ("GET", ["list", list, "contacts"]) => Call::PageList(own(list), None),
-            ("GET", ["list", list, "contacts", bookmark]) => {
-                Call::PageList(own(list), Some(own(bookmark)))
-            }
+            ("GET", ["list", list, "contacts", bookmark]) => Call::PageList(own(list), Some(own(bookmark))),
             ("GET", ["list", list, "contact", contact]) => Call::IsMember(own(list), own(contact)),
-            ("POST", ["list", list, "contact", contact]) => {
-                Call::AddMember(own(list), own(contact))
-            }
-            ("DELETE", ["list", list, "contact", contact]) => {
-                Call::RemoveMember(own(list), own(contact))
-            }
+            ("POST", ["list", list, "contact", contact]) => Call::AddMember(own(list), own(contact)),
+            ("DELETE", ["list", list, "contact", contact]) => Call::RemoveMember(own(list), own(contact)),
             ("GET", ["smart_segments"]) => Call::Segments,
-            ("GET", ["smart_segments", _, "contacts"] | ["smart_segments", _, "contacts", _]) => {
-                Call::PageSegment
-            }
+            ("GET", ["smart_segments", _, "contacts"] | ["smart_segments", _, "contacts", _]) => Call::PageSegment,
             ("GET", ["triggers"]) => Call::Triggers,
-            ("POST", ["trigger", trigger, "contact", contact]) => {
-                Call::EnterJourney(own(trigger), own(contact))
-            }
+            ("POST", ["trigger", trigger, "contact", contact]) => Call::EnterJourney(own(trigger), own(contact)),
             ("GET", ["account"]) => Call::Account,
             ("GET", ["hooks"]) => Call::Hooks,
             ("POST", ["hook"]) => Call::CreateHook,
@@ -140,23 +124,11 @@ mod tests {
     #[test]
     fn emails_and_ids_are_read_encoded_or_not() {
         let email = Call::GetContact("ann+x@example.org".to_owned());
+        assert_eq!(Call::read(&Method::GET, "/contact/ann+x@example.org"), email);
+        assert_eq!(Call::read(&Method::GET, "/contact/ann%2Bx%40example.org"), email);
         assert_eq!(
-            Call::read(&Method::GET, "/contact/ann+x@example.org"),
-            email
-        );
-        assert_eq!(
-            Call::read(&Method::GET, "/contact/ann%2Bx%40example.org"),
-            email
-        );
-        assert_eq!(
-            Call::read(
-                &Method::POST,
-                "/list/contactlist_Segment%20Contacts/contact/person_1"
-            ),
-            Call::AddMember(
-                "contactlist_Segment Contacts".to_owned(),
-                "person_1".to_owned()
-            )
+            Call::read(&Method::POST, "/list/contactlist_Segment%20Contacts/contact/person_1"),
+            Call::AddMember("contactlist_Segment Contacts".to_owned(), "person_1".to_owned())
         );
     }
 

@@ -63,10 +63,7 @@ impl Row {
                 ("unsubscribed", Value::Bool(flag)) => row.unsubscribed = Some(flag),
                 ("_NewEmail" | "_autopilot_list" | "unsubscribed", _) => {}
                 ("custom", Value::Object(custom)) => {
-                    row.custom = custom
-                        .into_iter()
-                        .filter_map(|(key, value)| custom_field(&key, value))
-                        .collect();
+                    row.custom = custom.into_iter().filter_map(|(key, value)| custom_field(&key, value)).collect();
                 }
                 ("custom", _) => {}
                 (name, _) if READ_ONLY.contains(&name) || name.starts_with("mail_") => {}
@@ -90,7 +87,5 @@ fn custom_field(key: &str, value: Value) -> Option<(String, FieldType, Value)> {
 /// Whether a text may be an email: something on both sides of an `@`, and no space.
 pub(super) fn is_email(text: &str) -> bool {
     !text.contains(char::is_whitespace)
-        && text
-            .rsplit_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+        && text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
 }

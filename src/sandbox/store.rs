@@ -66,11 +66,8 @@ impl Store {
                 columns.custom(name, kind, true);
             }
         }
-        let list = |(id, title): &(String, String)| List {
-            id: id.clone(),
-            title: title.clone(),
-            members: BTreeSet::new(),
-        };
+        let list =
+            |(id, title): &(String, String)| List { id: id.clone(), title: title.clone(), members: BTreeSet::new() };
         Self {
             columns,
             contacts: Vec::new(),
@@ -112,10 +109,7 @@ impl Store {
         } else {
             return Err(Refused::BadId);
         };
-        number
-            .copied()
-            .filter(|number| self.contact(*number).is_some())
-            .ok_or(Refused::NoContact)
+        number.copied().filter(|number| self.contact(*number).is_some()).ok_or(Refused::NoContact)
     }
 
     /// The number of a contact that is or was there: bookmarks outlive their contacts.
@@ -130,11 +124,7 @@ impl Store {
 
     /// A list's number.
     pub(super) fn find_list(&self, id: &str) -> Result<u32, Refused> {
-        let at = self
-            .lists
-            .iter()
-            .position(|list| list.id == id)
-            .ok_or(Refused::NoList)?;
+        let at = self.lists.iter().position(|list| list.id == id).ok_or(Refused::NoList)?;
         u32::try_from(at).map_err(|_| Refused::NoList)
     }
 

@@ -42,8 +42,7 @@ pub(super) struct Rows(Vec<Row>);
 
 /// Reads the body of `POST /contact`; also its refusals.
 pub(super) fn read_one(body: &[u8], spoilt: &Spoilt) -> Result<Rows, Answer> {
-    let one: One = serde_json::from_slice(body)
-        .map_err(|_| Answer::bad_request("No contact in the request body."))?;
+    let one: One = serde_json::from_slice(body).map_err(|_| Answer::bad_request("No contact in the request body."))?;
     let row = Row::read(one.contact);
     let email = lower(&row);
     if row.invalid || spoilt.refusals.row(&email) || spoilt.refusals.batch(&email) {
@@ -54,19 +53,14 @@ pub(super) fn read_one(body: &[u8], spoilt: &Spoilt) -> Result<Rows, Answer> {
 
 /// Reads the body of `POST /contacts`; also what refuses it whole.
 pub(super) fn read_many(body: &[u8], options: &Options, spoilt: &Spoilt) -> Result<Rows, Answer> {
-    let many: Many = serde_json::from_slice(body)
-        .map_err(|_| Answer::bad_request("No contacts in the request body."))?;
+    let many: Many =
+        serde_json::from_slice(body).map_err(|_| Answer::bad_request("No contacts in the request body."))?;
     if many.contacts.len() > MOST {
-        return Err(Answer::bad_request(
-            "Too many contacts: at most 100 may be sent in one request.",
-        ));
+        return Err(Answer::bad_request("Too many contacts: at most 100 may be sent in one request."));
     }
     let rows: Vec<Row> = many.contacts.into_iter().map(Row::read).collect();
     let whole = options.refuse_invalid == RefuseInvalid::WholeBatch400;
-    if rows
-        .iter()
-        .any(|row| (whole && row.invalid) || spoilt.refusals.batch(&lower(row)))
-    {
+    if rows.iter().any(|row| (whole && row.invalid) || spoilt.refusals.batch(&lower(row))) {
         return Err(Answer::bad_request("Invalid email address."));
     }
     Ok(Rows(rows))
@@ -76,17 +70,8 @@ pub(super) fn read_many(body: &[u8], options: &Options, spoilt: &Spoilt) -> Resu
 pub(super) fn one(store: &mut Store, rows: Rows, options: &Options) -> Answer {
     let now_ms = Timestamp::now().as_millisecond();
     let mut rows = rows.0.into_iter();
-    let written = rows.next().map(|row| {
-        store.upsert(
-            row,
-            options.single_lists,
-            options.create_custom_fields,
-            now_ms,
-        )
-    });
-    match written
-        .map(|written| written.map(|number| store.contact(number).map(|held| id::contact(held.id))))
-    {
+    let written = rows.next().map(|row| store.upsert(row, options.single_lists, options.create_custom_fields, now_ms));
+    match written.map(|written| written.map(|number| store.contact(number).map(|held| id::contact(held.id)))) {
         Some(Ok(id)) => Answer::ok(&json!({ "contact_id": id })),
         Some(Err(refused)) => refused.into(),
         None => Answer::bad_request("No contact in the request body."),
@@ -107,9 +92,7 @@ struct Written {
 /// Writes the rows. One that is refused is missing from the answer, and nothing says why.
 pub(super) fn many(store: &mut Store, rows: Rows, options: &Options, spoilt: &Spoilt) -> Answer {
     let now_ms = Timestamp::now().as_millisecond();
-    let mut dropped = spoilt
-        .drop_rows
-        .map(|seed| Dropped::new(seed, rows.0.len()));
+    let mut dropped = spoilt.drop_rows.map(|seed| Dropped::new(seed, rows.0.len()));
     let mut written = Written {
         contact_ids: Vec::with_capacity(rows.0.len()),
         email_contact_map: Map::new(),
@@ -121,12 +104,7 @@ pub(super) fn many(store: &mut Store, rows: Rows, options: &Options, spoilt: &Sp
             continue;
         }
         let email = row.email.clone();
-        let Ok(number) = store.upsert(
-            row,
-            options.bulk_lists,
-            options.create_custom_fields,
-            now_ms,
-        ) else {
+        let Ok(number) = store.upsert(row, options.bulk_lists, options.create_custom_fields, now_ms) else {
             continue;
         };
         let Some(id) = store.contact(number).map(|held| id::contact(held.id)) else {
@@ -153,10 +131,7 @@ struct Dropped {
 impl Dropped {
     fn new(seed: u64, rows: usize) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        Self {
-            sure: random.usize(..rows.max(1)),
-            random,
-        }
+        Self { sure: random.usize(..rows.max(1)), random }
     }
 
     fn takes(&mut self, at: usize) -> bool {

@@ -55,13 +55,7 @@ impl Listener for Cuttable {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "sandbox: a connection stays with delay");
         }
-        (
-            Wire {
-                stream,
-                cutter: Cutter(Arc::new(Mutex::new(Cut::No))),
-            },
-            addr,
-        )
+        (Wire { stream, cutter: Cutter(Arc::new(Mutex::new(Cut::No))) }, addr)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -83,30 +77,19 @@ impl Connected<IncomingStream<'_, Cuttable>> for Cutter {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let cut = *self.cutter.0.lock().unwrap_or_else(PoisonError::into_inner);
         let left = match cut {
             Cut::No => return Pin::new(&mut self.stream).poll_write(cx, buf),
             Cut::After(left) => left,
             Cut::AfterHead(body) => {
-                let head = buf
-                    .windows(4)
-                    .position(|end| end == b"\r\n\r\n")
-                    .map_or(buf.len(), |at| at + 4);
+                let head = buf.windows(4).position(|end| end == b"\r\n\r\n").map_or(buf.len(), |at| at + 4);
                 head + body
             }
         };

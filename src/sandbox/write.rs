@@ -13,11 +13,7 @@ impl Store {
     /// Makes a list, whatever its title; its id.
     pub(super) fn create_list(&mut self, title: String) -> String {
         let id = format!("contactlist_{}", id::uuid(self.new_uuid()));
-        self.lists.push(List {
-            id: id.clone(),
-            title,
-            members: BTreeSet::new(),
-        });
+        self.lists.push(List { id: id.clone(), title, members: BTreeSet::new() });
         id
     }
 
@@ -35,18 +31,11 @@ impl Store {
             (BulkLists::Never, _) | (_, None) => None,
             (_, Some(id)) => Some(self.find_list(id)?),
         };
-        let known = row
-            .email
-            .as_deref()
-            .and_then(|email| self.by_email.get(email.to_lowercase().as_str()))
-            .copied();
+        let known = row.email.as_deref().and_then(|email| self.by_email.get(email.to_lowercase().as_str())).copied();
         let email = row.new_email.or(row.email);
         let key = email.as_deref().map(str::to_lowercase);
         if let Some(key) = &key
-            && self
-                .by_email
-                .get(key.as_str())
-                .is_some_and(|other| Some(*other) != known)
+            && self.by_email.get(key.as_str()).is_some_and(|other| Some(*other) != known)
         {
             return Err(Refused::Taken);
         }
@@ -57,9 +46,7 @@ impl Store {
         if let Some(key) = key {
             self.address(number, key);
         }
-        let Self {
-            columns, contacts, ..
-        } = self;
+        let Self { columns, contacts, .. } = self;
         if let Some(contact) = contacts.get_mut(number as usize).and_then(Option::as_mut) {
             contact.updated_ms = now_ms;
             if let Some(email) = email {
@@ -69,9 +56,7 @@ impl Store {
                 contact.unsubscribed = flag;
             }
             if known.is_none() {
-                contact
-                    .values
-                    .reserve_exact(row.fields.len() + row.custom.len());
+                contact.values.reserve_exact(row.fields.len() + row.custom.len());
             }
             for (name, value) in row.fields {
                 contact.put(columns.top(&name), value);
@@ -95,9 +80,7 @@ impl Store {
         if self.by_email.get(key.as_str()) == Some(&number) {
             return;
         }
-        let old = self
-            .contact(number)
-            .and_then(|contact| contact.email.as_deref());
+        let old = self.contact(number).and_then(|contact| contact.email.as_deref());
         if let Some(old) = old.map(str::to_lowercase) {
             self.by_email.remove(old.as_str());
         }
@@ -106,10 +89,7 @@ impl Store {
 
     /// Puts a contact on a list; whether that changed anything.
     pub(super) fn join(&mut self, list: u32, contact: u32) -> bool {
-        let added = self
-            .lists
-            .get_mut(list as usize)
-            .is_some_and(|list| list.members.insert(contact));
+        let added = self.lists.get_mut(list as usize).is_some_and(|list| list.members.insert(contact));
         if added && let Some(contact) = self.contact_mut(contact) {
             contact.lists.push(list);
         }
@@ -118,10 +98,7 @@ impl Store {
 
     /// Takes a contact off a list; whether that changed anything.
     pub(super) fn leave(&mut self, list: u32, contact: u32) -> bool {
-        let removed = self
-            .lists
-            .get_mut(list as usize)
-            .is_some_and(|list| list.members.remove(&contact));
+        let removed = self.lists.get_mut(list as usize).is_some_and(|list| list.members.remove(&contact));
         if removed && let Some(contact) = self.contact_mut(contact) {
             contact.lists.retain(|held| *held != list);
         }
@@ -137,11 +114,7 @@ impl Store {
 
     /// Deletes a contact everywhere.
     pub(super) fn delete(&mut self, number: u32) {
-        let Some(contact) = self
-            .contacts
-            .get_mut(number as usize)
-            .and_then(Option::take)
-        else {
+        let Some(contact) = self.contacts.get_mut(number as usize).and_then(Option::take) else {
             return;
         };
         self.alive -= 1;

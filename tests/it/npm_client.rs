@@ -45,10 +45,7 @@ async fn the_npm_client_finds_the_api_that_it_knows() {
         eprintln!("passed over: {PASS_OVER}=1");
         return;
     }
-    let options = Options {
-        api_key: Some("a-key".to_owned()),
-        ..Options::default()
-    };
+    let options = Options { api_key: Some("a-key".to_owned()), ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
     if !folder().join("node_modules/autopilot-api").exists() {
         // npm keeps its proxy: it has a registry to reach.
@@ -58,9 +55,7 @@ async fn the_npm_client_finds_the_api_that_it_knows() {
             .kill_on_drop(true)
             .output()
             .await
-            .unwrap_or_else(|error| {
-                panic!("npm cannot be started ({error}); or set {PASS_OVER}=1")
-            });
+            .unwrap_or_else(|error| panic!("npm cannot be started ({error}); or set {PASS_OVER}=1"));
         assert_success("npm ci", &installed);
     }
     let tested = run("node", &["--test"], &sandbox).await;

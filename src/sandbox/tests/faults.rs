@@ -1,23 +1,12 @@
 use super::*;
 
 async fn faulty(faults: &str) -> Sandbox {
-    sandbox(Options {
-        faults: Fault::parse_list(faults).unwrap(),
-        ..Options::default()
-    })
-    .await
+    sandbox(Options { faults: Fault::parse_list(faults).unwrap(), ..Options::default() }).await
 }
 
 async fn sent(sandbox: &Sandbox) -> Vec<u8> {
     let body = json!({"contacts": [{"Email": "a@b.c"}, {"Email": "b@b.c"}]}).to_string();
-    raw(
-        sandbox,
-        "POST",
-        "/v1/contacts",
-        "autopilotapikey: k\r\n",
-        &body,
-    )
-    .await
+    raw(sandbox, "POST", "/v1/contacts", "autopilotapikey: k\r\n", &body).await
 }
 
 #[tokio::test]
@@ -26,37 +15,19 @@ async fn a_status_strikes_the_request_it_was_meant_for() {
     let mut statuses = Vec::new();
     let mut held = Vec::new();
     for n in 0..5 {
-        statuses.push(
-            bulk(&sandbox, json!([{"Email": format!("{n}@b.c")}]))
-                .await
-                .status,
-        );
+        statuses.push(bulk(&sandbox, json!([{"Email": format!("{n}@b.c")}])).await.status);
         held.push(sandbox.contact_count());
     }
     assert_eq!(statuses, [200, 500, 408, 429, 200]);
-    assert_eq!(
-        held,
-        [1, 1, 2, 2, 3],
-        "a timed-out request is completed, the other two are not"
-    );
-    assert_eq!(
-        (
-            sandbox.counters().struck,
-            sandbox.counters().throttled,
-            sandbox.counters().writes
-        ),
-        (3, 1, 3)
-    );
+    assert_eq!(held, [1, 1, 2, 2, 3], "a timed-out request is completed, the other two are not");
+    assert_eq!((sandbox.counters().struck, sandbox.counters().throttled, sandbox.counters().writes), (3, 1, 3));
 }
 
 #[tokio::test]
 async fn cut_before_closes_without_applying() {
     let sandbox = faulty("cut-before@1").await;
     assert!(sent(&sandbox).await.is_empty());
-    assert_eq!(
-        (sandbox.contact_count(), sandbox.counters().unanswered),
-        (0, 1)
-    );
+    assert_eq!((sandbox.contact_count(), sandbox.counters().unanswered), (0, 1));
     assert_eq!(seen(&sent(&sandbox).await).unwrap().status, 200);
 }
 
@@ -94,10 +65,7 @@ async fn a_stalled_request_is_applied_and_never_answered() {
     let sandbox = faulty("stall@1").await;
     let waited = tokio::time::timeout(Duration::from_millis(200), sent(&sandbox)).await;
     assert!(waited.is_err());
-    assert_eq!(
-        (sandbox.contact_count(), sandbox.counters().unanswered),
-        (2, 1)
-    );
+    assert_eq!((sandbox.contact_count(), sandbox.counters().unanswered), (2, 1));
 }
 
 #[tokio::test]
@@ -118,66 +86,26 @@ async fn dropped_rows_are_neither_kept_nor_in_the_map() {
     let mapped = answer["email_contact_map"].as_object().unwrap();
     assert!(mapped.len() < 100 && mapped.len() > 50, "{}", mapped.len());
     assert_eq!(sandbox.contact_count(), mapped.len());
-    assert!(
-        mapped
-            .keys()
-            .all(|email| sandbox.contents().by_email(email).is_some())
-    );
+    assert!(mapped.keys().all(|email| sandbox.contents().by_email(email).is_some()));
 }
 
 #[tokio::test]
 async fn refused_rows_are_missing_in_bulk_and_400_alone() {
     let sandbox = faulty("refuse-rows:Bad.").await;
-    let answer = bulk(
-        &sandbox,
-        json!([{"Email": "a@b.c"}, {"Email": "X@BAD.example"}]),
-    )
-    .await;
-    assert_eq!(
-        (
-            answer.status,
-            answer.json()["contact_ids"].as_array().unwrap().len()
-        ),
-        (200, 1)
-    );
-    assert_eq!(
-        upsert(&sandbox, json!({"Email": "x@bad.example"}))
-            .await
-            .status,
-        400
-    );
+    let answer = bulk(&sandbox, json!([{"Email": "a@b.c"}, {"Email": "X@BAD.example"}])).await;
+    assert_eq!((answer.status, answer.json()["contact_ids"].as_array().unwrap().len()), (200, 1));
+    assert_eq!(upsert(&sandbox, json!({"Email": "x@bad.example"})).await.status, 400);
     sandbox.clear_faults();
-    assert_eq!(
-        upsert(&sandbox, json!({"Email": "x@bad.example"}))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(upsert(&sandbox, json!({"Email": "x@bad.example"})).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_refused_batch_is_400_whole_and_400_alone() {
     let sandbox = faulty("refuse-batch:bad.").await;
-    assert_eq!(
-        bulk(
-            &sandbox,
-            json!([{"Email": "a@b.c"}, {"Email": "x@bad.example"}])
-        )
-        .await
-        .status,
-        400
-    );
+    assert_eq!(bulk(&sandbox, json!([{"Email": "a@b.c"}, {"Email": "x@bad.example"}])).await.status, 400);
     assert_eq!(sandbox.contact_count(), 0);
-    assert_eq!(
-        bulk(&sandbox, json!([{"Email": "a@b.c"}])).await.status,
-        200
-    );
-    assert_eq!(
-        upsert(&sandbox, json!({"Email": "x@bad.example"}))
-            .await
-            .status,
-        400
-    );
+    assert_eq!(bulk(&sandbox, json!([{"Email": "a@b.c"}])).await.status, 200);
+    assert_eq!(upsert(&sandbox, json!({"Email": "x@bad.example"})).await.status, 400);
 }
 
 #[tokio::test]
@@ -191,14 +119,8 @@ async fn every_request_is_answered_or_counted_as_unanswered_and_a_seed_repeats_i
         }
         let counters = sandbox.counters();
         assert_eq!(counters.requests, 100);
-        assert_eq!(
-            counters.statuses.values().sum::<u64>() + counters.unanswered,
-            100
-        );
-        assert!(
-            counters.struck > 60 && counters.unanswered > 5,
-            "{counters:?}"
-        );
+        assert_eq!(counters.statuses.values().sum::<u64>() + counters.unanswered, 100);
+        assert!(counters.struck > 60 && counters.unanswered > 5, "{counters:?}");
         runs.push((counters.statuses, counters.unanswered, counters.writes));
     }
     assert_eq!(runs[0], runs[1]);

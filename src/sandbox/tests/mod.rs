@@ -27,11 +27,7 @@ impl Seen {
     }
 
     fn content_length(&self) -> usize {
-        let line = self
-            .head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .unwrap();
+        let line = self.head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         line.parse().unwrap()
     }
 }
@@ -56,31 +52,13 @@ async fn raw(sandbox: &Sandbox, method: &str, path: &str, headers: &str, body: &
 fn seen(answer: &[u8]) -> Option<Seen> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-    Some(Seen {
-        status: head[9..12].parse().unwrap(),
-        head,
-        body: answer[end + 4..].to_vec(),
-    })
+    Some(Seen { status: head[9..12].parse().unwrap(), head, body: answer[end + 4..].to_vec() })
 }
 
 /// A call with a key; a null body is none.
 async fn call(sandbox: &Sandbox, method: &str, path: &str, body: Value) -> Seen {
-    let body = if body.is_null() {
-        String::new()
-    } else {
-        body.to_string()
-    };
-    seen(
-        &raw(
-            sandbox,
-            method,
-            &format!("/v1{path}"),
-            "autopilotapikey: key\r\n",
-            &body,
-        )
-        .await,
-    )
-    .unwrap()
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    seen(&raw(sandbox, method, &format!("/v1{path}"), "autopilotapikey: key\r\n", &body).await).unwrap()
 }
 
 async fn get(sandbox: &Sandbox, path: &str) -> Seen {
@@ -92,18 +70,10 @@ async fn upsert(sandbox: &Sandbox, contact: Value) -> Seen {
 }
 
 async fn bulk(sandbox: &Sandbox, contacts: Value) -> Seen {
-    call(
-        sandbox,
-        "POST",
-        "/contacts",
-        json!({ "contacts": contacts }),
-    )
-    .await
+    call(sandbox, "POST", "/contacts", json!({ "contacts": contacts })).await
 }
 
 /// Contacts `<from>@example.org` to `<to - 1>@example.org`.
 fn numbered(from: usize, to: usize) -> Value {
-    (from..to)
-        .map(|n| json!({ "Email": format!("{n}@example.org") }))
-        .collect()
+    (from..to).map(|n| json!({ "Email": format!("{n}@example.org") })).collect()
 }

@@ -74,10 +74,13 @@ pub fn requests(chunks: &[Chunk], memberships: &[Membership], way: Way) -> u64 {
     chunks.iter().map(of).sum()
 }
 
+/// Requests that are worth a lane of their own: fewer lanes cut fewer batches.
+const LANE_REQUESTS: u64 = 25;
+
 /// Deals the chunks to at most `lanes` lanes, in order, each with its share of the requests.
 pub fn deal(chunks: &[Chunk], memberships: &[Membership], way: Way, lanes: u32) -> Vec<Vec<Range>> {
     let total = requests(chunks, memberships, way);
-    let lanes = u64::from(lanes.max(1)).min(total.max(1));
+    let lanes = u64::from(lanes.max(1)).min(total.div_ceil(LANE_REQUESTS).max(1));
     let mut dealt: Vec<Vec<Range>> = Vec::new();
     let mut lane = Vec::new();
     let mut spent = 0;
@@ -139,7 +142,8 @@ mod tests {
                 let c = &chunks[r.chunk];
                 cost(c.errand, &memberships()[c.segment], way).of(r.to - r.from)
             }).sum()).collect();
-            let fair = requests(&chunks, &memberships(), way) / u64::from(lanes) + 1;
+            let total = requests(&chunks, &memberships(), way);
+            let fair = total / u64::from(lanes).min(total.div_ceil(LANE_REQUESTS).max(1)) + 1;
             // A range that was cut in a batch costs one more; so does the end of each chunk.
             prop_assert!(spent.iter().all(|s| *s <= fair + 2 + chunks.len() as u64), "{:?} of {}", spent, fair);
         }

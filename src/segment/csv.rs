@@ -8,15 +8,18 @@
 use super::{Flaw, MAX_ROW_BYTES, Row, Sink, Span};
 use crate::error::Result;
 
-/// Splits one row into fields, resuming where the bytes ended.
+/// Splits one row into fields, resuming where the bytes ended. Fields are places in the row's bytes: text is copied
+/// only where quotes are doubled.
 pub(super) struct Scanner {
     delimiter: u8,
     quoting: bool,
     state: State,
     at: usize,
-    text: Vec<u8>,
+    /// Where the field at hand starts, behind its quote.
     start: usize,
     spans: Vec<Span>,
+    doubled: bool,
+    text: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,88 +43,108 @@ pub(super) enum Scan {
 
 impl Scanner {
     pub(super) fn new(delimiter: u8, quoting: bool) -> Self {
-        Self { delimiter, quoting, state: State::Start, at: 0, text: Vec::new(), start: 0, spans: Vec::new() }
+        let (spans, text) = (Vec::new(), Vec::new());
+        Self { delimiter, quoting, state: State::Start, at: 0, start: 0, spans, doubled: false, text }
     }
 
     /// Goes on with the row that starts where `raw` starts; `last` where nothing follows `raw`.
     pub(super) fn scan(&mut self, raw: &[u8], last: bool) -> Scan {
+        let delimiter = self.delimiter;
         loop {
             let rest = raw.get(self.at..).unwrap_or_default();
-            match (self.state, rest.first()) {
-                (_, None) => break,
-                (State::Start, Some(b'"')) if self.quoting => self.step(State::Quoted),
-                (State::Start, Some(_)) => self.state = State::Plain,
-                (State::Plain, Some(_)) => {
-                    let delimiter = self.delimiter;
+            let Some(&first) = rest.first() else { break };
+            match self.state {
+                State::Start => {
+                    let quote = first == b'"' && self.quoting;
+                    self.at += usize::from(quote);
+                    self.start = self.at;
+                    self.state = if quote { State::Quoted } else { State::Plain };
+                }
+                State::Plain => {
                     let run = rest.iter().position(|&byte| byte == delimiter || byte == b'\n' || byte == b'\r');
-                    self.take(rest, run);
+                    self.at += run.unwrap_or(rest.len());
                     match run.and_then(|run| rest.get(run)) {
-                        Some(&byte) if byte == delimiter => self.end_field(),
-                        Some(_) => return self.end_row(),
+                        Some(&byte) if byte == delimiter => self.end_field(0),
+                        Some(_) => return self.end_row(0),
                         None => {}
                     }
                 }
-                (State::Quoted, Some(_)) => {
+                State::Quoted => {
                     let run = rest.iter().position(|&byte| byte == b'"');
-                    self.take(rest, run);
+                    self.at += run.map_or(rest.len(), |run| run + 1);
                     if run.is_some() {
-                        self.step(State::Closed);
+                        self.state = State::Closed;
                     }
                 }
-                (State::Closed, Some(b'"')) => {
-                    self.text.push(b'"');
-                    self.step(State::Quoted);
+                State::Closed if first == delimiter => self.end_field(1),
+                State::Closed if first == b'"' => {
+                    self.doubled = true;
+                    self.at += 1;
+                    self.state = State::Quoted;
                 }
-                (State::Closed, Some(&byte)) if byte == self.delimiter => self.end_field(),
-                (State::Closed, Some(b'\n' | b'\r')) => return self.end_row(),
-                (State::Closed, Some(_)) => return Scan::Broken,
+                State::Closed if matches!(first, b'\n' | b'\r') => return self.end_row(1),
+                State::Closed => return Scan::Broken,
             }
         }
         match self.state {
             _ if !last => Scan::More,
             State::Quoted => Scan::Broken,
-            _ => self.end_row(),
+            State::Closed => self.end_row(1),
+            State::Plain => self.end_row(0),
+            State::Start => {
+                self.start = self.at;
+                self.end_row(0)
+            }
         }
     }
 
-    /// The fields of the row just found, where they are text.
-    pub(super) fn fields(&self) -> Result<(&str, &[Span]), Flaw> {
-        let text = std::str::from_utf8(&self.text).map_err(|_| Flaw::Encoding)?;
-        // A delimiter in the middle of a character leaves halves that only together are text.
-        if !text.is_ascii() && self.spans.iter().any(|(_, end)| !text.is_char_boundary(*end)) {
+    /// The text of the row just found, `raw`, and where its fields lie in it.
+    pub(super) fn fields<'a>(&'a mut self, raw: &'a [u8]) -> Result<(&'a str, &'a [Span]), Flaw> {
+        if self.doubled {
+            self.undouble(raw);
+        }
+        let text = std::str::from_utf8(if self.doubled { &self.text } else { raw }).map_err(|_| Flaw::Encoding)?;
+        // Halves of a character on both sides of a delimiter would be text only when joined.
+        if self.doubled && self.spans.iter().any(|(_, end)| !text.is_char_boundary(*end)) {
             return Err(Flaw::Encoding);
         }
-        if self.text.contains(&0) { Err(Flaw::Nul) } else { Ok((text, &self.spans)) }
+        if has_controls(raw) && raw.contains(&0) { Err(Flaw::Nul) } else { Ok((text, &self.spans)) }
     }
 
     pub(super) fn reset(&mut self) {
         self.state = State::Start;
         self.at = 0;
         self.start = 0;
-        self.text.clear();
+        self.doubled = false;
         self.spans.clear();
     }
 
-    fn take(&mut self, rest: &[u8], run: Option<usize>) {
-        let run = run.unwrap_or(rest.len());
-        self.text.extend_from_slice(rest.get(..run).unwrap_or_default());
-        self.at += run;
+    /// Copies the fields, each doubled quote of a quoted one as one.
+    fn undouble(&mut self, raw: &[u8]) {
+        self.text.clear();
+        for span in &mut self.spans {
+            let field = raw.get(span.0..span.1).unwrap_or_default();
+            let quoted = self.quoting && span.0.checked_sub(1).and_then(|before| raw.get(before)) == Some(&b'"');
+            let start = self.text.len();
+            let mut rest = field;
+            while let Some(quote) = rest.iter().position(|&byte| quoted && byte == b'"') {
+                self.text.extend_from_slice(rest.get(..=quote).unwrap_or_default());
+                rest = rest.get(quote + 2..).unwrap_or_default();
+            }
+            self.text.extend_from_slice(rest);
+            *span = (start, self.text.len());
+        }
     }
 
-    fn step(&mut self, state: State) {
+    fn end_field(&mut self, quote: usize) {
+        self.spans.push((self.start, self.at - quote));
         self.at += 1;
-        self.state = state;
+        self.state = State::Start;
     }
 
-    fn end_field(&mut self) {
-        self.spans.push((self.start, self.text.len()));
-        self.start = self.text.len();
-        self.step(State::Start);
-    }
-
-    fn end_row(&mut self) -> Scan {
+    fn end_row(&mut self, quote: usize) -> Scan {
         let row = Scan::Row(self.at);
-        self.end_field();
+        self.end_field(quote);
         row
     }
 }
@@ -227,7 +250,7 @@ impl CsvRows {
             self.line += inner_lines(raw);
             return Ok(());
         }
-        let flaw = match self.scanner.fields() {
+        let flaw = match self.scanner.fields(raw) {
             Ok((_, spans)) if spans.len() != self.columns => Flaw::Width { columns: self.columns, fields: spans.len() },
             Ok((text, spans)) => {
                 self.rows += 1;
@@ -261,6 +284,9 @@ fn line_end(text: &[u8]) -> Option<usize> {
 
 /// How many lines end within a row: LF, CRLF or CR, each one line.
 fn inner_lines(raw: &[u8]) -> u64 {
+    if !has_controls(raw) {
+        return 0;
+    }
     let feeds = raw.iter().filter(|byte| **byte == b'\n').count();
     let returns = if raw.contains(&b'\r') {
         let alone = |pair: &&[u8]| matches!(pair, [b'\r', after] if *after != b'\n');
@@ -269,4 +295,9 @@ fn inner_lines(raw: &[u8]) -> u64 {
         0
     };
     (feeds + returns) as u64
+}
+
+/// Whether there is any control character: one quick look that most rows need no other after.
+fn has_controls(raw: &[u8]) -> bool {
+    raw.iter().fold(false, |seen, byte| seen | (*byte < b' '))
 }

@@ -3,7 +3,7 @@
 //! The rule: a header is never exported as a row, and no row is ever swallowed as a header. Where the settings, the
 //! `model.json` and the row itself do not agree, or do not tell, that is an error and not a guess.
 
-use super::csv::{Scan, Scanner};
+use super::scanner::{Scan, Scanner};
 use super::{Flaw, Format, Layout, MAX_COLUMNS, MAX_ROW_BYTES, unreadable};
 use crate::error::{Error, Result};
 

@@ -5,126 +5,9 @@
 //! that a row whose quoting turns out broken can be taken back: its first physical line is malformed, and reading
 //! goes on at the next one. Where that point lies depends on the bytes alone, not on the pieces they come in.
 
-use super::{Flaw, MAX_ROW_BYTES, Row, Sink, Span};
+use super::scanner::{Scan, Scanner, has_controls};
+use super::{Flaw, MAX_ROW_BYTES, Row, Sink};
 use crate::error::Result;
-
-/// Splits one row into fields, resuming where the bytes ended.
-pub(super) struct Scanner {
-    delimiter: u8,
-    quoting: bool,
-    state: State,
-    at: usize,
-    text: Vec<u8>,
-    start: usize,
-    spans: Vec<Span>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Start,
-    Plain,
-    Quoted,
-    Closed,
-}
-
-/// What a scan came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scan {
-    /// The bytes end within the row.
-    More,
-    /// A row of this many bytes, without what ends its line.
-    Row(usize),
-    /// The quoting is broken.
-    Broken,
-}
-
-impl Scanner {
-    pub(super) fn new(delimiter: u8, quoting: bool) -> Self {
-        Self { delimiter, quoting, state: State::Start, at: 0, text: Vec::new(), start: 0, spans: Vec::new() }
-    }
-
-    /// Goes on with the row that starts where `raw` starts; `last` where nothing follows `raw`.
-    pub(super) fn scan(&mut self, raw: &[u8], last: bool) -> Scan {
-        loop {
-            let rest = raw.get(self.at..).unwrap_or_default();
-            match (self.state, rest.first()) {
-                (_, None) => break,
-                (State::Start, Some(b'"')) if self.quoting => self.step(State::Quoted),
-                (State::Start, Some(_)) => self.state = State::Plain,
-                (State::Plain, Some(_)) => {
-                    let delimiter = self.delimiter;
-                    let run = rest.iter().position(|&byte| byte == delimiter || byte == b'\n' || byte == b'\r');
-                    self.take(rest, run);
-                    match run.and_then(|run| rest.get(run)) {
-                        Some(&byte) if byte == delimiter => self.end_field(),
-                        Some(_) => return self.end_row(),
-                        None => {}
-                    }
-                }
-                (State::Quoted, Some(_)) => {
-                    let run = rest.iter().position(|&byte| byte == b'"');
-                    self.take(rest, run);
-                    if run.is_some() {
-                        self.step(State::Closed);
-                    }
-                }
-                (State::Closed, Some(b'"')) => {
-                    self.text.push(b'"');
-                    self.step(State::Quoted);
-                }
-                (State::Closed, Some(&byte)) if byte == self.delimiter => self.end_field(),
-                (State::Closed, Some(b'\n' | b'\r')) => return self.end_row(),
-                (State::Closed, Some(_)) => return Scan::Broken,
-            }
-        }
-        match self.state {
-            _ if !last => Scan::More,
-            State::Quoted => Scan::Broken,
-            _ => self.end_row(),
-        }
-    }
-
-    /// The fields of the row just found, where they are text.
-    pub(super) fn fields(&self) -> Result<(&str, &[Span]), Flaw> {
-        let text = std::str::from_utf8(&self.text).map_err(|_| Flaw::Encoding)?;
-        // A delimiter in the middle of a character leaves halves that only together are text.
-        if !text.is_ascii() && self.spans.iter().any(|(_, end)| !text.is_char_boundary(*end)) {
-            return Err(Flaw::Encoding);
-        }
-        if self.text.contains(&0) { Err(Flaw::Nul) } else { Ok((text, &self.spans)) }
-    }
-
-    pub(super) fn reset(&mut self) {
-        self.state = State::Start;
-        self.at = 0;
-        self.start = 0;
-        self.text.clear();
-        self.spans.clear();
-    }
-
-    fn take(&mut self, rest: &[u8], run: Option<usize>) {
-        let run = run.unwrap_or(rest.len());
-        self.text.extend_from_slice(rest.get(..run).unwrap_or_default());
-        self.at += run;
-    }
-
-    fn step(&mut self, state: State) {
-        self.at += 1;
-        self.state = state;
-    }
-
-    fn end_field(&mut self) {
-        self.spans.push((self.start, self.text.len()));
-        self.start = self.text.len();
-        self.step(State::Start);
-    }
-
-    fn end_row(&mut self) -> Scan {
-        let row = Scan::Row(self.at);
-        self.end_field();
-        row
-    }
-}
 
 /// Rows of a whole file.
 pub(super) struct CsvRows {
@@ -191,7 +74,7 @@ impl CsvRows {
                     return Ok(Some(end + self.end_line(rest.get(end))));
                 }
                 Scan::More if !full => return Ok(None),
-                Scan::More if self.scanner.state != State::Quoted => self.mode = Mode::Line(Flaw::TooLong),
+                Scan::More if !self.scanner.in_quotes() => self.mode = Mode::Line(Flaw::TooLong),
                 Scan::More | Scan::Broken => self.mode = Mode::Line(Flaw::Quote),
             },
             Mode::Line(flaw) => {
@@ -227,7 +110,7 @@ impl CsvRows {
             self.line += inner_lines(raw);
             return Ok(());
         }
-        let flaw = match self.scanner.fields() {
+        let flaw = match self.scanner.fields(raw) {
             Ok((_, spans)) if spans.len() != self.columns => Flaw::Width { columns: self.columns, fields: spans.len() },
             Ok((text, spans)) => {
                 self.rows += 1;
@@ -261,6 +144,9 @@ fn line_end(text: &[u8]) -> Option<usize> {
 
 /// How many lines end within a row: LF, CRLF or CR, each one line.
 fn inner_lines(raw: &[u8]) -> u64 {
+    if !has_controls(raw) {
+        return 0;
+    }
     let feeds = raw.iter().filter(|byte| **byte == b'\n').count();
     let returns = if raw.contains(&b'\r') {
         let alone = |pair: &&[u8]| matches!(pair, [b'\r', after] if *after != b'\n');

@@ -1,7 +1,8 @@
 //! The whole way from bytes to rows, for one file.
 
-use super::csv::{CsvRows, Scanner};
+use super::csv::CsvRows;
 use super::ndjson::{self, JsonRows};
+use super::scanner::Scanner;
 use super::sniff::Known;
 use super::text::Text;
 use super::unpack::Unpack;

@@ -14,6 +14,7 @@ pub mod drops;
 pub mod model;
 mod ndjson;
 mod row;
+mod scanner;
 mod sniff;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]

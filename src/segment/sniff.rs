@@ -3,7 +3,7 @@
 //! The rule: a header is never exported as a row, and no row is ever swallowed as a header. Where the settings, the
 //! `model.json` and the row itself do not agree, or do not tell, that is an error and not a guess.
 
-use super::csv::{Scan, Scanner};
+use super::scanner::{Scan, Scanner};
 use super::{Flaw, Format, Layout, MAX_COLUMNS, MAX_ROW_BYTES, unreadable};
 use crate::error::{Error, Result};
 
@@ -149,12 +149,12 @@ fn looks_like_data(what: &str) -> Error {
 /// The fields of the row that starts where `raw` starts.
 fn split(raw: &[u8], delimiter: u8, quoting: bool) -> Result<Vec<String>, Flaw> {
     let mut scanner = Scanner::new(delimiter, quoting);
-    match scanner.scan(raw, true) {
-        Scan::Row(end) if end <= MAX_ROW_BYTES => {}
+    let row = match scanner.scan(raw, true) {
+        Scan::Row(end) if end <= MAX_ROW_BYTES => raw.get(..end).unwrap_or_default(),
         Scan::Row(_) => return Err(Flaw::TooLong),
         Scan::More | Scan::Broken => return Err(Flaw::Quote),
-    }
-    let (text, spans) = scanner.fields()?;
+    };
+    let (text, spans) = scanner.fields(row)?;
     // One more than may be is enough to say so.
     Ok(spans
         .iter()

@@ -38,6 +38,8 @@ pub struct Ledger {
     lines: String,
     /// Its requests so far.
     pub sent: Sent,
+    /// Rows judged so far.
+    pub judged: u32,
     /// Rows judged since the last checkpoint.
     pub unsaved: u32,
 }
@@ -45,7 +47,8 @@ pub struct Ledger {
 impl Ledger {
     /// The ledger of a range that was worked on before.
     pub fn resume(results: &Results) -> Self {
-        Self { lines: results.lines.clone(), sent: results.sent.clone(), unsaved: 0 }
+        let judged = u32::try_from(results.entries.len()).unwrap_or(u32::MAX);
+        Self { lines: results.lines.clone(), sent: results.sent.clone(), judged, unsaved: 0 }
     }
 
     /// Enters a verdict.
@@ -69,6 +72,7 @@ impl Ledger {
                 row.original
             ),
         };
+        self.judged += 1;
         self.unsaved += 1;
     }
 

@@ -15,7 +15,8 @@ use clap::Parser;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
+// One thread: what wakes up for a slot is what sends in it.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,

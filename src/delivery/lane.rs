@@ -216,8 +216,9 @@ impl Lane {
         })
     }
 
-    /// The next call, when the lane [`Wants::Send`], and the number to give back with its answer.
-    pub fn take(&mut self, now: Timestamp) -> Option<(u64, Call)> {
+    /// The next call, when the lane [`Wants::Send`]: the number to give back with its answer, the span of its first
+    /// row, the call.
+    pub fn take(&mut self, now: Timestamp) -> Option<(u64, u32, Call)> {
         let due = self.later.iter().position(|(at, ..)| *at <= now);
         let (todo, tries) = match due {
             Some(at) => {
@@ -231,16 +232,13 @@ impl Lane {
             self.confirmed_at = self.confirmed_at.max(now);
         }
         let call = self.call(&todo);
+        let (span, _) = match &todo {
+            Todo::Bulk(rows) => rows.first().copied().unwrap_or_default(),
+            Todo::Alone(at) | Todo::Add(at, _) | Todo::Remove(at) | Todo::Look(at) => *at,
+        };
         self.calls += 1;
         self.flying.insert(self.calls, (todo, tries));
-        Some((self.calls, call))
-    }
-
-    /// Takes calls back that were cut before their answer came: they are to be made again.
-    pub fn forget(&mut self, number: u64) {
-        if let Some((todo, tries)) = self.flying.remove(&number) {
-            self.ready.push_front((todo, tries));
-        }
+        Some((self.calls, span, call))
     }
 
     fn row(&self, at: At) -> Option<(&Open, &Row)> {

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 /// 19.9 was not; 19.65 leaves room for a busy machine.
 const MARGIN: f64 = 0.018;
 /// How late into its slot a request may still leave; less than the margin of a second's worth of slots.
-const LATENESS: Duration = Duration::from_millis(6);
+const LATENESS: Duration = Duration::from_millis(9);
 
 /// The time from one slot to the next, for all lanes together. A rate of 2.5 is kept as 2 in every second, since no
 /// window may hold more; a rate below 1 is one request in 1 / rate seconds.

@@ -130,8 +130,6 @@ struct Work<'w, W: World> {
     pace: Pace,
     next_range: usize,
     ledgers: BTreeMap<usize, Ledger>,
-    /// The range that requests are counted to.
-    counted_to: usize,
     unsaved_since: Option<Timestamp>,
     confirmed: u64,
     refused: u64,
@@ -164,7 +162,6 @@ impl<'w, W: World> Work<'w, W> {
             pace: Pace::new(connection.requests_per_second, lanes, number, now),
             next_range: 0,
             ledgers: BTreeMap::new(),
-            counted_to: 0,
             unsaved_since: None,
             confirmed: 0,
             refused: 0,
@@ -224,7 +221,10 @@ impl<'w, W: World> Work<'w, W> {
                     let (range, span, results) = loaded?;
                     self.loaded(range, span, &results);
                 }
-                saved = &mut saving => saved?,
+                saved = &mut saving => {
+                    saved?;
+                    self.forget_done();
+                }
                 () = &mut renewal => {
                     if !world.leases().renew(&self.connection.name, &self.run.request.run_id).await? {
                         return Err(lost_lease("deliver", &self.connection.name));
@@ -239,8 +239,8 @@ impl<'w, W: World> Work<'w, W> {
 
     /// The next call, on its way.
     fn send(&mut self, now: Timestamp, hard: Timestamp) -> Option<Flying<'w>> {
-        let (number, call) = self.lane.take(now)?;
-        let range = self.counted_to;
+        let (number, span, call) = self.lane.take(now)?;
+        let range = span as usize;
         let sent = &mut self.ledgers.entry(range).or_default().sent;
         sent.requests.count(call.counted());
         sent.seconds.count(now);
@@ -346,8 +346,11 @@ impl<'w, W: World> Work<'w, W> {
             };
             let key = keys::of_run(run_id, &chunk.name);
             let object = world.store().get(&key).await?.ok_or_else(|| lost(&chunk.name))?;
-            let text = std::str::from_utf8(&object.body).map_err(|_| lost(&chunk.name))?;
-            let rows = row::read(&key, text, range.from as usize, range.to as usize)?;
+            // A thousand rows take milliseconds to read, and a slot is kept to the millisecond: not on this thread.
+            let (from, to) = (range.from as usize, range.to as usize);
+            let reading =
+                tokio::task::spawn_blocking(move || row::read(&key, &String::from_utf8_lossy(&object.body), from, to));
+            let rows = reading.await.map_err(|cause| lost(&chunk.name).because(cause))??;
             let judged: std::collections::HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
             let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number)).collect();
             let marked = opened.marked.get(chunk.segment).cloned().unwrap_or(Marked::None);
@@ -361,11 +364,7 @@ impl<'w, W: World> Work<'w, W> {
         }
         let refused = results.entries.iter().filter(|(_, entry)| matches!(entry, ledger::Entry::Refused(_)));
         self.refused += refused.count() as u64;
-        let unsaved = self.ledgers.remove(&range).map(|ledger| ledger.sent).unwrap_or_default();
-        let mut ledger = Ledger::resume(results);
-        ledger.sent.add(&unsaved);
-        self.ledgers.insert(range, ledger);
-        self.counted_to = range;
+        self.ledgers.insert(range, Ledger::resume(results));
         self.lane.load(u32::try_from(range).unwrap_or(u32::MAX), span);
         self.enter(self.world.clock().now());
     }
@@ -388,6 +387,15 @@ impl<'w, W: World> Work<'w, W> {
             }
             Ok(())
         }
+    }
+
+    /// Forgets the ledgers of ranges that are through and saved: nothing more comes to them.
+    fn forget_done(&mut self) {
+        let ranges = self.ranges;
+        self.ledgers.retain(|range, ledger| {
+            let rows = ranges.get(*range).map_or(0, |range| range.to - range.from);
+            ledger.unsaved > 0 || ledger.judged < rows
+        });
     }
 
     /// Saves everything at the end of a call: counts of requests too.

@@ -67,7 +67,7 @@ fn run(lane: &mut Lane, mut answer: impl FnMut(&Call) -> Answer) -> Result<Vec<C
             Wants::Wait(at) => now = at,
             Wants::Answer => panic!("every call was answered"),
             Wants::Send => {
-                let (number, call) = lane.take(now).unwrap();
+                let (number, _, call) = lane.take(now).unwrap();
                 lane.answer(number, answer(&call), now)?;
                 calls.push(call);
             }
@@ -151,7 +151,7 @@ fn leavers_of_a_field_are_looked_up_and_then_sent_in_bulk() {
 #[test]
 fn a_throttled_lane_waits_as_long_as_the_answer_says() {
     let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
-    let (number, _) = lane.take(start()).unwrap();
+    let (number, ..) = lane.take(start()).unwrap();
     lane.answer(number, Answer::Throttled(Some(Duration::from_secs(9))), start()).unwrap();
     assert_eq!(lane.wants(start()).unwrap(), Wants::Wait(after(start(), Duration::from_secs(9))));
 }

@@ -69,7 +69,7 @@ pub struct Guards {
     /// The largest share of members, 0 to 1, that may leave in one run. Default 0.5.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_leavers_share: f64,
-    /// The largest share of rows, 0 to 1, that may be rejected. Default 0.2.
+    /// The largest share of rows, 0 to 1, that may be rejected. Default 0.5.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_reject_share: f64,
     /// Whether a drop without rows may empty a segment.
@@ -78,7 +78,7 @@ pub struct Guards {
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, allow_empty: false }
+        Self { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.5, allow_empty: false }
     }
 }
 

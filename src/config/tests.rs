@@ -55,7 +55,7 @@ fn the_sample_is_understood_and_defaults_are_filled_in() {
     assert_eq!(connection.consent.as_ref().unwrap().agreed_on, jiff::civil::date(2026, 11, 23));
     let export = &config.exports["newsletter"];
     assert_eq!((export.name.as_str(), export.time_zone.as_str()), ("newsletter", "UTC"));
-    assert_eq!(export.guards, Guards::default());
+    assert_eq!(export.guards, Guards { max_reject_share: 0.2, ..Guards::default() });
     let segment = &export.segments[0];
     assert_eq!(segment.membership, Membership::List("Newsletter".to_owned()));
     assert_eq!((segment.drop, segment.settle_seconds, segment.format.clone()), (DropKind::File, 60, None));

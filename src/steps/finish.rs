@@ -199,7 +199,7 @@ async fn merge(
     if segment.drop.is_none() {
         return Ok(());
     }
-    confirmed.delivered.sort_by(|a, b| a.key.cmp(&b.key));
+    confirmed.delivered.sort_unstable_by_key(|member| member.key);
     confirmed.left.sort_unstable();
     let header = Header {
         format: FORMAT,

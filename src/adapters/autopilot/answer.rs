@@ -45,8 +45,8 @@ fn wait(text: &str) -> Option<Duration> {
 /// Autopilot's own words for a refusal: `message`, else `error` (a text or an object), else the status.
 fn reason(status: u16, body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = [&body["message"], &body["error"]["message"], &body["error"], &body["code"]];
-    let text = text.iter().find_map(|value| value.as_str()).unwrap_or_default();
+    let places = ["/message", "/error/message", "/error", "/code"];
+    let text = places.iter().find_map(|place| body.pointer(place)?.as_str()).unwrap_or_default();
     let text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
     if text.is_empty() { format!("refused with status {status}") } else { text }
 }
@@ -83,17 +83,18 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
 }
 
 fn value(call: &Call, body: &Value) -> Option<Reply> {
-    let text = |key: &str| body[key].as_str().map(str::to_owned);
+    let text = |key: &str| body.get(key)?.as_str().map(str::to_owned);
     Some(match call {
         Call::Account => Reply::Account(text("instanceId")?),
-        Call::Lists => Reply::Lists(body["lists"].as_array()?.iter().filter_map(list).collect()),
+        Call::Lists => Reply::Lists(body.get("lists")?.as_array()?.iter().filter_map(list).collect()),
         Call::CreateList { .. } => Reply::List(text("list_id")?),
         Call::CustomFields => Reply::CustomFields(body.as_array()?.iter().filter_map(custom_field).collect()),
         Call::Contact { .. } => Reply::Contact {
             id: text("contact_id")?,
             email: text("Email"),
-            lists: body["lists"]
-                .as_array()
+            lists: body
+                .get("lists")
+                .and_then(Value::as_array)
                 .map(|lists| lists.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()),
         },
         Call::UpsertOne { .. } => Reply::Written(text("contact_id")?),
@@ -102,13 +103,13 @@ fn value(call: &Call, body: &Value) -> Option<Reply> {
 }
 
 fn list(value: &Value) -> Option<List> {
-    Some(List { id: value["list_id"].as_str()?.into(), title: value["title"].as_str()?.into() })
+    Some(List { id: value.get("list_id")?.as_str()?.into(), title: value.get("title")?.as_str()?.into() })
 }
 
 fn custom_field(value: &Value) -> Option<CustomField> {
     Some(CustomField {
-        name: value["name"].as_str()?.into(),
-        kind: value["fieldType"].as_str().unwrap_or_default().into(),
+        name: value.get("name")?.as_str()?.into(),
+        kind: value.get("fieldType").and_then(Value::as_str).unwrap_or_default().into(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The pace: slots counted on the clock, dealt to lanes, so that lanes keep the account's rate without talking.
 //!
 //! Slot n begins at n intervals after the epoch and belongs to lane n mod lanes. A request leaves at the start of its
-//! slot, or at most [`LATENESS`] later; a slot that was missed by more is left empty. A second therefore never holds
+//! slot, or at most `LATENESS` later; a slot that was missed by more is left empty. A second therefore never holds
 //! more requests than the rate: rate + 1 of them span `rate` intervals, `1 + MARGIN` seconds, less the lateness of the
 //! first, which is smaller than the margin.
 

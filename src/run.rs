@@ -205,6 +205,15 @@ pub struct Learnt {
     pub at: Timestamp,
 }
 
+/// Who spoke last through a connection: `state/connections/<connection>.spoke.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoke {
+    /// The run.
+    pub run_id: String,
+    /// When it had ended; none while it may still speak.
+    pub ended_at: Option<Timestamp>,
+}
+
 /// Where things lie.
 pub mod keys {
     /// A segment's name as a part of a key: letters, digits, `.`, `_`, `-` stay, everything else is %XX.
@@ -257,6 +266,11 @@ pub mod keys {
     /// What was learnt of a connection's account.
     pub fn learnt(connection: &str) -> String {
         format!("state/connections/{connection}.json")
+    }
+
+    /// Who spoke last through a connection.
+    pub fn spoke(connection: &str) -> String {
+        format!("state/connections/{connection}.spoke.json")
     }
 
     /// Names of a run's objects that hold personal data and go away with its end.

@@ -77,22 +77,31 @@ pub fn requests(chunks: &[Chunk], memberships: &[Membership], way: Way) -> u64 {
 /// Requests that are worth a lane of their own: fewer lanes cut fewer batches.
 const LANE_REQUESTS: u64 = 25;
 
-/// Deals the chunks to at most `lanes` lanes, in order, each with its share of the requests.
-pub fn deal(chunks: &[Chunk], memberships: &[Membership], way: Way, lanes: u32) -> Vec<Vec<Range>> {
+/// How many lanes are worth their while.
+pub fn lanes_for(chunks: &[Chunk], memberships: &[Membership], way: Way, lanes: u32) -> u32 {
+    let worth = requests(chunks, memberships, way).div_ceil(LANE_REQUESTS).max(1);
+    lanes.min(u32::try_from(worth).unwrap_or(u32::MAX))
+}
+
+/// Deals the chunks to the lanes, in order, each as many requests as its share of the rate.
+pub fn deal(chunks: &[Chunk], memberships: &[Membership], way: Way, shares: &[u32]) -> Vec<Vec<Range>> {
     let total = requests(chunks, memberships, way);
-    let lanes = u64::from(lanes.max(1)).min(total.div_ceil(LANE_REQUESTS).max(1));
+    let rate: u64 = shares.iter().map(|share| u64::from(*share)).sum();
     let mut dealt: Vec<Vec<Range>> = Vec::new();
     let mut lane = Vec::new();
     let mut spent = 0;
     // What the lanes up to this one may spend together.
-    let budget = |lane: usize| (total * (lane as u64 + 1)).div_ceil(lanes);
+    let budget = |lane: usize| {
+        let before: u64 = shares.iter().take(lane + 1).map(|share| u64::from(*share)).sum();
+        (total * before).div_ceil(rate.max(1))
+    };
     for (number, chunk) in chunks.iter().enumerate() {
         let Some(membership) = memberships.get(chunk.segment) else { continue };
         let cost = cost(chunk.errand, membership, way);
         let mut from = 0;
         while from < chunk.rows {
             let room = budget(dealt.len()).saturating_sub(spent);
-            let last = dealt.len() as u64 + 1 >= lanes;
+            let last = dealt.len() + 1 >= shares.len();
             let fits = if last { u64::MAX } else { cost.rows_for(room) };
             let take = u32::try_from(fits).unwrap_or(u32::MAX).min(chunk.rows - from);
             if take == 0 {
@@ -104,10 +113,8 @@ pub fn deal(chunks: &[Chunk], memberships: &[Membership], way: Way, lanes: u32) 
             from += take;
         }
     }
-    if !lane.is_empty() {
-        dealt.push(lane);
-    }
-    dealt.retain(|lane| !lane.is_empty());
+    // A lane keeps its place, also where it has nothing to do: its place is its share.
+    dealt.push(lane);
     dealt
 }
 
@@ -132,7 +139,8 @@ mod tests {
             let errand = |n| [Errand::Joiner, Errand::Changed, Errand::Leaver][usize::from(n)];
             let chunks: Vec<_> = parts.iter().map(|(s, e, r)| chunk(*s, errand(*e), *r)).collect();
             let way = [Way::Bulk, Way::Single, Way::BulkThenList][usize::from(way)];
-            let dealt = deal(&chunks, &memberships(), way, lanes);
+            let shares = vec![3; lanes as usize];
+            let dealt = deal(&chunks, &memberships(), way, &shares);
             prop_assert!(dealt.len() <= lanes as usize);
             let mut rows: Vec<_> = dealt.iter().flatten().flat_map(|r| (r.from..r.to).map(|n| (r.chunk, n))).collect();
             rows.sort_unstable();
@@ -142,8 +150,7 @@ mod tests {
                 let c = &chunks[r.chunk];
                 cost(c.errand, &memberships()[c.segment], way).of(r.to - r.from)
             }).sum()).collect();
-            let total = requests(&chunks, &memberships(), way);
-            let fair = total / u64::from(lanes).min(total.div_ceil(LANE_REQUESTS).max(1)) + 1;
+            let fair = requests(&chunks, &memberships(), way) / u64::from(lanes) + 1;
             // A batch that was cut costs one more: at the end of each chunk, and between lanes.
             prop_assert!(spent.iter().all(|s| *s <= fair + 2 + chunks.len() as u64 + u64::from(lanes)), "{:?} of {}", spent, fair);
         }
@@ -152,14 +159,23 @@ mod tests {
     #[test]
     fn batches_are_not_cut_for_fairness() {
         let chunks: Vec<_> = (0..99).map(|_| chunk(1, Errand::Joiner, 1000)).collect();
-        let dealt = deal(&chunks, &memberships(), Way::Bulk, 4);
+        let dealt = deal(&chunks, &memberships(), Way::Bulk, &[5, 5, 5, 5]);
         let batches: Vec<u32> = dealt.iter().map(|l| l.iter().map(|r| (r.to - r.from).div_ceil(100)).sum()).collect();
         assert_eq!(batches, [248, 247, 248, 247]);
     }
 
     #[test]
+    fn lanes_are_dealt_as_much_as_their_share() {
+        let chunks: Vec<_> = (0..100).map(|_| chunk(1, Errand::Joiner, 1000)).collect();
+        let dealt = deal(&chunks, &memberships(), Way::Bulk, &[2, 1, 1, 1]);
+        let batches: Vec<u32> = dealt.iter().map(|l| l.iter().map(|r| (r.to - r.from).div_ceil(100)).sum()).collect();
+        assert_eq!(batches, [400, 200, 200, 200]);
+    }
+
+    #[test]
     fn a_few_rows_take_one_lane() {
-        assert_eq!(deal(&[chunk(1, Errand::Changed, 30)], &memberships(), Way::Bulk, 4).len(), 1);
-        assert!(deal(&[], &memberships(), Way::Bulk, 4).is_empty());
+        assert_eq!(lanes_for(&[chunk(1, Errand::Changed, 30)], &memberships(), Way::Bulk, 4), 1);
+        assert_eq!(lanes_for(&[chunk(0, Errand::Leaver, 500)], &memberships(), Way::Bulk, 4), 4);
+        assert_eq!(lanes_for(&[], &memberships(), Way::Bulk, 4), 1);
     }
 }

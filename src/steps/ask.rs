@@ -1,6 +1,7 @@
 //! Asks Autopilot a few things in order, at the connection's pace, and again where the answer was unclear.
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use crate::config::Connection;
@@ -25,17 +26,19 @@ pub struct Asker<'w, W: World> {
     pace: Pace,
     /// What was asked so far.
     pub sent: Sent,
+    /// When, in order.
+    pub times: Vec<Timestamp>,
 }
 
 impl<'w, W: World> Asker<'w, W> {
-    /// For this connection; errors name `stage`.
+    /// For this connection, not before `from`; errors name `stage`.
     ///
     /// # Errors
     /// Those of the secrets.
-    pub async fn new(world: &'w W, connection: &'w Connection, stage: &'static str) -> Result<Self> {
+    pub async fn new(world: &'w W, connection: &'w Connection, stage: &'static str, from: Timestamp) -> Result<Self> {
         let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
-        let pace = Pace::new(connection.requests_per_second, 1, 0, world.clock().now());
-        Ok(Self { world, connection, secrets, stage, pace, sent: Sent::default() })
+        let pace = Pace::alone(connection.requests_per_second, from);
+        Ok(Self { world, connection, secrets, stage, pace, sent: Sent::default(), times: Vec::new() })
     }
 
     fn clock(&self) -> &'w Clock {
@@ -132,6 +135,7 @@ impl<'w, W: World> Asker<'w, W> {
             let now = self.clock().now();
             let at = self.pace.next(now);
             if at <= now {
+                self.times.push(now);
                 return self.pace.take(now);
             }
             self.clock().sleep_until(at).await;

@@ -18,7 +18,7 @@ use super::{export_of, read_json, write_json};
 use crate::config::{Config, Connection, Export};
 use crate::delivery::call::{Answer, Call};
 use crate::delivery::lane::{Lane, Outcome, Span, Wants};
-use crate::delivery::pace::{Pace, after};
+use crate::delivery::pace::{Pace, after, history, interval, window};
 use crate::delivery::row::{self, Errand};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{self, Ledger, Results};
@@ -96,11 +96,13 @@ pub async fn deliver<W: World>(
     let calls_key = keys::calls(run_id, lane);
     let mut calls: Calls = read_json(store, &calls_key).await?.unwrap_or_default();
     let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
-    let mut work = Work::new(world, (export, connection), (&run, &opened), (lane, ranges), secrets, limit);
+    let pace = pace(&opened, connection, lane, calls.calls == 0, world.clock().now());
+    calls.calls += 1;
+    write_json(store, &calls_key, &calls).await?;
+    let mut work = Work::new(world, (export, connection), (&run, &opened), (lane, ranges), secrets, (limit, pace));
     let worked = work.go_on().await;
     work.save_all().await?;
     let done = worked?;
-    calls.calls += 1;
     calls.barren = if work.confirmed == 0 && !done { calls.barren + 1 } else { 0 };
     write_json(store, &calls_key, &calls).await?;
     if calls.barren >= 2 && !limit.stop.is_wanted() {
@@ -109,6 +111,20 @@ pub async fn deliver<W: World>(
             .to_do("what is pending is sent by the next run"));
     }
     Ok(told(done))
+}
+
+/// The lane's slots. Its first call goes on from open's requests; a later one keeps quiet for a window, as it does not
+/// know when the call before it sent last.
+fn pace(opened: &OpenRecord, connection: &Connection, lane: u32, first: bool, now: Timestamp) -> Pace {
+    let rate = connection.requests_per_second;
+    let lane = lane as usize;
+    let share = opened.shares.get(lane).copied().unwrap_or(1);
+    if !first {
+        return Pace::new(rate, share, &[], after(now, window(rate)));
+    }
+    // Lanes begin one after the other, not all at once.
+    let before: u32 = opened.shares.iter().take(lane).sum();
+    Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), after(now, interval(rate) * before))
 }
 
 type Flying<'w> = Pin<Box<dyn Future<Output = (u64, usize, Answer)> + Send + 'w>>;
@@ -142,11 +158,10 @@ impl<'w, W: World> Work<'w, W> {
         (run, opened): (&'w RunRecord, &'w OpenRecord),
         (number, ranges): (u32, &'w [Range]),
         secrets: Secrets,
-        limit: &'w Limit,
+        (limit, pace): (&'w Limit, Pace),
     ) -> Self {
         let now = world.clock().now();
         let patience = Duration::from_secs(connection.patience_seconds);
-        let lanes = u32::try_from(opened.lanes.len()).unwrap_or(1);
         let seed = u64::from(number) ^ u64::try_from(now.as_nanosecond()).unwrap_or_default();
         Self {
             world,
@@ -159,7 +174,7 @@ impl<'w, W: World> Work<'w, W> {
             secrets,
             limit,
             lane: Lane::new(opened.way, patience, now, seed),
-            pace: Pace::new(connection.requests_per_second, lanes, number, now),
+            pace,
             next_range: 0,
             ledgers: BTreeMap::new(),
             unsaved_since: None,

@@ -11,7 +11,7 @@ use crate::ledger::{self, Entry, Sent};
 use crate::ports::{Condition, Leases, Put, SecretSource, Store, World};
 use crate::report::rejects::Rejects;
 use crate::report::{Confirmed, Failed, Report, html};
-use crate::run::{Order, RunRecord, RunRequest, Stage, keys};
+use crate::run::{Order, RunRecord, RunRequest, Spoke, Stage, keys};
 use crate::state::{Digester, FORMAT, Header, Marked, Member, ProfileKey, Writer};
 use secrecy::ExposeSecret;
 
@@ -117,6 +117,13 @@ async fn close<W: World>(world: &W, connection: Option<&str>, request: &RunReque
     let unfinished = keys::unfinished(&request.export);
     if read_json::<String>(store, &unfinished).await?.as_deref() == Some(&request.run_id) {
         store.delete(&unfinished).await?;
+    }
+    if let Some(connection) = connection {
+        let key = keys::spoke(connection);
+        let last: Option<Spoke> = read_json(store, &key).await?;
+        if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
+            write_json(store, &key, &Spoke { ended_at: Some(world.clock().now()), ..last }).await?;
+        }
     }
     match connection {
         Some(connection) => world.leases().give_back(connection, &request.run_id).await,

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ask::Asker;
 use super::{canary, export_of, read_json, write_json};
-use crate::config::{Config, Export, FieldType, Membership, nearest};
+use crate::config::{Config, Connection, Export, FieldType, Membership, nearest};
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
 use crate::delivery::lane::Way;
+use crate::delivery::pace::{after, shares, window};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
-use crate::plan::deal::{Range, deal};
+use crate::plan::deal::{Range, deal, lanes_for};
 use crate::ports::{Event, Leases, World};
-use crate::run::{RunRecord, RunRequest, SegmentRecord, keys};
+use crate::run::{RunRecord, RunRequest, SegmentRecord, Spoke, keys};
 use crate::state::Marked;
 
 /// What open found out and decided: `open.json`.
@@ -27,6 +29,10 @@ pub struct OpenRecord {
     pub way: Way,
     /// The lanes and their ranges.
     pub lanes: Vec<Vec<Range>>,
+    /// The lanes' shares of the rate.
+    pub shares: Vec<u32>,
+    /// When open's last requests left, as many as a window holds.
+    pub last_sent: Vec<Timestamp>,
     /// What was asked.
     pub sent: Sent,
     /// What people should know.
@@ -127,7 +133,8 @@ pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) ->
     if !world.leases().renew(&connection.name, run_id).await? {
         return Err(lost_lease("open", &connection.name));
     }
-    let mut asker = Asker::new(world, connection, "open").await?;
+    let from = quiet_until(world, connection, run_id).await?;
+    let mut asker = Asker::new(world, connection, "open", from).await?;
     let resolved = Resolved::ask(&mut asker).await?;
     let mut warnings = fields_faults(export, &resolved.fields)?;
     for segment in &run.segments {
@@ -137,14 +144,33 @@ pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) ->
     warnings.extend(more);
     let way = canary::learn(world, &mut asker, &run, &resolved.account, &marked, &mut warnings).await?;
     let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
-    let lanes = deal(&run.chunks, &memberships, way, connection.lanes);
-    let record = OpenRecord { account: resolved.account, marked, way, lanes, sent: asker.sent, warnings };
+    let rate = connection.requests_per_second;
+    let shares = shares(rate, lanes_for(&run.chunks, &memberships, way, connection.lanes));
+    let lanes = deal(&run.chunks, &memberships, way, &shares);
+    let in_a_window: u32 = shares.iter().sum();
+    let last_sent = asker.times.split_off(asker.times.len().saturating_sub(in_a_window as usize));
+    let record =
+        OpenRecord { account: resolved.account, marked, way, lanes, shares, last_sent, sent: asker.sent, warnings };
     record.warnings.iter().for_each(|warning| world.watcher().saw(Event::Warns(warning)));
     let items: Vec<_> =
         (0..record.lanes.len()).map(|lane| serde_json::json!({ "run_id": run_id, "lane": lane })).collect();
     write_json(store, &keys::of_run(run_id, "lanes.json"), &items).await?;
     write_json(store, &keys::of_run(run_id, "open.json"), &record).await?;
     Ok(opened(&record))
+}
+
+/// When this run may speak first: a window after anybody else spoke through the connection. A run that ended says so;
+/// one that did not, this very step called again among them, may have spoken just now.
+async fn quiet_until<W: World>(world: &W, connection: &Connection, run_id: &str) -> Result<Timestamp> {
+    let key = keys::spoke(&connection.name);
+    let now = world.clock().now();
+    let since = match read_json::<Spoke>(world.store(), &key).await? {
+        None => Timestamp::MIN,
+        Some(Spoke { ended_at: Some(at), .. }) => at,
+        Some(Spoke { ended_at: None, .. }) => now,
+    };
+    write_json(world.store(), &key, &Spoke { run_id: run_id.into(), ended_at: None }).await?;
+    Ok(after(since, window(connection.requests_per_second)).max(now))
 }
 
 /// The error of a step that finds another run in its place.

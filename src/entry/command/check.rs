@@ -27,7 +27,7 @@ pub(super) async fn check<W: World>(world: &W, common: &Common, config: &Config)
     };
     for (name, connection) in &config.connections {
         let subject = format!("connection {name}");
-        let asked = match Asker::new(world, connection, "check").await {
+        let asked = match Asker::new(world, connection, "check", world.clock().now()).await {
             Ok(mut asker) => Resolved::ask(&mut asker).await,
             Err(error) => Err(error),
         };

@@ -1,5 +1,13 @@
 //! Everything that is tested from outside the library, in one binary.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod mortal;
 #[cfg(feature = "sandbox")]
 mod npm_client;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod promises;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod scene;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod stops;

@@ -128,6 +128,11 @@ async fn draw_segment<W: World>(
             })?;
             store_written(store, record, number, drawing.written(), keep).await?;
         }
+        // The last members come out with the end.
+        decoder.finish(|member| {
+            drawing.leaver(&member);
+            Ok(())
+        })?;
     }
     let (counts, written) = drawing.finish();
     store_written(store, record, number, written, keep).await?;

@@ -2,12 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[cfg(all(feature = "cli", feature = "sandbox"))]
+mod leaving;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
 mod mortal;
 #[cfg(feature = "sandbox")]
 mod npm_client;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod privacy;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod promises;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod scene;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod stops;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod ways;

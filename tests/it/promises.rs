@@ -150,8 +150,10 @@ async fn an_older_drop_that_comes_later_is_superseded() {
 async fn an_older_drop_that_a_person_names_is_applied() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set("/exports/newsletter/segments/0/drop", json!("folder"));
-    scene.write("segments/newsletter/2026/11/23/0600/a.csv", people(0, 5, 2).as_bytes());
-    scene.write("segments/newsletter/2026/11/22/0600/a.csv", people(0, 4, 1).as_bytes());
+    for (day, body) in [("23", people(0, 5, 2)), ("22", people(0, 4, 1))] {
+        scene.write(&format!("segments/newsletter/2026/11/{day}/0600/a.csv"), body.as_bytes());
+        scene.write(&format!("segments/newsletter/2026/11/{day}/0600/_SUCCESS"), b"");
+    }
     let on = |day: &str| format!("segments/newsletter/2026/11/{day}/0600/");
     scene.run(&scene.request(&on("23"), Trigger::Command)).await;
     let report = scene.run(&scene.request(&on("22"), Trigger::Command)).await;
@@ -200,4 +202,52 @@ async fn a_run_of_one_row_ends_well() {
     let scene = Scene::new(Options::default()).await;
     let report = scene.run(&scene.drop(csv(&[("Ann@Example.com", "Ann", 1)]))).await;
     assert_eq!((report.outcome, scene.members()), (Outcome::Succeeded, set(&["ann@example.com"])));
+}
+
+// Promise 9: "Guards come before the first request, and name their numbers."
+#[tokio::test]
+async fn guards_come_before_the_first_request_and_name_their_numbers() {
+    let mut scene = Scene::new(Options::default()).await;
+    scene.run(&scene.drop(people(0, 10, 1))).await;
+    let held = scene.held();
+    scene.sandbox.reset_counters();
+    let cases = [
+        ("max_profiles", json!({ "max_profiles": 11 }), people(0, 12, 1), "12 profiles; max_profiles allows 11"),
+        ("max_leavers_share", json!({ "max_leavers_share": 0.5 }), people(6, 20, 1), "6 of 10 members would leave"),
+        (
+            "max_reject_share",
+            json!({ "max_reject_share": 0.2 }),
+            people(0, 3, 1) + ",A,1\n",
+            "1 of 4 rows are rejected",
+        ),
+        ("allow_empty", json!({}), people(0, 0, 1), "the drop holds no profile"),
+    ];
+    for (guard, guards, drop, numbers) in cases {
+        scene.set_export("guards", guards);
+        let report = scene.run(&scene.drop(drop)).await;
+        let message = report.error.clone().unwrap().message;
+        assert_eq!((report.outcome, report.exit_code()), (Outcome::StoppedByGuard, 4), "{message}");
+        assert!(message.contains(numbers) && message.contains(&format!("--pass-guard {guard}")), "{message}");
+        assert_eq!(scene.sandbox.counters().requests, 0, "{guard}");
+    }
+    assert_eq!(scene.held(), held);
+    let request = RunRequest {
+        pass_guards: vec!["allow_empty".into(), "max_leavers_share".into()],
+        ..scene.drop("EMail,FirstName,Value\n")
+    };
+    let report = scene.run(&request).await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    assert_eq!(report.guards_passed_over, ["allow_empty"]);
+    assert_eq!((scene.members().len(), scene.emails().len()), (0, 10));
+}
+
+// Promise 9: "(`max_reject_share` also watches Autopilot's refusals as they come.)"
+#[tokio::test]
+async fn refusals_beyond_the_share_stop_the_run() {
+    let mut scene = Scene::new(Options { faults: faults("refuse-rows:person"), ..Options::default() }).await;
+    scene.set_export("guards", json!({ "max_reject_share": 0.1 }));
+    let report = scene.run(&scene.drop(people(0, 60, 1))).await;
+    assert_eq!((report.outcome, report.rows.rejected), (Outcome::StoppedByGuard, 7), "{report:?}");
+    assert!(report.error.unwrap().message.contains("7 of 60 rows are rejected, 7 of them by Autopilot"));
+    assert!(scene.emails().is_empty());
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::sandbox::{BulkLists, Options};
+use autopilot_export::sandbox::{BulkLists, Fault, Options};
 use futures_util::stream::{StreamExt, iter};
 use serde_json::{Value, json};
 
@@ -143,18 +143,22 @@ async fn a_run_that_is_stopped_over_and_over_ends_the_same() {
 // Another drop than the one that was stopped: what the dead run had confirmed is merged first.
 #[tokio::test]
 async fn what_a_dead_run_had_confirmed_is_kept_when_another_drop_comes() {
-    let scene = Scene::new(Options::default()).await;
-    let first = scene.drop(people(0, 40, 1));
-    let calls = Kill::new(24, true);
-    let world = scene.world(Arc::clone(&calls), Kill::never());
-    tokio::select! {
-        () = calls.reached() => {}
-        done = scene.run_in(&world, &first) => panic!("{done:?}"),
-    }
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set_membership(json!({ "field": "Reader" }));
+    scene.set_connection("lanes", json!(1));
+    // Three requests to open, two batches that are confirmed, and then silence.
+    scene.sandbox.set_faults(Fault::parse_list("stall@6,stall@7,stall@8").unwrap());
+    let first = scene.drop(people(0, 450, 1));
+    let world = scene.immortal();
+    assert!(tokio::time::timeout(Duration::from_millis(700), scene.run_in(&world, &first)).await.is_err());
     drop(world);
-    let report = scene.run(&scene.drop(people(5, 45, 1))).await;
-    assert_eq!((report.outcome, scene.members().len(), scene.state().len()), (Outcome::Succeeded, 40, 40));
+    scene.sandbox.clear_faults();
+    let report = scene.run(&scene.drop(people(5, 460, 1))).await;
+    assert_eq!((report.outcome, scene.state().len()), (Outcome::Succeeded, 455), "{report:?}");
+    assert_eq!((report.rows.unchanged, report.members.leavers), (195, 5), "{report:?}");
+    let members = scene.held().values().filter(|(_, custom, _)| custom["Reader"] == true).count();
+    assert_eq!(members, 455);
     let dead = std::fs::read(scene.root().join(format!("runs/newsletter/{}/report.json", first.run_id))).unwrap();
     let dead: Report = serde_json::from_slice(&dead).unwrap();
-    assert!(dead.rows.add_up() && dead.outcome == Outcome::Failed, "{dead:?}");
+    assert!(dead.rows.add_up() && (dead.rows.delivered, dead.outcome) == (200, Outcome::Failed), "{dead:?}");
 }

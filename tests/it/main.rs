@@ -2,7 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[cfg(all(feature = "cli", feature = "sandbox"))]
+mod bad_input;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod command;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
 mod leaving;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod model;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod mortal;
 #[cfg(feature = "sandbox")]

@@ -8,10 +8,11 @@ use tokio::process::Command;
 use crate::scene::{API_KEY, Scene};
 
 /// What must be found nowhere: names, emails, values, the key.
-const PERSONAL: [&str; 7] = ["ann.berg", "Annbritt", "bob.refused", "no-address-at-all", "broken.row", "4711", API_KEY];
+const PERSONAL: [&str; 7] =
+    ["ann.berg", "Annbritt", "bob.refused", "no-address-at-all", "broken.row", "4711235813", API_KEY];
 
-const DROP: &str = "EMail,FirstName,Value\nann.berg@example.com,Annbritt,4711\nbob.refused@example.com,Annbritt,1\n\
-                    no-address-at-all,Annbritt,4711\nbroken.row@example.com\nann.berg2@example.com,Annbritt,x4711\n";
+const DROP: &str = "EMail,FirstName,Value\nann.berg@example.com,Annbritt,4711235813\nbob.refused@example.com,Annbritt,1\n\
+                    no-address-at-all,Annbritt,4711235813\nbroken.row@example.com\nann.berg2@example.com,Annbritt,x4711235813\n";
 
 fn tells_nothing(place: &str, text: &[u8]) {
     let text = String::from_utf8_lossy(text);

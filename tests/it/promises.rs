@@ -216,7 +216,7 @@ async fn guards_come_before_the_first_request_and_name_their_numbers() {
         ("max_leavers_share", json!({ "max_leavers_share": 0.5 }), people(6, 20, 1), "6 of 10 members would leave"),
         (
             "max_reject_share",
-            json!({ "max_reject_share": 0.2 }),
+            json!({ "max_reject_share": 0.2, "max_leavers_share": 1 }),
             people(0, 3, 1) + ",A,1\n",
             "1 of 4 rows are rejected",
         ),
@@ -245,6 +245,7 @@ async fn guards_come_before_the_first_request_and_name_their_numbers() {
 #[tokio::test]
 async fn refusals_beyond_the_share_stop_the_run() {
     let mut scene = Scene::new(Options { faults: faults("refuse-rows:person"), ..Options::default() }).await;
+    scene.set_connection("lanes", json!(1));
     scene.set_export("guards", json!({ "max_reject_share": 0.1 }));
     let report = scene.run(&scene.drop(people(0, 60, 1))).await;
     assert_eq!((report.outcome, report.rows.rejected), (Outcome::StoppedByGuard, 7), "{report:?}");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::sandbox::{BulkLists, Fault, Options};
+use autopilot_export::steps::{self, Limit};
 use futures_util::stream::{StreamExt, iter};
 use serde_json::{Value, json};
 
@@ -161,4 +162,20 @@ async fn what_a_dead_run_had_confirmed_is_kept_when_another_drop_comes() {
     let dead = std::fs::read(scene.root().join(format!("runs/newsletter/{}/report.json", first.run_id))).unwrap();
     let dead: Report = serde_json::from_slice(&dead).unwrap();
     assert!(dead.rows.add_up() && (dead.rows.delivered, dead.outcome) == (200, Outcome::Failed), "{dead:?}");
+}
+
+// A checkpoint under way when a lane ends must not land after the lane's last one.
+#[tokio::test]
+async fn a_slow_checkpoint_does_not_undo_the_last_one() {
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set_membership(json!({ "field": "Reader" }));
+    scene.set_connection("lanes", json!(1));
+    let world = scene.world(Kill::never(), Kill::never_but_slow());
+    let (config, request) = (&scene.config, scene.drop(people(0, 150, 1)));
+    steps::prepare(&world, config, &request).await.unwrap();
+    steps::open(&world, config, &request).await.unwrap();
+    assert!(steps::deliver(&world, config, &request, 0, &Limit::default()).await.unwrap().done);
+    tokio::time::sleep(Duration::from_millis(120)).await;
+    let report = steps::finish(&world, config, &request, None).await.unwrap();
+    assert_eq!((report.rows.delivered, report.rows.pending), (150, 0), "{report:?}");
 }

@@ -1,5 +1,25 @@
 //! Everything that is tested from outside the library, in one binary.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod bad_input;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod command;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod leaving;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod model;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod mortal;
 #[cfg(feature = "sandbox")]
 mod npm_client;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod privacy;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod promises;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod scene;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod stops;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod ways;

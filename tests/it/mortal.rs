@@ -86,7 +86,7 @@ impl<S: Store + Clone + 'static> Store for Mortal<S> {
             return self.1.pass(self.0.put(key, body, condition)).await;
         }
         let wait =
-            Duration::from_millis(if self.1.calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 80 } else { 0 });
+            Duration::from_millis(if self.1.calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 200 } else { 0 });
         let (store, key) = (self.0.clone(), key.to_owned());
         let writing = tokio::spawn(async move {
             tokio::time::sleep(wait).await;

@@ -170,12 +170,13 @@ async fn a_slow_checkpoint_does_not_undo_the_last_one() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_membership(json!({ "field": "Reader" }));
     scene.set_connection("lanes", json!(1));
+    scene.set_connection("requests_per_second", json!(20));
     let world = scene.world(Kill::never(), Kill::never_but_slow());
     let (config, request) = (&scene.config, scene.drop(people(0, 150, 1)));
     steps::prepare(&world, config, &request).await.unwrap();
     steps::open(&world, config, &request).await.unwrap();
     assert!(steps::deliver(&world, config, &request, 0, &Limit::default()).await.unwrap().done);
-    tokio::time::sleep(Duration::from_millis(120)).await;
+    tokio::time::sleep(Duration::from_millis(250)).await;
     let report = steps::finish(&world, config, &request, None).await.unwrap();
     assert_eq!((report.rows.delivered, report.rows.pending), (150, 0), "{report:?}");
 }

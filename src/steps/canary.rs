@@ -77,7 +77,7 @@ async fn play<W: World>(asker: &mut Asker<'_, W>, list: &str, rows: Vec<Row>) ->
             && let Some(row) = candidates.new.pop()
         {
             send(asker, Way::BulkThenList, list, &[&row]).await?;
-            candidates.existing.push(row);
+            candidates.existing.extend(exists(asker, &row).await?.then_some(row));
         }
         let (new, existing) = (candidates.new.pop(), candidates.existing.pop());
         let sent: Vec<&Row> = new.iter().chain(&existing).collect();
@@ -92,9 +92,9 @@ async fn play<W: World>(asker: &mut Asker<'_, W>, list: &str, rows: Vec<Row>) ->
         if arrived == sent.len() {
             return Ok(Some(way));
         }
-        // Whoever did not arrive exists now, and can be tried the next way.
+        // Whoever did not arrive can be tried the next way, unless the row itself was lost.
         for row in new.into_iter().chain(existing) {
-            if !is_member(asker, list, &row).await? {
+            if !is_member(asker, list, &row).await? && exists(asker, &row).await? {
                 candidates.existing.push(row);
             }
         }
@@ -116,6 +116,10 @@ async fn look<W: World>(asker: &mut Asker<'_, W>, list: &str, rows: Vec<Row>) ->
         }
     }
     Ok(found)
+}
+
+async fn exists<W: World>(asker: &mut Asker<'_, W>, row: &Row) -> Result<bool> {
+    Ok(matches!(asker.ask(Call::Contact { contact: row.email.clone() }).await?, Answer::Done(_)))
 }
 
 async fn is_member<W: World>(asker: &mut Asker<'_, W>, list: &str, row: &Row) -> Result<bool> {

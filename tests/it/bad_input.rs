@@ -21,7 +21,7 @@ const CASES: [(&str, u8, Wrong); 17] = [
         scene.drop(people(0, 4, 1))
     }),
     ("truncated gzip", 4, |scene| scene.drop(include_bytes!("../data/segments/gzip-truncated.csv.gz"))),
-    ("binary file", 4, |scene| scene.drop((0..20_000_u32).map(|n| (n * n >> 3) as u8).collect::<Vec<u8>>())),
+    ("binary file", 4, |scene| scene.drop((0..20_000_u32).map(|n| ((n * n) >> 3) as u8).collect::<Vec<u8>>())),
     ("a picture", 4, |scene| {
         scene.drop(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89")
     }),

@@ -144,5 +144,5 @@ fn check(report: &Report, rows: &[Row], place: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn random_drops_and_faults_end_as_the_model_says() {
-    iter(1..=400_u64).for_each_concurrent(40, story).await;
+    iter(1..=30_u64).for_each_concurrent(10, story).await;
 }

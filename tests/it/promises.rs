@@ -9,7 +9,7 @@ use autopilot_export::sandbox::{Fault, Options};
 use autopilot_export::steps::{self, Failure, Limit};
 use serde_json::json;
 
-use crate::scene::{Scene, csv, people, set};
+use crate::scene::{Scene, people};
 
 fn counts(report: &Report) -> [u64; 6] {
     let rows = &report.rows;
@@ -195,13 +195,6 @@ async fn an_opt_out_stays_whatever_the_column_says() {
     scene.set_export("match", json!({ "email": "EMail", "first_name": "Name" }));
     scene.run(&scene.drop("EMail,Name,Out\ncy@example.com,Cy,true\n")).await;
     assert!(!scene.sandbox.contents().by_email("cy@example.com").unwrap().unsubscribed, "it was not mapped");
-}
-
-#[tokio::test]
-async fn a_run_of_one_row_ends_well() {
-    let scene = Scene::new(Options::default()).await;
-    let report = scene.run(&scene.drop(csv(&[("Ann@Example.com", "Ann", 1)]))).await;
-    assert_eq!((report.outcome, scene.members()), (Outcome::Succeeded, set(&["ann@example.com"])));
 }
 
 // Promise 9: "Guards come before the first request, and name their numbers."

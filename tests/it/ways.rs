@@ -44,6 +44,21 @@ async fn joiners_are_put_on_the_list_one_by_one_where_no_upsert_honours_it() {
     assert_eq!(canary(BulkLists::Never, BulkLists::Never).await.0, Some(Way::BulkThenList));
 }
 
+// Promise 3, for the canary: a row that was lost on its way must not pass for a contact that exists.
+#[tokio::test]
+async fn a_canary_that_loses_a_row_does_not_learn_what_is_not_so() {
+    for nth in 10..24 {
+        let scene = Scene::new(account(BulkLists::CreateOnly, BulkLists::CreateOnly)).await;
+        scene.sandbox.set_faults(vec![format!("drop-rows@{nth}").parse().unwrap()]);
+        for to in [20, 2, 20] {
+            scene.run(&scene.drop(people(0, to, 1))).await;
+            scene.sandbox.clear_faults();
+        }
+        scene.run(&scene.drop(people(0, 20, 1))).await;
+        assert_eq!(scene.members().len(), 20, "a row was lost with request {nth}");
+    }
+}
+
 #[tokio::test]
 async fn few_joiners_are_put_on_the_list_without_a_canary() {
     let scene = Scene::new(account(BulkLists::Always, BulkLists::Always)).await;

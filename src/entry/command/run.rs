@@ -20,7 +20,7 @@ use crate::steps::{Stop, export_of, plan as draw_plan, resume, run as run_steps}
 /// Requests of `open`: account, lists, custom fields.
 const OPEN_REQUESTS: u64 = 3;
 /// What the canary and a new list may take on top.
-const CANARY_REQUESTS: u64 = 20;
+const CANARY_REQUESTS: u64 = 24;
 
 /// The request that the command line makes.
 fn request<W: World>(world: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {

@@ -116,13 +116,16 @@ struct Line<'a> {
     r: Option<Box<RawValue>>,
 }
 
-/// Reads results.
+/// Reads results. An empty object, left by a power failure, holds none.
 ///
 /// # Errors
 /// Kind `bug`, where the object is not what this program writes.
 pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
     let wrong = || Error::new(Kind::Bug, "finish", subject, "are no results");
     let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
+    if text.is_empty() {
+        return Ok(Results::default());
+    }
     let (head, lines) = text.split_once('\n').ok_or_else(wrong)?;
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;
     let mut entries = Vec::new();

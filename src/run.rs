@@ -273,9 +273,9 @@ pub mod keys {
         format!("state/connections/{connection}.spoke.json")
     }
 
-    /// Names of a run's objects that hold personal data and go away with its end.
-    pub fn is_passing(name: &str) -> bool {
-        name.starts_with("chunks/") || name.starts_with("rejects/") || name.starts_with("results/")
+    /// Whether an object goes away with the end of its run: contacts to send, rejects found so far, results.
+    pub fn is_passing(key: &str) -> bool {
+        key.starts_with("runs/") && ["/chunks/", "/rejects/", "/results/"].iter().any(|folder| key.contains(folder))
     }
 
     #[cfg(test)]

@@ -141,32 +141,38 @@ pub struct Member {
 
 /// Ids as Autopilot makes them: `person_` and a UUID, which is kept as its 16 bytes.
 const PERSON: &str = "person_";
+/// Before an id's bytes: a UUID in lower case, a UUID in upper case, else the id's length.
+const LOWER: u8 = 0;
+const UPPER: u8 = u8::MAX;
 
 fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
     out.write_all(&member.key)?;
     out.write_all(&member.digest)?;
     match packed(&member.contact_id) {
-        Some(uuid) => {
-            out.write_all(&[0])?;
+        Some((case, uuid)) => {
+            out.write_all(&[case])?;
             out.write_all(&uuid)
         }
         None => {
-            let id: Vec<u8> = member.contact_id.bytes().take(255).collect();
-            out.write_all(&[u8::try_from(id.len()).unwrap_or(u8::MAX)])?;
+            let id: Vec<u8> = member.contact_id.bytes().take(usize::from(UPPER - 1)).collect();
+            out.write_all(&[u8::try_from(id.len()).unwrap_or(UPPER - 1)])?;
             out.write_all(&id)
         }
     }
 }
 
-/// The UUID of an id, where writing it back gives the very same id.
-fn packed(id: &str) -> Option<[u8; 16]> {
+/// The UUID of an id and its case, where writing it back gives the very same id.
+fn packed(id: &str) -> Option<(u8, [u8; 16])> {
     let digits: String = id.strip_prefix(PERSON)?.chars().filter(|c| *c != '-').collect();
     let uuid = unhex(&digits)?;
-    (unpacked(&uuid) == id).then_some(uuid)
+    [LOWER, UPPER].into_iter().find(|case| unpacked(*case, &uuid) == id).map(|case| (case, uuid))
 }
 
-fn unpacked(uuid: &[u8; 16]) -> String {
-    let digits = hex(uuid);
+fn unpacked(case: u8, uuid: &[u8; 16]) -> String {
+    let mut digits = hex(uuid);
+    if case == UPPER {
+        digits.make_ascii_uppercase();
+    }
     let mut id = String::from(PERSON);
     for (at, digit) in digits.chars().enumerate() {
         if matches!(at, 8 | 12 | 16 | 20) {
@@ -309,8 +315,8 @@ fn read_member(bytes: &[u8]) -> std::result::Result<Rest<'_>, ()> {
         return Ok(None);
     };
     let (contact_id, rest) = match length {
-        0 => match rest.split_first_chunk::<16>() {
-            Some((uuid, rest)) => (unpacked(uuid), rest),
+        case @ (&LOWER | &UPPER) => match rest.split_first_chunk::<16>() {
+            Some((uuid, rest)) => (unpacked(*case, uuid), rest),
             None => return Ok(None),
         },
         length => match rest.split_at_checked(usize::from(*length)) {

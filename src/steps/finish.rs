@@ -110,7 +110,7 @@ async fn close<W: World>(world: &W, connection: Option<&str>, request: &RunReque
     let store = world.store();
     let folder = keys::run(&request.run_id);
     for meta in store.list(&folder).await? {
-        if meta.key.strip_prefix(&folder).is_some_and(keys::is_passing) {
+        if keys::is_passing(&meta.key) {
             store.delete(&meta.key).await?;
         }
     }

@@ -104,6 +104,9 @@ pub struct SegmentRecord {
     pub time: Option<Timestamp>,
     /// The key of the `model.json` that describes it.
     pub model: Option<String>,
+    /// Parts that `model.json` names and the folder lacks.
+    #[serde(default)]
+    pub missing_parts: u64,
     /// Of what the state was before the run.
     #[serde(default)]
     pub state: Option<Header>,

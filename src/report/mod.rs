@@ -178,6 +178,10 @@ impl Report {
         rejects.extend(counts.rejects.clone());
         rejects.insert(RejectCode::Refused, confirmed.refused);
         let mut warnings = confirmed.warnings;
+        for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
+            let (name, missing) = (&segment.name, segment.missing_parts);
+            warnings.push(format!("{name}: the folder lacks {missing} parts that model.json names; nobody leaves"));
+        }
         if counts.leavers_withheld > 0 {
             warnings.push(format!("{} leavers are withheld", counts.leavers_withheld));
         }

@@ -117,7 +117,8 @@ async fn draw_segment<W: World>(
             source.columns = drawing.columns().to_vec();
         }
     }
-    drawing.rows_done(record.request.full || record.request.keep_leavers);
+    let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
+    drawing.rows_done(record.request.full || record.request.keep_leavers || not_whole);
     if let Some(meta) = members.filter(|_| drawing.counts().leavers > 0) {
         let mut reader = store.open(&meta).await?;
         let mut decoder = state::Decoder::new(&meta.key);

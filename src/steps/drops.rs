@@ -6,7 +6,7 @@ use crate::config::{Export, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Meta, Store, World};
 use crate::run::{Asked, Order, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
-use crate::segment::drops::{drops, settled};
+use crate::segment::drops::{drops, missing_parts, settled};
 use crate::segment::{Drop, DropKind, Model, Settling};
 
 /// What the run is to read.
@@ -37,9 +37,12 @@ pub(super) async fn choose<W: World>(world: &W, export: &Export, request: &RunRe
             (None, false) => None,
         };
         if let Some((drop, all, is_folder)) = found {
-            if is_folder && let Some(wait) = unsettled(world, segment, &drop, &all).await? {
+            let model = model(world.store(), drop.model.as_deref()).await?;
+            if is_folder && let Some(wait) = unsettled(world, segment, &drop, &all, model.as_ref()) {
                 return Ok(wait);
             }
+            let missing = model.as_ref().and_then(|model| missing_parts(&drop, model));
+            record.missing_parts = missing.map_or(0, |missing| missing.len() as u64);
             let by_name = asked.is_some() && request.trigger == Trigger::Command;
             record.time = (!by_name).then_some(drop.time);
             let order: Option<Order> =
@@ -76,9 +79,12 @@ fn source(part: Meta, segment: usize) -> SourceRecord {
 type Found = (Drop, Vec<Meta>, bool);
 
 async fn newest<W: World>(world: &W, segment: &Segment) -> Result<Option<Found>> {
-    let all = world.store().list(&segment.prefix).await?;
+    let mut all = world.store().list(&segment.prefix).await?;
     let is_folder = segment.drop == DropKind::Folder;
-    Ok(drops(&segment.prefix, &all, segment.drop).pop().map(|drop| (drop, all, is_folder)))
+    if is_folder {
+        look_above(world.store(), segment.prefix.trim_end_matches('/'), &mut all).await?;
+    }
+    Ok(drops("", &all, segment.drop).pop().map(|drop| (drop, all, is_folder)))
 }
 
 /// The drop that was asked for: an object, or a folder of them.
@@ -105,27 +111,38 @@ async fn named<W: World>(world: &W, segment: &Segment, asked: &Asked) -> Result<
     };
     let prefix = format!("{folder}/");
     let mut all = world.store().list(&prefix).await?;
-    // Customer Insights leaves model.json at the destination, above the folder of the parts.
-    let mut above = folder;
-    while !all.iter().any(|meta| meta.key.ends_with("/model.json")) {
-        let Some((parent, _)) = above.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) else { break };
-        above = parent;
-        all.extend(world.store().head(&format!("{parent}/model.json")).await?);
-        if folder.matches('/').count() > above.matches('/').count() + 6 {
-            break;
-        }
-    }
+    look_above(world.store(), folder, &mut all).await?;
     let drop = drops("", &all, DropKind::Folder).pop().ok_or_else(missing)?;
     Ok((drop, all, !key.starts_with("file:")))
 }
 
-async fn unsettled<W: World>(world: &W, segment: &Segment, drop: &Drop, all: &[Meta]) -> Result<Option<Chosen>> {
-    let model = model(world.store(), drop.model.as_deref()).await?;
+fn unsettled<W: World>(
+    world: &W,
+    segment: &Segment,
+    drop: &Drop,
+    all: &[Meta],
+    model: Option<&Model>,
+) -> Option<Chosen> {
     let settle = Duration::from_secs(segment.settle_seconds);
-    Ok(match settled(drop, all, model.as_ref(), settle, world.clock().now()) {
+    match settled(drop, all, model, settle, world.clock().now()) {
         Settling::Complete => None,
         Settling::Settling { seconds, why } => Some(Chosen::Wait(seconds.max(1), why)),
-    })
+    }
+}
+
+/// Adds the `model.json` above a folder: Customer Insights leaves it at the destination, up to six folders (table, year,
+/// month, day, time) above the parts.
+async fn look_above(store: &impl Store, folder: &str, all: &mut Vec<Meta>) -> Result<()> {
+    let mut above = folder;
+    for _ in 0..6 {
+        if all.iter().any(|meta| meta.key.ends_with("/model.json")) {
+            break;
+        }
+        let Some((parent, _)) = above.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) else { break };
+        above = parent;
+        all.extend(store.head(&format!("{parent}/model.json")).await?);
+    }
+    Ok(())
 }
 
 /// The `model.json` that describes a drop.

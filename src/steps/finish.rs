@@ -286,9 +286,20 @@ impl<'c> Merging<'c> {
 async fn write_order(store: &impl Store, run: &RunRecord, number: usize, members: u64) -> Result<()> {
     let Some(segment) = run.segments.get(number) else { return Ok(()) };
     let Some(drop) = &segment.drop else { return Ok(()) };
-    let time = segment.time.unwrap_or(run.started_at);
-    let order = Order { time, drop: drop.clone(), version: segment.version.clone(), members };
-    write_json(store, &keys::order(&run.request.export, &segment.name), &order).await?;
+    let key = keys::order(&run.request.export, &segment.name);
+    let mut order = Order {
+        time: segment.time.unwrap_or(run.started_at),
+        drop: drop.clone(),
+        version: segment.version.clone(),
+        members,
+    };
+    // What is not the whole segment makes no later drop an older one.
+    if run.request.keep_leavers {
+        let before: Option<Order> = read_json(store, &key).await?;
+        let time = before.as_ref().map_or(jiff::Timestamp::UNIX_EPOCH, |before| before.time);
+        order = Order { time, members, ..before.unwrap_or(order) };
+    }
+    write_json(store, &key, &order).await?;
     Ok(())
 }
 

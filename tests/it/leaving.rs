@@ -2,7 +2,7 @@
 //! nobody: its leavers are withheld, and the report says so."
 
 use autopilot_export::report::Outcome;
-use autopilot_export::run::RunRequest;
+use autopilot_export::run::{RunRequest, Trigger};
 use autopilot_export::sandbox::Options;
 use serde_json::json;
 
@@ -93,4 +93,27 @@ async fn leavers_of_a_field_get_false_and_come_back_with_true() {
     scene.run(&scene.drop(people(0, 6, 1))).await;
     assert_eq!((readers(&scene), scene.emails().len()), (6, 6));
     assert!(scene.sandbox.contents().members(LIST).is_empty());
+}
+
+#[tokio::test]
+async fn a_folder_that_lacks_parts_of_its_model_removes_nobody_and_says_so() {
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set("/exports/newsletter/segments/0/drop", json!("folder"));
+    scene.run(&scene.drop(people(0, 6, 1))).await;
+    let root = "segments/newsletter/CustomerInsights_7c9e/Export";
+    let part = |n: u32| {
+        json!({ "name": format!("Gold_{n}"), "fileFormatSettings": { "columnHeaders": true },
+                "location": format!("https://x.example/c/CustomerInsights_7c9e/Export/Gold/2026/11/23/0600/Gold_{n}.csv") })
+    };
+    let attributes: Vec<_> =
+        people(0, 1, 1).lines().next().unwrap().split(',').map(|name| json!({ "name": name })).collect();
+    let model = json!({ "entities": [{ "$type": "LocalEntity", "name": "Gold", "attributes": attributes,
+                                       "partitions": [part(1), part(2)] }] });
+    scene.write(&format!("{root}/model.json"), model.to_string().as_bytes());
+    scene.write(&format!("{root}/Gold/2026/11/23/0600/Gold_1.csv"), people(0, 3, 1).as_bytes());
+    scene.write(&format!("{root}/Gold/2026/11/23/0600/_SUCCESS"), b"");
+    let report = scene.run(&scene.request(&format!("{root}/Gold/2026/11/23/0600/Gold_1.csv"), Trigger::Command)).await;
+    assert_eq!((report.members.leavers, report.members.leavers_withheld), (0, 3), "{report:?}");
+    assert!(report.warnings.iter().any(|warning| warning.contains("lacks 1 parts")), "{report:?}");
+    assert_eq!(scene.members().len(), 6);
 }

@@ -75,25 +75,35 @@ pub fn half(digest: &[u8; 32]) -> [u8; 16] {
 
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
     }
     text
 }
 
 /// The bytes behind exactly `2 N` hexadecimal digits.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * N {
+    if text.len() != 2 * N {
         return None;
     }
+    digits(text.as_bytes())
+}
+
+/// The first `2 N` hexadecimal digits as bytes; dashes are passed over.
+fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let mut nibbles = text.iter().filter(|byte| **byte != b'-').map(|byte| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    });
     let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let text = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(text, 16).ok()?;
+    for byte in &mut bytes {
+        *byte = nibbles.next()?? << 4 | nibbles.next()??;
     }
     Some(bytes)
 }
@@ -163,9 +173,17 @@ fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
 
 /// The UUID of an id and its case, where writing it back gives the very same id.
 fn packed(id: &str) -> Option<(u8, [u8; 16])> {
-    let digits: String = id.strip_prefix(PERSON)?.chars().filter(|c| *c != '-').collect();
-    let uuid = unhex(&digits)?;
-    [LOWER, UPPER].into_iter().find(|case| unpacked(*case, &uuid) == id).map(|case| (case, uuid))
+    let text = id.strip_prefix(PERSON)?.as_bytes();
+    let dashes = text.iter().enumerate().all(|(at, byte)| (*byte == b'-') == matches!(at, 8 | 13 | 18 | 23));
+    if text.len() != 36 || !dashes {
+        return None;
+    }
+    let uuid = digits(text)?;
+    match (text.iter().any(u8::is_ascii_lowercase), text.iter().any(u8::is_ascii_uppercase)) {
+        (_, false) => Some((LOWER, uuid)),
+        (false, true) => Some((UPPER, uuid)),
+        (true, true) => None,
+    }
 }
 
 fn unpacked(case: u8, uuid: &[u8; 16]) -> String {

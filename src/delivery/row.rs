@@ -66,7 +66,9 @@ struct Line<'a> {
 
 /// Text as JSON.
 pub fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut json = String::with_capacity(text.len() + 2);
+    crate::contact::value::string(text, &mut json);
+    json
 }
 
 /// Adds a joiner or changed row to a chunk.

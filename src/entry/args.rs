@@ -33,10 +33,11 @@ pub struct Common {
     /// The configuration.
     #[arg(long, global = true, default_value = "exports.json", value_name = "FILE")]
     pub config: PathBuf,
-    /// Where state, runs and reports are kept: a folder.
-    #[arg(long, global = true, default_value = ".autopilot-export", value_name = "DIR")]
+    /// Where state, runs and reports are kept: a folder, or a bucket as s3://BUCKET.
+    #[arg(long, global = true, default_value = ".autopilot-export", value_name = "DIR|s3://BUCKET")]
     pub store: String,
-    /// A file that holds Autopilot's API key; else the environment's AUTOPILOT_API_KEY.
+    /// A file that holds Autopilot's API key; else the environment's AUTOPILOT_API_KEY. With a bucket the key comes from
+    /// Secrets Manager.
     #[arg(long, global = true, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
     /// Standard output is JSON alone.
@@ -99,11 +100,46 @@ pub enum Command {
         /// The run's id.
         run: String,
     },
+    /// Ask for a connection's API key, verify it, and store it in Secrets Manager.
+    Connect {
+        /// The connection, as named in the configuration.
+        connection: String,
+    },
+    /// Start a run on AWS.
+    Start(StartArgs),
+    /// Stop a run on AWS; what was confirmed stays confirmed.
+    Stop {
+        /// The run's id.
+        run: String,
+        /// The workflow's ARN.
+        #[arg(long, env = "AUTOPILOT_EXPORT_WORKFLOW_ARN", value_name = "ARN")]
+        workflow: String,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
     /// A faithful local Autopilot, with faults on request. Its contents are shown at its address.
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxArgs),
+}
+
+/// What to start on AWS, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StartArgs {
+    /// The export, as named in the configuration.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub export: Option<String>,
+    /// Every export that is enabled.
+    #[arg(long)]
+    pub all: bool,
+    /// Send every row as if there were no state; removes nobody.
+    #[arg(long)]
+    pub full: bool,
+    /// Pass over a guard for this run.
+    #[arg(long = "pass-guard", value_name = "NAME")]
+    pub pass_guards: Vec<String>,
+    /// The workflow's ARN.
+    #[arg(long, env = "AUTOPILOT_EXPORT_WORKFLOW_ARN", value_name = "ARN")]
+    pub workflow: String,
 }
 
 /// How the sandbox behaves.

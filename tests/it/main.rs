@@ -3,3 +3,4 @@
 
 #[cfg(feature = "sandbox")]
 mod npm_client;
+mod stores;

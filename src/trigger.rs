@@ -71,7 +71,6 @@ pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> 
     Ok(triggered)
 }
 
-
 fn request(export: &str, trigger: Trigger, run_id: String) -> RunRequest {
     RunRequest {
         run_id,
@@ -130,9 +129,7 @@ fn drop_asked(key: &str, segment: &Segment) -> Option<String> {
 
 /// The longest export name that a rule's name is or ends in, after a `-`.
 fn export_of_rule<'c>(config: &'c Config, rule: &str) -> Option<&'c str> {
-    let named = |name: &&str| {
-        rule.strip_suffix(*name).is_some_and(|before| before.is_empty() || before.ends_with('-'))
-    };
+    let named = |name: &&str| rule.strip_suffix(*name).is_some_and(|before| before.is_empty() || before.ends_with('-'));
     config.exports.keys().map(String::as_str).filter(named).max_by_key(|name| name.len())
 }
 

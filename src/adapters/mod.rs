@@ -1,7 +1,7 @@
 //! Where the outside world is let in. Adapters decide nothing.
 
-#[cfg(feature = "aws")]
-pub mod aws;
 #[cfg(feature = "http")]
 pub mod autopilot;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod local;

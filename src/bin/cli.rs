@@ -55,9 +55,7 @@ async fn carry_out(args: Args, stop: &Stop) -> Code {
             let executions = StateMachine::new(&sdk_config().await, &args.workflow);
             command::start(&executions, &common, &args, &config).await
         }
-        Command::Stop { run, workflow } => {
-            command::stop(&StateMachine::new(&sdk_config().await, workflow), &run).await
-        }
+        Command::Stop { run, workflow } => command::stop(&StateMachine::new(&sdk_config().await, workflow), &run).await,
         command => match common.store.strip_prefix("s3://") {
             Some(bucket) => in_bucket(bucket.trim_end_matches('/'), &common, command, &config, stop).await,
             None => in_folder(&common, command, &config, stop).await,

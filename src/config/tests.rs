@@ -58,7 +58,7 @@ fn the_sample_is_understood_and_defaults_are_filled_in() {
     assert_eq!(export.guards, Guards::default());
     let segment = &export.segments[0];
     assert_eq!(segment.membership, Membership::List("Newsletter".to_owned()));
-    assert_eq!((segment.drop, segment.settle_seconds, segment.format), (DropKind::File, 60, None));
+    assert_eq!((segment.drop, segment.settle_seconds, segment.format.clone()), (DropKind::File, 60, None));
     let fields: Vec<&str> = export.match_.standard.iter().map(|(standard, _)| standard.wire).collect();
     assert_eq!(fields, ["FirstName", "LastName", "Phone"]);
     assert_eq!(export.match_.custom["Lifetime Value"].kind, FieldType::Float);

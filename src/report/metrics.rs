@@ -71,8 +71,7 @@ mod tests {
     #[test]
     fn one_line_holds_a_runs_metrics() {
         let line: Value = serde_json::from_str(&line(&report("succeeded_with_rejects"))).unwrap();
-        for (name, value) in [("RunsSucceeded", 1.0), ("RunsFailed", 0.0), ("RejectShare", 0.2), ("RunSeconds", 90.5)]
-        {
+        for (name, value) in [("RunsSucceeded", 1.0), ("RunsFailed", 0.0), ("RejectShare", 0.2), ("RunSeconds", 90.5)] {
             assert_eq!(line[name], json!(value), "{name}");
         }
         assert_eq!(line["export"], "newsletter");

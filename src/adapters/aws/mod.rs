@@ -28,10 +28,8 @@ const TRIES: u32 = 5;
 /// What the clients share: region, credentials and endpoint from the environment or the profile, one HTTP client.
 pub async fn sdk_config() -> SdkConfig {
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(20))
-        .build();
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(20)).build();
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
@@ -75,15 +73,13 @@ where
 {
     let code = cause.as_service_error().and_then(|error| error.code()).unwrap_or_default();
     let denied = DENIED.contains(&code) || status(cause) == Some(403);
-    let (kind, to_do) = match () {
-        () if denied => (Kind::Access, Some("check the credentials, and what their role may do")),
-        () if ABSENT.contains(&code) => (Kind::Config, Some("check its name, the account and the region")),
-        () => (Kind::Unavailable, None),
-    };
-    let error = Error::new(kind, stage, subject, format!("cannot be {what}")).because(words(code, cause));
-    match to_do {
-        Some(to_do) => error.to_do(to_do),
-        None => error,
+    let error = |kind| Error::new(kind, stage, subject, format!("cannot be {what}")).because(words(code, cause));
+    if denied {
+        error(Kind::Access).to_do("check the credentials, and what their role may do")
+    } else if ABSENT.contains(&code) {
+        error(Kind::Config).to_do("check its name, the account and the region")
+    } else {
+        error(Kind::Unavailable)
     }
 }
 

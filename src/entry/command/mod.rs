@@ -67,8 +67,13 @@ pub async fn carry_out<W: World>(world: &W, common: &Common, command: Command, c
 
 /// The error of a command that a folder has no use for.
 pub fn on_aws_only() -> Error {
-    Error::new(Kind::BadRequest, "command", "connect, start and stop", "are for AWS; name the store with --store s3://BUCKET")
-        .to_do("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
+    Error::new(
+        Kind::BadRequest,
+        "command",
+        "connect, start and stop",
+        "are for AWS; name the store with --store s3://BUCKET",
+    )
+    .to_do("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
 }
 
 /// Prints the JSON Schema of the configuration.

@@ -66,7 +66,8 @@ mod tests {
     /// The kinds are what the workflow matches on; every other name is AWS's own, with a dot.
     #[test]
     fn the_workflow_matches_on_kinds_that_exist() {
-        let workflow: Value = serde_json::from_str(include_str!("../../../infra/workflow.asl.json")).unwrap_or_default();
+        let workflow: Value =
+            serde_json::from_str(include_str!("../../../infra/workflow.asl.json")).unwrap_or_default();
         let mut names = Vec::new();
         collect(&workflow, &mut names);
         assert!(names.iter().any(|name| name == "unavailable"), "{names:?}");

@@ -20,11 +20,11 @@ pub(super) async fn while_renewing<W: World, T>(
     request: &RunRequest,
     step: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let connection = export_of(config, &request.export).map(|(_, connection)| connection.name.as_str());
+    let connection = export_of(config, &request.export).ok().map(|(_, connection)| connection.name.as_str());
     let renewing = async {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            if let Ok(connection) = connection
+            if let Some(connection) = connection
                 && let Err(error) = world.leases().renew(connection, &request.run_id).await
             {
                 tracing::warn!(run.id = request.run_id, error.kind = error.kind.name(), "{}", error.chain());

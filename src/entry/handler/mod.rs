@@ -66,9 +66,12 @@ impl<W: World, X: Executions> Function<W, X> {
     }
 
     async fn config(&self) -> Result<Config> {
-        let object = self.world.store().get(CONFIG).await?.ok_or_else(|| {
-            Error::new(Kind::Config, "config", CONFIG, "is not in the bucket").to_do("deploy it")
-        })?;
+        let object = self
+            .world
+            .store()
+            .get(CONFIG)
+            .await?
+            .ok_or_else(|| Error::new(Kind::Config, "config", CONFIG, "is not in the bucket").to_do("deploy it"))?;
         let mut config = parse(&String::from_utf8_lossy(&object.body)).map_err(|faults| {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
             Error::new(Kind::Config, "config", CONFIG, lines.join("; "))
@@ -100,9 +103,10 @@ impl<W: World, X: Executions> Function<W, X> {
         if !matches!(prepared, Prepared::Done { .. }) {
             return answer(&prepared);
         }
-        let report = self.report(&request.run_id).await?.ok_or_else(|| {
-            Error::new(Kind::Bug, "prepare", &request.run_id, "is done without a report")
-        })?;
+        let report = self
+            .report(&request.run_id)
+            .await?
+            .ok_or_else(|| Error::new(Kind::Bug, "prepare", &request.run_id, "is done without a report"))?;
         publish(&report, known);
         let mut summary = summary(&report);
         if let Some(summary) = summary.as_object_mut() {

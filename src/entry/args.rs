@@ -10,6 +10,8 @@ Examples:
   autopilot-export check                                    configuration, key, lists and fields, before the first run
   autopilot-export plan newsletter --drop members.csv       what a run would send; sends nothing
   autopilot-export run newsletter --drop members.csv        send it
+  autopilot-export --store s3://BUCKET connect autopilot-eu   ask for the key, verify it, store it in Secrets Manager
+  autopilot-export --store s3://BUCKET start newsletter     start a run on AWS
   autopilot-export retry 20261123T060000Z-newsletter-1a2b3c4d   send the rejected rows again, corrected or not
 
 Exit codes: 0 done, also nothing to do or superseded; 1 done with rejects; 2 usage or configuration; 3 access refused;

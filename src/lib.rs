@@ -21,6 +21,7 @@ pub mod run;
 pub mod segment;
 pub mod state;
 pub mod steps;
+pub mod trigger;
 
 pub mod adapters;
 pub mod entry;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::delivery::call::{Answer, Call};
 use crate::error::Result;
+use crate::run::RunRequest;
 
 /// One stored object, or one file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,15 @@ pub struct Secrets {
 pub trait SecretSource: Send + Sync {
     /// The secrets of `connection`, whose configured secret name is `secret`. `again` asks past any cache.
     fn secrets(&self, connection: &str, secret: &str, again: bool) -> impl Future<Output = Result<Secrets>> + Send;
+}
+
+/// Runs on AWS: one execution of the workflow each.
+pub trait Executions: Send + Sync {
+    /// Starts a run, and gives its execution's name. One that was started before counts as started.
+    fn start(&self, request: &RunRequest) -> impl Future<Output = Result<String>> + Send;
+
+    /// Stops a run; one that has ended already is success.
+    fn stop(&self, run_id: &str) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The wall clock, and sleeping by it. Under tokio's paused time the clock moves with it.

@@ -2,4 +2,6 @@
 
 #[cfg(feature = "http")]
 pub mod autopilot;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod local;

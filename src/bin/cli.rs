@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 
 use autopilot_export::adapters::autopilot::Client;
-use autopilot_export::adapters::local::{FileLeases, Folder, LocalSecrets, WithFiles};
+use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
+use autopilot_export::adapters::local::{FileLeases, Folder, GivenSecrets, LocalSecrets, WithFiles, new_state_key};
+use autopilot_export::config::Config;
 use autopilot_export::entry::args::{Args, Command, Common};
 use autopilot_export::entry::command::{self, Code};
 use autopilot_export::entry::outside::Outside;
 use autopilot_export::entry::show::{Shown, Silent};
 use autopilot_export::error::{Error, Kind};
-use autopilot_export::ports::{Clock, Watcher};
+use autopilot_export::ports::{Clock, Secrets, Watcher};
 use autopilot_export::steps::Stop;
 use clap::Parser;
 use secrecy::SecretString;
@@ -48,15 +50,74 @@ async fn carry_out(args: Args, stop: &Stop) -> Code {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
+    match command {
+        Command::Connect { connection } => connect(&common, &config, &connection).await,
+        Command::Start(args) => {
+            let executions = StateMachine::new(&sdk_config().await, &args.workflow);
+            command::start(&executions, &common, &args, &config).await
+        }
+        Command::Stop { run, workflow } => command::stop(&StateMachine::new(&sdk_config().await, workflow), &run).await,
+        command => match common.store.strip_prefix("s3://") {
+            Some(bucket) => in_bucket(bucket.trim_end_matches('/'), &common, command, &config, stop).await,
+            None => in_folder(&common, command, &config, stop).await,
+        },
+    }
+}
+
+async fn in_bucket(bucket: &str, common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+    let sdk = sdk_config().await;
+    let store = Bucket::new(s3(&sdk), bucket);
     let world = Outside {
-        store: WithFiles(Folder::new(&common.store)),
-        leases: FileLeases::new(&common.store),
-        secrets: LocalSecrets::new(api_key(&common)?, &common.store),
+        leases: S3Leases::new(store.clone()),
+        store: WithFiles(store),
+        secrets: SecretsManager::new(&sdk),
         autopilot: Client::new()?,
         clock: Clock::System,
         watcher: watcher(&command),
     };
-    command::carry_out(&world, &common, command, &config, stop).await
+    command::carry_out(&world, common, command, config, stop).await
+}
+
+async fn in_folder(common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+    let world = Outside {
+        store: WithFiles(Folder::new(&common.store)),
+        leases: FileLeases::new(&common.store),
+        secrets: LocalSecrets::new(api_key(common)?, &common.store),
+        autopilot: Client::new()?,
+        clock: Clock::System,
+        watcher: watcher(&command),
+    };
+    command::carry_out(&world, common, command, config, stop).await
+}
+
+/// Asks for a key, verifies it, and stores it beside the state key, which stays where there is one.
+async fn connect(common: &Common, config: &Config, name: &str) -> Code {
+    let mut connection = command::connection(config, name)?.clone();
+    // As the function does: tests, and a sandbox.
+    if let Ok(url) = std::env::var("AUTOPILOT_BASE_URL") {
+        connection.base_url = Some(url);
+    }
+    if !common.store.starts_with("s3://") {
+        return Err(command::on_aws_only());
+    }
+    let vault = SecretsManager::new(&sdk_config().await);
+    let state_key = match vault.state_key(name, &connection.secret).await? {
+        Some(key) => key,
+        None => new_state_key()?.into(),
+    };
+    let secrets = Secrets { api_key: command::ask_key(name)?, state_key };
+    let world = Outside {
+        store: Folder::new(&common.store),
+        leases: FileLeases::new(&common.store),
+        secrets: GivenSecrets(secrets.clone()),
+        autopilot: Client::new()?,
+        clock: Clock::System,
+        watcher: Box::new(Silent),
+    };
+    command::verify(&world, &connection).await?;
+    vault.store(name, &connection.secret, &secrets).await?;
+    eprintln!("{name} is connected: the key opens the account, and is stored as {}", connection.secret);
+    Ok(0)
 }
 
 fn watcher(command: &Command) -> Box<dyn Watcher> {

@@ -10,6 +10,8 @@ Examples:
   autopilot-export check                                    configuration, key, lists and fields, before the first run
   autopilot-export plan newsletter --drop members.csv       what a run would send; sends nothing
   autopilot-export run newsletter --drop members.csv        send it
+  autopilot-export --store s3://BUCKET connect autopilot-eu   ask for the key, verify it, store it in Secrets Manager
+  autopilot-export --store s3://BUCKET start newsletter     start a run on AWS
   autopilot-export retry 20261123T060000Z-newsletter-1a2b3c4d   send the rejected rows again, corrected or not
 
 Exit codes: 0 done, also nothing to do or superseded; 1 done with rejects; 2 usage or configuration; 3 access refused;
@@ -33,10 +35,11 @@ pub struct Common {
     /// The configuration.
     #[arg(long, global = true, default_value = "exports.json", value_name = "FILE")]
     pub config: PathBuf,
-    /// Where state, runs and reports are kept: a folder.
-    #[arg(long, global = true, default_value = ".autopilot-export", value_name = "DIR")]
+    /// Where state, runs and reports are kept: a folder, or a bucket as s3://BUCKET.
+    #[arg(long, global = true, default_value = ".autopilot-export", value_name = "DIR|s3://BUCKET")]
     pub store: String,
-    /// A file that holds Autopilot's API key; else the environment's AUTOPILOT_API_KEY.
+    /// A file that holds Autopilot's API key; else the environment's AUTOPILOT_API_KEY. With a bucket the key comes from
+    /// Secrets Manager.
     #[arg(long, global = true, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
     /// Standard output is JSON alone.
@@ -99,11 +102,46 @@ pub enum Command {
         /// The run's id.
         run: String,
     },
+    /// Ask for a connection's API key, verify it, and store it in Secrets Manager.
+    Connect {
+        /// The connection, as named in the configuration.
+        connection: String,
+    },
+    /// Start a run on AWS.
+    Start(StartArgs),
+    /// Stop a run on AWS; what was confirmed stays confirmed.
+    Stop {
+        /// The run's id.
+        run: String,
+        /// The workflow's ARN.
+        #[arg(long, env = "AUTOPILOT_EXPORT_WORKFLOW_ARN", value_name = "ARN")]
+        workflow: String,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
     /// A faithful local Autopilot, with faults on request. Its contents are shown at its address.
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxArgs),
+}
+
+/// What to start on AWS, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StartArgs {
+    /// The export, as named in the configuration.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub export: Option<String>,
+    /// Every export that is enabled.
+    #[arg(long)]
+    pub all: bool,
+    /// Send every row as if there were no state; removes nobody.
+    #[arg(long)]
+    pub full: bool,
+    /// Pass over a guard for this run.
+    #[arg(long = "pass-guard", value_name = "NAME")]
+    pub pass_guards: Vec<String>,
+    /// The workflow's ARN.
+    #[arg(long, env = "AUTOPILOT_EXPORT_WORKFLOW_ARN", value_name = "ARN")]
+    pub workflow: String,
 }
 
 /// How the sandbox behaves.

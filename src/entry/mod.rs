@@ -4,6 +4,8 @@
 pub mod args;
 #[cfg(feature = "cli")]
 pub mod command;
+#[cfg(feature = "lambda")]
+pub mod handler;
 pub mod outside;
 #[cfg(feature = "cli")]
 pub mod show;

@@ -21,5 +21,6 @@ mod promises;
 mod scene;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod stops;
+mod stores;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod ways;

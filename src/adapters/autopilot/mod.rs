@@ -2,5 +2,7 @@
 
 mod answer;
 mod client;
+mod later;
 
 pub use client::Client;
+pub use later::LaterClient;

@@ -7,5 +7,5 @@ mod store;
 
 pub use files::{FILE, WithFiles, WithFilesReader, file_metas};
 pub use leases::FileLeases;
-pub use secrets::LocalSecrets;
+pub use secrets::{GivenSecrets, LocalSecrets, new_state_key};
 pub use store::{FileReader, Folder};

@@ -29,7 +29,7 @@ impl LocalSecrets {
 ///
 /// # Errors
 /// Kind `unavailable`, where the operating system has no randomness.
-fn new_state_key() -> Result<String> {
+pub fn new_state_key() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|cause| {
         Error::new(Kind::Unavailable, "secrets", "state key", "cannot be made: no randomness")
@@ -68,6 +68,16 @@ fn state_key(path: PathBuf) -> Result<String> {
         // A hard link never replaces: of two first runs, one makes the key and both read it.
         let _ = fs::hard_link(&unfinished, &path);
         fs::remove_file(&unfinished).map_err(unwritable)?;
+    }
+}
+
+/// Secrets at hand: a key that is yet to be stored.
+#[derive(Clone, Debug)]
+pub struct GivenSecrets(pub Secrets);
+
+impl SecretSource for GivenSecrets {
+    async fn secrets(&self, _connection: &str, _secret: &str, _again: bool) -> Result<Secrets> {
+        Ok(self.0.clone())
     }
 }
 

@@ -1,6 +1,8 @@
 //! What each command does; every one ends in an exit code.
 
 mod check;
+mod connect;
+mod executions;
 mod history;
 mod print;
 mod retry;
@@ -16,6 +18,8 @@ use crate::error::{Error, Kind};
 use crate::ports::World;
 use crate::steps::Stop;
 
+pub use connect::{ask_key, connection, verify};
+pub use executions::{start, stop};
 pub use print::error as print_error;
 #[cfg(feature = "sandbox")]
 pub use sandbox::serve as serve_sandbox;
@@ -55,9 +59,21 @@ pub async fn carry_out<W: World>(world: &W, common: &Common, command: Command, c
         Command::Report { run, html } => history::report(world, common, &run, html).await,
         Command::Watch { run } => history::watch(world, common, &run, stop).await,
         Command::Schema => print_schema(),
+        Command::Connect { .. } | Command::Start(_) | Command::Stop { .. } => Err(on_aws_only()),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::serve(&args, stop).await,
     }
+}
+
+/// The error of a command that a folder has no use for.
+pub fn on_aws_only() -> Error {
+    Error::new(
+        Kind::BadRequest,
+        "command",
+        "connect, start and stop",
+        "are for AWS; name the store with --store s3://BUCKET",
+    )
+    .to_do("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
 }
 
 /// Prints the JSON Schema of the configuration.

@@ -1,0 +1,57 @@
+//! Step Functions: one execution for one run, named by the run's id.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_sfn::Client;
+
+use super::failed;
+use crate::error::{Error, Kind, Result};
+use crate::ports::Executions;
+use crate::run::RunRequest;
+
+/// The workflow on AWS.
+#[derive(Clone, Debug)]
+pub struct StateMachine {
+    client: Client,
+    arn: String,
+}
+
+impl StateMachine {
+    /// The workflow of this ARN.
+    pub fn new(config: &SdkConfig, arn: impl Into<String>) -> Self {
+        Self { client: Client::new(config), arn: arn.into() }
+    }
+
+    /// The ARN of a run's execution.
+    fn execution(&self, run_id: &str) -> String {
+        format!("{}:{run_id}", self.arn.replacen(":stateMachine:", ":execution:", 1))
+    }
+}
+
+impl Executions for StateMachine {
+    async fn start(&self, request: &RunRequest) -> Result<String> {
+        let input = serde_json::json!({ "run": request }).to_string();
+        let start = self.client.start_execution().state_machine_arn(&self.arn).name(&request.run_id).input(input);
+        match start.send().await {
+            Ok(answer) => Ok(answer.execution_arn().to_owned()),
+            // A name is good for one execution in 90 days: the same run was started before.
+            Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionAlreadyExists") => {
+                Ok(self.execution(&request.run_id))
+            }
+            Err(cause) => Err(failed("start", &request.run_id, "started", &cause)),
+        }
+    }
+
+    async fn stop(&self, run_id: &str) -> Result<()> {
+        let stop = self.client.stop_execution().execution_arn(self.execution(run_id));
+        let stop = stop.error("interrupted").cause("stopped by hand; what was confirmed stays confirmed");
+        match stop.send().await {
+            Ok(_) => Ok(()),
+            Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionDoesNotExist") => {
+                Err(Error::new(Kind::BadRequest, "stop", run_id, "is no run of this workflow")
+                    .to_do("autopilot-export runs lists them"))
+            }
+            Err(cause) => Err(failed("stop", run_id, "stopped", &cause)),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A bucket, lease objects in it, Secrets Manager and Step Functions. Adapters decide nothing.
+
+mod executions;
+mod leases;
+mod secrets;
+mod store;
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+use crate::error::{Error, Kind};
+
+pub use executions::StateMachine;
+pub use leases::S3Leases;
+pub use secrets::SecretsManager;
+pub use store::{Bucket, ObjectReader};
+
+/// Tries of one call, the first included.
+const TRIES: u32 = 5;
+
+/// What the clients share: region, credentials and endpoint from the environment or the profile, one HTTP client.
+pub async fn sdk_config() -> SdkConfig {
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(20)).build();
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
+        .timeout_config(timeouts)
+        .load()
+        .await
+}
+
+/// A client for S3. Emulators know buckets by path only.
+pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let is_emulator = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(is_emulator).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// Codes that say that the caller may not do this.
+const DENIED: [&str; 11] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AllAccessDisabled",
+    "DecryptionFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "KMS.AccessDeniedException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+/// Codes that say that a name is wrong.
+const ABSENT: [&str; 4] = ["NoSuchBucket", "StateMachineDoesNotExist", "InvalidArn", "InvalidName"];
+
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
+}
+
+/// The error of a call to AWS, with AWS's own code and message and never a body.
+fn failed<E>(stage: &'static str, subject: &str, what: &str, cause: &SdkError<E>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let code = cause.as_service_error().and_then(|error| error.code()).unwrap_or_default();
+    let denied = DENIED.contains(&code) || status(cause) == Some(403);
+    let error = |kind| Error::new(kind, stage, subject, format!("cannot be {what}")).because(words(code, cause));
+    if denied {
+        error(Kind::Access).to_do("check the credentials, and what their role may do")
+    } else if ABSENT.contains(&code) {
+        error(Kind::Config).to_do("check its name, the account and the region")
+    } else {
+        error(Kind::Unavailable)
+    }
+}
+
+/// What went wrong, in a few words.
+fn words<E>(code: &str, cause: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    if let Some(error) = cause.as_service_error() {
+        return match (code, error.message(), status(cause)) {
+            ("", _, Some(status)) => format!("AWS answered {status}"),
+            (code, Some(message), _) => format!("{code}: {message}"),
+            (code, None, _) => code.to_owned(),
+        };
+    }
+    // The last of the chain is the plainest: "connection refused", "no credentials".
+    let mut last: &dyn std::error::Error = cause;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    format!("{cause}: {last}")
+}

@@ -1,0 +1,152 @@
+//! Secrets Manager: a connection's key and state key, as JSON, kept for a few minutes.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::Client;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::failed;
+use crate::error::{Error, Kind, Result};
+use crate::ports::{SecretSource, Secrets};
+
+/// Seconds that a secret is kept. Source: the default of AWS's own caching extension.
+const KEPT_SECONDS: i64 = 300;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    api_key: SecretString,
+    state_key: SecretString,
+}
+
+/// Secrets Manager.
+#[derive(Debug)]
+pub struct SecretsManager {
+    client: Client,
+    kept: Mutex<HashMap<String, (Timestamp, Secrets)>>,
+}
+
+impl SecretsManager {
+    /// The secrets of this account and region.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config), kept: Mutex::default() }
+    }
+
+    /// The secret's text; none where there is no secret, or one without a value.
+    async fn text(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
+        match self.client.get_secret_value().secret_id(secret).send().await {
+            Ok(answer) => Ok(Some(answer.secret_string().unwrap_or_default().to_owned().into())),
+            Err(cause) if is_absent(&cause) => Ok(None),
+            Err(cause) => Err(failed("secrets", connection, "read from Secrets Manager", &cause)),
+        }
+    }
+
+    /// The state key that is stored, where there is one: it must stay, or the state cannot be compared any more.
+    ///
+    /// # Errors
+    /// Kind `access`, `unavailable`.
+    pub async fn state_key(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
+        let text = self.text(connection, secret).await?;
+        Ok(text.and_then(|text| state_key(text.expose_secret())))
+    }
+
+    /// Stores a connection's secrets; makes the secret where there is none.
+    ///
+    /// # Errors
+    /// Kind `access`, `unavailable`.
+    pub async fn store(&self, connection: &str, secret: &str, secrets: &Secrets) -> Result<()> {
+        let text = serde_json::json!({
+            "api_key": secrets.api_key.expose_secret(),
+            "state_key": secrets.state_key.expose_secret(),
+        })
+        .to_string();
+        let put = self.client.put_secret_value().secret_id(secret).secret_string(&text).send().await;
+        match put {
+            Ok(_) => {}
+            Err(cause) if is_absent(&cause) => {
+                let create = self.client.create_secret().name(secret).secret_string(&text);
+                let create = create.description("Autopilot's API key, and the key of this program's state");
+                create.send().await.map_err(|cause| failed("secrets", connection, "stored", &cause))?;
+            }
+            Err(cause) => return Err(failed("secrets", connection, "stored", &cause)),
+        }
+        self.keep(secret, secrets);
+        Ok(())
+    }
+
+    fn keep(&self, secret: &str, secrets: &Secrets) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(secret.to_owned(), (Timestamp::now(), secrets.clone()));
+    }
+
+    fn kept(&self, secret: &str) -> Option<Secrets> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, secrets) = kept.get(secret)?;
+        let age = Timestamp::now().duration_since(*at).as_secs();
+        (0..KEPT_SECONDS).contains(&age).then(|| secrets.clone())
+    }
+}
+
+fn is_absent<E: ProvideErrorMetadata>(cause: &SdkError<E>) -> bool {
+    cause.as_service_error().and_then(|error| error.code()) == Some("ResourceNotFoundException")
+}
+
+/// The state key in a secret's text, whatever else may be amiss with it.
+fn state_key(text: &str) -> Option<SecretString> {
+    let stored: serde_json::Value = serde_json::from_str(text).ok()?;
+    let key = stored.get("state_key")?.as_str()?;
+    (key.len() >= 32).then(|| key.to_owned().into())
+}
+
+/// Reads a secret's text. The error repeats nothing of it.
+fn read(connection: &str, text: &str) -> Result<Secrets> {
+    let connect = format!("complete it with autopilot-export connect {connection}");
+    let stored: Stored = serde_json::from_str(text).map_err(|_| {
+        let what = "the secret is not JSON with api_key and state_key alone";
+        Error::new(Kind::Config, "secrets", connection, what).to_do(connect.clone())
+    })?;
+    let Stored { api_key, state_key } = stored;
+    if api_key.expose_secret().trim().is_empty() || state_key.expose_secret().len() < 32 {
+        let what = "the secret's api_key is empty or its state_key too short";
+        return Err(Error::new(Kind::Config, "secrets", connection, what).to_do(connect));
+    }
+    Ok(Secrets { api_key, state_key })
+}
+
+impl SecretSource for SecretsManager {
+    async fn secrets(&self, connection: &str, secret: &str, again: bool) -> Result<Secrets> {
+        if !again && let Some(kept) = self.kept(secret) {
+            return Ok(kept);
+        }
+        let text = self.text(connection, secret).await?.ok_or_else(|| {
+            Error::new(Kind::Config, "secrets", connection, "there is no key in Secrets Manager")
+                .to_do(format!("store it with autopilot-export connect {connection}"))
+        })?;
+        let secrets = read(connection, text.expose_secret())?;
+        self.keep(secret, &secrets);
+        Ok(secrets)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_not_complete_is_refused_with_the_command_that_completes_it() {
+        let whole = format!(r#"{{"api_key":"k","state_key":"{}"}}"#, "0".repeat(64));
+        assert_eq!(read("eu", &whole).unwrap().api_key.expose_secret(), "k");
+        for text in ["abcdef0123456789", "", "{}", r#"{"api_key":"k"}"#, r#"{"api_key":"k","state_key":"abcdef01"}"#] {
+            let error = read("eu", text).unwrap_err();
+            assert_eq!(error.kind, Kind::Config);
+            assert!(error.to_string().ends_with("complete it with autopilot-export connect eu"));
+            assert!(!error.chain().contains("abcdef01"), "nothing of the secret");
+        }
+    }
+}

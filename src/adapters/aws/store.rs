@@ -1,0 +1,201 @@
+//! A bucket as a store. An object's tag and version are its ETag: it is compared by conditional writes, and by reads
+//! of exactly one version, whether or not the bucket is versioned. Encryption is the bucket's own default.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{failed, status};
+use crate::error::{Error, Kind, Result};
+use crate::ports::{Condition, Meta, Object, Put, Reader, Store};
+
+/// Tries of a conditional write that met another at the same moment.
+/// Source: the S3 user guide, "Conditional writes": 409 ConditionalRequestConflict is to be tried again.
+const CONFLICTS: u32 = 5;
+/// Times that a stream is taken up again where it was cut.
+const CUTS: u32 = 5;
+
+/// A bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    pub(super) client: Client,
+    pub(super) name: String,
+}
+
+impl Bucket {
+    /// The store in this bucket.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn stream(&self, meta: &Meta, from: u64) -> Result<ByteStream> {
+        let request = self.client.get_object().bucket(&self.name).key(&meta.key).if_match(quoted(&meta.version));
+        let request = if from > 0 { request.range(format!("bytes={from}-")) } else { request };
+        match request.send().await {
+            Ok(answer) => Ok(answer.body),
+            Err(cause) if matches!(status(&cause), Some(404 | 412)) => {
+                Err(Error::new(Kind::Unavailable, "store", &meta.key, "was replaced while it was read")
+                    .to_do("run again"))
+            }
+            Err(cause) => Err(failed("store", &meta.key, "read", &cause)),
+        }
+    }
+}
+
+/// An ETag as S3 wants to have it.
+fn quoted(tag: &str) -> String {
+    format!("\"{tag}\"")
+}
+
+/// An ETag without its quotes.
+pub(super) fn plain(tag: Option<&str>) -> String {
+    tag.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+pub(super) fn timestamp(at: Option<&DateTime>) -> Timestamp {
+    at.and_then(|at| Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn size(length: Option<i64>) -> u64 {
+    length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default()
+}
+
+/// An object that is read in the pieces that the network brings.
+#[derive(Debug)]
+pub struct ObjectReader {
+    bucket: Bucket,
+    meta: Meta,
+    stream: ByteStream,
+    read: u64,
+    cuts: u32,
+}
+
+impl Reader for ObjectReader {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(piece)) => {
+                    self.read += piece.len() as u64;
+                    return Ok(Some(piece));
+                }
+                None if self.read >= self.meta.bytes => return Ok(None),
+                // Cut, by an error or by an early end: go on where it was, at the same version.
+                _ if self.cuts < CUTS => {
+                    self.cuts += 1;
+                    tokio::time::sleep(Duration::from_millis(200) * self.cuts).await;
+                    self.stream = self.bucket.stream(&self.meta, self.read).await?;
+                }
+                _ => {
+                    return Err(Error::new(Kind::Unavailable, "store", &self.meta.key, "is cut off again and again")
+                        .to_do("run again later"));
+                }
+            }
+        }
+    }
+}
+
+impl Store for Bucket {
+    type Reader = ObjectReader;
+
+    async fn get(&self, key: &str) -> Result<Option<Object>> {
+        match self.client.get_object().bucket(&self.name).key(key).send().await {
+            Ok(answer) => {
+                let tag = plain(answer.e_tag());
+                let body = answer.body.collect().await.map_err(|cause| {
+                    Error::new(Kind::Unavailable, "store", key, "cannot be read").because(cause.to_string())
+                })?;
+                Ok(Some(Object { body: body.into_bytes(), tag }))
+            }
+            Err(cause) if status(&cause) == Some(404) && !is_bucket_absent(&cause) => Ok(None),
+            Err(cause) => Err(failed("store", key, "read", &cause)),
+        }
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Meta>> {
+        match self.client.head_object().bucket(&self.name).key(key).send().await {
+            Ok(answer) => Ok(Some(Meta {
+                key: key.to_owned(),
+                bytes: size(answer.content_length()),
+                modified: timestamp(answer.last_modified()),
+                version: plain(answer.e_tag()),
+            })),
+            Err(cause) if status(&cause) == Some(404) => Ok(None),
+            Err(cause) => Err(failed("store", key, "read", &cause)),
+        }
+    }
+
+    async fn open(&self, meta: &Meta) -> Result<ObjectReader> {
+        let stream = self.stream(meta, 0).await?;
+        Ok(ObjectReader { bucket: self.clone(), meta: meta.clone(), stream, read: 0, cuts: 0 })
+    }
+
+    async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
+        let mut conflicts = 0;
+        loop {
+            let request = self.client.put_object().bucket(&self.name).key(key).body(body.clone().into());
+            let request = match &condition {
+                Condition::Always => request,
+                Condition::IfAbsent => request.if_none_match("*"),
+                Condition::IfMatch(tag) => request.if_match(quoted(tag)),
+            };
+            let cause = match request.send().await {
+                Ok(answer) => return Ok(Put::Written(plain(answer.e_tag()))),
+                Err(cause) => cause,
+            };
+            match status(&cause) {
+                Some(412) => return Ok(Put::Lost),
+                // The object to be replaced is gone.
+                Some(404) if condition != Condition::Always && !is_bucket_absent(&cause) => return Ok(Put::Lost),
+                Some(409) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    tokio::time::sleep(Duration::from_millis(50 + fastrand::u64(..100)) * conflicts).await;
+                }
+                _ => return Err(failed("store", key, "written", &cause)),
+            }
+        }
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {
+        let mut found = Vec::new();
+        let mut pages = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|cause| failed("store", prefix, "listed", &cause))?;
+            found.extend(page.contents().iter().filter_map(|object| {
+                Some(Meta {
+                    key: object.key()?.to_owned(),
+                    bytes: size(object.size()),
+                    modified: timestamp(object.last_modified()),
+                    version: plain(object.e_tag()),
+                })
+            }));
+        }
+        // S3 orders by the keys' bytes, which is our order as well; other stores that speak its language may not.
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        match self.client.delete_object().bucket(&self.name).key(key).send().await {
+            Ok(_) => Ok(()),
+            Err(cause) if status(&cause) == Some(404) && !is_bucket_absent(&cause) => Ok(()),
+            Err(cause) => Err(failed("store", key, "removed", &cause)),
+        }
+    }
+}
+
+fn is_bucket_absent<E>(cause: &aws_sdk_s3::error::SdkError<E>) -> bool
+where
+    E: ProvideErrorMetadata,
+{
+    cause.as_service_error().and_then(|error| error.code()) == Some("NoSuchBucket")
+}

@@ -1,0 +1,54 @@
+//! `autopilot-export-lambda`: chooses adapters, answers the function's events.
+
+use autopilot_export::adapters::autopilot::LaterClient;
+use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
+use autopilot_export::entry::handler::{Function, Invocation, Logged};
+use autopilot_export::entry::outside::Outside;
+use autopilot_export::error::{Error, Kind};
+use autopilot_export::ports::Clock;
+use jiff::Timestamp;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_ansi(false).init();
+    let bucket = set("AUTOPILOT_EXPORT_BUCKET")?;
+    let sdk = sdk_config().await;
+    let store = Bucket::new(s3(&sdk), bucket.as_str());
+    let function = Function {
+        world: Outside {
+            leases: S3Leases::new(store.clone()),
+            store,
+            secrets: SecretsManager::new(&sdk),
+            autopilot: LaterClient::default(),
+            clock: Clock::System,
+            watcher: Box::new(Logged),
+        },
+        executions: StateMachine::new(&sdk, set("AUTOPILOT_EXPORT_WORKFLOW_ARN")?),
+        bucket,
+        base_url: std::env::var("AUTOPILOT_BASE_URL").ok().filter(|url| !url.is_empty()),
+    };
+    let function = &function;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        let (event, context) = event.into_parts();
+        let until = Timestamp::try_from(context.deadline()).unwrap_or_else(|_| Timestamp::now());
+        let invocation = Invocation { request_id: context.request_id, until };
+        function.answer(event, &invocation).await.map_err(|error| told(&error))
+    }))
+    .await
+}
+
+/// An error as Lambda tells it: the workflow matches on its type.
+fn told(error: &Error) -> Diagnostic {
+    let message = error.chain();
+    tracing::error!(error.kind = error.kind.name(), "{message}");
+    Diagnostic { error_type: error.kind.name().into(), error_message: message }
+}
+
+fn set(name: &'static str) -> Result<String, Error> {
+    let error = || Error::new(Kind::Config, "function", name, "is not set").to_do("deploy with infra/");
+    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(error)
+}

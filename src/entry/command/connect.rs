@@ -1,0 +1,58 @@
+//! `connect`: asks for a key and verifies it; the caller stores it.
+
+use std::io::{BufRead, IsTerminal, stdin};
+
+use secrecy::SecretString;
+
+use crate::config::{Config, Connection, nearest};
+use crate::delivery::call::{Answer, Call, Reply};
+use crate::error::{Error, Kind, Result};
+use crate::ports::World;
+use crate::steps::Asker;
+
+/// A connection of the configuration.
+///
+/// # Errors
+/// Kind `bad_request`, where there is no such connection.
+pub fn connection<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> {
+    config.connections.get(name).ok_or_else(|| {
+        let error = Error::new(Kind::BadRequest, "connect", name, "is no connection of the configuration");
+        match nearest(name, config.connections.keys().map(String::as_str)) {
+            Some(nearest) => error.to_do(format!("the nearest is {nearest}")),
+            None => error,
+        }
+    })
+}
+
+/// Asks for the key: hidden on a terminal, else the first line of standard input.
+///
+/// # Errors
+/// Kind `bad_request`, where nothing was given.
+pub fn ask_key(connection: &str) -> Result<SecretString> {
+    let mut line = String::new();
+    let asked = if stdin().is_terminal() {
+        rpassword::prompt_password(format!("Autopilot's API key for {connection} (hidden): ")).map(|key| line = key)
+    } else {
+        stdin().lock().read_line(&mut line).map(|_| ())
+    };
+    let none = || Error::new(Kind::BadRequest, "connect", connection, "no key was given");
+    asked.map_err(|cause| none().because(cause))?;
+    let key = line.trim();
+    if key.is_empty() {
+        return Err(none().to_do("type it, or pipe it into the command; Autopilot shows it under Settings, API key"));
+    }
+    Ok(SecretString::from(key.to_owned()))
+}
+
+/// Asks the account with the world's key.
+///
+/// # Errors
+/// Kind `access` for a key that the account refuses, `unavailable`.
+pub async fn verify<W: World>(world: &W, connection: &Connection) -> Result<()> {
+    let mut asker = Asker::new(world, connection, "connect", world.clock().now()).await?;
+    match asker.ask(Call::Account).await? {
+        Answer::Done(Reply::Account(_)) => Ok(()),
+        _ => Err(Error::new(Kind::Access, "connect", &connection.name, "the address does not tell of an account")
+            .to_do("check base_url, and that the key is of classic Autopilot")),
+    }
+}

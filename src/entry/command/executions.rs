@@ -1,0 +1,62 @@
+//! `start` and `stop`: runs on AWS.
+
+use super::{Code, print};
+use crate::config::Config;
+use crate::entry::args::{Common, StartArgs};
+use crate::error::{Error, Kind};
+use crate::ports::{Clock, Executions};
+use crate::run::{RunRequest, Trigger, export_of as export_of_run, run_id};
+use crate::steps::export_of;
+
+/// Starts a run of one export, or of all that are enabled.
+///
+/// # Errors
+/// Kind `bad_request` or `config` for the export; those of AWS.
+pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartArgs, config: &Config) -> Code {
+    let mut names: Vec<&str> = args.export.as_deref().into_iter().collect();
+    if args.all {
+        let may_send = |name: &&str| export_of(config, name).is_ok_and(|(export, by)| by.may_send(export).is_ok());
+        names = config.exports.keys().map(String::as_str).filter(may_send).collect();
+    }
+    let mut started = Vec::new();
+    for name in names {
+        let (export, connection) = export_of(config, name)?;
+        connection.may_send(export)?;
+        let now = Clock::System.now();
+        let request = RunRequest {
+            run_id: run_id(now, name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..))),
+            export: name.to_owned(),
+            trigger: Trigger::OnDemand,
+            drops: Vec::new(),
+            full: args.full,
+            keep_leavers: false,
+            pass_guards: args.pass_guards.clone(),
+        };
+        let execution = executions.start(&request).await?;
+        if !common.json {
+            print::line(&format!("{}  started; follow it with autopilot-export watch {0}", request.run_id));
+        }
+        started.push(serde_json::json!({ "run_id": request.run_id, "execution": execution }));
+    }
+    if common.json {
+        print::json(&started)?;
+    } else if started.is_empty() {
+        eprintln!("no export is enabled");
+    }
+    Ok(0)
+}
+
+/// Stops a run.
+///
+/// # Errors
+/// Kind `bad_request`, where there is no such run; those of AWS.
+pub async fn stop<X: Executions>(executions: &X, run: &str) -> Code {
+    if export_of_run(run).is_none() {
+        return Err(
+            Error::new(Kind::BadRequest, "stop", run, "is no run's id").to_do("autopilot-export runs lists them")
+        );
+    }
+    executions.stop(run).await?;
+    eprintln!("stopped; what was confirmed stays confirmed, and the next run of the export sends the rest");
+    Ok(0)
+}

@@ -1,0 +1,42 @@
+//! What the function is called with: a step of a run, or an event that starts runs.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::failure::Caught;
+use crate::error::{Error, Kind, Result};
+use crate::run::RunRequest;
+
+/// A call's input.
+pub(super) enum Input {
+    Event(Value),
+    Prepare { run: RunRequest },
+    Open { run_id: String },
+    Deliver { run_id: String, lane: u32 },
+    Finish { run_id: String, error: Option<Caught> },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
+enum Step {
+    Prepare { run: RunRequest },
+    Open { run_id: String },
+    Deliver { run_id: String, lane: u32 },
+    Finish { run_id: String, error: Option<Caught> },
+}
+
+/// Reads a call's input.
+pub(super) fn read(event: Value) -> Result<Input> {
+    if event.get("step").is_none() {
+        return Ok(Input::Event(event));
+    }
+    let step = Step::deserialize(event).map_err(|cause| {
+        Error::new(Kind::BadRequest, "start", "step", "is not of the form it should have").because(cause)
+    })?;
+    Ok(match step {
+        Step::Prepare { run } => Input::Prepare { run },
+        Step::Open { run_id } => Input::Open { run_id },
+        Step::Deliver { run_id, lane } => Input::Deliver { run_id, lane },
+        Step::Finish { run_id, error } => Input::Finish { run_id, error },
+    })
+}

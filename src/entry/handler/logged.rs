@@ -1,0 +1,20 @@
+//! What the function's log says of a run as it goes: counts and names only.
+
+use crate::ports::{Event, Watcher};
+
+/// Logs what happens.
+#[derive(Debug)]
+pub struct Logged;
+
+impl Watcher for Logged {
+    fn saw(&self, event: Event<'_>) {
+        match event {
+            Event::Waits(wait, why) => tracing::info!(wait_seconds = wait.as_secs(), why, "the run waits"),
+            Event::Reads(rows) => tracing::info!(rows, "rows are being read"),
+            Event::Planned(rows) => tracing::info!(rows, "the plan is made"),
+            Event::Warns(text) => tracing::warn!("{text}"),
+            Event::Request => tracing::trace!("a request leaves"),
+            Event::Settled(rows) => tracing::debug!(rows, "rows are settled"),
+        }
+    }
+}

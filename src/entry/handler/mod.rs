@@ -1,0 +1,240 @@
+//! The Lambda function: one handler for the events that start runs and for the steps of a run.
+//!
+//! The request of a run comes with `prepare`; the other steps know its id alone and read the request from `run.json`.
+//! The configuration is read for each call, so that a change holds from the next step on.
+
+mod failure;
+mod input;
+mod kept;
+mod logged;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::config::{Config, parse};
+use crate::error::{Error, Kind, Result};
+use crate::ports::{Executions, Store, World};
+use crate::report::{Report, metrics};
+use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
+use crate::steps::{Failure, Limit, Prepared, Stop, deliver, finish, open, prepare, read_json, write_json};
+use crate::trigger::{Triggered, triggered};
+use input::Input;
+use kept::while_renewing;
+
+pub use logged::Logged;
+
+/// Where the configuration lies in the bucket.
+pub const CONFIG: &str = "config/exports.json";
+
+/// What a function of one environment has.
+#[derive(Debug)]
+pub struct Function<W, X> {
+    /// The outside world.
+    pub world: W,
+    /// The workflow.
+    pub executions: X,
+    /// The bucket's name, for the workflow's own reading.
+    pub bucket: String,
+    /// An address in place of that of every connection: tests, and a sandbox.
+    pub base_url: Option<String>,
+}
+
+/// What Lambda tells of a call.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The same when Lambda tries the same event again.
+    pub request_id: String,
+    /// When the call is cut off.
+    pub until: Timestamp,
+}
+
+impl<W: World, X: Executions> Function<W, X> {
+    /// Answers one event.
+    ///
+    /// # Errors
+    /// Those of the step; the kind is the Lambda error type.
+    pub async fn answer(&self, event: Value, invocation: &Invocation) -> Result<Value> {
+        let input = input::read(event)?;
+        let config = self.config().await?;
+        match input {
+            Input::Event(event) => self.start(&event, &config, invocation).await,
+            Input::Prepare { run } => self.prepare(&config, &run).await,
+            Input::Open { run_id } => self.open(&config, &run_id).await,
+            Input::Deliver { run_id, lane } => self.deliver(&config, &run_id, lane, invocation.until).await,
+            Input::Finish { run_id, error } => self.finish(&config, &run_id, error.map(failure::of)).await,
+        }
+    }
+
+    async fn config(&self) -> Result<Config> {
+        let object = self
+            .world
+            .store()
+            .get(CONFIG)
+            .await?
+            .ok_or_else(|| Error::new(Kind::Config, "config", CONFIG, "is not in the bucket").to_do("deploy it"))?;
+        let mut config = parse(&String::from_utf8_lossy(&object.body)).map_err(|faults| {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Error::new(Kind::Config, "config", CONFIG, lines.join("; "))
+        })?;
+        if let Some(base_url) = &self.base_url {
+            config.connections.values_mut().for_each(|connection| connection.base_url = Some(base_url.clone()));
+        }
+        Ok(config)
+    }
+
+    async fn start(&self, event: &Value, config: &Config, invocation: &Invocation) -> Result<Value> {
+        let now = self.world.clock().now();
+        let Triggered { requests, ignored } = triggered(event, config, now, &invocation.request_id)?;
+        let mut started = Vec::new();
+        for request in requests {
+            let execution = self.executions.start(&request).await?;
+            tracing::info!(run.id = request.run_id, "started a run");
+            started.push(json!({ "run_id": request.run_id, "execution": execution }));
+        }
+        for ignored in &ignored {
+            tracing::info!(key = ignored.key, why = ignored.why, "started nothing");
+        }
+        Ok(json!({ "started": started, "ignored": ignored }))
+    }
+
+    async fn prepare(&self, config: &Config, request: &RunRequest) -> Result<Value> {
+        let known = self.report(&request.run_id).await?.is_some();
+        let prepared = while_renewing(&self.world, config, request, prepare(&self.world, config, request)).await?;
+        if !matches!(prepared, Prepared::Done { .. }) {
+            return answer(&prepared);
+        }
+        let report = self
+            .report(&request.run_id)
+            .await?
+            .ok_or_else(|| Error::new(Kind::Bug, "prepare", &request.run_id, "is done without a report"))?;
+        publish(&report, known);
+        let mut summary = summary(&report);
+        if let Some(summary) = summary.as_object_mut() {
+            summary.insert("status".into(), json!("done"));
+        }
+        Ok(summary)
+    }
+
+    async fn open(&self, config: &Config, run_id: &str) -> Result<Value> {
+        let request = self.request(run_id).await?;
+        let opened = while_renewing(&self.world, config, &request, open(&self.world, config, &request)).await?;
+        // A Map wants room for one child at least.
+        let lanes = json!({ "bucket": self.bucket, "key": opened.key, "count": opened.count.max(1) });
+        Ok(json!({ "run_id": run_id, "lanes": lanes }))
+    }
+
+    async fn deliver(&self, config: &Config, run_id: &str, lane: u32, until: Timestamp) -> Result<Value> {
+        let request = self.request(run_id).await?;
+        let limit = Limit { until: Some(until), stop: Stop::default() };
+        let failed = failed_lane(run_id, lane);
+        match deliver(&self.world, config, &request, lane, &limit).await {
+            Ok(delivered) => {
+                if delivered.done {
+                    self.world.store().delete(&failed).await?;
+                }
+                answer(&delivered)
+            }
+            Err(error) => {
+                // The Map tolerates lanes that fail, and does not say why they did; finish wants to know.
+                write_json(self.world.store(), &failed, &Failure::of(&error)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn finish(&self, config: &Config, run_id: &str, failure: Option<Failure>) -> Result<Value> {
+        let request = match self.record(run_id).await? {
+            Some(record) => record.request,
+            None => bare(run_id)?,
+        };
+        let failure = match failure {
+            Some(failure) => Some(failure),
+            None => self.lanes_failure(run_id).await?,
+        };
+        let known = self.report(run_id).await?.is_some();
+        let finishing = finish(&self.world, config, &request, failure);
+        let report = while_renewing(&self.world, config, &request, finishing).await?;
+        publish(&report, known);
+        Ok(summary(&report))
+    }
+
+    /// Why a lane failed, of the first that did.
+    async fn lanes_failure(&self, run_id: &str) -> Result<Option<Failure>> {
+        let store = self.world.store();
+        for meta in store.list(&keys::of_run(run_id, FAILED_LANES)).await? {
+            if let Some(failure) = read_json(store, &meta.key).await? {
+                return Ok(Some(failure));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn record(&self, run_id: &str) -> Result<Option<RunRecord>> {
+        read_json(self.world.store(), &keys::of_run(run_id, "run.json")).await
+    }
+
+    async fn report(&self, run_id: &str) -> Result<Option<Report>> {
+        read_json(self.world.store(), &keys::of_run(run_id, "report.json")).await
+    }
+
+    async fn request(&self, run_id: &str) -> Result<RunRequest> {
+        let record = self.record(run_id).await?;
+        record.map(|record| record.request).ok_or_else(|| {
+            Error::new(Kind::BadRequest, "start", run_id, "is not prepared").to_do("start it with prepare")
+        })
+    }
+}
+
+/// Where lanes say why they failed; goes away with the run's end.
+const FAILED_LANES: &str = "results/failed/";
+
+fn failed_lane(run_id: &str, lane: u32) -> String {
+    keys::of_run(run_id, &format!("{FAILED_LANES}{lane:03}.json"))
+}
+
+/// The request of a run of which nothing is stored but its name.
+fn bare(run_id: &str) -> Result<RunRequest> {
+    let export = export_of(run_id).ok_or_else(|| Error::new(Kind::BadRequest, "finish", run_id, "is no run's id"))?;
+    Ok(RunRequest {
+        run_id: run_id.to_owned(),
+        export: export.to_owned(),
+        trigger: Trigger::OnDemand,
+        drops: Vec::new(),
+        full: false,
+        keep_leavers: false,
+        pass_guards: Vec::new(),
+    })
+}
+
+/// Prints a run's metrics, once: not for a report that was there before.
+fn publish(report: &Report, known: bool) {
+    if known {
+        return;
+    }
+    println!("{}", metrics::line(report));
+    let outcome = report.outcome.name();
+    match &report.error {
+        None => tracing::info!(run.id = report.run_id, outcome, "the run has ended"),
+        Some(error) => {
+            let kind = error.kind.name();
+            tracing::error!(run.id = report.run_id, outcome, error.kind = kind, "{}", error.message);
+        }
+    }
+}
+
+fn summary(report: &Report) -> Value {
+    let mut summary = json!({ "run_id": report.run_id, "outcome": report.outcome, "rows": report.rows });
+    if let (Some(error), Some(summary)) = (&report.error, summary.as_object_mut()) {
+        summary.insert("error".into(), json!(error));
+    }
+    summary
+}
+
+fn answer(value: &impl serde::Serialize) -> Result<Value> {
+    serde_json::to_value(value)
+        .map_err(|cause| Error::new(Kind::Bug, "start", "answer", "cannot be written").because(cause))
+}
+
+#[cfg(all(test, feature = "sandbox"))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests;

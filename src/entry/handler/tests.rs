@@ -1,0 +1,133 @@
+use std::sync::Mutex;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::adapters::autopilot::Client;
+use crate::adapters::local::{FileLeases, Folder, LocalSecrets};
+use crate::entry::outside::Outside;
+use crate::ports::{Clock, Condition};
+use crate::sandbox::{Options, Sandbox};
+
+/// Starts nothing, and remembers what it was asked for.
+#[derive(Default)]
+struct Asked(Mutex<Vec<RunRequest>>);
+
+impl Executions for Asked {
+    async fn start(&self, request: &RunRequest) -> Result<String> {
+        self.0.lock().unwrap().push(request.clone());
+        Ok(format!("execution:{}", request.run_id))
+    }
+
+    async fn stop(&self, _run_id: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+type Here = Function<Outside<Folder, FileLeases, LocalSecrets, Client>, Asked>;
+
+async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
+    let world = Outside {
+        store: Folder::new(root),
+        leases: FileLeases::new(root),
+        secrets: LocalSecrets::new(Some(SecretString::from("a-key")), root),
+        autopilot: Client::new().unwrap(),
+        clock: Clock::System,
+        watcher: Box::new(Logged),
+    };
+    let config = include_bytes!("../../../exports.json");
+    world.store().put(CONFIG, config.as_slice().into(), Condition::Always).await.unwrap();
+    Function { world, executions: Asked::default(), bucket: "b".into(), base_url: Some(sandbox.url()) }
+}
+
+async fn ask(function: &Here, event: Value) -> Result<Value> {
+    let until = Timestamp::now().checked_add(jiff::SignedDuration::from_secs(60)).unwrap();
+    function.answer(event, &Invocation { request_id: "r".into(), until }).await
+}
+
+async fn drop_file(function: &Here, text: &str) -> Value {
+    let key = "segments/newsletter/members.csv";
+    function.world.store().put(key, text.to_owned().into(), Condition::Always).await.unwrap();
+    let event: Value = serde_json::from_str(include_str!("../../../events/s3-object-created.json")).unwrap();
+    let started = ask(function, event).await.unwrap();
+    let run_id = &started["started"][0]["run_id"];
+    assert_eq!(started["started"][0]["execution"], json!(format!("execution:{}", run_id.as_str().unwrap())));
+    serde_json::to_value(function.executions.0.lock().unwrap().last().unwrap()).unwrap()
+}
+
+const TWO: &str = "EMail,FirstName,LastName,Telephone1,LifetimeValue\na@example.com,A,B,,1\nb@example.com,B,C,,2\n";
+
+async fn sandbox(key: Option<&str>) -> Sandbox {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let options = Options { api_key: key.map(str::to_owned), ..Options::default() };
+    crate::sandbox::serve(listener, options).await
+}
+
+#[tokio::test]
+async fn an_event_starts_a_run_and_its_steps_end_in_a_report() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run = drop_file(&function, TWO).await;
+    let run_id = run["run_id"].clone();
+    let prepared = ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    assert_eq!(prepared, json!({ "status": "ready", "run_id": run_id }));
+    let opened = ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+    assert_eq!(opened["lanes"]["bucket"], "b");
+    for lane in 0..opened["lanes"]["count"].as_u64().unwrap() {
+        let step = json!({ "step": "deliver", "run_id": run_id, "lane": lane });
+        let delivered = ask(&function, step).await.unwrap();
+        assert_eq!(delivered, json!({ "done": true, "run_id": run_id, "lane": lane }));
+    }
+    let finished = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+    assert_eq!((&finished["outcome"], &finished["rows"]["delivered"]), (&json!("succeeded"), &json!(2)));
+    let again = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+    assert_eq!(again, finished, "twice is once");
+    let prepared = ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    assert_eq!((&prepared["status"], &prepared["outcome"]), (&json!("done"), &json!("succeeded")));
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_guard_ends_a_run_in_prepare_and_says_why() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run = drop_file(&function, "EMail,FirstName,LastName,Telephone1,LifetimeValue\n").await;
+    let prepared = ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    assert_eq!((&prepared["status"], &prepared["outcome"]), (&json!("done"), &json!("stopped_by_guard")));
+    assert_eq!(prepared["error"]["kind"], "guard");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_ends_in_a_report_that_says_access_and_the_lease_is_given_back() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(Some("another-key")).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run = drop_file(&function, TWO).await;
+    let run_id = run["run_id"].clone();
+    ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    let error = ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap_err();
+    assert_eq!(error.kind.name(), "access");
+    let cause = json!({ "errorType": "access", "errorMessage": error.chain() }).to_string();
+    let caught = json!({ "Error": "access", "Cause": cause });
+    let finished = ask(&function, json!({ "step": "finish", "run_id": run_id, "error": caught })).await.unwrap();
+    assert_eq!((&finished["outcome"], &finished["error"]["kind"]), (&json!("failed"), &json!("access")));
+    assert_eq!(finished["error"]["message"], json!(error.chain()));
+    use crate::ports::Leases;
+    assert!(function.world.leases.take("autopilot-eu", "another").await.unwrap());
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_that_never_began_is_finished_by_its_name() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run_id = "20261123T060000Z-newsletter-1a2b3c4d";
+    let caught = json!({ "Error": "States.Timeout" });
+    let finished = ask(&function, json!({ "step": "finish", "run_id": run_id, "error": caught })).await.unwrap();
+    assert_eq!((&finished["outcome"], &finished["error"]["kind"]), (&json!("failed"), &json!("out_of_time")));
+    for step in ["open", "deliver", "nonsense"] {
+        let event = json!({ "step": step, "run_id": "20261123T060000Z-newsletter-00000000" });
+        assert_eq!(ask(&function, event).await.unwrap_err().kind, Kind::BadRequest, "{step}");
+    }
+    sandbox.stop().await;
+}

@@ -1,0 +1,212 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::*;
+use crate::config::parse;
+
+fn now() -> Timestamp {
+    "2026-11-23T07:08:09Z".parse().unwrap()
+}
+
+fn config() -> Config {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("exports.json")).unwrap();
+    parse(&text).unwrap()
+}
+
+/// The example with an export of folders beside it, and what `change` makes of it.
+fn folders(change: impl Fn(&mut Value)) -> Config {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("exports.json")).unwrap();
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    let mut export = value["exports"]["newsletter"].clone();
+    export["segments"] = json!([{ "name": "Gold", "prefix": "segments/gold/", "drop": "folder" }]);
+    value["exports"]["gold"] = export.clone();
+    export["segments"] = json!([{ "name": "News", "prefix": "segments/letter/" }]);
+    value["exports"]["letter"] = export;
+    change(&mut value);
+    parse(&value.to_string()).unwrap()
+}
+
+fn ask(config: &Config, event: &Value) -> Triggered {
+    triggered(event, config, now(), "one").unwrap()
+}
+
+fn bridged(key: &str, version: &str) -> Value {
+    json!({
+        "detail-type": "Object Created", "time": "2026-11-23T06:02:00Z",
+        "detail": { "bucket": { "name": "b" }, "object": { "key": key, "sequencer": version } }
+    })
+}
+
+fn event(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_file_of_events_is_understood() {
+    let mut seen = BTreeMap::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("events")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let came = ask(&config(), &event(&name));
+        for request in &came.requests {
+            assert_eq!(request.export, "newsletter", "{name}");
+            assert!(request.run_id.len() <= 80, "{name}");
+        }
+        seen.insert(name, (came.requests.len(), came.ignored.len()));
+    }
+    let expected = [
+        ("eventbridge-object-created.json", (1, 0)),
+        ("eventbridge-scheduled-event.json", (1, 0)),
+        ("on-demand-full.json", (1, 0)),
+        ("on-demand.json", (1, 0)),
+        ("s3-object-created.json", (1, 0)),
+        ("s3-test-event.json", (0, 1)),
+        ("s3-two-records-key-with-spaces.json", (1, 1)),
+        ("schedule.json", (1, 0)),
+    ];
+    assert_eq!(seen, expected.into_iter().map(|(name, counts)| (name.to_owned(), counts)).collect());
+}
+
+#[test]
+fn notifications_have_encoded_keys_and_eventbridge_has_them_plain() {
+    let came = ask(&config(), &event("s3-two-records-key-with-spaces.json"));
+    assert_eq!(came.requests[0].drops[0].key, "segments/newsletter/News letter (Zürich) 1+1.csv");
+    assert_eq!(came.requests[0].drops[0].version, None, "the bucket has no versions");
+    assert_eq!(came.ignored[0].key, "segments/somebody elses/members.csv");
+    let came = ask(&config(), &event("eventbridge-object-created.json"));
+    assert_eq!(came.requests[0].drops[0].key, "segments/newsletter/News letter 1+1.csv");
+    assert_eq!(came.requests[0].drops[0].version.as_deref(), Some("IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"));
+    assert_eq!(came.requests[0].trigger, Trigger::S3);
+}
+
+/// Promise 4: "Twice is once."
+#[test]
+fn the_same_event_later_is_the_same_run() {
+    for name in ["s3-object-created.json", "eventbridge-object-created.json", "eventbridge-scheduled-event.json"] {
+        let later = now().checked_add(jiff::SignedDuration::from_mins(7)).unwrap();
+        let first = triggered(&event(name), &config(), now(), "one").unwrap();
+        let again = triggered(&event(name), &config(), later, "two").unwrap();
+        assert_eq!(first, again, "{name}");
+    }
+    let seconds = now().checked_add(jiff::SignedDuration::from_secs(40)).unwrap();
+    let schedule = event("schedule.json");
+    let first = triggered(&schedule, &config(), now(), "one").unwrap();
+    assert_eq!(first, triggered(&schedule, &config(), seconds, "two").unwrap());
+    assert!(first.requests[0].run_id.starts_with("20261123T070800Z-newsletter-"));
+    assert_eq!(first.requests[0].trigger, Trigger::Schedule);
+    // A drop of the same key at another time is another run.
+    let mut other = event("s3-object-created.json");
+    other["Records"][0]["s3"]["object"]["versionId"] = json!("another");
+    assert_ne!(ask(&config(), &other).requests, ask(&config(), &event("s3-object-created.json")).requests);
+}
+
+#[test]
+fn requests_on_demand_say_what_they_want() {
+    let came = ask(&config(), &event("on-demand-full.json"));
+    let request = &came.requests[0];
+    assert!(request.full && request.trigger == Trigger::OnDemand);
+    assert_eq!(request.pass_guards, ["max_profiles"]);
+    let twice = json!({ "export": "newsletter", "full": false });
+    let one = triggered(&twice, &config(), now(), "one").unwrap();
+    assert_ne!(one, triggered(&twice, &config(), now(), "two").unwrap(), "two requests are two runs");
+}
+
+#[test]
+fn parts_of_a_folder_told_together_are_one_run_and_later_ones_another() {
+    let config = folders(|_| {});
+    let record = |key: &str, tag: &str| {
+        let object = json!({ "key": key, "sequencer": tag });
+        json!({ "eventVersion": "2.1", "eventName": "ObjectCreated:Put", "eventTime": "2026-11-23T06:00:00Z",
+                "s3": { "bucket": { "name": "b" }, "object": object } })
+    };
+    let folder = "segments/gold/2026/11/23/0600/";
+    let event = json!({ "Records": [
+        record(&format!("{folder}part-1.csv"), "1"), record(&format!("{folder}part-2.csv"), "2"),
+        record(&format!("{folder}_SUCCESS"), "3") ] });
+    let came = ask(&config, &event);
+    assert_eq!(came.requests.len(), 1);
+    assert_eq!(came.requests[0].drops[0].key, folder);
+    assert_eq!(came.ignored.len(), 2);
+    let later = ask(&config, &bridged(&format!("{folder}part-3.csv"), "4"));
+    assert_ne!(came.requests[0].run_id, later.requests[0].run_id);
+}
+
+#[test]
+fn marks_complete_a_folder_and_mean_nothing_beside_files() {
+    let config = folders(|_| {});
+    let asked = |key: &str| ask(&config, &bridged(key, "1"));
+    assert_eq!(asked("segments/gold/2026/_SUCCESS").requests[0].drops[0].key, "segments/gold/2026/");
+    assert_eq!(asked("segments/gold/model.json").requests[0].drops[0].key, "segments/gold/");
+    assert_eq!(asked("segments/gold/.crc.crc").ignored[0].why, "holds no profiles, by its name");
+    for name in ["model.json", "_SUCCESS", "folder/"] {
+        assert_eq!(asked(&format!("segments/newsletter/{name}")).ignored.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn what_is_disabled_starts_nothing_and_says_so() {
+    let config = folders(|value| {
+        value["exports"]["gold"]["enabled"] = json!(false);
+        value["connections"]["autopilot-eu"]["enabled"] = json!(false);
+    });
+    for event in [bridged("segments/gold/a/1.csv", "1"), json!({ "export": "gold" })] {
+        let came = ask(&config, &event);
+        assert!(came.requests.is_empty());
+        assert!(came.ignored[0].why.contains("export gold: is disabled"), "{}", came.ignored[0].why);
+    }
+    assert!(ask(&config, &json!({ "export": "letter" })).ignored[0].why.contains("connection autopilot-eu"));
+}
+
+#[test]
+fn a_rule_names_the_export_with_the_longest_name_it_ends_in() {
+    let config = folders(|value| {
+        let export = value["exports"]["letter"].take();
+        value["exports"].as_object_mut().unwrap().remove("letter");
+        let mut export = export;
+        export["segments"][0]["name"] = json!("Other");
+        value["exports"]["my-newsletter"] = export;
+    });
+    for (rule, export) in [
+        ("newsletter", Some("newsletter")),
+        ("nightly-my-newsletter", Some("my-newsletter")),
+        ("their-newsletter", Some("newsletter")),
+        ("mynewsletter", None),
+        ("gold-nightly", None),
+    ] {
+        assert_eq!(export_of_rule(&config, rule), export, "{rule}");
+    }
+}
+
+#[test]
+fn what_is_no_event_is_a_bad_request() {
+    let version = {
+        let mut event = event("s3-object-created.json");
+        event["Records"][0]["eventVersion"] = json!("3.0");
+        event
+    };
+    let encoded = {
+        let mut event = event("s3-object-created.json");
+        event["Records"][0]["s3"]["object"]["key"] = json!("segments/%zz");
+        event
+    };
+    for event in [
+        version,
+        encoded,
+        json!({}),
+        json!([]),
+        json!({ "Records": 1 }),
+        json!({ "export": 1 }),
+        json!({ "export": "newsletter", "ful": true }),
+        json!({ "export": "newslettr" }),
+        json!({ "detail-type": "Object Removed" }),
+        json!({ "detail-type": "Scheduled Event", "time": "2026-11-23T06:02:00Z", "resources": ["arn:x:rule/none"] }),
+    ] {
+        let error = triggered(&event, &config(), now(), "one").unwrap_err();
+        assert_eq!(error.kind, Kind::BadRequest, "{event}");
+    }
+    let mut removed = event("s3-object-created.json");
+    removed["Records"][0]["eventName"] = json!("ObjectRemoved:Delete");
+    assert_eq!(ask(&config(), &removed).ignored[0].why, "ObjectRemoved:Delete creates no object");
+}

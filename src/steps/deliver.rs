@@ -16,7 +16,7 @@ use super::open::{OpenRecord, lost_lease};
 use super::workflow::Stop;
 use super::{export_of, read_json, write_json};
 use crate::config::{Config, Connection, Export};
-use crate::delivery::call::{Answer, Call};
+use crate::delivery::call::{Answer, Call, Counted};
 use crate::delivery::lane::{Lane, Outcome, Span, Wants};
 use crate::delivery::pace::{Pace, after, history, interval, window};
 use crate::delivery::row::{self, Errand};
@@ -127,9 +127,21 @@ fn pace(opened: &OpenRecord, connection: &Connection, lane: u32, first: bool, no
     Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), after(now, interval(rate) * before))
 }
 
-type Flying<'w> = Pin<Box<dyn Future<Output = (u64, usize, Answer)> + Send + 'w>>;
+type Flying<'w> = Pin<Box<dyn Future<Output = Answered> + Send + 'w>>;
+
 type Saving<'w> = Fuse<Pin<Box<dyn Future<Output = Result<()>> + Send + 'w>>>;
 type Loading<'w> = Fuse<Pin<Box<dyn Future<Output = Result<(usize, Span, Results)>> + Send + 'w>>>;
+
+/// What came of a request.
+struct Answered {
+    /// The lane's number of the call.
+    number: u64,
+    range: usize,
+    counted: Counted,
+    sent: Timestamp,
+    at: Timestamp,
+    answer: Answer,
+}
 
 /// One deliver call at work.
 struct Work<'w, W: World> {
@@ -236,10 +248,10 @@ impl<'w, W: World> Work<'w, W> {
             }
             tokio::select! {
                 biased;
-                Some((call, range, answer)) = flying.next() => {
+                Some(answered) = flying.next() => {
                     let took = clock.now();
                     slowest = slowest.max(Duration::try_from(took.duration_since(now)).unwrap_or_default());
-                    self.answered(call, range, answer).await?;
+                    self.answered(answered).await?;
                 }
                 loaded = &mut loading => {
                     let (range, span, results) = loaded?;
@@ -269,10 +281,10 @@ impl<'w, W: World> Work<'w, W> {
         sent.requests.count(call.counted());
         sent.seconds.count(now);
         self.world.watcher().saw(Event::Request);
-        Some(self.fly(number, range, call, hard))
+        Some(self.fly((number, range, call), now, hard))
     }
 
-    fn fly(&self, number: u64, range: usize, call: Call, hard: Timestamp) -> Flying<'w> {
+    fn fly(&self, (number, range, call): (u64, usize, Call), sent: Timestamp, hard: Timestamp) -> Flying<'w> {
         let (world, connection) = (self.world, self.connection);
         let key = self.secrets.api_key.clone();
         let left = Duration::try_from(hard.duration_since(world.clock().now())).unwrap_or_default();
@@ -280,11 +292,13 @@ impl<'w, W: World> Work<'w, W> {
         let within = ANSWER_WITHIN.min(patience).min(left);
         Box::pin(async move {
             let answer = world.autopilot().call(connection.base_url.as_deref(), &key, &call, within).await;
-            (number, range, answer)
+            Answered { number, range, counted: call.counted(), sent, at: world.clock().now(), answer }
         })
     }
 
-    async fn answered(&mut self, number: u64, range: usize, answer: Answer) -> Result<()> {
+    async fn answered(&mut self, answered: Answered) -> Result<()> {
+        let Answered { number, range, counted, sent, at, answer } = answered;
+        self.pace.answered(counted, sent, at);
         let answer = match answer {
             Answer::Denied if self.renew_key().await? => Answer::Unclear("the key was renewed"),
             answer => answer,

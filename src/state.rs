@@ -248,9 +248,9 @@ impl Writer {
     /// # Errors
     /// Never in practice: it writes to memory.
     pub fn new(header: &Header, members: usize) -> Result<Self> {
-        // Digests and UUIDs hardly get smaller: room is made once.
+        // Digests and UUIDs do not get smaller: gzip stores them, and its checksum tells damage.
         let out = Vec::with_capacity(members * MEMBER_BYTES + 1024);
-        let mut gzip = BufWriter::with_capacity(64 * 1024, GzEncoder::new(out, Compression::fast()));
+        let mut gzip = BufWriter::with_capacity(64 * 1024, GzEncoder::new(out, Compression::none()));
         let line = serde_json::to_string(header).map_err(unwritable)?;
         writeln!(gzip, "{line}").map_err(unwritable)?;
         Ok(Self { gzip })

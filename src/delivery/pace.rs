@@ -104,9 +104,10 @@ impl Pace {
         pace
     }
 
-    /// All of the rate, for whoever speaks alone.
+    /// All of the rate, for whoever speaks alone and has few requests: they leave together.
     pub fn alone(requests_per_second: f64, from: Timestamp) -> Self {
-        Self::new(requests_per_second, whole(requests_per_second), &[], from)
+        let spacing = SignedDuration::ZERO;
+        Self { spacing, ..Self::new(requests_per_second, whole(requests_per_second), &[], from) }
     }
 
     fn remember(&mut self, at: Timestamp) {

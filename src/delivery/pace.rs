@@ -110,6 +110,11 @@ impl Pace {
         Self { spacing, ..Self::new(requests_per_second, whole(requests_per_second), &[], from) }
     }
 
+    /// How many requests a window holds.
+    pub fn share(&self) -> usize {
+        self.share
+    }
+
     fn remember(&mut self, at: Timestamp) {
         if self.sent.len() == self.share {
             self.sent.pop_front();

@@ -29,7 +29,7 @@ use crate::state::Marked;
 
 /// Calls in flight at most: at 20 requests a second and 3 s an answer, one lane has 60.
 const IN_FLIGHT: usize = 96;
-/// Calls ready to leave below which the next range is fetched.
+/// Calls ready to leave below which the next range is fetched: those of a second, but no more than these.
 const LOW: usize = 24;
 /// Rows that are judged before they are saved, at most, and how long they may wait for it.
 const CHECKPOINT_ROWS: u32 = 100;
@@ -230,7 +230,11 @@ impl<'w, W: World> Work<'w, W> {
             if stopping && (flying.is_empty() || now >= hard) {
                 return Ok(false);
             }
-            if !stopping && loading.is_terminated() && self.next_range < self.ranges.len() && self.lane.ready() < LOW {
+            if !stopping
+                && loading.is_terminated()
+                && self.next_range < self.ranges.len()
+                && self.lane.ready() < self.pace.share().min(LOW)
+            {
                 loading = self.load().boxed().fuse();
             }
             if saving.is_terminated() && self.is_checkpoint_due(now) {

@@ -41,3 +41,8 @@ output "people" {
     contributor = { for export, policy in aws_iam_policy.contributor : export => policy.arn }
   }
 }
+
+output "environment" {
+  description = "Shell commands that tell the command line of bucket and workflow."
+  value       = "export AUTOPILOT_EXPORT_BUCKET=${local.bucket} AUTOPILOT_EXPORT_WORKFLOW_ARN=${aws_sfn_state_machine.this.arn}"
+}

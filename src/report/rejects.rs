@@ -1,5 +1,10 @@
 //! `rejects.csv`: the rows that were not delivered, their columns as they were, and why. `retry` takes it as it is.
+//!
+//! The file is meant for spreadsheets, which take a cell that begins like a formula for one. Such a cell gets an
+//! apostrophe before it, which [`as_it_was`] takes off again.
+//! Source: OWASP, "CSV Injection": the characters that begin a formula.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Kind, Result};
@@ -8,6 +13,21 @@ use crate::run::RunRecord;
 
 /// What follows the original columns.
 pub const ADDED: [&str; 6] = ["export", "segment", "reject_code", "reject_reason", "source", "line"];
+
+/// Whether a cell begins like a formula, behind any apostrophes.
+fn is_like_a_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn guarded(cell: &str) -> Cow<'_, str> {
+    if is_like_a_formula(cell) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+}
+
+/// A cell of the file as it was in the drop.
+pub fn as_it_was(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|_| is_like_a_formula(cell)).unwrap_or(cell)
+}
 
 /// Writes the rejects of one run; its sources may have different columns.
 #[derive(Debug)]
@@ -46,7 +66,7 @@ impl Rejects {
         let width = header.len();
         let mut csv = csv::Writer::from_writer(Vec::new());
         // A column that is named like one of ours would be written twice; ours stand last and are the ones to read.
-        csv.write_record(header.iter().copied().chain(ADDED)).map_err(unwritable)?;
+        write(&mut csv, header.iter().copied().chain(ADDED))?;
         Ok(Self { csv, export: run.request.export.clone(), sources, width })
     }
 
@@ -69,7 +89,7 @@ impl Rejects {
         record.truncate(self.width);
         let number = line.line.to_string();
         let added = [&self.export, segment, line.code.name(), &line.reason, key.as_str(), &number];
-        self.csv.write_record(record.iter().map(String::as_str).chain(added)).map_err(unwritable)
+        write(&mut self.csv, record.iter().map(String::as_str).chain(added))
     }
 
     /// The whole file.
@@ -78,5 +98,28 @@ impl Rejects {
     /// Never in practice: it writes to memory.
     pub fn finish(self) -> Result<Vec<u8>> {
         self.csv.into_inner().map_err(|cause| unwritable(cause.to_string()))
+    }
+}
+
+fn write<'c>(csv: &mut csv::Writer<Vec<u8>>, cells: impl Iterator<Item = &'c str>) -> Result<()> {
+    for cell in cells {
+        csv.write_field(guarded(cell).as_bytes()).map_err(unwritable)?;
+    }
+    csv.write_record(None::<&[u8]>).map_err(unwritable)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cell_comes_back_as_it_was_and_is_never_a_formula(cell in "['=+@a\\-\\t\\r]{0,6}") {
+            let safe = guarded(&cell);
+            prop_assert_eq!(as_it_was(&safe), &cell);
+            prop_assert!(!safe.starts_with(['=', '+', '-', '@', '\t', '\r']));
+        }
     }
 }

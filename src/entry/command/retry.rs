@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::entry::args::Common;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Condition, Store, World};
-use crate::report::rejects::ADDED;
+use crate::report::rejects::{ADDED, as_it_was};
 use crate::run::{Asked, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
 use crate::steps::{Stop, export_of};
 
@@ -81,13 +81,15 @@ fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
     };
     let ours: Vec<usize> = ADDED.iter().filter_map(|name| place(name)).collect();
     let original = |record: &csv::StringRecord| -> csv::StringRecord {
-        record.iter().enumerate().filter(|(at, _)| !ours.contains(at)).map(|(_, cell)| cell).collect()
+        let kept = record.iter().enumerate().filter(|(at, _)| !ours.contains(at));
+        kept.map(|(_, cell)| as_it_was(cell)).collect()
     };
     let mut export: Option<String> = None;
     let mut writers: BTreeMap<String, csv::Writer<Vec<u8>>> = BTreeMap::new();
     for record in reader.records() {
         let record = record.map_err(|_| wrong("has a row that is no text".into()))?;
-        let (Some(of), Some(segment)) = (record.get(export_at), record.get(segment_at)) else {
+        let cell = |at| record.get(at).map(as_it_was);
+        let (Some(of), Some(segment)) = (cell(export_at), cell(segment_at)) else {
             let line = record.position().map_or(0, csv::Position::line);
             return Err(wrong(format!("line {line} does not say its export and segment")));
         };

@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-infra fmt
+.PHONY: help run test bench check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -14,6 +14,12 @@ run: ## the main job on this machine: a local Autopilot, a bundled segment, then
 
 test: ## all tests
 	cargo test --locked
+
+bench: ## speed and memory beside what people write, as tables; ROWS=20000 for a short one
+	cargo build --release --locked --bins --example generate_segment --example floor --example hello
+	[ -x .venv/bin/python ] || python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r benches/requirements.txt
+	.venv/bin/python benches/run --rows $(or $(ROWS),100000) $(PARTS)
 
 check: ## format, lints, documentation, architecture, infrastructure
 	cargo fmt --check

@@ -64,7 +64,7 @@ def adapt_moto(functions):
     from moto.core.config import default_user_config
     from moto.core.responses import ActionResult
     from moto.iam.access_control import PermissionResult
-    from moto.s3.models import FakeBucket
+    from moto.s3.models import FakeBucket, FakeDeleteMarker
     from moto.stepfunctions.responses import StepFunctionResponse
 
     # State machines run; otherwise moto only keeps them.
@@ -75,6 +75,9 @@ def adapt_moto(functions):
 
     # moto's bucket policies know no conditions, so that "not without TLS" would mean "not at all".
     FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
+
+    # A bucket with delete markers could not be emptied.
+    FakeDeleteMarker.dispose = lambda self, garbage=False: None
 
     # Two calls that Terraform's provider makes and moto does not know; unanswered, it tries again for minutes.
     valid = {"result": "OK", "diagnostics": [], "truncated": False}

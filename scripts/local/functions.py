@@ -97,6 +97,13 @@ def told(kind, message):
     return json.dumps({"errorType": kind, "errorMessage": message}).encode()
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """A worker that was killed has left its call; that is told elsewhere."""
+
+
 class Functions:
     """All workers, and the server that they and callers speak to."""
 
@@ -106,22 +113,20 @@ class Functions:
         self.workers, self.idle = {}, []
         self.numbers = iter(range(1, 1 << 30))
         self.lock = threading.Lock()
-        self.events = []  # what came from outside, in order: events that start runs
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), handler(self))
-        self.server.daemon_threads = True
+        self.calls = []  # each call that has ended: its event, its answer, whether that is an error
+        self.server = Server(("127.0.0.1", port), handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def invoke(self, name, settings, event):
         with self.lock:
-            if b'"step"' not in event:
-                self.events.append(event)
             fits = [one for one in self.idle if (one.name, one.settings) == (name, settings) and one.is_alive()]
             worker = fits[-1] if fits else Worker(self, name, settings)
             if fits:
                 self.idle.remove(worker)
         body, failed, is_of_use = worker.invoke(event)
         with self.lock:
+            self.calls.append((json.loads(event), json.loads(body), failed))
             if is_of_use:
                 self.idle.append(worker)
             else:

@@ -5,7 +5,7 @@ Settings, by environment variable:
   AWS_PORT          where AWS listens, default 5000
   SANDBOX_PORT      where the sandbox listens, default 8080
   RATE, LATENCY_MS  the sandbox's: requests a second that it allows, and how long its answers take; default 20 and 100
-  SANDBOX           more options of the sandbox, such as "--bulk-lists always --faults 429:0.05"
+  SANDBOX           its other options, default "--bulk-lists always"; such as "--faults 429:0.05"
   TIMEOUT_SECONDS   the function's time limit, default 900
   AUTOPILOT_BASE_URL, AUTOPILOT_API_KEY
                     export to this server, with this key, in place of the sandbox
@@ -32,7 +32,7 @@ def up(aws):
     config = pathlib.Path(setting("CONFIG", ROOT / "exports.json")).resolve()
     base_url = os.environ.get("AUTOPILOT_BASE_URL")
     if not base_url:
-        options = ["--rate", setting("RATE", "20"), "--latency-ms", setting("LATENCY_MS", "100"), *setting("SANDBOX", "").split()]
+        options = ["--rate", setting("RATE", "20"), "--latency-ms", setting("LATENCY_MS", "100"), *setting("SANDBOX", "--bulk-lists always").split()]
         base_url = aws.sandbox("sandbox", *options, port=setting("SANDBOX_PORT", "8080"))
         print(f"Autopilot: {base_url.removesuffix('/v1')}/ shows what has arrived", flush=True)
     print("applying infra/: a minute and a half", flush=True)

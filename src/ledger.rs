@@ -11,7 +11,7 @@ use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
 use crate::delivery::row::{Errand, quoted};
 use crate::error::{Error, Kind, Result};
-use crate::state::{FieldsDigest, Member, ProfileKey, hex, unhex};
+use crate::state::{ContactId, FieldsDigest, Member, ProfileKey, hex, unhex};
 
 /// What the requests of a range were.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -136,7 +136,7 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
             Line { k: Some(key), d: Some(digest), i: Some(id), .. } => {
                 let digest: FieldsDigest = unhex(digest).ok_or_else(wrong)?;
                 let key = unhex(key).ok_or_else(wrong)?;
-                Entry::Delivered(Member { key, digest, contact_id: id.into_owned() })
+                Entry::Delivered(Member { key, digest, contact_id: ContactId::from(&*id) })
             }
             Line { k: Some(key), .. } => Entry::Left(unhex(key).ok_or_else(wrong)?),
             _ => Entry::Stays,
@@ -168,7 +168,7 @@ mod tests {
         else {
             panic!("{results:?}")
         };
-        assert_eq!((member.contact_id.as_str(), *key), ("per\"son", [1; 32]));
+        assert_eq!((member.contact_id.to_string().as_str(), *key), ("per\"son", [1; 32]));
         assert!(reject.get().contains(r#""line":7"#));
         let again = Ledger::resume(&results).checkpoint();
         assert_eq!(read("r", &again).unwrap().entries.len(), 4);

@@ -251,6 +251,11 @@ pub mod keys {
         of_run(run_id, &format!("results/{lane:03}/calls.json"))
     }
 
+    /// How many rows of a lane Autopilot has refused so far.
+    pub fn refused(run_id: &str, lane: u32) -> String {
+        of_run(run_id, &format!("results/{lane:03}/refused.json"))
+    }
+
     /// A segment's members.
     pub fn members(export: &str, segment: &str) -> String {
         format!("state/{export}/{}/members.gz", part(segment))

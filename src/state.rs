@@ -146,11 +146,45 @@ pub struct Member {
     /// What was last confirmed of the mapped fields.
     pub digest: FieldsDigest,
     /// Autopilot's id of the contact.
-    pub contact_id: String,
+    pub contact_id: ContactId,
 }
 
-/// Ids as Autopilot makes them: `person_` and a UUID, which is kept as its 16 bytes.
+/// Autopilot's id of a contact, small enough to hold many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContactId {
+    /// As Autopilot makes them: `person_` and a UUID, all its letters of one case.
+    Person(Case, [u8; 16]),
+    /// Any other.
+    Text(Box<str>),
+}
+
+/// The case of a UUID's letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// All are small, or there is none.
+    Lower,
+    /// All are capitals.
+    Upper,
+}
+
+impl From<&str> for ContactId {
+    fn from(id: &str) -> Self {
+        packed(id).map_or_else(|| Self::Text(id.into()), |(case, uuid)| Self::Person(case, uuid))
+    }
+}
+
+impl std::fmt::Display for ContactId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Person(case, uuid) => f.write_str(&unpacked(*case, uuid)),
+            Self::Text(id) => f.write_str(id),
+        }
+    }
+}
+
 const PERSON: &str = "person_";
+/// Bytes of a member whose id is as Autopilot makes them, and a few for the compression.
+const MEMBER_BYTES: usize = 32 + 16 + 1 + 16 + 1;
 /// Before an id's bytes: a UUID in lower case, a UUID in upper case, else the id's length.
 const LOWER: u8 = 0;
 const UPPER: u8 = u8::MAX;
@@ -158,13 +192,13 @@ const UPPER: u8 = u8::MAX;
 fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
     out.write_all(&member.key)?;
     out.write_all(&member.digest)?;
-    match packed(&member.contact_id) {
-        Some((case, uuid)) => {
-            out.write_all(&[case])?;
-            out.write_all(&uuid)
+    match &member.contact_id {
+        ContactId::Person(case, uuid) => {
+            out.write_all(&[if *case == Case::Lower { LOWER } else { UPPER }])?;
+            out.write_all(uuid)
         }
-        None => {
-            let id: Vec<u8> = member.contact_id.bytes().take(usize::from(UPPER - 1)).collect();
+        ContactId::Text(id) => {
+            let id: Vec<u8> = id.bytes().take(usize::from(UPPER - 1)).collect();
             out.write_all(&[u8::try_from(id.len()).unwrap_or(UPPER - 1)])?;
             out.write_all(&id)
         }
@@ -172,7 +206,7 @@ fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
 }
 
 /// The UUID of an id and its case, where writing it back gives the very same id.
-fn packed(id: &str) -> Option<(u8, [u8; 16])> {
+fn packed(id: &str) -> Option<(Case, [u8; 16])> {
     let text = id.strip_prefix(PERSON)?.as_bytes();
     let dashes = text.iter().enumerate().all(|(at, byte)| (*byte == b'-') == matches!(at, 8 | 13 | 18 | 23));
     if text.len() != 36 || !dashes {
@@ -180,15 +214,15 @@ fn packed(id: &str) -> Option<(u8, [u8; 16])> {
     }
     let uuid = digits(text)?;
     match (text.iter().any(u8::is_ascii_lowercase), text.iter().any(u8::is_ascii_uppercase)) {
-        (_, false) => Some((LOWER, uuid)),
-        (false, true) => Some((UPPER, uuid)),
+        (_, false) => Some((Case::Lower, uuid)),
+        (false, true) => Some((Case::Upper, uuid)),
         (true, true) => None,
     }
 }
 
-fn unpacked(case: u8, uuid: &[u8; 16]) -> String {
+fn unpacked(case: Case, uuid: &[u8; 16]) -> String {
     let mut digits = hex(uuid);
-    if case == UPPER {
+    if case == Case::Upper {
         digits.make_ascii_uppercase();
     }
     let mut id = String::from(PERSON);
@@ -209,12 +243,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins a state object.
+    /// Begins a state object of about so many members.
     ///
     /// # Errors
     /// Never in practice: it writes to memory.
-    pub fn new(header: &Header) -> Result<Self> {
-        let mut gzip = BufWriter::with_capacity(64 * 1024, GzEncoder::new(Vec::new(), Compression::fast()));
+    pub fn new(header: &Header, members: usize) -> Result<Self> {
+        // Digests and UUIDs do not get smaller: gzip stores them, and its checksum tells damage.
+        let out = Vec::with_capacity(members * MEMBER_BYTES + 1024);
+        let mut gzip = BufWriter::with_capacity(64 * 1024, GzEncoder::new(out, Compression::none()));
         let line = serde_json::to_string(header).map_err(unwritable)?;
         writeln!(gzip, "{line}").map_err(unwritable)?;
         Ok(Self { gzip })
@@ -336,11 +372,14 @@ fn read_member(bytes: &[u8]) -> std::result::Result<Rest<'_>, ()> {
     };
     let (contact_id, rest) = match length {
         case @ (&LOWER | &UPPER) => match rest.split_first_chunk::<16>() {
-            Some((uuid, rest)) => (unpacked(*case, uuid), rest),
+            Some((uuid, rest)) => {
+                let case = if *case == LOWER { Case::Lower } else { Case::Upper };
+                (ContactId::Person(case, *uuid), rest)
+            }
             None => return Ok(None),
         },
         length => match rest.split_at_checked(usize::from(*length)) {
-            Some((id, rest)) => (String::from_utf8(id.to_vec()).map_err(drop)?, rest),
+            Some((id, rest)) => (ContactId::Text(std::str::from_utf8(id).map_err(drop)?.into()), rest),
             None => return Ok(None),
         },
     };
@@ -361,11 +400,11 @@ mod tests {
     }
 
     fn member(n: u8, id: &str) -> Member {
-        Member { key: [n; 32], digest: [n; 16], contact_id: id.into() }
+        Member { key: [n; 32], digest: [n; 16], contact_id: ContactId::from(id) }
     }
 
     fn written(members: &[Member]) -> Vec<u8> {
-        let mut writer = Writer::new(&header()).unwrap();
+        let mut writer = Writer::new(&header(), members.len()).unwrap();
         members.iter().for_each(|m| writer.member(m).unwrap());
         writer.finish().unwrap()
     }

@@ -3,23 +3,21 @@
 use std::process::ExitCode;
 
 use autopilot_export::adapters::autopilot::Client;
-use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
-use autopilot_export::adapters::local::{FileLeases, Folder, GivenSecrets, LocalSecrets, WithFiles, new_state_key};
-use autopilot_export::config::Config;
+use autopilot_export::adapters::local::{FileLeases, Folder, LocalSecrets, WithFiles};
 use autopilot_export::entry::args::{Args, Command, Common};
 use autopilot_export::entry::command::{self, Code};
+#[cfg(feature = "aws")]
+use autopilot_export::entry::on_aws;
 use autopilot_export::entry::outside::Outside;
-use autopilot_export::entry::show::{Shown, Silent};
 use autopilot_export::error::{Error, Kind};
-use autopilot_export::ports::{Clock, Secrets, Watcher};
+use autopilot_export::ports::Clock;
 use autopilot_export::steps::Stop;
 use clap::Parser;
 use secrecy::SecretString;
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
-// One thread: what wakes up for a slot is what sends in it.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -29,13 +27,28 @@ async fn main() -> ExitCode {
         }
     };
     log(args.common.verbose);
-    let stop = Stop::default();
-    on_signal(stop.clone());
-    let code = carry_out(args, &stop).await;
+    let code = runtime(&args.command).and_then(|runtime| {
+        runtime.block_on(async {
+            let stop = Stop::default();
+            on_signal(stop.clone());
+            carry_out(args, &stop).await
+        })
+    });
     ExitCode::from(code.unwrap_or_else(|error| {
         command::print_error(&error);
         error.kind.exit_code()
     }))
+}
+
+/// One thread: what wakes up for a slot is what sends in it. The sandbox takes requests in while it works on others.
+fn runtime(command: &Command) -> Result<Runtime, Error> {
+    let mut builder = match command {
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(_) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build();
+    runtime.map_err(|cause| Error::new(Kind::Bug, "command", "runtime", "cannot be started").because(cause))
 }
 
 async fn carry_out(args: Args, stop: &Stop) -> Code {
@@ -50,81 +63,24 @@ async fn carry_out(args: Args, stop: &Stop) -> Code {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    match command {
-        Command::Connect { connection } => connect(&common, &config, &connection).await,
-        Command::Start(args) => {
-            let executions = StateMachine::new(&sdk_config().await, &args.workflow);
-            command::start(&executions, &common, &args, &config).await
-        }
-        Command::Stop { run, workflow } => command::stop(&StateMachine::new(&sdk_config().await, workflow), &run).await,
-        command => match common.store.strip_prefix("s3://") {
-            Some(bucket) => in_bucket(bucket.trim_end_matches('/'), &common, command, &config, stop).await,
-            None => in_folder(&common, command, &config, stop).await,
-        },
+    #[cfg(feature = "aws")]
+    if on_aws::is_meant(&common, &command) {
+        return on_aws::carry_out(&common, command, &config, stop).await;
     }
-}
-
-async fn in_bucket(bucket: &str, common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
-    let sdk = sdk_config().await;
-    let store = Bucket::new(s3(&sdk), bucket);
-    let world = Outside {
-        leases: S3Leases::new(store.clone()),
-        store: WithFiles(store),
-        secrets: SecretsManager::new(&sdk),
-        autopilot: Client::new()?,
-        clock: Clock::System,
-        watcher: watcher(&command),
-    };
-    command::carry_out(&world, common, command, config, stop).await
-}
-
-async fn in_folder(common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+    #[cfg(not(feature = "aws"))]
+    if common.store.starts_with("s3://") {
+        return Err(Error::new(Kind::Config, "command", "--store", "names a bucket, and this program knows no AWS")
+            .to_do("build it with the default features"));
+    }
     let world = Outside {
         store: WithFiles(Folder::new(&common.store)),
         leases: FileLeases::new(&common.store),
-        secrets: LocalSecrets::new(api_key(common)?, &common.store),
+        secrets: LocalSecrets::new(api_key(&common)?, &common.store),
         autopilot: Client::new()?,
         clock: Clock::System,
-        watcher: watcher(&command),
+        watcher: command::watcher(&command),
     };
-    command::carry_out(&world, common, command, config, stop).await
-}
-
-/// Asks for a key, verifies it, and stores it beside the state key, which stays where there is one.
-async fn connect(common: &Common, config: &Config, name: &str) -> Code {
-    let mut connection = command::connection(config, name)?.clone();
-    // As the function does: tests, and a sandbox.
-    if let Ok(url) = std::env::var("AUTOPILOT_BASE_URL") {
-        connection.base_url = Some(url);
-    }
-    if !common.store.starts_with("s3://") {
-        return Err(command::on_aws_only());
-    }
-    let vault = SecretsManager::new(&sdk_config().await);
-    let state_key = match vault.state_key(name, &connection.secret).await? {
-        Some(key) => key,
-        None => new_state_key()?.into(),
-    };
-    let secrets = Secrets { api_key: command::ask_key(name)?, state_key };
-    let world = Outside {
-        store: Folder::new(&common.store),
-        leases: FileLeases::new(&common.store),
-        secrets: GivenSecrets(secrets.clone()),
-        autopilot: Client::new()?,
-        clock: Clock::System,
-        watcher: Box::new(Silent),
-    };
-    command::verify(&world, &connection).await?;
-    vault.store(name, &connection.secret, &secrets).await?;
-    eprintln!("{name} is connected: the key opens the account, and is stored as {}", connection.secret);
-    Ok(0)
-}
-
-fn watcher(command: &Command) -> Box<dyn Watcher> {
-    match command {
-        Command::Run(_) | Command::Retry { .. } => Box::new(Shown::new()),
-        _ => Box::new(Silent),
-    }
+    command::carry_out(&world, &common, command, &config, stop).await
 }
 
 /// The key from its file, else from the environment.

@@ -66,7 +66,7 @@ pub enum Call {
 }
 
 /// What a request counts as in the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Counted {
     /// A bulk call.
     Bulk,

@@ -6,6 +6,8 @@ pub mod args;
 pub mod command;
 #[cfg(feature = "lambda")]
 pub mod handler;
+#[cfg(all(feature = "aws", feature = "cli"))]
+pub mod on_aws;
 pub mod outside;
 #[cfg(feature = "cli")]
 pub mod show;

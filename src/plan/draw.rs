@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::known::{Keys, Known, Standing};
+use super::known::{Known, Profiles, Standing};
 use crate::config::{Export, Membership, Segment};
 use crate::contact::{Contact, Matching, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
 use crate::delivery::row::{Errand, Row, quoted, write_contact, write_leaver};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Sink};
-use crate::state::{Digester, Member, half};
+use crate::state::{Digester, Member};
 
 /// Rows in one chunk: small enough to hold several in memory, large enough that a run has few objects.
 pub const CHUNK_ROWS: u32 = 1000;
@@ -97,7 +97,7 @@ pub struct Drawing<'a> {
     segment: &'a Segment,
     digester: &'a Digester,
     suppression: &'a SuppressionList,
-    profiles: &'a mut Keys,
+    profiles: &'a mut Profiles,
     known: Known,
     source: usize,
     columns: Vec<String>,
@@ -126,7 +126,7 @@ impl<'a> Drawing<'a> {
         segment: &'a Segment,
         digester: &'a Digester,
         suppression: &'a SuppressionList,
-        profiles: &'a mut Keys,
+        profiles: &'a mut Profiles,
         known: Known,
     ) -> Self {
         let counts = Counts { members: known.len() as u64, ..Counts::default() };
@@ -185,7 +185,7 @@ impl<'a> Drawing<'a> {
     /// Shows a member of the state once more; it leaves, where the drop does not hold it.
     pub fn leaver(&mut self, member: &Member) {
         if !self.known.stays(&member.key) {
-            self.chunk(Errand::Leaver, |chunk| write_leaver(chunk, &member.key, &member.contact_id));
+            self.chunk(Errand::Leaver, |chunk| write_leaver(chunk, &member.key, &member.contact_id.to_string()));
         }
     }
 
@@ -252,7 +252,7 @@ impl<'a> Drawing<'a> {
             self.row = row;
             return;
         }
-        self.profiles.insert(half(&key));
+        self.profiles.add(&key);
         let digest = self.digester.fields(&self.contact.body);
         let errand = match standing {
             Standing::Member(before) if before == digest => {

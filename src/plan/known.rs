@@ -110,6 +110,40 @@ impl Keys {
     }
 }
 
+/// The distinct profiles of all the export's segments.
+#[derive(Debug)]
+pub enum Profiles {
+    /// Of one segment: each comes once.
+    Counted(u64),
+    /// Of several: one may be in each.
+    Told(Keys),
+}
+
+impl Profiles {
+    /// None yet, of so many segments.
+    pub fn of(segments: usize) -> Self {
+        if segments > 1 { Self::Told(Keys::default()) } else { Self::Counted(0) }
+    }
+
+    /// Adds a profile; of one segment, each once.
+    pub fn add(&mut self, key: &ProfileKey) {
+        match self {
+            Self::Counted(count) => *count += 1,
+            Self::Told(keys) => {
+                keys.insert(half(key));
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Counted(count) => *count,
+            Self::Told(keys) => keys.len() as u64,
+        }
+    }
+}
+
 /// Takes the first eight bytes for the hash.
 #[derive(Debug, Default)]
 pub struct FirstBytes(u64);

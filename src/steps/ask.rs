@@ -69,19 +69,24 @@ impl<'w, W: World> Asker<'w, W> {
                 if answers.get(number).is_some_and(Option::is_some) {
                     continue;
                 }
-                self.wait_for_slot().await;
+                let at = self.pace.next(self.clock().now());
+                self.pace.take(at);
                 self.sent.requests.count(call.counted());
-                self.sent.seconds.count(self.clock().now());
+                self.sent.seconds.count(at);
                 self.world.watcher().saw(Event::Request);
                 let (key, base) = (self.secrets.api_key.clone(), self.connection.base_url.as_deref());
                 let patience = Duration::from_secs(self.connection.patience_seconds);
-                let autopilot = self.world.autopilot();
-                flying
-                    .push(async move { (number, autopilot.call(base, &key, call, ANSWER_WITHIN.min(patience)).await) });
+                let world = self.world;
+                flying.push(async move {
+                    world.clock().sleep_until(at).await;
+                    let left = world.clock().now();
+                    (number, left, world.autopilot().call(base, &key, call, ANSWER_WITHIN.min(patience)).await)
+                });
             }
             let mut wait = Duration::ZERO;
             let mut last = None;
-            while let Some((number, answer)) = flying.next().await {
+            while let Some((number, left, answer)) = flying.next().await {
+                self.times.push(left);
                 match answer {
                     Answer::Denied => last = Some(Answer::Denied),
                     Answer::Throttled(asked) => {
@@ -101,6 +106,7 @@ impl<'w, W: World> Asker<'w, W> {
                 }
             }
             drop(flying);
+            self.times.sort_unstable();
             let Some(trouble) = last else { return Ok(answers.into_iter().flatten().collect()) };
             let until = after(self.clock().now(), wait);
             match trouble {
@@ -128,17 +134,5 @@ impl<'w, W: World> Asker<'w, W> {
         let changed = again.api_key.expose_secret() != self.secrets.api_key.expose_secret();
         self.secrets = again;
         Ok(changed)
-    }
-
-    async fn wait_for_slot(&mut self) {
-        loop {
-            let now = self.clock().now();
-            let at = self.pace.next(now);
-            if at <= now {
-                self.times.push(now);
-                return self.pace.take(now);
-            }
-            self.clock().sleep_until(at).await;
-        }
     }
 }

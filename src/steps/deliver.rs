@@ -16,7 +16,7 @@ use super::open::{OpenRecord, lost_lease};
 use super::workflow::Stop;
 use super::{export_of, read_json, write_json};
 use crate::config::{Config, Connection, Export};
-use crate::delivery::call::{Answer, Call};
+use crate::delivery::call::{Answer, Call, Counted};
 use crate::delivery::lane::{Lane, Outcome, Span, Wants};
 use crate::delivery::pace::{Pace, after, history, interval, window};
 use crate::delivery::row::{self, Errand};
@@ -127,9 +127,22 @@ fn pace(opened: &OpenRecord, connection: &Connection, lane: u32, first: bool, no
     Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), after(now, interval(rate) * before))
 }
 
-type Flying<'w> = Pin<Box<dyn Future<Output = (u64, usize, Answer)> + Send + 'w>>;
-type Saving<'w> = Fuse<Pin<Box<dyn Future<Output = Result<()>> + Send + 'w>>>;
+type Flying<'w> = Pin<Box<dyn Future<Output = Answered> + Send + 'w>>;
+
+/// Gives how many rows the other lanes had refused, where it was asked.
+type Saving<'w> = Fuse<Pin<Box<dyn Future<Output = Result<Option<u64>>> + Send + 'w>>>;
 type Loading<'w> = Fuse<Pin<Box<dyn Future<Output = Result<(usize, Span, Results)>> + Send + 'w>>>;
+
+/// What came of a request.
+struct Answered {
+    /// The lane's number of the call.
+    number: u64,
+    range: usize,
+    counted: Counted,
+    sent: Timestamp,
+    at: Timestamp,
+    answer: Answer,
+}
 
 /// One deliver call at work.
 struct Work<'w, W: World> {
@@ -149,6 +162,10 @@ struct Work<'w, W: World> {
     unsaved_since: Option<Timestamp>,
     confirmed: u64,
     refused: u64,
+    /// Refused rows that the other lanes were told of.
+    told_refused: u64,
+    /// Refused rows of the other lanes, as they last told.
+    others_refused: u64,
 }
 
 impl<'w, W: World> Work<'w, W> {
@@ -180,6 +197,8 @@ impl<'w, W: World> Work<'w, W> {
             unsaved_since: None,
             confirmed: 0,
             refused: 0,
+            told_refused: 0,
+            others_refused: 0,
         }
     }
 
@@ -236,17 +255,20 @@ impl<'w, W: World> Work<'w, W> {
             }
             tokio::select! {
                 biased;
-                Some((call, range, answer)) = flying.next() => {
+                Some(answered) = flying.next() => {
                     let took = clock.now();
                     slowest = slowest.max(Duration::try_from(took.duration_since(now)).unwrap_or_default());
-                    self.answered(call, range, answer).await?;
+                    self.answered(answered).await?;
                 }
                 loaded = &mut loading => {
                     let (range, span, results) = loaded?;
                     self.loaded(range, span, &results);
                 }
                 saved = &mut *saving => {
-                    saved?;
+                    if let Some(others) = saved? {
+                        self.others_refused = others;
+                        self.watch_refusals()?;
+                    }
                     self.forget_done();
                 }
                 () = &mut renewal => {
@@ -269,10 +291,10 @@ impl<'w, W: World> Work<'w, W> {
         sent.requests.count(call.counted());
         sent.seconds.count(now);
         self.world.watcher().saw(Event::Request);
-        Some(self.fly(number, range, call, hard))
+        Some(self.fly((number, range, call), now, hard))
     }
 
-    fn fly(&self, number: u64, range: usize, call: Call, hard: Timestamp) -> Flying<'w> {
+    fn fly(&self, (number, range, call): (u64, usize, Call), sent: Timestamp, hard: Timestamp) -> Flying<'w> {
         let (world, connection) = (self.world, self.connection);
         let key = self.secrets.api_key.clone();
         let left = Duration::try_from(hard.duration_since(world.clock().now())).unwrap_or_default();
@@ -280,11 +302,13 @@ impl<'w, W: World> Work<'w, W> {
         let within = ANSWER_WITHIN.min(patience).min(left);
         Box::pin(async move {
             let answer = world.autopilot().call(connection.base_url.as_deref(), &key, &call, within).await;
-            (number, range, answer)
+            Answered { number, range, counted: call.counted(), sent, at: world.clock().now(), answer }
         })
     }
 
-    async fn answered(&mut self, number: u64, range: usize, answer: Answer) -> Result<()> {
+    async fn answered(&mut self, answered: Answered) -> Result<()> {
+        let Answered { number, range, counted, sent, at, answer } = answered;
+        self.pace.answered(counted, sent, at);
         let answer = match answer {
             Answer::Denied if self.renew_key().await? => Answer::Unclear("the key was renewed"),
             answer => answer,
@@ -338,14 +362,14 @@ impl<'w, W: World> Work<'w, W> {
         const NAME: &str = "max_reject_share";
         let limit = self.export.guards.max_reject_share;
         let counts = self.run.counts();
-        let (rejected, read) = (counts.rejected() + self.refused, counts.read);
+        let refused = self.refused + self.others_refused;
+        let (rejected, read) = (counts.rejected() + refused, counts.read);
         let passed = self.run.guards_passed_over.iter().chain(&self.run.request.pass_guards).any(|name| name == NAME);
         if self.refused == 0 || passed || rejected as f64 <= limit * read as f64 {
             return Ok(());
         }
         let what = format!(
-            "{rejected} of {read} rows are rejected, {} of them by Autopilot; max_reject_share allows {:.1} %",
-            self.refused,
+            "{rejected} of {read} rows are rejected, {refused} of them by Autopilot; max_reject_share allows {:.1} %",
             limit * 100.0
         );
         Err(Error::new(Kind::Guard, "deliver", &self.export.name, what)
@@ -399,8 +423,12 @@ impl<'w, W: World> Work<'w, W> {
     }
 
     /// Saves every ledger that has something new; what was judged meanwhile waits for the next time.
-    fn save(&mut self) -> impl Future<Output = Result<()>> + Send + use<'w, W> {
+    /// Where rows were refused, it tells the other lanes, and hears of theirs: the guard counts them all.
+    fn save(&mut self) -> impl Future<Output = Result<Option<u64>>> + Send + use<'w, W> {
         self.unsaved_since = None;
+        let tell = (self.refused != self.told_refused).then_some(self.refused);
+        self.told_refused = self.refused;
+        let lanes = u32::try_from(self.opened.lanes.len()).unwrap_or(u32::MAX);
         let (world, run_id, lane) = (self.world, self.run.request.run_id.as_str(), self.number);
         let due = self.ledgers.iter_mut().filter(|(_, ledger)| ledger.unsaved > 0);
         let objects: Vec<_> =
@@ -409,7 +437,13 @@ impl<'w, W: World> Work<'w, W> {
             for (key, body) in objects {
                 world.store().put(&key, body.into(), Condition::Always).await?;
             }
-            Ok(())
+            let Some(refused) = tell.filter(|_| lanes > 1) else { return Ok(None) };
+            write_json(world.store(), &keys::refused(run_id, lane), &refused).await?;
+            let mut others = 0;
+            for other in (0..lanes).filter(|other| *other != lane) {
+                others += read_json::<u64>(world.store(), &keys::refused(run_id, other)).await?.unwrap_or_default();
+            }
+            Ok(Some(others))
         }
     }
 
@@ -426,6 +460,6 @@ impl<'w, W: World> Work<'w, W> {
     async fn save_all(&mut self) -> Result<()> {
         self.enter(self.world.clock().now());
         self.ledgers.values_mut().for_each(|ledger| ledger.unsaved += 1);
-        self.save().await
+        self.save().await.map(|_| ())
     }
 }

@@ -1,15 +1,19 @@
 //! Draws the plan: streams every source of a run through the decoder into chunks and rejects.
 
+use std::task::Poll;
+
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
 use crate::config::{Export, Membership, Segment};
 use crate::contact::{Matching, SuppressionList};
 use crate::error::{Error, Kind, Result};
 use crate::plan::deal::Chunk;
 use crate::plan::draw::Written;
-use crate::plan::known::{Keys, Known};
+use crate::plan::known::{Known, Profiles};
 use crate::plan::{Drawing, guards};
-use crate::ports::{Condition, Event, Meta, Reader, Store, World};
+use crate::ports::{Condition, Event, Meta, Put, Reader, Store, World};
 use crate::run::{Order, RunRecord, SourceRecord, keys};
 use crate::segment::{Decoder, Layout};
 use crate::state::{self, Digester, Header, Marked, Member};
@@ -33,7 +37,8 @@ pub(super) async fn draw<W: World>(
     keep: Keep,
 ) -> Result<guards::Looked> {
     let suppression = suppression(world.store(), export).await?;
-    let mut profiles = Keys::default();
+    let taken = record.segments.iter().filter(|segment| segment.drop.is_some()).count();
+    let mut profiles = Profiles::of(taken);
     record.chunks.clear();
     record.reject_parts = 0;
     for (number, segment) in export.segments.iter().enumerate() {
@@ -42,7 +47,7 @@ pub(super) async fn draw<W: World>(
                 .await?;
         }
     }
-    record.profiles = profiles.len() as u64;
+    record.profiles = profiles.count();
     let counts = record.counts();
     let taken = record.segments.iter().filter(|segment| segment.drop.is_some());
     Ok(guards::Looked {
@@ -74,7 +79,7 @@ async fn draw_segment<W: World>(
     world: &W,
     (number, export, segment): (usize, &Export, &Segment),
     (digester, suppression): (&Digester, &SuppressionList),
-    profiles: &mut Keys,
+    profiles: &mut Profiles,
     record: &mut RunRecord,
     keep: Keep,
 ) -> Result<()> {
@@ -96,6 +101,7 @@ async fn draw_segment<W: World>(
     let model = super::drops::model(store, model_key.as_deref()).await?;
     let mut drawing = Drawing::new(export, segment, digester, suppression, profiles, known);
     let mut shown = 0;
+    let mut writing = Writing::default();
     for index in 0..record.sources.len() {
         let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else {
             continue;
@@ -106,7 +112,7 @@ async fn draw_segment<W: World>(
         let mut reader = store.open(&meta_of(&source)).await?;
         while let Some(piece) = reader.next().await? {
             decoder.feed(&piece, &mut drawing)?;
-            store_written(store, record, number, drawing.written(), keep).await?;
+            store_written(store, &mut writing, record, number, drawing.written(), keep).await?;
             if drawing.counts().read >= shown + SIGN_OF_LIFE_ROWS {
                 shown = drawing.counts().read;
                 world.watcher().saw(Event::Reads(shown));
@@ -127,7 +133,7 @@ async fn draw_segment<W: World>(
                 drawing.leaver(&member);
                 Ok(())
             })?;
-            store_written(store, record, number, drawing.written(), keep).await?;
+            store_written(store, &mut writing, record, number, drawing.written(), keep).await?;
         }
         // The last members come only with the end.
         decoder.finish(|member| {
@@ -136,7 +142,8 @@ async fn draw_segment<W: World>(
         })?;
     }
     let (counts, written) = drawing.finish();
-    store_written(store, record, number, written, keep).await?;
+    store_written(store, &mut writing, record, number, written, keep).await?;
+    while writing.try_next().await?.is_some() {}
     if let Some(segment) = record.segments.get_mut(number) {
         segment.counts = counts;
     }
@@ -169,11 +176,7 @@ async fn held(store: &impl Store, export: &Export, segment: &Segment, full: bool
 }
 
 /// Streams the members of a state object.
-pub(super) async fn each_member(
-    store: &impl Store,
-    meta: &Meta,
-    mut on: impl FnMut(Member) -> Result<()>,
-) -> Result<Header> {
+async fn each_member(store: &impl Store, meta: &Meta, mut on: impl FnMut(Member) -> Result<()>) -> Result<Header> {
     let mut decoder = state::Decoder::new(&meta.key);
     let mut reader = store.open(meta).await?;
     while let Some(piece) = reader.next().await? {
@@ -202,8 +205,15 @@ fn belongs(header: &Header, segment: &Segment, digester: &Digester, key: &str) -
     }
 }
 
-async fn store_written(
-    store: &impl Store,
+/// How many objects are written at once, while rows are being read.
+const WRITING: usize = 4;
+
+type Writing<'s> = FuturesUnordered<BoxFuture<'s, Result<Put>>>;
+
+/// Begins to store what was drawn; what was begun before goes on meanwhile.
+async fn store_written<'s>(
+    store: &'s impl Store,
+    writing: &mut Writing<'s>,
     record: &mut RunRecord,
     segment: usize,
     written: Vec<Written>,
@@ -223,8 +233,15 @@ async fn store_written(
         };
         if keep == Keep::Stored {
             let key = keys::of_run(&record.request.run_id, &name);
-            store.put(&key, Bytes::from(text), Condition::Always).await?;
+            writing.push(Box::pin(async move { store.put(&key, Bytes::from(text), Condition::Always).await }));
+            while writing.len() >= WRITING {
+                writing.try_next().await?;
+            }
         }
+    }
+    // A write that is not looked at does not go on.
+    while let Poll::Ready(Some(written)) = futures_util::poll!(writing.next()) {
+        written?;
     }
     Ok(())
 }

@@ -1,19 +1,24 @@
 //! finish: judges the run, merges what was confirmed into the state, writes report and rejects, gives the lease back.
 
+use std::iter::Peekable;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use super::draw::each_member;
+use super::confirmed::{Confirmed, Slice, Tally};
 use super::open::{OpenRecord, lost_lease};
 use super::{export_of, read_json, write_json};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::ledger::{self, Entry, Sent};
-use crate::ports::{Condition, Leases, Put, SecretSource, Store, World};
+use crate::ports::{Condition, Leases, Meta, Put, Reader, SecretSource, Store, World};
 use crate::report::rejects::Rejects;
-use crate::report::{Confirmed, Failed, Report, html};
+use crate::report::{self, Failed, Report, html};
 use crate::run::{Order, RunRecord, RunRequest, Spoke, Stage, keys};
-use crate::state::{Digester, FORMAT, Header, Marked, Member, ProfileKey, Writer};
+use crate::state::{Decoder, Digester, FORMAT, Header, Marked, Member, ProfileKey, Writer};
 use secrecy::ExposeSecret;
+
+/// How many objects are removed at once.
+const AT_ONCE: usize = 16;
 
 /// Why a run did not come to its end, as the workflow hands it over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +62,7 @@ pub async fn finish<W: World>(
         // The run did not get as far as fixing what it reads.
         let name = connection.map(|connection| connection.name.as_str()).unwrap_or_default();
         let run = RunRecord::begin(request, name, String::new(), Vec::new(), Vec::new(), now);
-        let report = Report::of(&run, Confirmed::default(), error, now);
+        let report = Report::of(&run, report::Confirmed::default(), error, now);
         write_json(store, &keys::of_run(run_id, "report.json"), &report).await?;
         close(world, Some(name).filter(|name| !name.is_empty()), request).await?;
         return Ok(report);
@@ -66,32 +71,33 @@ pub async fn finish<W: World>(
         return Err(lost_lease("finish", &connection.name));
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
-    let mut gathered = Gathered::default();
+    let mut tally = Tally::default();
     let mut rejects = Rejects::new(&run)?;
     if run.stage == Stage::Ready || run.reject_parts > 0 {
         found_rejects(store, &run, &mut rejects).await?;
     }
     if let Some(opened) = &opened {
-        gathered = gather(store, &run, opened, &mut rejects).await?;
+        tally.sent = opened.sent.clone();
         let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
-        for (number, segment) in gathered.segments.iter_mut().enumerate() {
-            merge(store, &run, opened, &digester, number, segment).await?;
+        for number in 0..run.segments.len() {
+            let confirmed = Confirmed::of(store, &run, opened, number);
+            merge(&confirmed, &digester, &mut tally, &mut rejects).await?;
         }
     } else if run.stage == Stage::Preparing && error.is_none() {
         keep_order(store, &run).await?;
     }
-    let mut confirmed = Confirmed {
-        delivered: gathered.delivered,
-        refused: gathered.refused,
-        requests: gathered.sent.requests.clone(),
-        ..Confirmed::default()
+    let mut sums = report::Confirmed {
+        delivered: tally.delivered,
+        refused: tally.refused,
+        requests: tally.sent.requests.clone(),
+        ..report::Confirmed::default()
     };
     if let Some(opened) = opened {
-        confirmed.way = opened.marked.iter().any(|marked| matches!(marked, Marked::List { .. })).then_some(opened.way);
-        confirmed.warnings = opened.warnings;
+        sums.way = opened.marked.iter().any(|marked| matches!(marked, Marked::List { .. })).then_some(opened.way);
+        sums.warnings = opened.warnings;
     }
-    let report = Report::of(&run, confirmed, error, world.clock().now());
+    let report = Report::of(&run, sums, error, world.clock().now());
     if !report.rows.add_up() {
         return Err(Error::new(Kind::Bug, "finish", run_id, format!("rows do not add up: {:?}", report.rows)));
     }
@@ -109,11 +115,9 @@ pub async fn finish<W: World>(
 async fn close<W: World>(world: &W, connection: Option<&str>, request: &RunRequest) -> Result<()> {
     let store = world.store();
     let folder = keys::run(&request.run_id);
-    for meta in store.list(&folder).await? {
-        if keys::is_passing(&meta.key) {
-            store.delete(&meta.key).await?;
-        }
-    }
+    let passing = store.list(&folder).await?.into_iter().filter(|meta| keys::is_passing(&meta.key));
+    let removing = stream::iter(passing).map(|meta| async move { store.delete(&meta.key).await });
+    removing.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     let unfinished = keys::unfinished(&request.export);
     if read_json::<String>(store, &unfinished).await?.as_deref() == Some(&request.run_id) {
         store.delete(&unfinished).await?;
@@ -143,71 +147,21 @@ async fn found_rejects(store: &impl Store, run: &RunRecord, rejects: &mut Reject
     Ok(())
 }
 
-/// What was confirmed of one segment.
-#[derive(Default)]
-struct Confirmations {
-    delivered: Vec<Member>,
-    left: Vec<ProfileKey>,
-}
-
-/// What was confirmed of a run.
-#[derive(Default)]
-struct Gathered {
-    segments: Vec<Confirmations>,
-    delivered: u64,
-    refused: u64,
-    sent: Sent,
-}
-
-async fn gather(store: &impl Store, run: &RunRecord, opened: &OpenRecord, rejects: &mut Rejects) -> Result<Gathered> {
-    let mut gathered = Gathered { sent: opened.sent.clone(), ..Gathered::default() };
-    gathered.segments.resize_with(run.segments.len(), Confirmations::default);
-    for (lane, ranges) in opened.lanes.iter().enumerate() {
-        for (number, range) in ranges.iter().enumerate() {
-            let key = keys::results(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX), number);
-            let Some(object) = store.get(&key).await? else { continue };
-            let results = ledger::read(&key, &object.body)?;
-            gathered.sent.add(&results.sent);
-            let segment = run.chunks.get(range.chunk).map(|chunk| chunk.segment).unwrap_or_default();
-            let Some(segment) = gathered.segments.get_mut(segment) else { continue };
-            for (_, entry) in results.entries {
-                match entry {
-                    Entry::Delivered(member) => {
-                        gathered.delivered += 1;
-                        segment.delivered.push(member);
-                    }
-                    Entry::Left(key) => segment.left.push(key),
-                    Entry::Refused(line) => {
-                        gathered.refused += 1;
-                        rejects.line(line.get())?;
-                    }
-                    Entry::Stays => {}
-                }
-            }
-        }
-    }
-    gathered.sent.requests.peak_per_second = gathered.sent.seconds.peak();
-    Ok(gathered)
-}
-
 /// Tries of a compare-and-set. Nobody else writes while this run has the lease, so the second try is one too many.
 const TRIES: u32 = 3;
 
 /// Merges what was confirmed into a segment's state.
 async fn merge(
-    store: &impl Store,
-    run: &RunRecord,
-    opened: &OpenRecord,
+    confirmed: &Confirmed<'_, impl Store>,
     digester: &Digester,
-    number: usize,
-    confirmed: &mut Confirmations,
+    tally: &mut Tally,
+    rejects: &mut Rejects,
 ) -> Result<()> {
-    let (Some(segment), Some(marked)) = (run.segments.get(number), opened.marked.get(number)) else { return Ok(()) };
+    let Confirmed { store, run, opened, number, .. } = confirmed;
+    let (Some(segment), Some(marked)) = (run.segments.get(*number), opened.marked.get(*number)) else { return Ok(()) };
     if segment.drop.is_none() {
         return Ok(());
     }
-    confirmed.delivered.sort_unstable_by_key(|member| member.key);
-    confirmed.left.sort_unstable();
     let header = Header {
         format: FORMAT,
         account: opened.account.clone(),
@@ -215,48 +169,108 @@ async fn merge(
         key_fingerprint: digester.fingerprint(),
     };
     let key = keys::members(&run.request.export, &segment.name);
+    let mut told = Some((tally, rejects));
     for _ in 0..TRIES {
         let held = store.head(&key).await?;
         let condition = match &held {
             Some(held) => Condition::IfMatch(held.version.clone()),
             None => Condition::IfAbsent,
         };
-        let mut merging = Merging::new(&header, confirmed)?;
-        if let Some(held) = &held {
-            match each_member(store, held, |member| merging.old(member)).await {
-                Ok(was) if was == header => {}
-                // With --full, a state that does not fit, or cannot be read, is not carried over.
-                Ok(_) | Err(Error { kind: Kind::Config, .. }) if run.request.full => {
-                    merging = Merging::new(&header, confirmed)?;
-                }
-                Ok(_) => {
-                    return Err(Error::new(Kind::Config, "finish", &key, "is of another account, list or key")
-                        .to_do("send every row once with --full"));
-                }
-                Err(error) => return Err(error),
+        let (body, members) = match merged(confirmed, &header, held.as_ref(), &mut told).await {
+            // With --full, a state that does not fit, or cannot be read, is not carried over.
+            Err(Error { kind: Kind::Config, .. }) if run.request.full => {
+                merged(confirmed, &header, None, &mut told).await?
             }
-        }
-        let (body, members) = merging.finish()?;
+            merged => merged?,
+        };
         if let Put::Written(_) = store.put(&key, body.into(), condition).await? {
-            return write_order(store, run, number, members).await;
+            return write_order(*store, run, *number, members).await;
         }
     }
     Err(Error::new(Kind::Unavailable, "finish", key, "is written by somebody else at the same time")
         .to_do("let only this program write it; the next run merges what this one confirmed"))
 }
 
+/// The segment's state after the run, and how many members it has.
+async fn merged(
+    confirmed: &Confirmed<'_, impl Store>,
+    header: &Header,
+    held: Option<&Meta>,
+    told: &mut Option<(&mut Tally, &mut Rejects)>,
+) -> Result<(Vec<u8>, u64)> {
+    let mut merging = Merging::new(header, confirmed.members())?;
+    merging.confirmed(confirmed.slice(0, told.take()).await?)?;
+    if let Some(held) = held {
+        let mut decoder = Decoder::new(&held.key);
+        let mut reader = confirmed.store.open(held).await?;
+        while let Some(piece) = reader.next().await? {
+            let mut old = Vec::new();
+            decoder.feed(&piece, |member| {
+                old.push(member);
+                Ok(())
+            })?;
+            merging.all_old(confirmed, old).await?;
+        }
+        let mut old = Vec::new();
+        let was = decoder.finish(|member| {
+            old.push(member);
+            Ok(())
+        })?;
+        merging.all_old(confirmed, old).await?;
+        if was != *header {
+            return Err(Error::new(Kind::Config, "finish", &held.key, "is of another account, list or key")
+                .to_do("send every row once with --full"));
+        }
+    }
+    merging.up_to(confirmed, confirmed.slices - 1).await?;
+    merging.finish()
+}
+
 /// Two sorted streams of members made one.
-struct Merging<'c> {
+struct Merging {
     writer: Writer,
-    new: std::iter::Peekable<std::slice::Iter<'c, Member>>,
-    left: &'c [ProfileKey],
+    new: Peekable<std::vec::IntoIter<Member>>,
+    left: Vec<ProfileKey>,
+    /// The slice that `new` and `left` are.
+    slice: usize,
     members: u64,
 }
 
-impl<'c> Merging<'c> {
-    fn new(header: &Header, confirmed: &'c Confirmations) -> Result<Self> {
-        let new = confirmed.delivered.iter().peekable();
-        Ok(Self { writer: Writer::new(header)?, new, left: &confirmed.left, members: 0 })
+impl Merging {
+    fn new(header: &Header, members: usize) -> Result<Self> {
+        let new = Vec::new().into_iter().peekable();
+        Ok(Self { writer: Writer::new(header, members)?, new, left: Vec::new(), slice: 0, members: 0 })
+    }
+
+    /// Takes the next slice of what was confirmed; of the one before, nothing more is to come.
+    fn confirmed(&mut self, slice: Slice) -> Result<()> {
+        while let Some(new) = self.new.next() {
+            self.write(&new)?;
+        }
+        let Slice { mut delivered, mut left } = slice;
+        delivered.sort_unstable_by_key(|member| member.key);
+        left.sort_unstable();
+        self.new = delivered.into_iter().peekable();
+        self.left = left;
+        Ok(())
+    }
+
+    async fn up_to(&mut self, confirmed: &Confirmed<'_, impl Store>, slice: usize) -> Result<()> {
+        while self.slice < slice {
+            self.slice += 1;
+            // Room for the next only when this one is through.
+            self.confirmed(Slice::default())?;
+            self.confirmed(confirmed.slice(self.slice, None).await?)?;
+        }
+        Ok(())
+    }
+
+    async fn all_old(&mut self, confirmed: &Confirmed<'_, impl Store>, all: Vec<Member>) -> Result<()> {
+        for old in all {
+            self.up_to(confirmed, confirmed.slice_of(&old.key)).await?;
+            self.old(&old)?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, member: &Member) -> Result<()> {
@@ -265,20 +279,18 @@ impl<'c> Merging<'c> {
     }
 
     /// Takes a member of the old state: it stays, is replaced, or has left.
-    fn old(&mut self, old: Member) -> Result<()> {
+    fn old(&mut self, old: &Member) -> Result<()> {
         while let Some(new) = self.new.next_if(|new| new.key < old.key) {
-            self.write(new)?;
+            self.write(&new)?;
         }
         if let Some(new) = self.new.next_if(|new| new.key == old.key) {
-            return self.write(new);
+            return self.write(&new);
         }
-        if self.left.binary_search(&old.key).is_ok() { Ok(()) } else { self.write(&old) }
+        if self.left.binary_search(&old.key).is_ok() { Ok(()) } else { self.write(old) }
     }
 
     fn finish(mut self) -> Result<(Vec<u8>, u64)> {
-        while let Some(new) = self.new.next() {
-            self.write(new)?;
-        }
+        self.confirmed(Slice::default())?;
         Ok((self.writer.finish()?, self.members))
     }
 }

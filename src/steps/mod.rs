@@ -2,6 +2,7 @@
 
 mod ask;
 mod canary;
+mod confirmed;
 mod deliver;
 mod draw;
 mod drops;

@@ -245,3 +245,15 @@ async fn refusals_beyond_the_share_stop_the_run() {
     assert!(report.error.unwrap().message.contains("7 of 60 rows are rejected, 7 of them by Autopilot"));
     assert!(scene.emails().is_empty());
 }
+
+#[tokio::test]
+async fn refusals_of_all_lanes_count_together() {
+    let mut scene = Scene::new(Options { faults: faults("refuse-rows:person"), ..Options::default() }).await;
+    scene.set_export("guards", json!({ "max_reject_share": 0.1 }));
+    scene.set_membership(json!("none"));
+    scene.set_connection("lanes", json!(4));
+    let report = scene.run(&scene.drop(people(0, 10_000, 1))).await;
+    assert_eq!(report.outcome, Outcome::StoppedByGuard, "{report:?}");
+    // Each of the four lanes alone would go on to 1,000.
+    assert!((1001..2000).contains(&report.rows.rejected), "{:?}", report.rows);
+}

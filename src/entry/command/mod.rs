@@ -13,9 +13,10 @@ mod sandbox;
 use std::path::Path;
 
 use super::args::{Command, Common};
+use super::show::{Shown, Silent};
 use crate::config::{Config, parse, schema};
 use crate::error::{Error, Kind};
-use crate::ports::World;
+use crate::ports::{Watcher, World};
 use crate::steps::Stop;
 
 pub use connect::{ask_key, connection, verify};
@@ -62,6 +63,14 @@ pub async fn carry_out<W: World>(world: &W, common: &Common, command: Command, c
         Command::Connect { .. } | Command::Start(_) | Command::Stop { .. } => Err(on_aws_only()),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::serve(&args, stop).await,
+    }
+}
+
+/// Who looks on as the command works.
+pub fn watcher(command: &Command) -> Box<dyn Watcher> {
+    match command {
+        Command::Run(_) | Command::Retry { .. } => Box::new(Shown::new()),
+        _ => Box::new(Silent),
     }
 }
 

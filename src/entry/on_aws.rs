@@ -1,0 +1,78 @@
+//! The commands for AWS: a bucket as the store, the key in Secrets Manager, runs as executions.
+
+use super::args::{Command, Common};
+use super::command::{self, Code};
+use super::outside::Outside;
+use super::show::Silent;
+use crate::adapters::autopilot::Client;
+use crate::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
+use crate::adapters::local::{FileLeases, Folder, GivenSecrets, WithFiles, new_state_key};
+use crate::config::Config;
+use crate::ports::{Clock, Secrets};
+use crate::steps::Stop;
+
+/// How a bucket is named as the store.
+const BUCKET: &str = "s3://";
+
+/// Whether a command is for AWS.
+pub fn is_meant(common: &Common, command: &Command) -> bool {
+    common.store.starts_with(BUCKET) || matches!(command, Command::Start(_) | Command::Stop { .. })
+}
+
+/// Carries a command out.
+///
+/// # Errors
+/// Those of the command.
+pub async fn carry_out(common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+    match command {
+        Command::Connect { connection } => connect(common, config, &connection).await,
+        Command::Start(args) => {
+            let executions = StateMachine::new(&sdk_config().await, &args.workflow);
+            command::start(&executions, common, &args, config).await
+        }
+        Command::Stop { run, workflow } => command::stop(&StateMachine::new(&sdk_config().await, workflow), &run).await,
+        command => in_bucket(common, command, config, stop).await,
+    }
+}
+
+async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+    let bucket = common.store.trim_start_matches(BUCKET).trim_end_matches('/');
+    let sdk = sdk_config().await;
+    let store = Bucket::new(s3(&sdk), bucket);
+    let world = Outside {
+        leases: S3Leases::new(store.clone()),
+        store: WithFiles(store),
+        secrets: SecretsManager::new(&sdk),
+        autopilot: Client::new()?,
+        clock: Clock::System,
+        watcher: command::watcher(&command),
+    };
+    command::carry_out(&world, common, command, config, stop).await
+}
+
+/// Asks for a key, verifies it, and stores it beside the state key, which stays where there is one.
+async fn connect(common: &Common, config: &Config, name: &str) -> Code {
+    let mut connection = command::connection(config, name)?.clone();
+    // As the function does: tests, and a sandbox.
+    if let Ok(url) = std::env::var("AUTOPILOT_BASE_URL") {
+        connection.base_url = Some(url);
+    }
+    let vault = SecretsManager::new(&sdk_config().await);
+    let state_key = match vault.state_key(name, &connection.secret).await? {
+        Some(key) => key,
+        None => new_state_key()?.into(),
+    };
+    let secrets = Secrets { api_key: command::ask_key(name)?, state_key };
+    let world = Outside {
+        store: Folder::new(&common.store),
+        leases: FileLeases::new(&common.store),
+        secrets: GivenSecrets(secrets.clone()),
+        autopilot: Client::new()?,
+        clock: Clock::System,
+        watcher: Box::new(Silent),
+    };
+    command::verify(&world, &connection).await?;
+    vault.store(name, &connection.secret, &secrets).await?;
+    eprintln!("{name} is connected: the key opens the account, and is stored as {}", connection.secret);
+    Ok(0)
+}

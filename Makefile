@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws aws-local build plan deploy destroy invoke check check-infra fmt
+.PHONY: help run test test-aws aws-local build plan deploy destroy infra-init invoke check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -30,7 +30,7 @@ aws-local: ## a whole AWS on this machine, deployed to, until Ctrl-C; settings i
 
 test-aws: ## the deployment tested on such an AWS: minutes
 	@command -v terraform >/dev/null || { echo "test-aws: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
-	cargo build --locked --bins
+	cargo test --locked --test it --no-run # the programs as well, as `make test` has built them
 	STORES_TEST="cargo test --locked --test it stores" scripts/local/python -m pytest -p no:cacheprovider -q --durations=5 tests/aws
 
 build: ## the function for AWS, as a zip; ARCH=arm64 (default) or x86_64
@@ -39,7 +39,7 @@ build: ## the function for AWS, as a zip; ARCH=arm64 (default) or x86_64
 	  --target $(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))-unknown-linux-gnu --output-format zip
 	@ls -l $(ZIP)
 
-plan deploy destroy: infra/.terraform
+plan deploy destroy: infra-init
 plan: ## what a deployment would change; CONFIG=exports.json OPTIONS="-var=..."
 	terraform -chdir=infra plan $(INPUTS)
 
@@ -49,8 +49,8 @@ deploy: ## deploy the function that `make build` built, with Terraform
 destroy: ## take the deployment down
 	terraform -chdir=infra destroy $(INPUTS)
 
-infra/.terraform:
-	terraform -chdir=infra init -input=false $$(scripts/terraform-init)
+infra-init:
+	@terraform -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null
 
 invoke: ## invoke the deployed function and print its answer; EVENT=events/schedule.json
 	@answer=$$(mktemp) && trap 'rm -f "$$answer"' EXIT && \

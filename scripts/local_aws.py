@@ -77,7 +77,7 @@ def adapt_moto(functions):
     FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
 
     # A bucket with delete markers could not be emptied.
-    FakeDeleteMarker.dispose = lambda self, garbage=False: None
+    FakeDeleteMarker.dispose = lambda self: None
 
     # Two calls that Terraform's provider makes and moto does not know; unanswered, it tries again for minutes.
     valid = {"result": "OK", "diagnostics": [], "truncated": False}

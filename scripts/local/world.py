@@ -57,7 +57,7 @@ class World:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         # A new AWS knows nothing of what an earlier one held.
-        for old in [*self.folder.glob("*.log"), *self.folder.glob("infra/terraform.tfstate*"), *self.folder.glob("infra/.terraform.tfstate*")]:
+        for old in [*self.folder.glob("*.log"), *self.folder.glob("infra/*.tfstate*")]:
             old.unlink()
         self.port = port or free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
@@ -78,7 +78,7 @@ class World:
     def shell(self):
         """The environment of commands."""
         tools = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
-        local = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+        local = {"AWS_PAGER": "", "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         others = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         return {**others, **local, "PATH": tools, **self.environment}
 
@@ -149,8 +149,8 @@ class World:
             raise RuntimeError(f"connect {connection}: {ended.stderr.strip()}")
 
     def aws(self, *arguments):
-        """The `aws` command line; its answer, where that is JSON."""
-        said = self.done(["aws", *arguments])
+        """The `aws` command line; its answer, where that is JSON. Not all of its versions heed AWS_ENDPOINT_URL everywhere."""
+        said = self.done(["aws", "--endpoint-url", self.endpoint, *arguments])
         try:
             return json.loads(said)
         except ValueError:

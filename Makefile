@@ -1,9 +1,17 @@
 # `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check check-infra fmt
+.PHONY: help run test test-aws aws-local bench build plan deploy destroy infra-init invoke check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
+
+# For the deployment: what the function is built for, the configuration, the event to invoke with.
+ARCH ?= arm64
+CONFIG ?= exports.json
+EVENT ?= events/schedule.json
+CARGO_LAMBDA := cargo-lambda==1.9.2
+ZIP := target/lambda/autopilot-export-lambda/bootstrap.zip
+INPUTS = -var=config_file=$(abspath $(CONFIG)) -var=function_zip=$(abspath $(ZIP)) -var=architecture=$(ARCH) $(OPTIONS)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -20,6 +28,38 @@ bench: ## speed and memory beside what people write, as tables; ROWS=20000 for a
 	[ -x .venv/bin/python ] || python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r benches/requirements.txt
 	.venv/bin/python benches/run --rows $(or $(ROWS),100000) $(PARTS)
+aws-local: ## a whole AWS on this machine, deployed to, until Ctrl-C; settings in scripts/local/up.py
+	@command -v terraform >/dev/null || { echo "aws-local: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
+	cargo build --locked --bins
+	scripts/aws-local
+
+test-aws: ## the deployment tested on such an AWS: minutes
+	@command -v terraform >/dev/null || { echo "test-aws: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
+	cargo test --locked --test it --no-run # the programs as well, as `make test` has built them
+	STORES_TEST="cargo test --locked --test it stores" scripts/local/python -m pytest -p no:cacheprovider -q --durations=5 tests/aws
+
+build: ## the function for AWS, as a zip; ARCH=arm64 (default) or x86_64
+	@[ -x .venv/bin/cargo-lambda ] || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check $(CARGO_LAMBDA); }
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --locked --profile lambda --no-default-features --features lambda --bin autopilot-export-lambda \
+	  --target $(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))-unknown-linux-gnu --output-format zip
+	@ls -l $(ZIP)
+
+plan deploy destroy: infra-init
+plan: ## what a deployment would change; CONFIG=exports.json OPTIONS="-var=..."
+	terraform -chdir=infra plan $(INPUTS)
+
+deploy: ## deploy the function that `make build` built, with Terraform
+	terraform -chdir=infra apply $(INPUTS)
+
+destroy: ## take the deployment down
+	terraform -chdir=infra destroy $(INPUTS)
+
+infra-init:
+	@terraform -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null
+
+invoke: ## invoke the deployed function and print its answer; EVENT=events/schedule.json
+	@answer=$$(mktemp) && trap 'rm -f "$$answer"' EXIT && \
+	aws lambda invoke --function-name "$$(terraform -chdir=infra output -raw function_name)" --payload fileb://$(EVENT) "$$answer" >&2 && cat "$$answer" && echo
 
 check: ## format, lints, documentation, architecture, infrastructure
 	cargo fmt --check

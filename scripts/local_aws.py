@@ -4,8 +4,8 @@
     pip install -r scripts/local/requirements.txt
     scripts/local_aws.py [--port 5000] [--functions http://127.0.0.1:9000]
 
-`--functions` is where the Lambda emulator listens (`cargo lambda watch`). moto itself would start functions in Docker; here
-every invocation (S3 notification, `aws lambda invoke`, a task of a state machine) is passed on to the emulator instead.
+`--functions` is where the functions are run (scripts/local/functions.py). moto itself would start functions in Docker; here
+every invocation (S3 notification, `aws lambda invoke`, a task of a state machine) is passed on there instead.
 
 What the real one does and this does not: schedules do not fire, EventBridge rules do not reach a function, asynchronous
 invocations are made once and at once, without retries or on-failure destination.
@@ -17,10 +17,10 @@ import os
 import urllib.error
 import urllib.request
 
-# An answer may be late by this much before the call counts as timed out: calls queue for a free worker.
-GRACE_SECONDS = 5
+# An answer may be late by this much before the call counts as timed out: a new worker takes a moment to start.
+GRACE_SECONDS = 10
 
-# Straight to the emulator, whatever proxy the shell has.
+# Straight to it, whatever proxy the shell has.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -29,13 +29,16 @@ def timed_out(seconds):
     return json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": f"Task timed out after {seconds} seconds"})
 
 
-def call(emulator, function, seconds, event):
+def call(functions, function, event):
     """Invokes a function and waits. Gives the answer's text, and whether it is an error."""
+    seconds = int(function.timeout)
+    environment = dict(function.environment_vars)
+    settings = {"timeout": seconds, "memory": function.memory_size, "environment": environment}
     body = event if isinstance(event, (str, bytes)) else json.dumps(event or {})
     request = urllib.request.Request(
-        f"{emulator}/2015-03-31/functions/{function}/invocations",
+        f"{functions}/2015-03-31/functions/{function.function_name}/invocations",
         data=body.encode() if isinstance(body, str) else body,
-        headers={"content-type": "application/json"},
+        headers={"content-type": "application/json", "x-function-settings": json.dumps(settings)},
     )
     try:
         with DIRECT.open(request, timeout=seconds + GRACE_SECONDS) as answer:
@@ -55,26 +58,26 @@ def call(emulator, function, seconds, event):
         return json.dumps({"errorType": "Lambda.ServiceException", "errorMessage": str(failure)}), True
 
 
-def adapt_moto(emulator):
+def adapt_moto(functions):
     """The places where moto is made to fit; tried with 5.2.5."""
     from moto.awslambda.models import LambdaFunction
     from moto.core.config import default_user_config
     from moto.core.responses import ActionResult
     from moto.iam.access_control import PermissionResult
-    from moto.s3.models import FakeBucket
+    from moto.s3.models import FakeBucket, FakeDeleteMarker
     from moto.stepfunctions.responses import StepFunctionResponse
 
     # State machines run; otherwise moto only keeps them.
     default_user_config["stepfunctions"]["execute_state_machine"] = True
 
-    # Functions run in the emulator. moto expects: answer, was it an error, logs.
-    LambdaFunction._invoke_lambda = lambda self, event=None: (
-        *call(emulator, self.function_name, int(self.timeout), event),
-        "",
-    )
+    # Functions run elsewhere. moto expects: answer, was it an error, logs.
+    LambdaFunction._invoke_lambda = lambda self, event=None: (*call(functions, self, event), "")
 
     # moto's bucket policies know no conditions, so that "not without TLS" would mean "not at all".
     FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
+
+    # A bucket with delete markers could not be emptied.
+    FakeDeleteMarker.dispose = lambda self: None
 
     # Two calls that Terraform's provider makes and moto does not know; unanswered, it tries again for minutes.
     valid = {"result": "OK", "diagnostics": [], "truncated": False}

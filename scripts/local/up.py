@@ -1,0 +1,79 @@
+"""Brings the local AWS up, says how to use it, and takes it down at Ctrl-C. See scripts/aws-local.
+
+Settings, by environment variable:
+  CONFIG            the configuration, default exports.json
+  AWS_PORT          where AWS listens, default 5000
+  SANDBOX_PORT      where the sandbox listens, default 8080
+  RATE, LATENCY_MS  the sandbox's: requests a second that it allows, and how long its answers take; default 20 and 100
+  SANDBOX           its other options, default "--bulk-lists always"; such as "--faults 429:0.05"
+  TIMEOUT_SECONDS   the function's time limit, default 900
+  AUTOPILOT_BASE_URL, AUTOPILOT_API_KEY
+                    export to this server, with this key, in place of the sandbox
+  LAMBDA_BINARY, CLI_BINARY
+                    built programs, default those of target/debug
+"""
+
+import json
+import os
+import pathlib
+import signal
+import sys
+
+import world
+from world import ROOT, World
+
+
+def setting(name, default):
+    return os.environ.get(name) or default
+
+
+def up(aws):
+    aws.start()
+    config = pathlib.Path(setting("CONFIG", ROOT / "exports.json")).resolve()
+    base_url = os.environ.get("AUTOPILOT_BASE_URL")
+    if not base_url:
+        options = ["--rate", setting("RATE", "20"), "--latency-ms", setting("LATENCY_MS", "100"), *setting("SANDBOX", "--bulk-lists always").split()]
+        base_url = aws.sandbox("sandbox", *options, port=setting("SANDBOX_PORT", "8080"))
+        print(f"Autopilot: {base_url.removesuffix('/v1')}/ shows what has arrived", flush=True)
+    print("applying infra/: a minute and a half", flush=True)
+    aws.apply(config, timeout_seconds=setting("TIMEOUT_SECONDS", "900"), base_url_override=base_url)
+    for name in json.loads(config.read_text())["connections"]:
+        aws.connect(name, setting("AUTOPILOT_API_KEY", "any-key-will-do"), AUTOPILOT_BASE_URL=base_url)
+
+
+def tell(aws):
+    config = json.loads(pathlib.Path(aws.config).read_text())
+    name, export = next(iter(config["exports"].items()))
+    prefix, bucket = export["segments"][0]["prefix"], aws.outputs["bucket"]
+    print("\nReady. In another terminal:\n")
+    for key, value in aws.environment.items():
+        print(f"export {key}={value}")
+    print(f"aws s3 cp demo/today.csv s3://{bucket}/{prefix}today.csv")
+    program = f"{os.path.relpath(world.CLI, ROOT)} --config {os.path.relpath(aws.config, ROOT)} --store s3://{bucket}"
+    print(f"{program} runs")
+    print(f"{program} start {name}")
+    print(f"\nLogs are in {os.path.relpath(aws.folder, ROOT)}/; Ctrl-C takes all of it down.", flush=True)
+
+
+def main():
+    if missing := world.lacking():
+        print(f"aws-local: {missing}", file=sys.stderr)
+        return 2
+    for one in [signal.SIGTERM, signal.SIGHUP]:
+        signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
+    aws = World(os.environ.get("LOCAL_AWS_DIR") or ROOT / ".local-aws", int(setting("AWS_PORT", "5000")))
+    try:
+        up(aws)
+        tell(aws)
+        signal.pause()
+    except KeyboardInterrupt:
+        print("\ntaking it down", flush=True)
+    except (RuntimeError, TimeoutError) as failure:
+        print(f"aws-local: {failure}", file=sys.stderr)
+        return 1
+    finally:
+        aws.stop()
+    return 0
+
+
+sys.exit(main())

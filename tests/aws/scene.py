@@ -1,0 +1,144 @@
+"""What the tests of the deployment have in common: connections, exports, segments, and what became of runs."""
+
+import csv
+import io
+import json
+
+import boto3
+from world import DIRECT, REGION, World, wait_for
+
+KEY = "k3y-of-the-tests-and-of-nothing-else"
+WRONG_KEY = "wr0ng-k3y-of-the-tests"
+# Of every email of the segments and of nothing else.
+DOMAIN = "people.invalid"
+# Short, so that a slow Autopilot needs several calls.
+TIME_LIMIT_SECONDS = 12
+
+# Connection -> requests a second, the options of its sandbox, its exports.
+CONNECTIONS = {
+    "plain": (40, ["--bulk-lists", "always"], ["plain"]),
+    "shared": (20, ["--latency-ms", "100"], ["first", "second"]),
+    "mortal": (20, ["--latency-ms", "100"], ["mortal"]),
+    "stopped": (20, ["--latency-ms", "100"], ["stopped"]),
+    "slow": (2, ["--latency-ms", "300"], ["slow"]),
+    "refused": (20, ["--key", KEY], ["refused"]),
+}
+
+
+def title(export):
+    return f"List of {export}"
+
+
+def config(urls):
+    connections, exports = {}, {}
+    for name, (rate, _, of_it) in CONNECTIONS.items():
+        connections[name] = {
+            "display_name": name,
+            "secret": f"autopilot-export/{name}",
+            "base_url": urls[name],
+            "requests_per_second": rate,
+            "lanes": 2,
+            "consent": {"agreed_by": "nobody, this data is invented", "agreed_on": "2026-11-23"},
+        }
+        for export in of_it:
+            exports[export] = {
+                "connection": name,
+                "segments": [{"name": export, "prefix": f"segments/{export}/", "membership": {"list": title(export)}}],
+                "match": {"email": "EMail", "first_name": "FirstName"},
+                "schedule": "cron(0 6 * * ? *)",
+            }
+    return {"connections": connections, "exports": exports}
+
+
+def emails(export, count):
+    return [f"{export}.{number}@{DOMAIN}" for number in range(count)]
+
+
+class Scene(World):
+    """The local AWS with these connections, deployed."""
+
+    def deploy(self):
+        self.urls = {name: self.sandbox(name, *options) for name, (_, options, _) in CONNECTIONS.items()}
+        path = self.folder / "exports.json"
+        path.write_text(json.dumps(config(self.urls), indent=2))
+        self.apply(path, timeout_seconds=TIME_LIMIT_SECONDS)
+        for name in CONNECTIONS:
+            self.connect(name, KEY)
+
+    def drop(self, export, rows, key="members.csv"):
+        """Uploads a segment of these emails, by the `aws` command line, as a person would."""
+        text = io.StringIO()
+        csv.writer(text).writerows([["EMail", "FirstName"], *([email, "Zoë"] for email in rows)])
+        path = self.folder / "drop.csv"
+        path.write_text(text.getvalue())
+        before = {run["name"] for run in self.executions(export)}
+        self.aws("s3", "cp", "--no-progress", path, f"s3://{self.outputs['bucket']}/segments/{export}/{key}")
+        return self.new_run(export, before)
+
+    def new_run(self, export, before):
+        new = wait_for("a new run", 20, lambda: [one["name"] for one in self.executions(export) if one["name"] not in before])
+        assert len(new) == 1, new
+        return new[0]
+
+    def client(self, service):
+        """For looking often: the `aws` command line takes its time."""
+        keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
+
+    def executions(self, export=""):
+        found = self.client("stepfunctions").list_executions(stateMachineArn=self.outputs["workflow_arn"])
+        return [one for one in found["executions"] if not export or f"-{export}-" in one["name"]]
+
+    def arn(self, run):
+        return self.outputs["workflow_arn"].replace(":stateMachine:", ":execution:") + f":{run}"
+
+    def ended(self, run, within=120):
+        """Waits for a run's execution to end, and describes it."""
+
+        def look():
+            described = self.client("stepfunctions").describe_execution(executionArn=self.arn(run))
+            return described if described["status"] != "RUNNING" else None
+
+        return wait_for(f"the end of {run}", within, look, every=0.5)
+
+    def report(self, run):
+        said = self.cli("--json", "report", run)
+        assert said.returncode == 0, said.stderr
+        return json.loads(said.stdout)
+
+    def invoke(self, event):
+        """`aws lambda invoke`; the function's answer."""
+        answer, payload = self.folder / "answer.json", self.folder / "event.json"
+        payload.write_text(event if isinstance(event, str) else json.dumps(event))
+        # From a file, which both versions of the command line take as it is.
+        self.aws("lambda", "invoke", "--function-name", self.outputs["function_name"], "--payload", f"fileb://{payload}", answer)
+        return json.loads(answer.read_text())
+
+    def at(self, connection, what):
+        with DIRECT.open(f"{self.urls[connection].removesuffix('/v1')}/_sandbox/{what}") as answer:
+            return json.load(answer)
+
+    def members(self, connection, export):
+        """Emails of the contacts on an export's list, each as often as there is a contact with it."""
+        held = self.at(connection, "contents")
+        lists = {one["id"] for one in held["lists"] if one["title"] == title(export)}
+        return sorted(one["email"] for one in held["contacts"] if lists & set(one["lists"]))
+
+    def calls(self, run, step):
+        """The function's calls for a step of a run: event, answer, whether that is an error."""
+        of_run = lambda event: run in (event.get("run_id"), event.get("run", {}).get("run_id"))
+        return [call for call in self.functions.calls if call[0].get("step") == step and of_run(call[0])]
+
+    def delivering(self, run, connection, rows):
+        """Waits until a run has sent so many rows; the workers at its lanes."""
+        wait_for("rows", 60, lambda: len(self.at(connection, "contents")["contacts"]) >= rows, every=0.1)
+        workers = [worker for worker, event in self.functions.busy("deliver") if event["run_id"] == run]
+        assert workers, "the run is delivering"
+        return workers
+
+    def objects(self, prefix=""):
+        """Key and content of each object."""
+        client, bucket = self.client("s3"), self.outputs["bucket"]
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
+        return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}

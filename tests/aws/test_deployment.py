@@ -1,0 +1,196 @@
+"""The deployment as it is used, on the local AWS: infra/ applied unchanged, the function's program, Autopilots that are sandboxes.
+
+Tests are in the order in which they run; the last ones look at what all of them have left, and take it down.
+"""
+
+import json
+import os
+import shlex
+import time
+import zlib
+
+import pytest
+from scene import DOMAIN, KEY, WRONG_KEY, Scene, emails
+from world import ROOT, lacking
+
+
+@pytest.fixture(scope="session")
+def aws():
+    assert lacking() is None, lacking()
+    scene = Scene(ROOT / ".local-aws/test")
+    try:
+        scene.start()
+        scene.deploy()
+        yield scene
+    finally:
+        scene.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stopped(aws):
+    """A run that is stopped by hand at once: its lease has two minutes to run, in which other tests have their turn."""
+    run = aws.drop("stopped", emails("stopped", 200))
+    aws.delivering(run, "stopped", 40)
+    said = aws.cli("stop", run)
+    assert said.returncode == 0, said.stderr
+    return run, time.monotonic()
+
+
+def test_a_dropped_file_is_exported(aws):
+    good = emails("plain", 250)
+    run = aws.drop("plain", [*good, "no address", "", good[0]], key="News letter (Zürich) 1.csv")
+    assert aws.ended(run)["status"] == "SUCCEEDED"
+    assert aws.members("plain", "plain") == sorted(good), "the good rows, each once"
+    rows = aws.report(run)["rows"]
+    assert (rows["read"], rows["delivered"], rows["pending"]) == (253, 250, 0)
+
+
+def test_the_same_event_again_starts_nothing(aws):
+    before = aws.executions("plain")
+    event = next(event for event, _, _ in aws.functions.calls if "plain" in json.dumps(event) and "Records" in event)
+    answer = aws.invoke(event)
+    assert answer["started"][0]["run_id"] == before[0]["name"]
+    assert aws.executions("plain") == before
+
+
+def test_the_schedules_own_input_runs_its_export_and_finds_nothing_to_do(aws):
+    before = {one["name"] for one in aws.executions("plain")}
+    schedule = aws.aws("scheduler", "get-schedule", "--group-name", "autopilot-export", "--name", "plain", "--output", "json")
+    assert schedule["Target"]["Arn"].endswith(":function:autopilot-export")
+    aws.invoke(schedule["Target"]["Input"])
+    run = aws.new_run("plain", before)
+    assert json.loads(aws.ended(run)["output"])["outcome"] == "nothing_to_do"
+
+
+def test_a_person_starts_a_run_with_the_command_line(aws):
+    said = aws.cli("--json", "start", "plain", "--full")
+    assert said.returncode == 0, said.stderr
+    run = json.loads(said.stdout)[0]["run_id"]
+    assert aws.ended(run)["status"] == "SUCCEEDED"
+    assert aws.report(run)["rows"]["delivered"] == 250, "a full run sends every row"
+    assert run in aws.cli("runs", "plain").stdout
+
+
+def test_an_on_demand_event_starts_a_run(aws):
+    event = json.loads((ROOT / "events/on-demand.json").read_text())
+    key = "segments/plain/News letter (Zürich) 1.csv"
+    answer = aws.invoke(event | {"export": "plain", "drops": [{"segment": "plain", "key": key}]})
+    run = answer["started"][0]["run_id"]
+    assert json.loads(aws.ended(run)["output"])["outcome"] == "nothing_to_do"
+
+
+def test_runs_of_one_connection_wait_for_each_other(aws):
+    first = aws.drop("first", emails("first", 120))
+    aws.delivering(first, "shared", 10)
+    second = aws.drop("second", emails("second", 20))
+    assert [aws.ended(run)["status"] for run in (first, second)] == ["SUCCEEDED"] * 2
+    waits = [answer for _, answer, _ in aws.calls(second, "prepare")]
+    assert waits[0]["status"] == "wait"
+    assert [len(aws.members("shared", export)) for export in ("first", "second")] == [120, 20]
+    assert aws.at("shared", "counters")["peak_per_second"] <= 20
+
+
+def test_a_worker_that_is_killed_loses_nothing(aws):
+    rows = emails("mortal", 200)
+    run = aws.drop("mortal", rows)
+    aws.delivering(run, "mortal", 60)[0].process.kill()
+    assert aws.ended(run)["status"] == "SUCCEEDED"
+    errors = [answer["errorType"] for _, answer, failed in aws.calls(run, "deliver") if failed]
+    assert errors == ["Runtime.ExitError"]
+    assert aws.members("mortal", "mortal") == sorted(rows)
+    assert aws.report(run)["rows"]["delivered"] == 200
+
+
+def test_a_lane_that_needs_longer_than_a_call_may_take_is_called_again(aws):
+    rows = emails("slow", 60)
+    run = aws.drop("slow", rows)
+    assert aws.ended(run, within=200)["status"] == "SUCCEEDED"
+    calls = aws.calls(run, "deliver")
+    assert not [answer for _, answer, failed in calls if failed], "each call ended in time by itself"
+    for lane in (0, 1):
+        assert len([event for event, _, _ in calls if event["lane"] == lane]) >= 2
+    assert aws.members("slow", "slow") == sorted(rows)
+    assert aws.at("slow", "counters")["peak_per_second"] <= 2
+
+
+def test_a_wrong_key_fails_the_run_and_says_so(aws):
+    secret = json.loads(aws.aws("secretsmanager", "get-secret-value", "--secret-id", "autopilot-export/refused", "--output", "json")["SecretString"])
+    wrong = json.dumps(secret | {"api_key": WRONG_KEY})
+    aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/refused", "--secret-string", wrong)
+    run = aws.drop("refused", emails("refused", 5))
+    ended = aws.ended(run)
+    assert (ended["status"], ended["error"]) == ("FAILED", "access")
+    report = aws.report(run)
+    assert (report["outcome"], report["error"]["kind"], report["rows"]["pending"]) == ("failed", "access", 5)
+    lease = json.loads(aws.objects("leases/refused.json")["leases/refused.json"])
+    assert lease["holder"] is None
+
+
+def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
+    run, since = stopped
+    assert aws.ended(run)["status"] == "ABORTED"
+    said = aws.cli("--json", "start", "stopped")
+    assert said.returncode == 0, said.stderr
+    following = json.loads(said.stdout)[0]["run_id"]
+    assert aws.ended(following, within=200)["status"] == "SUCCEEDED"
+    assert aws.members("stopped", "stopped") == sorted(emails("stopped", 200))
+    rows = aws.report(following)["rows"]
+    assert rows["delivered"] + rows["unchanged"] == 200
+    assert rows["unchanged"] >= 40, "what was confirmed before is not sent again"
+
+
+def test_nothing_that_is_logged_or_kept_tells_of_a_person_or_the_key(aws):
+    told = {"the function's log": aws.function_log.read_bytes()}
+    told["steps"] = json.dumps(aws.functions.calls).encode()
+    executions, states = aws.executions(), aws.client("stepfunctions")
+    assert len(executions) >= 10
+    for one in executions:
+        arn = one["executionArn"]
+        for said in (states.get_execution_history(executionArn=arn), states.describe_execution(executionArn=arn)):
+            told[f"{one['name']}: {list(said)}"] = json.dumps(said, default=str).encode()
+    objects = aws.objects()
+    told |= {key: body for key, body in objects.items() if key.startswith(("state/", "leases/"))}
+    told |= {key: body for key, body in objects.items() if key.endswith(("run.json", "report.json", "report.html", "open.json"))}
+    assert [key for key in told if key.startswith("state/")], "there is state"
+    for what, body in told.items():
+        for seen in (body, unpacked(body)):
+            for secret in (DOMAIN, KEY, WRONG_KEY, "Zoë"):
+                assert secret.encode() not in seen, f"{what} holds {secret!r}"
+
+
+def unpacked(body):
+    """All members of what is compressed."""
+    whole = b""
+    while body[:2] == b"\x1f\x8b":
+        one = zlib.decompressobj(31)
+        whole += one.decompress(body)
+        body = one.unused_data
+    return whole
+
+
+def test_the_bucket_is_a_store_like_any_other(aws):
+    command = os.environ.get("STORES_TEST")
+    if not command:
+        pytest.skip("STORES_TEST names no command: make test-aws does")
+    aws.done(shlex.split(command), AUTOPILOT_EXPORT_TEST_S3=aws.outputs["bucket"])
+
+
+def test_destroy_leaves_nothing(aws):
+    aws.destroy()
+    for service, command, found in [
+        ("s3api", "list-buckets", "Buckets"),
+        ("lambda", "list-functions", "Functions"),
+        ("stepfunctions", "list-state-machines", "stateMachines"),
+        ("scheduler", "list-schedules", "Schedules"),
+        ("secretsmanager", "list-secrets", "SecretList"),
+        ("sns", "list-topics", "Topics"),
+        ("sqs", "list-queues", "QueueUrls"),
+        ("iam", "list-roles", "Roles"),
+        ("logs", "describe-log-groups", "logGroups"),
+        ("cloudwatch", "describe-alarms", "MetricAlarms"),
+        ("cloudwatch", "list-dashboards", "DashboardEntries"),
+    ]:
+        said = aws.aws(service, command, "--output", "json")
+        assert not (said or {}).get(found), f"{command}: {said}"
+    keys = [aws.aws("kms", "describe-key", "--key-id", one["KeyId"], "--output", "json") for one in aws.aws("kms", "list-keys", "--output", "json")["Keys"]]
+    assert not [one for one in keys if one["KeyMetadata"]["KeyState"] != "PendingDeletion" and one["KeyMetadata"]["KeyManager"] == "CUSTOMER"]

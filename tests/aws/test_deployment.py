@@ -38,7 +38,7 @@ def stopped(aws):
 
 def test_a_dropped_file_is_exported(aws):
     good = emails("plain", 250)
-    run = aws.drop("plain", [*good, "no address", "", good[0]], key="News letter (Zürich) 1.csv")
+    run = aws.drop("plain", [*good, "no address", "", good[0]], key="News letter (Zürich) 1+1.csv")
     assert aws.ended(run)["status"] == "SUCCEEDED"
     assert aws.members("plain", "plain") == sorted(good), "the good rows, each once"
     rows = aws.report(run)["rows"]
@@ -73,7 +73,7 @@ def test_a_person_starts_a_run_with_the_command_line(aws):
 
 def test_an_on_demand_event_starts_a_run(aws):
     event = json.loads((ROOT / "events/on-demand.json").read_text())
-    key = "segments/plain/News letter (Zürich) 1.csv"
+    key = "segments/plain/News letter (Zürich) 1+1.csv"
     answer = aws.invoke(event | {"export": "plain", "drops": [{"segment": "plain", "key": key}]})
     run = answer["started"][0]["run_id"]
     assert json.loads(aws.ended(run)["output"])["outcome"] == "nothing_to_do"

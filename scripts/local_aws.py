@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import urllib.error
+import urllib.parse
 import urllib.request
 
 # An answer may be late by this much before the call counts as timed out: a new worker takes a moment to start.
@@ -58,6 +59,15 @@ def call(functions, function, event):
         return json.dumps({"errorType": "Lambda.ServiceException", "errorMessage": str(failure)}), True
 
 
+def with_keys_encoded(asked, answer):
+    """Lists of versions with their keys encoded, for callers that ask for that and decode them."""
+    if asked.data.get("Action") == "ListObjectVersions" and asked.querystring.get("encoding-type") == ["url"]:
+        for one in [*answer.result["Versions"], *answer.result["DeleteMarkers"]]:
+            one["Key"] = urllib.parse.quote(one["Key"])
+        answer.result["EncodingType"] = "url"
+    return answer
+
+
 def adapt_moto(functions):
     """The places where moto is made to fit; tried with 5.2.5."""
     from moto.awslambda.models import LambdaFunction
@@ -65,6 +75,7 @@ def adapt_moto(functions):
     from moto.core.responses import ActionResult
     from moto.iam.access_control import PermissionResult
     from moto.s3.models import FakeBucket, FakeDeleteMarker
+    from moto.s3.responses import S3Response
     from moto.stepfunctions.responses import StepFunctionResponse
 
     # State machines run; otherwise moto only keeps them.
@@ -76,8 +87,10 @@ def adapt_moto(functions):
     # moto's bucket policies know no conditions, so that "not without TLS" would mean "not at all".
     FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
 
-    # A bucket with delete markers could not be emptied.
+    # A bucket with delete markers, or with a + in a key, could not be emptied.
     FakeDeleteMarker.dispose = lambda self: None
+    serialized = S3Response.serialized
+    S3Response.serialized = lambda self, answer: serialized(self, with_keys_encoded(self, answer))
 
     # Two calls that Terraform's provider makes and moto does not know; unanswered, it tries again for minutes.
     valid = {"result": "OK", "diagnostics": [], "truncated": False}

@@ -59,8 +59,9 @@ def main():
     if missing := world.lacking():
         print(f"aws-local: {missing}", file=sys.stderr)
         return 2
-    for one in [signal.SIGTERM, signal.SIGHUP]:
-        signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
+    ways_to_end = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    for one in ways_to_end:
+        signal.signal(one, signal.default_int_handler)
     aws = World(os.environ.get("LOCAL_AWS_DIR") or ROOT / ".local-aws", int(setting("AWS_PORT", "5000")))
     try:
         up(aws)
@@ -72,6 +73,8 @@ def main():
         print(f"aws-local: {failure}", file=sys.stderr)
         return 1
     finally:
+        for one in ways_to_end:  # once is enough: nothing may be left running
+            signal.signal(one, signal.SIG_IGN)
         aws.stop()
     return 0
 

@@ -2,4 +2,4 @@
 
 import signal
 
-signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+signal.signal(signal.SIGTERM, signal.default_int_handler)

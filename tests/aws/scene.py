@@ -20,7 +20,7 @@ CONNECTIONS = {
     "shared": (20, ["--latency-ms", "100"], ["first", "second"]),
     "mortal": (20, ["--latency-ms", "100"], ["mortal"]),
     "stopped": (20, ["--latency-ms", "100"], ["stopped"]),
-    "slow": (2, ["--latency-ms", "300"], ["slow"]),
+    "slow": (4, ["--latency-ms", "300"], ["slow"]),
     "refused": (20, ["--key", KEY], ["refused"]),
 }
 

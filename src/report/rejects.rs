@@ -1,5 +1,8 @@
 //! `rejects.csv`: the rows that were not delivered, their columns as they were, and why. `retry` takes it as it is.
+//!
+//! People open it in a spreadsheet: what would be a formula there is written as text, and read back by `retry`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Kind, Result};
@@ -8,6 +11,26 @@ use crate::run::RunRecord;
 
 /// What follows the original columns.
 pub const ADDED: [&str; 6] = ["export", "segment", "reject_code", "reject_reason", "source", "line"];
+
+/// What makes a spreadsheet take a cell for a formula, where the cell begins with it.
+///
+/// Source: OWASP, "CSV Injection".
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+
+fn is_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'').starts_with(FORMULA)
+}
+
+/// A cell as it stands in the file: an apostrophe before what a spreadsheet would take for a formula. [`as_it_was`]
+/// takes it off again, exactly.
+pub fn as_text(cell: &str) -> Cow<'_, str> {
+    if is_formula(cell) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+}
+
+/// The cell that [`as_text`] wrote. A formula without an apostrophe, from another hand, stays as it is.
+pub fn as_it_was(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|_| is_formula(cell)).unwrap_or(cell)
+}
 
 /// Writes the rejects of one run; its sources may have different columns.
 #[derive(Debug)]
@@ -21,6 +44,10 @@ pub struct Rejects {
 
 fn unwritable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(Kind::Bug, "finish", "rejects.csv", "cannot be written").because(cause)
+}
+
+fn write<'c>(csv: &mut csv::Writer<Vec<u8>>, cells: impl Iterator<Item = &'c str>) -> Result<()> {
+    csv.write_record(cells.map(|cell| as_text(cell).into_owned())).map_err(unwritable)
 }
 
 impl Rejects {
@@ -46,7 +73,7 @@ impl Rejects {
         let width = header.len();
         let mut csv = csv::Writer::from_writer(Vec::new());
         // A column that is named like one of ours would be written twice; ours stand last and are the ones to read.
-        csv.write_record(header.iter().copied().chain(ADDED)).map_err(unwritable)?;
+        write(&mut csv, header.iter().copied().chain(ADDED))?;
         Ok(Self { csv, export: run.request.export.clone(), sources, width })
     }
 
@@ -69,7 +96,7 @@ impl Rejects {
         record.truncate(self.width);
         let number = line.line.to_string();
         let added = [&self.export, segment, line.code.name(), &line.reason, key.as_str(), &number];
-        self.csv.write_record(record.iter().map(String::as_str).chain(added)).map_err(unwritable)
+        write(&mut self.csv, record.iter().map(String::as_str).chain(added))
     }
 
     /// The whole file.

@@ -9,7 +9,7 @@ mod command;
 mod leaving;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod model;
-#[cfg(all(feature = "cli", feature = "sandbox"))]
+#[cfg(all(feature = "http", feature = "sandbox"))]
 mod mortal;
 #[cfg(feature = "sandbox")]
 mod npm_client;
@@ -17,10 +17,20 @@ mod npm_client;
 mod privacy;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod promises;
-#[cfg(all(feature = "cli", feature = "sandbox"))]
+#[cfg(all(feature = "http", feature = "sandbox"))]
 mod scene;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod stops;
 mod stores;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod ways;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod everywhere;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod faults;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod hostile;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod sim;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod store_faults;

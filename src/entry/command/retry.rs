@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::entry::args::Common;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Condition, Store, World};
-use crate::report::rejects::ADDED;
+use crate::report::rejects::{ADDED, as_it_was};
 use crate::run::{Asked, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
 use crate::steps::{Stop, export_of};
 
@@ -81,7 +81,7 @@ fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
     };
     let ours: Vec<usize> = ADDED.iter().filter_map(|name| place(name)).collect();
     let original = |record: &csv::StringRecord| -> csv::StringRecord {
-        record.iter().enumerate().filter(|(at, _)| !ours.contains(at)).map(|(_, cell)| cell).collect()
+        record.iter().enumerate().filter(|(at, _)| !ours.contains(at)).map(|(_, cell)| as_it_was(cell)).collect()
     };
     let mut export: Option<String> = None;
     let mut writers: BTreeMap<String, csv::Writer<Vec<u8>>> = BTreeMap::new();
@@ -91,6 +91,7 @@ fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
             let line = record.position().map_or(0, csv::Position::line);
             return Err(wrong(format!("line {line} does not say its export and segment")));
         };
+        let (of, segment) = (as_it_was(of), as_it_was(segment));
         if export.get_or_insert_with(|| of.to_owned()) != of {
             return Err(wrong("holds rows of several exports".into()));
         }

@@ -34,3 +34,9 @@ mod hostile;
 mod sim;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod store_faults;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod surroundings;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod order;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod together;

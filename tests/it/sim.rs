@@ -34,11 +34,6 @@ const LATENCY: Duration = Duration::from_millis(80);
 pub(crate) struct Memory(Arc<Mutex<(BTreeMap<String, (Bytes, u64)>, u64)>>);
 
 impl Memory {
-    /// Another store that holds the same.
-    pub(crate) fn copy(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
-    }
-
     pub(crate) fn body(&self, key: &str) -> Option<Bytes> {
         self.0.lock().unwrap().0.get(key).map(|(body, _)| body.clone())
     }

@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-infra fmt
+.PHONY: help run test soak check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -14,6 +14,9 @@ run: ## the main job on this machine: a local Autopilot, a bundled segment, then
 
 test: ## all tests
 	cargo test --locked
+
+soak: ## the long suites: minutes to an hour
+	cargo test --locked --release --test it -- --ignored --nocapture
 
 check: ## format, lints, documentation, architecture, infrastructure
 	cargo fmt --check

@@ -106,11 +106,7 @@ impl Sandbox {
     /// A sandbox without a port, to be [asked](Self::ask) within the process: under paused time nothing may wait for
     /// a socket.
     pub fn unserved(options: Options) -> Sandbox {
-        Sandbox {
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-            shared: shared(options),
-            task: Arc::new(Mutex::new(None)),
-        }
+        Sandbox { address: (Ipv4Addr::LOCALHOST, 0).into(), shared: shared(options), task: Arc::new(Mutex::new(None)) }
     }
 
     /// One request without the network and without its delays: method, path below `/v1/`, key and body, as they

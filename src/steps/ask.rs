@@ -65,11 +65,22 @@ impl<'w, W: World> Asker<'w, W> {
         let mut renewed = false;
         loop {
             let mut flying = FuturesUnordered::new();
+            let mut done = Vec::new();
             for (number, call) in calls.iter().enumerate() {
                 if answers.get(number).is_some_and(Option::is_some) {
                     continue;
                 }
-                self.wait_for_slot().await;
+                {
+                    // What has its slot leaves in it, not when the last call has one as well.
+                    let mut slot = std::pin::pin!(self.wait_for_slot());
+                    loop {
+                        tokio::select! {
+                            biased;
+                            Some(answer) = flying.next(), if !flying.is_empty() => done.push(answer),
+                            () = &mut slot => break,
+                        }
+                    }
+                }
                 self.sent.requests.count(call.counted());
                 self.sent.seconds.count(self.clock().now());
                 self.world.watcher().saw(Event::Request);
@@ -81,7 +92,10 @@ impl<'w, W: World> Asker<'w, W> {
             }
             let mut wait = Duration::ZERO;
             let mut last = None;
-            while let Some((number, answer)) = flying.next().await {
+            while let Some(answer) = flying.next().await {
+                done.push(answer);
+            }
+            for (number, answer) in done {
                 match answer {
                     Answer::Denied => last = Some(Answer::Denied),
                     Answer::Throttled(asked) => {

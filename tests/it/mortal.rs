@@ -38,7 +38,14 @@ impl Kill {
 
     /// Nobody dies, but every other write takes its time, and goes on where nobody waits for it any more.
     pub(crate) fn never_but_slow() -> Arc<Self> {
-        Arc::new(Self { at: u64::MAX, after: false, calls: AtomicU64::new(0), reached: Notify::new(), slow: true, alone: false })
+        Arc::new(Self {
+            at: u64::MAX,
+            after: false,
+            calls: AtomicU64::new(0),
+            reached: Notify::new(),
+            slow: true,
+            alone: false,
+        })
     }
 
     /// Calls so far.

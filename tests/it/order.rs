@@ -33,7 +33,8 @@ async fn drops_in_any_order_and_twice_end_with_the_newest() {
             let mut newest = None;
             for at in order {
                 let report = run(&sim, &requests[at]).await;
-                let expected = if newest.is_some_and(|newest| at < newest) { Outcome::Superseded } else { Outcome::Succeeded };
+                let expected =
+                    if newest.is_some_and(|newest| at < newest) { Outcome::Superseded } else { Outcome::Succeeded };
                 assert_eq!(report.outcome, expected, "{order:?}, {at}: {report:?}");
                 newest = newest.max(Some(at));
                 if twice {

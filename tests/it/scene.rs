@@ -196,20 +196,20 @@ pub(crate) fn state_of(body: &[u8], sandbox: &Sandbox) -> BTreeMap<[u8; 32], [u8
 /// The configuration of every scene, for the account at `url`.
 pub(crate) fn settings(url: &str) -> Value {
     json!({
-        "connections": { "eu": {
-            "secret": "eu", "base_url": url, "requests_per_second": 2000, "lanes": 2,
-            "consent": { "agreed_by": "the tests", "agreed_on": "2026-11-23" }
-        } },
-        "exports": { EXPORT: {
-            "connection": "eu",
-            "segments": [{ "name": LIST, "prefix": "segments/newsletter/", "membership": { "list": LIST } }],
-            "match": {
-                "email": "EMail", "first_name": "FirstName",
-                "custom": { "Value": { "column": "Value", "type": "integer" } }
-            },
-            "guards": { "max_leavers_share": 1, "max_reject_share": 1 }
-        } }
-        })
+    "connections": { "eu": {
+        "secret": "eu", "base_url": url, "requests_per_second": 2000, "lanes": 2,
+        "consent": { "agreed_by": "the tests", "agreed_on": "2026-11-23" }
+    } },
+    "exports": { EXPORT: {
+        "connection": "eu",
+        "segments": [{ "name": LIST, "prefix": "segments/newsletter/", "membership": { "list": LIST } }],
+        "match": {
+            "email": "EMail", "first_name": "FirstName",
+            "custom": { "Value": { "column": "Value", "type": "integer" } }
+        },
+        "guards": { "max_leavers_share": 1, "max_reject_share": 1 }
+    } }
+    })
 }
 
 /// Nobody looks on.

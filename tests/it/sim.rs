@@ -301,7 +301,8 @@ impl Sim {
     pub(crate) fn peak(&self) -> usize {
         let mut sent = self.sent.lock().unwrap().clone();
         sent.sort();
-        let within = |from: &Instant| sent.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count();
+        let within =
+            |from: &Instant| sent.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count();
         sent.iter().map(within).max().unwrap_or_default()
     }
 }

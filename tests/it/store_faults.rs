@@ -69,7 +69,10 @@ struct FaultyReader(MemoryReader, Faulty, String);
 impl Reader for FaultyReader {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         let Self(reader, store, key) = self;
-        if store.trouble == Trouble::Replaced && key.starts_with("segments/") && store.calls.load(Ordering::SeqCst) >= store.at {
+        if store.trouble == Trouble::Replaced
+            && key.starts_with("segments/")
+            && store.calls.load(Ordering::SeqCst) >= store.at
+        {
             // Only once: the new drop then stays.
             if store.inner.body(key).unwrap().ends_with(b"1\n") {
                 store.inner.write(key, people(4, 40, 3));
@@ -160,7 +163,13 @@ async fn play(case: &Case, at: u64) -> (usize, u64) {
     let (held, state) = (sim.held(), sim.state());
     let members = held.values().filter(|(_, _, on_list)| *on_list).count();
     assert_eq!((members, state.len()), (36, 36), "{place}: {report:?}");
-    let value = if case.fault == Trouble::Replaced && sim.store.body("segments/newsletter/today.csv").unwrap().ends_with(b"3\n") { 3 } else { 2 };
+    let value = if case.fault == Trouble::Replaced
+        && sim.store.body("segments/newsletter/today.csv").unwrap().ends_with(b"3\n")
+    {
+        3
+    } else {
+        2
+    };
     assert_eq!(held["person.5@example.com"].1["Value"], value, "{place}");
     (state.len(), store.calls.load(Ordering::SeqCst))
 }

@@ -88,7 +88,16 @@ async fn the_key_follows_no_redirect() {
 async fn an_answer_that_is_none_is_unclear() {
     let many = Call::UpsertMany { body: "{}".into(), rows: 1 };
     let add = Call::AddMember { list: "l".into(), contact: "c".into() };
-    for body in ["<html>Log in</html>", "[]", "5", "null", "{\"instanceId\":[]}", "\"text\"", "{\"lists\":7}", "{\"contact_id\":{}}"] {
+    for body in [
+        "<html>Log in</html>",
+        "[]",
+        "5",
+        "null",
+        "{\"instanceId\":[]}",
+        "\"text\"",
+        "{\"lists\":7}",
+        "{\"contact_id\":{}}",
+    ] {
         let server = Scripted::answers("200 OK", "content-type: text/html\r\n", body).await;
         for call in [&Call::Account, &Call::Lists, &many, &Call::CreateList { title: "t".into() }] {
             assert!(matches!(server.ask(call).await, Answer::Unclear(_)), "{call:?} {body}");

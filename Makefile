@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check check-infra fmt
+.PHONY: help run test soak deny check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -17,6 +17,9 @@ test: ## all tests
 
 soak: ## the long suites: minutes to an hour
 	cargo test --locked --release --test it -- --ignored --nocapture
+
+deny: ## licences, bans and sources of all crates, and known advisories
+	scripts/check-supply-chain
 
 check: ## format, lints, documentation, architecture, infrastructure
 	cargo fmt --check

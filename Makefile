@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws aws-local bench build plan deploy destroy infra-init invoke check check-infra fmt
+.PHONY: help run test test-aws aws-local bench soak deny build plan deploy destroy infra-init invoke check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -28,6 +28,7 @@ bench: ## speed and memory beside what people write, as tables; ROWS=20000 for a
 	[ -x .venv/bin/python ] || python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r benches/requirements.txt
 	.venv/bin/python benches/run --rows $(or $(ROWS),100000) $(PARTS)
+
 aws-local: ## a whole AWS on this machine, deployed to, until Ctrl-C; settings in scripts/local/up.py
 	@command -v terraform >/dev/null || { echo "aws-local: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
 	cargo build --locked --bins
@@ -60,6 +61,12 @@ infra-init:
 invoke: ## invoke the deployed function and print its answer; EVENT=events/schedule.json
 	@answer=$$(mktemp) && trap 'rm -f "$$answer"' EXIT && \
 	aws lambda invoke --function-name "$$(terraform -chdir=infra output -raw function_name)" --payload fileb://$(EVENT) "$$answer" >&2 && cat "$$answer" && echo
+
+soak: ## the long suites: minutes to an hour
+	cargo test --locked --release --test it -- --ignored --nocapture
+
+deny: ## licences, bans and sources of all crates, and known advisories
+	scripts/check-supply-chain
 
 check: ## format, lints, documentation, architecture, infrastructure
 	cargo fmt --check

@@ -16,7 +16,7 @@ pub const ADDED: [&str; 6] = ["export", "segment", "reject_code", "reject_reason
 
 /// Whether a cell begins like a formula, behind any apostrophes.
 fn is_like_a_formula(cell: &str) -> bool {
-    cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+    cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
 }
 
 /// A cell that no spreadsheet takes for a formula.
@@ -119,7 +119,7 @@ mod tests {
         fn a_cell_comes_back_as_it_was_and_is_never_a_formula(cell in "['=+@a\\-\\t\\r]{0,6}") {
             let safe = guarded(&cell);
             prop_assert_eq!(as_it_was(&safe), &cell);
-            prop_assert!(!safe.starts_with(['=', '+', '-', '@', '\t', '\r']));
+            prop_assert!(!safe.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{Method, Response, StatusCode};
 use tokio::sync::watch;
 
 use super::answer::Answer;
@@ -111,6 +111,40 @@ impl Shared {
             locked(&self.meter).counters.writes += 1;
         }
         answer
+    }
+
+    /// One request without a connection and without delays; `None` where no whole answer would come.
+    pub(super) fn ask(&self, method: &Method, path: &str, key: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        let options = self.options();
+        let call = Call::read(method, path);
+        let answer = match self.decide(&call, Some(key.as_bytes()), Instant::now(), &options) {
+            Fate::Refused(answer) => Some(answer),
+            Fate::Applied(trouble, spoilt) => {
+                let apply = || self.apply(&call, body, &options, &spoilt);
+                match trouble {
+                    Some(Trouble::CutBefore) => None,
+                    Some(Trouble::CutAfter | Trouble::Stall | Trouble::Truncate) => {
+                        apply();
+                        None
+                    }
+                    Some(Trouble::Status(status)) => {
+                        if matches!(status, 408 | 504) {
+                            apply();
+                        }
+                        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                        Some(Answer::error(status, "Something went wrong (a fault of the sandbox)."))
+                    }
+                    Some(Trouble::Html) => Some(Answer::html()),
+                    Some(Trouble::Garbage) => {
+                        apply();
+                        Some(Answer::garbage())
+                    }
+                    None | Some(Trouble::DropRows | Trouble::RefuseRows(_) | Trouble::RefuseBatch(_)) => Some(apply()),
+                }
+            }
+        };
+        locked(&self.meter).answer(answer.as_ref().map_or(0, |answer| answer.status.as_u16()));
+        answer.map(|answer| (answer.status.as_u16(), answer.body))
     }
 
     fn answer(&self, answer: Answer) -> Response<Body> {

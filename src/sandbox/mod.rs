@@ -59,18 +59,22 @@ pub struct Sandbox {
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
-/// Starts a sandbox on a listener, on the current runtime.
-pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
-    let address = listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
-    let (stop, mut stopped) = watch::channel(false);
-    let shared = Arc::new(Shared {
+fn shared(options: Options) -> Arc<Shared> {
+    Arc::new(Shared {
         store: Mutex::new(store::Store::new(&options)),
         meter: Mutex::default(),
         draw: Mutex::new(Draw::new(options.faults.clone(), options.seed)),
         hooks: Mutex::default(),
         options: RwLock::new(Arc::new(options)),
-        stop,
-    });
+        stop: watch::Sender::new(false),
+    })
+}
+
+/// Starts a sandbox on a listener, on the current runtime.
+pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
+    let address = listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
+    let shared = shared(options);
+    let mut stopped = shared.stop.subscribe();
     let router = Router::new()
         .route("/", get(page::page))
         .route("/_sandbox/contents", get(page::contents))
@@ -97,6 +101,18 @@ impl Sandbox {
     /// The port cannot be bound.
     pub async fn start(options: Options) -> std::io::Result<Sandbox> {
         Ok(serve(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, options).await)
+    }
+
+    /// A sandbox without a port, to be [asked](Self::ask) within the process: under paused time nothing may wait for
+    /// a socket.
+    pub fn unserved(options: Options) -> Sandbox {
+        Sandbox { address: (Ipv4Addr::LOCALHOST, 0).into(), shared: shared(options), task: Arc::new(Mutex::new(None)) }
+    }
+
+    /// One request without the network and without its delays: method, path below `/v1/`, key and body, as they
+    /// would stand in HTTP -> status and body; `None` where no whole answer would come.
+    pub fn ask(&self, method: &str, path: &str, key: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        self.shared.ask(&axum::http::Method::from_bytes(method.as_bytes()).ok()?, path, key, body)
     }
 
     /// The API's address: `http://127.0.0.1:PORT/v1`.

@@ -1,6 +1,7 @@
 //! open: the first to speak to Autopilot, once per run: key and account, lists, custom fields, canary, lanes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ use crate::plan::deal::{Range, deal, lanes_for};
 use crate::ports::{Event, Leases, World};
 use crate::run::{RunRecord, RunRequest, SegmentRecord, Spoke, keys};
 use crate::state::Marked;
+
+/// By how much the clocks of two processes may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
 
 /// What open found out and decided: `open.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -166,7 +170,9 @@ async fn quiet_until<W: World>(world: &W, connection: &Connection, run_id: &str)
     let now = world.clock().now();
     let since = match read_json::<Spoke>(world.store(), &key).await? {
         None => Timestamp::MIN,
-        Some(Spoke { ended_at: Some(at), .. }) => at,
+        // Another process's clock may be minutes off: only what is long ago by any clock is past for certain.
+        Some(Spoke { ended_at: Some(at), .. }) if after(at, CLOCKS_DIFFER) <= now => at,
+        Some(Spoke { ended_at: Some(_), .. }) => now,
         Some(Spoke { ended_at: None, .. }) => now,
     };
     write_json(world.store(), &key, &Spoke { run_id: run_id.into(), ended_at: None }).await?;

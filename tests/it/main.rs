@@ -5,22 +5,38 @@
 mod bad_input;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod command;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod everywhere;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod faults;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod hostile;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod leaving;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod model;
-#[cfg(all(feature = "cli", feature = "sandbox"))]
+#[cfg(all(feature = "http", feature = "sandbox"))]
 mod mortal;
 #[cfg(feature = "sandbox")]
 mod npm_client;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod order;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod privacy;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod promises;
-#[cfg(all(feature = "cli", feature = "sandbox"))]
+#[cfg(all(feature = "http", feature = "sandbox"))]
 mod scene;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod sim;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod stops;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod store_faults;
 mod stores;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod surroundings;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod together;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod ways;

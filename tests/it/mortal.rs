@@ -18,11 +18,18 @@ pub(crate) struct Kill {
     calls: AtomicU64,
     reached: Notify,
     slow: bool,
+    alone: bool,
 }
 
 impl Kill {
     pub(crate) fn new(at: u64, after: bool) -> Arc<Self> {
-        Arc::new(Self { at, after, calls: AtomicU64::new(0), reached: Notify::new(), slow: false })
+        Arc::new(Self { at, after, calls: AtomicU64::new(0), reached: Notify::new(), slow: false, alone: false })
+    }
+
+    /// Only the caller of this call hangs for good; others go on.
+    pub(crate) fn alone(at: u64, after: bool) -> Arc<Self> {
+        let (calls, reached) = (AtomicU64::new(0), Notify::new());
+        Arc::new(Self { at, after, calls, reached, slow: false, alone: true })
     }
 
     pub(crate) fn never() -> Arc<Self> {
@@ -31,7 +38,14 @@ impl Kill {
 
     /// Nobody dies, but every other write takes its time, and goes on where nobody waits for it any more.
     pub(crate) fn never_but_slow() -> Arc<Self> {
-        Arc::new(Self { at: u64::MAX, after: false, calls: AtomicU64::new(0), reached: Notify::new(), slow: true })
+        Arc::new(Self {
+            at: u64::MAX,
+            after: false,
+            calls: AtomicU64::new(0),
+            reached: Notify::new(),
+            slow: true,
+            alone: false,
+        })
     }
 
     /// Calls so far.
@@ -44,16 +58,17 @@ impl Kill {
         self.reached.notified().await;
     }
 
-    async fn pass<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn pass<T>(&self, work: impl Future<Output = T>) -> T {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let done = if call < self.at || (call == self.at && self.after) { Some(work.await) } else { None };
-        match done {
-            Some(done) if call < self.at => done,
-            _ => {
-                self.reached.notify_one();
-                pending().await
-            }
+        let dies = if self.alone { call == self.at } else { call >= self.at };
+        if !dies {
+            return work.await;
         }
+        if call == self.at && self.after {
+            drop(work.await);
+        }
+        self.reached.notify_one();
+        pending().await
     }
 }
 

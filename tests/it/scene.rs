@@ -9,9 +9,8 @@ use autopilot_export::adapters::autopilot::Client;
 use autopilot_export::adapters::local::{FileLeases, Folder, LocalSecrets, WithFiles};
 use autopilot_export::config::{Config, parse};
 use autopilot_export::entry::outside::Outside;
-use autopilot_export::entry::show::Silent;
 use autopilot_export::error::Result;
-use autopilot_export::ports::Clock;
+use autopilot_export::ports::{Clock, Event, Watcher};
 use autopilot_export::report::Report;
 use autopilot_export::run::{Asked, RunRequest, Trigger, keys, run_id};
 use autopilot_export::sandbox::{Options, Sandbox};
@@ -27,7 +26,7 @@ pub(crate) const LIST: &str = "Newsletter";
 /// The key that every scene's account may ask for.
 pub(crate) const API_KEY: &str = "0123456789abcdef0123456789abcdef";
 /// One state key for all scenes, so that their states can be compared.
-const STATE_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub(crate) const STATE_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -46,21 +45,7 @@ impl Scene {
     pub(crate) async fn new(options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(options).await.unwrap();
-        let settings = json!({
-            "connections": { "eu": {
-                "secret": "eu", "base_url": sandbox.url(), "requests_per_second": 2000, "lanes": 2,
-                "consent": { "agreed_by": "the tests", "agreed_on": "2026-11-23" }
-            } },
-            "exports": { EXPORT: {
-                "connection": "eu",
-                "segments": [{ "name": LIST, "prefix": "segments/newsletter/", "membership": { "list": LIST } }],
-                "match": {
-                    "email": "EMail", "first_name": "FirstName",
-                    "custom": { "Value": { "column": "Value", "type": "integer" } }
-                },
-                "guards": { "max_leavers_share": 1, "max_reject_share": 1 }
-            } }
-        });
+        let settings = settings(&sandbox.url());
         let config = parse(&settings.to_string()).unwrap();
         let scene = Self { folder, client: Client::new().unwrap(), sandbox, settings, config };
         scene.write("state.key", STATE_KEY.as_bytes());
@@ -129,7 +114,7 @@ impl Scene {
             secrets: LocalSecrets::new(Some(API_KEY.to_owned().into()), self.root()),
             autopilot: Mortal(self.client.clone(), calls),
             clock: Clock::System,
-            watcher: Box::new(Silent),
+            watcher: Box::new(Nobody),
         }
     }
 
@@ -156,47 +141,82 @@ impl Scene {
 
     /// Lower-case emails of all contacts; every one once, as a bulk call that is repeated must not make a second.
     pub(crate) fn emails(&self) -> BTreeSet<String> {
-        let contents = self.sandbox.contents();
-        let emails: Vec<String> = contents.contacts.iter().map(|c| c.email.clone().unwrap().to_lowercase()).collect();
-        let distinct: BTreeSet<String> = emails.iter().cloned().collect();
-        assert_eq!(distinct.len(), emails.len(), "a contact stands twice");
-        distinct
+        held(&self.sandbox).into_keys().collect()
     }
 
-    /// All that the account holds of contacts, by email: standard fields, custom fields, titles of lists.
-    pub(crate) fn held(&self) -> BTreeMap<String, (Value, Value, bool)> {
-        let members = self.members();
-        let contents = self.sandbox.contents();
-        assert_eq!(contents.contacts.len(), self.emails().len());
-        let held = contents.contacts.into_iter().map(|contact| {
-            let email = contact.email.unwrap().to_lowercase();
-            let on_list = members.contains(&email);
-            (email, (Value::from(contact.fields), Value::from(contact.custom), on_list))
-        });
-        held.collect()
+    /// All that the account holds of contacts, by email: standard fields, custom fields, whether on the list.
+    pub(crate) fn held(&self) -> Held {
+        held(&self.sandbox)
     }
 
     /// The state's rows: profile key and digest; each row's contact id is that of a contact that the account holds.
     pub(crate) fn state(&self) -> BTreeMap<[u8; 32], [u8; 16]> {
-        let digester = Digester::new(STATE_KEY).unwrap();
-        let contents = self.sandbox.contents();
-        let ids: BTreeMap<_, _> = contents
-            .contacts
-            .iter()
-            .map(|contact| (digester.profile(&contact.email.clone().unwrap().to_lowercase()), contact.id.clone()))
-            .collect();
-        let Ok(body) = std::fs::read(self.root().join(keys::members(EXPORT, LIST))) else { return BTreeMap::new() };
-        let mut members = BTreeMap::new();
-        let mut decoder = state::Decoder::new("members");
-        let mut on = |member: state::Member| {
-            assert_eq!(ids.get(&member.key), Some(&member.contact_id.to_string()), "the state knows another contact");
-            members.insert(member.key, member.digest);
-            Ok(())
-        };
-        decoder.feed(&body, &mut on).unwrap();
-        decoder.finish(&mut on).unwrap();
-        members
+        let body = std::fs::read(self.root().join(keys::members(EXPORT, LIST)));
+        body.map(|body| state_of(&body, &self.sandbox)).unwrap_or_default()
     }
+}
+
+pub(crate) type Held = BTreeMap<String, (Value, Value, bool)>;
+
+/// All that an account holds of contacts, by email, which must be distinct.
+pub(crate) fn held(sandbox: &Sandbox) -> Held {
+    let contents = sandbox.contents();
+    let members = contents.members(LIST);
+    let count = contents.contacts.len();
+    let held = contents.contacts.into_iter().map(|contact| {
+        let email = contact.email.unwrap().to_lowercase();
+        let on_list = members.contains(&email);
+        (email, (Value::from(contact.fields), Value::from(contact.custom), on_list))
+    });
+    let held: Held = held.collect();
+    assert_eq!(held.len(), count, "a contact stands twice");
+    held
+}
+
+/// The rows of a stored state.
+pub(crate) fn state_of(body: &[u8], sandbox: &Sandbox) -> BTreeMap<[u8; 32], [u8; 16]> {
+    let digester = Digester::new(STATE_KEY).unwrap();
+    let contacts = sandbox.contents().contacts;
+    let ids: BTreeMap<_, _> = contacts
+        .iter()
+        .map(|contact| (digester.profile(&contact.email.clone().unwrap().to_lowercase()), contact.id.clone()))
+        .collect();
+    let mut members = BTreeMap::new();
+    let mut decoder = state::Decoder::new("members");
+    let mut on = |member: state::Member| {
+        assert_eq!(ids.get(&member.key), Some(&member.contact_id), "the state knows another contact");
+        members.insert(member.key, member.digest);
+        Ok(())
+    };
+    decoder.feed(body, &mut on).unwrap();
+    decoder.finish(&mut on).unwrap();
+    members
+}
+
+/// The configuration of every scene, for the account at `url`.
+pub(crate) fn settings(url: &str) -> Value {
+    json!({
+    "connections": { "eu": {
+        "secret": "eu", "base_url": url, "requests_per_second": 2000, "lanes": 2,
+        "consent": { "agreed_by": "the tests", "agreed_on": "2026-11-23" }
+    } },
+    "exports": { EXPORT: {
+        "connection": "eu",
+        "segments": [{ "name": LIST, "prefix": "segments/newsletter/", "membership": { "list": LIST } }],
+        "match": {
+            "email": "EMail", "first_name": "FirstName",
+            "custom": { "Value": { "column": "Value", "type": "integer" } }
+        },
+        "guards": { "max_leavers_share": 1, "max_reject_share": 1 }
+    } }
+    })
+}
+
+/// Nobody looks on.
+pub(crate) struct Nobody;
+
+impl Watcher for Nobody {
+    fn saw(&self, _event: Event<'_>) {}
 }
 
 fn put(path: &Path, body: &[u8]) {

@@ -104,7 +104,7 @@ fn encoded(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, ENCODED)
 }
 
-fn route(call: &Call) -> (Method, String) {
+pub(super) fn route(call: &Call) -> (Method, String) {
     match call {
         Call::Account => (Method::GET, "/account".into()),
         Call::Lists => (Method::GET, "/lists".into()),
@@ -123,7 +123,7 @@ fn member(list: &str, contact: &str) -> String {
     format!("/list/{}/contact/{}", encoded(list), encoded(contact))
 }
 
-fn body(call: &Call) -> Option<String> {
+pub(super) fn body(call: &Call) -> Option<String> {
     match call {
         Call::UpsertMany { body, .. } | Call::UpsertOne { body } => Some(body.clone()),
         Call::CreateList { title } => Some(serde_json::json!({ "name": title }).to_string()),

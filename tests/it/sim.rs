@@ -1,0 +1,321 @@
+//! A whole world in memory, for paused time: a store, leases, an account, all without files and sockets.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use autopilot_export::adapters::autopilot::Inside;
+use autopilot_export::adapters::local::GivenSecrets;
+use autopilot_export::config::{Config, parse};
+use autopilot_export::delivery::call::{Answer, Call};
+use autopilot_export::entry::outside::Outside;
+use autopilot_export::error::{Error, Kind, Result};
+use autopilot_export::ports::{
+    Autopilot, Clock, Condition, Leases, Meta, Object, Put, Reader, SecretSource, Secrets, Store,
+};
+use autopilot_export::run::{Asked, RunRequest, Trigger, keys, run_id};
+use autopilot_export::sandbox::{Options, Sandbox};
+use bytes::Bytes;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::mortal::Kill;
+use crate::scene::{API_KEY, EXPORT, Held, LIST, Nobody, STATE_KEY, held, settings, state_of};
+
+/// How long a lease lives without being renewed, as on S3.
+const TERM: Duration = Duration::from_secs(60);
+/// How long the account takes to answer.
+const LATENCY: Duration = Duration::from_millis(80);
+
+/// Objects in memory: body and version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(Arc<Mutex<(BTreeMap<String, (Bytes, u64)>, u64)>>);
+
+impl Memory {
+    pub(crate) fn body(&self, key: &str) -> Option<Bytes> {
+        self.0.lock().unwrap().0.get(key).map(|(body, _)| body.clone())
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.0.lock().unwrap().0.keys().cloned().collect()
+    }
+
+    pub(crate) fn write(&self, key: &str, body: impl Into<Bytes>) -> String {
+        let mut inner = self.0.lock().unwrap();
+        inner.1 += 1;
+        let version = inner.1;
+        inner.0.insert(key.into(), (body.into(), version));
+        version.to_string()
+    }
+
+    fn meta(&self, key: &str) -> Option<Meta> {
+        let inner = self.0.lock().unwrap();
+        inner.0.get(key).map(|(body, version)| Meta {
+            key: key.into(),
+            bytes: body.len() as u64,
+            modified: Timestamp::from_second(1_790_000_000 + *version as i64).unwrap(),
+            version: version.to_string(),
+        })
+    }
+}
+
+/// Reads one version in small pieces.
+pub(crate) struct MemoryReader(Memory, Meta, usize);
+
+impl Reader for MemoryReader {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.0.meta(&self.1.key).is_none_or(|now| now.version != self.1.version) {
+            return Err(Error::new(Kind::Unavailable, "store", &self.1.key, "was replaced while it was read"));
+        }
+        let body = self.0.body(&self.1.key).unwrap();
+        let end = body.len().min(self.2 + 1024);
+        let piece = body.slice(self.2..end);
+        self.2 = end;
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
+
+impl Store for Memory {
+    type Reader = MemoryReader;
+
+    async fn get(&self, key: &str) -> Result<Option<Object>> {
+        let tag = self.meta(key).map(|meta| meta.version).unwrap_or_default();
+        Ok(self.body(key).map(|body| Object { body, tag }))
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Meta>> {
+        Ok(self.meta(key))
+    }
+
+    async fn open(&self, meta: &Meta) -> Result<MemoryReader> {
+        Ok(MemoryReader(self.clone(), meta.clone(), 0))
+    }
+
+    async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
+        let now = self.meta(key).map(|meta| meta.version);
+        let may = match condition {
+            Condition::Always => true,
+            Condition::IfAbsent => now.is_none(),
+            Condition::IfMatch(tag) => now == Some(tag),
+        };
+        Ok(if may { Put::Written(self.write(key, body)) } else { Put::Lost })
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {
+        let keys = self.keys();
+        Ok(keys.iter().filter(|key| key.starts_with(prefix)).filter_map(|key| self.meta(key)).collect())
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.0.lock().unwrap().0.remove(key);
+        Ok(())
+    }
+}
+
+/// Leases with a term, by one clock: of a holder that died, they end by themselves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemoryLeases(Arc<Mutex<BTreeMap<String, (String, Instant)>>>);
+
+impl Leases for MemoryLeases {
+    async fn take(&self, connection: &str, holder: &str) -> Result<bool> {
+        let mut held = self.0.lock().unwrap();
+        let free = held.get(connection).is_none_or(|(who, until)| who == holder || *until <= Instant::now());
+        if free {
+            held.insert(connection.into(), (holder.into(), Instant::now() + TERM));
+        }
+        Ok(free)
+    }
+
+    async fn renew(&self, connection: &str, holder: &str) -> Result<bool> {
+        let mut held = self.0.lock().unwrap();
+        match held.get_mut(connection) {
+            Some((who, until)) if who == holder => {
+                *until = Instant::now() + TERM;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn give_back(&self, connection: &str, holder: &str) -> Result<()> {
+        self.0.lock().unwrap().retain(|name, (who, _)| name != connection || who != holder);
+        Ok(())
+    }
+}
+
+/// The account, at a distance; remembers when each request left.
+#[derive(Clone)]
+pub(crate) struct Distant(pub(crate) Inside, pub(crate) Arc<Mutex<Vec<Instant>>>);
+
+impl Autopilot for Distant {
+    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Answer {
+        self.1.lock().unwrap().push(Instant::now());
+        let answer = self.0.call(base, key, call, within).await;
+        tokio::time::sleep(LATENCY).await;
+        answer
+    }
+}
+
+/// A port of a process that may die at any call of any port.
+#[derive(Clone)]
+pub(crate) struct Doomed<P>(pub(crate) P, pub(crate) Arc<Kill>);
+
+impl<S: Store> Store for Doomed<S> {
+    type Reader = Doomed<S::Reader>;
+
+    async fn get(&self, key: &str) -> Result<Option<Object>> {
+        self.1.pass(self.0.get(key)).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Meta>> {
+        self.1.pass(self.0.head(key)).await
+    }
+
+    async fn open(&self, meta: &Meta) -> Result<Self::Reader> {
+        let reader = self.1.pass(self.0.open(meta)).await?;
+        Ok(Doomed(reader, Arc::clone(&self.1)))
+    }
+
+    async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
+        self.1.pass(self.0.put(key, body, condition)).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {
+        self.1.pass(self.0.list(prefix)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.1.pass(self.0.delete(key)).await
+    }
+}
+
+impl<R: Reader> Reader for Doomed<R> {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        self.1.pass(self.0.next()).await
+    }
+}
+
+impl<L: Leases> Leases for Doomed<L> {
+    async fn take(&self, connection: &str, holder: &str) -> Result<bool> {
+        self.1.pass(self.0.take(connection, holder)).await
+    }
+
+    async fn renew(&self, connection: &str, holder: &str) -> Result<bool> {
+        self.1.pass(self.0.renew(connection, holder)).await
+    }
+
+    async fn give_back(&self, connection: &str, holder: &str) -> Result<()> {
+        self.1.pass(self.0.give_back(connection, holder)).await
+    }
+}
+
+impl<K: SecretSource> SecretSource for Doomed<K> {
+    async fn secrets(&self, connection: &str, secret: &str, again: bool) -> Result<Secrets> {
+        self.1.pass(self.0.secrets(connection, secret, again)).await
+    }
+}
+
+impl<A: Autopilot> Autopilot for Doomed<A> {
+    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Answer {
+        self.1.pass(self.0.call(base, key, call, within)).await
+    }
+}
+
+pub(crate) type SimWorld<S = Doomed<Memory>> = Outside<S, Doomed<MemoryLeases>, Doomed<GivenSecrets>, Doomed<Distant>>;
+
+/// A world in memory that outlives the processes in it.
+pub(crate) struct Sim {
+    pub(crate) store: Memory,
+    pub(crate) leases: MemoryLeases,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) sent: Arc<Mutex<Vec<Instant>>>,
+    pub(crate) settings: Value,
+    pub(crate) config: Config,
+    began: Instant,
+}
+
+impl Sim {
+    pub(crate) fn new(options: Options) -> Self {
+        let settings = settings("http://127.0.0.1:9/v1");
+        Self {
+            store: Memory::default(),
+            leases: MemoryLeases::default(),
+            sandbox: Sandbox::unserved(options),
+            sent: Arc::default(),
+            config: parse(&settings.to_string()).unwrap(),
+            settings,
+            began: Instant::now(),
+        }
+    }
+
+    pub(crate) fn set(&mut self, path: &str, value: Value) {
+        let (parent, name) = path.rsplit_once('/').unwrap();
+        self.settings.pointer_mut(parent).unwrap()[name] = value;
+        self.config = parse(&self.settings.to_string()).unwrap();
+    }
+
+    pub(crate) fn pace(&mut self, rate: u32, lanes: u32) {
+        self.set("/connections/eu/requests_per_second", json!(rate));
+        self.set("/connections/eu/lanes", json!(lanes));
+    }
+
+    pub(crate) fn secrets() -> GivenSecrets {
+        GivenSecrets(Secrets { api_key: API_KEY.to_owned().into(), state_key: STATE_KEY.to_owned().into() })
+    }
+
+    /// A process whose store is another, and whose clock is off by this much.
+    pub(crate) fn process<S: Store>(&self, store: S, off: Duration, kill: &Arc<Kill>) -> SimWorld<S> {
+        Outside {
+            store,
+            leases: Doomed(self.leases.clone(), Arc::clone(kill)),
+            secrets: Doomed(Self::secrets(), Arc::clone(kill)),
+            autopilot: Doomed(Distant(Inside(self.sandbox.clone()), Arc::clone(&self.sent)), Arc::clone(kill)),
+            clock: Clock::Counted("2026-11-24T06:00:00Z".parse::<Timestamp>().unwrap() + off, self.began),
+            watcher: Box::new(Nobody),
+        }
+    }
+
+    pub(crate) fn world(&self, kill: &Arc<Kill>) -> SimWorld {
+        self.process(Doomed(self.store.clone(), Arc::clone(kill)), Duration::ZERO, kill)
+    }
+
+    /// Writes a drop and asks for it.
+    pub(crate) fn drop(&self, name: &str, body: &str) -> RunRequest {
+        let key = format!("segments/newsletter/{name}.csv");
+        self.store.write(&key, body.to_owned());
+        request(name, &key)
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        held(&self.sandbox)
+    }
+
+    pub(crate) fn state(&self) -> BTreeMap<[u8; 32], [u8; 16]> {
+        let body = self.store.body(&keys::members(EXPORT, LIST));
+        body.map(|body| state_of(&body, &self.sandbox)).unwrap_or_default()
+    }
+
+    /// The most requests that left in any one second.
+    pub(crate) fn peak(&self) -> usize {
+        let mut sent = self.sent.lock().unwrap().clone();
+        sent.sort();
+        let within =
+            |from: &Instant| sent.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count();
+        sent.iter().map(within).max().unwrap_or_default()
+    }
+}
+
+/// A request for this drop, as the command line makes it.
+pub(crate) fn request(seed: &str, key: &str) -> RunRequest {
+    RunRequest {
+        run_id: run_id("2026-11-24T06:00:00Z".parse().unwrap(), EXPORT, seed),
+        export: EXPORT.into(),
+        trigger: Trigger::Command,
+        drops: vec![Asked { segment: LIST.into(), key: key.into(), version: None }],
+        full: false,
+        keep_leavers: false,
+        pass_guards: Vec::new(),
+    }
+}

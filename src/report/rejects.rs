@@ -20,7 +20,7 @@ fn is_like_a_formula(cell: &str) -> bool {
 }
 
 /// A cell that no spreadsheet takes for a formula.
-fn guarded(cell: &str) -> Cow<'_, str> {
+pub fn as_text(cell: &str) -> Cow<'_, str> {
     if is_like_a_formula(cell) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
@@ -103,7 +103,7 @@ impl Rejects {
 
 fn write<'c>(csv: &mut csv::Writer<Vec<u8>>, cells: impl Iterator<Item = &'c str>) -> Result<()> {
     for cell in cells {
-        csv.write_field(guarded(cell).as_bytes()).map_err(unwritable)?;
+        csv.write_field(as_text(cell).as_bytes()).map_err(unwritable)?;
     }
     csv.write_record(None::<&[u8]>).map_err(unwritable)
 }
@@ -117,7 +117,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_cell_comes_back_as_it_was_and_is_never_a_formula(cell in "['=+@a\\-\\t\\r]{0,6}") {
-            let safe = guarded(&cell);
+            let safe = as_text(&cell);
             prop_assert_eq!(as_it_was(&safe), &cell);
             prop_assert!(!safe.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
         }

@@ -184,7 +184,7 @@ pub(crate) fn state_of(body: &[u8], sandbox: &Sandbox) -> BTreeMap<[u8; 32], [u8
     let mut members = BTreeMap::new();
     let mut decoder = state::Decoder::new("members");
     let mut on = |member: state::Member| {
-        assert_eq!(ids.get(&member.key), Some(&member.contact_id), "the state knows another contact");
+        assert_eq!(ids.get(&member.key), Some(&member.contact_id.to_string()), "the state knows another contact");
         members.insert(member.key, member.digest);
         Ok(())
     };

@@ -31,7 +31,10 @@ const LATENCY: Duration = Duration::from_millis(80);
 
 /// Objects in memory: body and version.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(Arc<Mutex<(BTreeMap<String, (Bytes, u64)>, u64)>>);
+pub(crate) struct Memory(Arc<Mutex<Objects>>);
+
+/// Each object with its version, and the last version.
+type Objects = (BTreeMap<String, (Bytes, u64)>, u64);
 
 impl Memory {
     pub(crate) fn body(&self, key: &str) -> Option<Bytes> {

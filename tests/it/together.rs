@@ -46,6 +46,17 @@ fn agree(sim: &Sim, members: usize) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_rate_is_kept_over_lanes_and_runs() {
+    let sim = sim();
+    let world = process(&sim, 0);
+    for (name, rows) in [("first", people(0, 145, 1)), ("second", people(20, 160, 1))] {
+        let report = run(&sim, &world, &sim.drop(name, &rows)).await;
+        assert!(report.requests.total > 30, "{report:?}");
+    }
+    agree(&sim, 140);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_processes_that_run_one_export_take_turns() {
     for minutes in [0, 7, -7] {
         let sim = sim();

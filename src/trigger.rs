@@ -14,11 +14,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::{Config, DropKind, Segment};
+use crate::config::{Config, DropKind, Segment, export_of};
 use crate::error::{Error, Kind, Result};
 use crate::run::{Asked, RunRequest, Trigger, run_id};
 use crate::segment::drops::drop_of;
-use crate::steps::export_of;
 use event::{Dropped, Event, OnDemand};
 
 /// What an event comes to.

@@ -23,6 +23,8 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+use crate::error::{Error, Kind, Result};
+
 pub use crate::segment::{DropKind, Encoding, FileKind, Format};
 pub use connection::{Api, Connection, Consent};
 pub use export::{Export, Guards, Suppress};
@@ -71,4 +73,21 @@ impl Config {
             .filter(|(_, segment)| key.starts_with(&segment.prefix))
             .max_by_key(|(_, segment)| segment.prefix.len())
     }
+}
+
+/// An export of the configuration and its connection.
+///
+/// # Errors
+/// Kind `bad_request`, where there is no such export.
+pub fn export_of<'c>(config: &'c Config, name: &str) -> Result<(&'c Export, &'c Connection)> {
+    let found = config.exports.get(name);
+    let found = found.and_then(|export| Some((export, config.connections.get(&export.connection)?)));
+    found.ok_or_else(|| {
+        let nearest = nearest(name, config.exports.keys().map(String::as_str));
+        let error = Error::new(Kind::BadRequest, "run", name, "is no export of the configuration");
+        match nearest {
+            Some(nearest) => error.to_do(format!("the nearest is {nearest}")),
+            None => error,
+        }
+    })
 }

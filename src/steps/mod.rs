@@ -20,22 +20,4 @@ pub use prepare::{Prepared, plan, prepare};
 pub use saved::{read_json, write_json};
 pub use workflow::{Stop, resume, run};
 
-use crate::config::{Config, Connection, Export};
-use crate::error::{Error, Kind, Result};
-
-/// An export of the configuration and its connection.
-///
-/// # Errors
-/// Kind `bad_request`, where there is no such export.
-pub fn export_of<'c>(config: &'c Config, name: &str) -> Result<(&'c Export, &'c Connection)> {
-    let found = config.exports.get(name);
-    let found = found.and_then(|export| Some((export, config.connections.get(&export.connection)?)));
-    found.ok_or_else(|| {
-        let nearest = crate::config::nearest(name, config.exports.keys().map(String::as_str));
-        let error = Error::new(Kind::BadRequest, "run", name, "is no export of the configuration");
-        match nearest {
-            Some(nearest) => error.to_do(format!("the nearest is {nearest}")),
-            None => error,
-        }
-    })
-}
+pub use crate::config::export_of;

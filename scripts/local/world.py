@@ -116,7 +116,7 @@ class World:
         """Starts an Autopilot. Its address, up to and with /v1."""
         self.spawn(name, [CLI, "sandbox", "--port", port, *options])
         log = self.folder / f"{name}.log"
-        line = wait_for(name, 20, lambda: [one for one in log.read_text().splitlines() if one.startswith("sandbox: ")])
+        line = wait_for(name, 60, lambda: [one for one in log.read_text().splitlines() if one.startswith("sandbox: ")])
         return line[0].split()[1]
 
     def terraform(self, command, *options):

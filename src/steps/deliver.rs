@@ -34,8 +34,10 @@ const LOW: usize = 24;
 /// Rows that are judged before they are saved, at most, and how long they may wait for it.
 const CHECKPOINT_ROWS: u32 = 100;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(2);
-/// Left of the time limit for the last checkpoint and the answer.
+/// Left of the time limit for the last checkpoint and the answer: this, or the time of so many of the slowest checkpoints so
+/// far. One may be under way, the last one and the count of calls follow, and each may be slower than those before.
 const RESERVE: Duration = Duration::from_millis(1500);
+const RESERVE_CHECKPOINTS: u32 = 4;
 /// How often the lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 
@@ -127,6 +129,11 @@ fn pace(opened: &OpenRecord, connection: &Connection, lane: u32, first: bool, no
     Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), after(now, interval(rate) * before))
 }
 
+/// None, where the clock was set back meanwhile.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
 type Flying<'w> = Pin<Box<dyn Future<Output = Answered> + Send + 'w>>;
 
 /// Gives how many rows the other lanes had refused, where it was asked.
@@ -216,17 +223,19 @@ impl<'w, W: World> Work<'w, W> {
     async fn work(&mut self, saving: &mut Saving<'w>) -> Result<bool> {
         let world = self.world;
         let clock = world.clock();
-        let hard = self.limit.until.map_or(Timestamp::MAX, |until| {
-            until.checked_sub(jiff::SignedDuration::try_from(RESERVE).unwrap_or_default()).unwrap_or(until)
-        });
         let mut flying: FuturesUnordered<Flying<'w>> = FuturesUnordered::new();
         let mut loading: Loading<'w> = Fuse::terminated();
         let mut renewal = std::pin::pin!(clock.sleep_until(after(clock.now(), RENEW_EVERY)).fuse());
-        let mut slowest = Duration::from_millis(500);
+        let mut slowest_answer = Duration::from_millis(500);
+        let (mut save_began, mut slowest_save) = (clock.now(), Duration::ZERO);
         loop {
             let now = clock.now();
+            let hard = self.limit.until.map_or(Timestamp::MAX, |until| {
+                let reserve = RESERVE.max(slowest_save * RESERVE_CHECKPOINTS);
+                until.checked_sub(jiff::SignedDuration::try_from(reserve).unwrap_or_default()).unwrap_or(until)
+            });
             // Stop sending while the answers to what is out can still come.
-            let stopping = self.limit.stop.is_wanted() || after(now, slowest) >= hard;
+            let stopping = self.limit.stop.is_wanted() || after(now, slowest_answer) >= hard;
             if stopping && (flying.is_empty() || now >= hard) {
                 return Ok(false);
             }
@@ -239,6 +248,7 @@ impl<'w, W: World> Work<'w, W> {
             }
             if saving.is_terminated() && self.is_checkpoint_due(now) {
                 *saving = self.save().boxed().fuse();
+                save_began = now;
             }
             let mut wake = hard;
             if !stopping {
@@ -260,8 +270,7 @@ impl<'w, W: World> Work<'w, W> {
             tokio::select! {
                 biased;
                 Some(answered) = flying.next() => {
-                    let took = clock.now();
-                    slowest = slowest.max(Duration::try_from(took.duration_since(now)).unwrap_or_default());
+                    slowest_answer = slowest_answer.max(between(answered.sent, answered.at));
                     self.answered(answered).await?;
                 }
                 loaded = &mut loading => {
@@ -269,6 +278,7 @@ impl<'w, W: World> Work<'w, W> {
                     self.loaded(range, span, &results);
                 }
                 saved = &mut *saving => {
+                    slowest_save = slowest_save.max(between(save_began, clock.now()));
                     if let Some(others) = saved? {
                         self.others_refused = others;
                         self.watch_refusals()?;
@@ -301,7 +311,7 @@ impl<'w, W: World> Work<'w, W> {
     fn fly(&self, (number, range, call): (u64, usize, Call), sent: Timestamp, hard: Timestamp) -> Flying<'w> {
         let (world, connection) = (self.world, self.connection);
         let key = self.secrets.api_key.clone();
-        let left = Duration::try_from(hard.duration_since(world.clock().now())).unwrap_or_default();
+        let left = between(world.clock().now(), hard);
         let patience = Duration::from_secs(connection.patience_seconds);
         let within = ANSWER_WITHIN.min(patience).min(left);
         Box::pin(async move {

@@ -12,7 +12,7 @@ WRONG_KEY = "wr0ng-k3y-of-the-tests"
 # Of every email of the segments and of nothing else.
 DOMAIN = "people.invalid"
 # Short, so that a slow Autopilot needs several calls.
-TIME_LIMIT_SECONDS = 12
+TIME_LIMIT_SECONDS = 20
 
 # Connection -> requests a second, the options of its sandbox, its exports.
 CONNECTIONS = {
@@ -76,7 +76,7 @@ class Scene(World):
         return self.new_run(export, before)
 
     def new_run(self, export, before):
-        new = wait_for("a new run", 20, lambda: [one["name"] for one in self.executions(export) if one["name"] not in before])
+        new = wait_for("a new run", 60, lambda: [one["name"] for one in self.executions(export) if one["name"] not in before])
         assert len(new) == 1, new
         return new[0]
 
@@ -92,7 +92,7 @@ class Scene(World):
     def arn(self, run):
         return self.outputs["workflow_arn"].replace(":stateMachine:", ":execution:") + f":{run}"
 
-    def ended(self, run, within=120):
+    def ended(self, run, within=300):
         """Waits for a run's execution to end, and describes it."""
 
         def look():
@@ -131,7 +131,7 @@ class Scene(World):
 
     def delivering(self, run, connection, rows):
         """Waits until a run has sent so many rows; the workers at its lanes."""
-        wait_for("rows", 60, lambda: len(self.at(connection, "contents")["contacts"]) >= rows, every=0.1)
+        wait_for("rows", 120, lambda: len(self.at(connection, "contents")["contacts"]) >= rows, every=0.1)
         workers = [worker for worker, event in self.functions.busy("deliver") if event["run_id"] == run]
         assert workers, "the run is delivering"
         return workers

@@ -22,7 +22,10 @@ impl Cli {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_autopilot-export"));
+        self.command_of(Command::new(env!("CARGO_BIN_EXE_autopilot-export")), args)
+    }
+
+    fn command_of(&self, mut command: Command, args: &[&str]) -> Command {
         command.args(args).arg("--config").arg(&self.config).arg("--store").arg(self.scene.root());
         command.env("AUTOPILOT_API_KEY", API_KEY).env_remove("RUST_LOG").kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -196,6 +199,21 @@ async fn runs_report_schema_and_check_tell_what_there_is() {
     assert_eq!(cli.scene.sandbox.counters().writes, writes, "check changes nothing");
     cli.scene.sandbox.set_api_key(Some("another".into()));
     assert_eq!(cli.run(&["check"]).await.0, 3);
+}
+
+/// A disk is full where no file can grow: the shell keeps files to 2 KB.
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_is_sent_that_is_not_kept() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = cli.scene.file("members.csv", people(0, 5000, 1).as_bytes());
+    let mut cramped = Command::new("sh");
+    cramped.args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_autopilot-export")]);
+    let args = ["run", "newsletter", "--drop", drop.to_str().unwrap()];
+    let (code, _, err) = ended(cli.command_of(cramped, &args).output().await.unwrap());
+    assert!(code == 5 && err.contains("make room on the disk and run again"), "{code}: {err}");
+    assert_eq!(cli.scene.sandbox.contact_count(), 0);
+    let (code, report) = cli.export(&drop).await;
+    assert_eq!((code, &report["rows"]["delivered"]), (0, &json!(5000)));
 }
 
 #[tokio::test]

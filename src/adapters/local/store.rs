@@ -58,7 +58,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
     let error = Error::new(Kind::Unavailable, "store", key, format!("cannot be {what}"));
     let error = match cause.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             error.to_do("make room on the disk and run again; nothing that was confirmed is lost")
         }
         io::ErrorKind::PermissionDenied => error.to_do("give this user access to the store's folder"),

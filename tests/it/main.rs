@@ -11,6 +11,8 @@ mod everywhere;
 mod faults;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod hostile;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod in_time;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod leaving;
 #[cfg(all(feature = "cli", feature = "sandbox"))]

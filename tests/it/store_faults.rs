@@ -20,7 +20,7 @@ use crate::sim::{Memory, MemoryReader, Sim};
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Trouble {
+pub(crate) enum Trouble {
     Unavailable,
     Denied,
     Lost,
@@ -34,9 +34,9 @@ struct Case {
     fault: Trouble,
 }
 
-/// A store in which the call of one number goes wrong.
+/// A store in which the call of one number goes wrong; of a slow one, each call takes so many milliseconds.
 #[derive(Clone)]
-struct Faulty {
+pub(crate) struct Faulty {
     inner: Memory,
     trouble: Trouble,
     at: u64,
@@ -44,7 +44,7 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn new(inner: &Memory, trouble: Trouble, at: u64) -> Self {
+    pub(crate) fn new(inner: &Memory, trouble: Trouble, at: u64) -> Self {
         Self { inner: inner.clone(), trouble, at, calls: Arc::default() }
     }
 
@@ -56,7 +56,7 @@ impl Faulty {
             }
             Trouble::Denied if call >= self.at => Err(Error::new(Kind::Access, "store", key, "access is denied")),
             Trouble::Slow => {
-                tokio::time::sleep(Duration::from_secs(3)).await;
+                tokio::time::sleep(Duration::from_millis(self.at)).await;
                 work.await
             }
             _ => work.await,
@@ -64,7 +64,7 @@ impl Faulty {
     }
 }
 
-struct FaultyReader(MemoryReader, Faulty, String);
+pub(crate) struct FaultyReader(MemoryReader, Faulty, String);
 
 impl Reader for FaultyReader {
     async fn next(&mut self) -> Result<Option<Bytes>> {
@@ -201,7 +201,7 @@ async fn a_drop_that_is_replaced_while_it_is_read_is_read_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_store_changes_nothing() {
-    play(&Case { name: "slow".into(), fault: Trouble::Slow }, 0).await;
+    play(&Case { name: "slow".into(), fault: Trouble::Slow }, 3000).await;
 }
 
 #[tokio::test(start_paused = true)]

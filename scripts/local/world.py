@@ -114,10 +114,15 @@ class World:
 
     def sandbox(self, name, *options, port=0):
         """Starts an Autopilot. Its address, up to and with /v1."""
-        self.spawn(name, [CLI, "sandbox", "--port", port, *options])
+        started = self.spawn(name, [CLI, "sandbox", "--port", port, *options])
         log = self.folder / f"{name}.log"
-        line = wait_for(name, 60, lambda: [one for one in log.read_text().splitlines() if one.startswith("sandbox: ")])
-        return line[0].split()[1]
+
+        def look():
+            if started.poll() is not None:
+                raise RuntimeError(f"{name}: {log.read_text().strip()}")
+            return [one for one in log.read_text().splitlines() if one.startswith("sandbox: ")]
+
+        return wait_for(name, 60, look)[0].split()[1]
 
     def terraform(self, command, *options):
         return self.done(["scripts/local-infra", command, *options], LOCAL_AWS_DIR=str(self.folder))

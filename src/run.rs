@@ -195,6 +195,9 @@ pub struct Order {
     pub version: String,
     /// How many members the state holds after it.
     pub members: u64,
+    /// The key of the emails of members whose contact is not known ([`keys::unsure`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<String>,
 }
 
 /// What was learnt of a connection's account: `state/connections/<connection>.json`.
@@ -254,6 +257,12 @@ pub mod keys {
     /// How many rows of a lane Autopilot has refused so far.
     pub fn refused(run_id: &str, lane: u32) -> String {
         of_run(run_id, &format!("results/{lane:03}/refused.json"))
+    }
+
+    /// Emails of contacts that were sent without an answer, should they have to leave; of one segment by its number.
+    /// Personal data: it goes away when they are sure, at the latest with the run.
+    pub fn unsure(run_id: &str, segment: usize) -> String {
+        of_run(run_id, &format!("unsure/{segment:03}.ndjson"))
     }
 
     /// A segment's members.

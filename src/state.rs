@@ -22,6 +22,11 @@ pub type ProfileKey = [u8; 32];
 /// A digest of the mapped fields: the first half of an HMAC-SHA-256.
 pub type FieldsDigest = [u8; 16];
 
+/// The digest of fields that were sent without an answer: no fields have it, so the profile counts as changed.
+pub const FIELDS_UNSURE: FieldsDigest = [0; 16];
+/// In the digest's place, where it is not sure either that the contact is marked as a member, or that the mark is gone.
+pub const UNSURE: FieldsDigest = [u8::MAX; 16];
+
 /// Makes the digests of one connection.
 #[derive(Clone)]
 pub struct Digester(Hmac<Sha256>);
@@ -143,7 +148,7 @@ pub struct Header {
 pub struct Member {
     /// Who.
     pub key: ProfileKey,
-    /// What was last confirmed of the mapped fields.
+    /// What was last confirmed of the mapped fields; [`FIELDS_UNSURE`] or [`UNSURE`] where a run ended before the answer.
     pub digest: FieldsDigest,
     /// Autopilot's id of the contact.
     pub contact_id: ContactId,
@@ -165,6 +170,18 @@ pub enum Case {
     Lower,
     /// All are capitals.
     Upper,
+}
+
+impl ContactId {
+    /// Of a contact that was sent without an answer. No id of Autopilot's.
+    pub fn unknown() -> Self {
+        Self::Text("?".into())
+    }
+
+    /// Whether it is not known.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::unknown()
+    }
 }
 
 impl From<&str> for ContactId {

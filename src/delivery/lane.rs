@@ -139,14 +139,15 @@ impl Lane {
     /// Gives the lane more rows; `span` must be new to it.
     pub fn load(&mut self, span: u32, rows: Span) {
         let Span { errand, marked, rows } = rows;
-        let mut batch = Vec::new();
+        let (mut batch, mut unmarked) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for (number, row) in &rows {
             let at = (span, *number);
             match (errand, &marked) {
                 (Errand::Leaver, Marked::List { .. }) => self.ready.push_back((Todo::Remove(at), 0)),
                 (Errand::Leaver, Marked::Field(_)) => self.ready.push_back((Todo::Look(at), 0)),
-                (Errand::Leaver, Marked::None) => {}
+                // There is nothing to take away, so nothing to ask for.
+                (Errand::Leaver, Marked::None) => unmarked.push(at),
                 (Errand::Joiner, Marked::List { .. }) if self.way == Way::Single => {
                     self.ready.push_back((Todo::Alone(at), 0));
                 }
@@ -166,6 +167,7 @@ impl Lane {
         if !rows.is_empty() {
             self.open.insert(span, Open { errand, marked, rows: rows.into_iter().collect() });
         }
+        unmarked.into_iter().for_each(|at| self.judge(at, Outcome::Left));
     }
 
     /// How many calls could leave now; a low number says that [`Lane::load`] is due.

@@ -14,7 +14,7 @@ use crate::contact::{Contact, Matching, Outcome, Reject, RejectCode, Suppression
 use crate::delivery::row::{Errand, Row, quoted, write_contact, write_leaver};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Sink};
-use crate::state::{Digester, Member};
+use crate::state::{Digester, Member, UNSURE};
 
 /// Rows in one chunk: small enough to hold several in memory, large enough that a run has few objects.
 pub const CHUNK_ROWS: u32 = 1000;
@@ -184,9 +184,16 @@ impl<'a> Drawing<'a> {
 
     /// Shows a member of the state once more; it leaves, where the drop does not hold it.
     pub fn leaver(&mut self, member: &Member) {
-        if !self.known.stays(&member.key) {
-            self.chunk(Errand::Leaver, |chunk| write_leaver(chunk, &member.key, &member.contact_id.to_string()));
+        if self.known.stays(&member.key) {
+            return;
         }
+        if member.contact_id.is_unknown() {
+            // Nobody can say whom to take off.
+            self.counts.leavers -= 1;
+            self.counts.leavers_withheld += 1;
+            return;
+        }
+        self.chunk(Errand::Leaver, |chunk| write_leaver(chunk, &member.key, &member.contact_id.to_string()));
     }
 
     /// Gives out the chunks that are not full.
@@ -259,7 +266,7 @@ impl<'a> Drawing<'a> {
                 self.counts.unchanged += 1;
                 return;
             }
-            Standing::Member(_) => {
+            Standing::Member(before) if before != UNSURE => {
                 self.counts.changed += 1;
                 Errand::Changed
             }

@@ -2,6 +2,7 @@
 //! onto a list that this account honours.
 
 use super::ask::Asker;
+use super::open::OpenRecord;
 use super::{read_json, write_json};
 use crate::delivery::call::{Answer, Call, Reply};
 use crate::delivery::lane::{Way, with_list};
@@ -14,50 +15,52 @@ use crate::state::Marked;
 
 /// Fewer joiners than this are put on their list one by one: that costs less than to learn.
 const WORTH_IT: u64 = 8;
-/// How many joiners are looked at for one that exists and one that does not.
-const LOOK_AT: usize = 6;
+/// How many joiners are looked at for one that exists and one that does not; no other is sent ahead.
+pub(super) const CANARY_ROWS: u32 = 6;
 
-/// The way onto lists for this run.
+/// The way onto lists that was learnt of this account before.
+pub(super) async fn learnt(store: &impl Store, connection: &str, account: &str) -> Result<Option<Way>> {
+    let learnt: Option<Learnt> = read_json(store, &keys::learnt(connection)).await?;
+    Ok(learnt.filter(|learnt| learnt.account == account).map(|learnt| learnt.way))
+}
+
+/// The chunk whose first [`CANARY_ROWS`] rows are to be sent ahead; none where it is not worth it.
+pub(super) fn chunk(run: &RunRecord, marked: &[Marked]) -> Option<usize> {
+    let joins = |chunk: &Chunk| {
+        chunk.errand == Errand::Joiner && matches!(marked.get(chunk.segment), Some(Marked::List { .. }))
+    };
+    let joining = || run.chunks.iter().enumerate().filter(|(_, chunk)| joins(chunk));
+    let joiners: u64 = joining().map(|(_, chunk)| u64::from(chunk.rows)).sum();
+    let (number, _) = joining().max_by_key(|(_, chunk)| chunk.rows).filter(|_| joiners >= WORTH_IT)?;
+    Some(number)
+}
+
+/// Learns the way onto lists from rows of this chunk.
 pub(super) async fn learn<W: World>(
     world: &W,
     asker: &mut Asker<'_, W>,
     run: &RunRecord,
-    account: &str,
-    marked: &[Marked],
-    warnings: &mut Vec<String>,
-) -> Result<Way> {
-    let joins = |chunk: &&Chunk| {
-        chunk.errand == Errand::Joiner && matches!(marked.get(chunk.segment), Some(Marked::List { .. }))
-    };
-    let joiners: u64 = run.chunks.iter().filter(joins).map(|chunk| u64::from(chunk.rows)).sum();
-    let key = keys::learnt(&run.connection);
-    if let Some(learnt) = read_json::<Learnt>(world.store(), &key).await?
-        && learnt.account == account
-    {
-        return Ok(learnt.way);
-    }
-    let largest = run.chunks.iter().filter(joins).max_by_key(|chunk| chunk.rows);
-    let (Some(chunk), true) = (largest, joiners >= WORTH_IT) else { return Ok(Way::BulkThenList) };
-    let Some(Marked::List { id: list, .. }) = marked.get(chunk.segment) else { return Ok(Way::BulkThenList) };
-    let rows = first_rows(world.store(), &run.request.run_id, chunk).await?;
-    let way = play(asker, list, rows).await?;
-    match way {
+    chunk: usize,
+    opened: &mut OpenRecord,
+) -> Result<()> {
+    let (store, run_id) = (world.store(), run.request.run_id.as_str());
+    let Some(chunk) = run.chunks.get(chunk) else { return Ok(()) };
+    let Some(Marked::List { id: list, .. }) = opened.marked.get(chunk.segment) else { return Ok(()) };
+    let key = keys::of_run(run_id, &chunk.name);
+    let Some(object) = store.get(&key).await? else { return Ok(()) };
+    let rows = row::read(&key, &String::from_utf8_lossy(&object.body), 0, CANARY_ROWS as usize)?;
+    match play(asker, list, rows).await? {
         Some(way) => {
-            let learnt = Learnt { account: account.into(), way, at: world.clock().now() };
-            write_json(world.store(), &key, &learnt).await?;
-            Ok(way)
+            opened.way = way;
+            let learnt = Learnt { account: opened.account.clone(), way, at: world.clock().now() };
+            write_json(store, &keys::learnt(&run.connection), &learnt).await?;
         }
         None => {
-            warnings.push("the canary found no joiners to learn from; they are put on their list one by one".into());
-            Ok(Way::BulkThenList)
+            let warning = "the canary found no joiners to learn from; they are put on their list one by one";
+            opened.warnings.push(warning.into());
         }
     }
-}
-
-async fn first_rows(store: &impl Store, run_id: &str, chunk: &Chunk) -> Result<Vec<Row>> {
-    let key = keys::of_run(run_id, &chunk.name);
-    let Some(object) = store.get(&key).await? else { return Ok(Vec::new()) };
-    row::read(&key, &String::from_utf8_lossy(&object.body), 0, 2 * LOOK_AT)
+    Ok(())
 }
 
 /// Joiners that are not on the list yet: those that Autopilot does not know, and those that it does.
@@ -104,7 +107,7 @@ async fn play<W: World>(asker: &mut Asker<'_, W>, list: &str, rows: Vec<Row>) ->
 
 async fn look<W: World>(asker: &mut Asker<'_, W>, list: &str, rows: Vec<Row>) -> Result<Candidates> {
     let mut found = Candidates::default();
-    let mut rows = rows.into_iter().take(LOOK_AT);
+    let mut rows = rows.into_iter();
     while found.new.len() < 2 || found.existing.is_empty() {
         let Some(row) = rows.next() else { break };
         match asker.ask(Call::Contact { contact: row.email.clone() }).await? {

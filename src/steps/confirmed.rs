@@ -1,15 +1,21 @@
 //! What was confirmed of a segment, read back from the lanes' results: in slices of the keys, so that a segment of any
-//! size is merged in the same memory.
+//! size is merged in the same memory. Rows that may have been sent and have no verdict are told as well: whatever the
+//! next drop is, it must put them right.
+
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+use crate::delivery::row::{self, Errand, Row};
 use crate::error::{Error, Result};
-use crate::ledger::{self, Entry, Sent};
+use crate::ledger::{self, Entry, Results, Sent};
+use crate::plan::deal::Range;
 use crate::ports::Store;
 use crate::report::rejects::Rejects;
 use crate::run::{RunRecord, keys};
-use crate::state::{Member, ProfileKey};
+use crate::state::{ContactId, FIELDS_UNSURE, FieldsDigest, Member, ProfileKey, UNSURE};
 
+use super::canary::CANARY_ROWS;
 use super::open::OpenRecord;
 
 /// Rows whose confirmations are held at once, at 72 bytes each.
@@ -32,8 +38,11 @@ pub(super) struct Confirmed<'r, S> {
 /// The confirmations whose keys are in one slice.
 #[derive(Default)]
 pub(super) struct Slice {
-    pub(super) delivered: Vec<Member>,
+    /// Members as they are now; the contact of an unsure one is unknown.
+    pub(super) members: Vec<Member>,
     pub(super) left: Vec<ProfileKey>,
+    /// The emails of unsure joiners.
+    pub(super) emails: BTreeMap<ProfileKey, String>,
 }
 
 /// Sums over a run.
@@ -67,37 +76,66 @@ impl<'r, S: Store> Confirmed<'r, S> {
     /// Reads one slice; sums all of the segment's results up where `told` says so.
     pub(super) async fn slice(&self, number: usize, mut told: Option<(&mut Tally, &mut Rejects)>) -> Result<Slice> {
         let mut slice = Slice::default();
-        let fetching = stream::iter(self.results()).map(|key| async move {
-            let object = self.store.get(&key).await?;
-            Ok::<_, Error>((key, object))
+        let fetching = stream::iter(self.results()).map(|(key, range)| async move {
+            // A range without results was never sent from, but for the canary's rows.
+            let (results, to) = match self.store.get(&key).await? {
+                Some(object) => (ledger::read(&key, &object.body)?, range.to),
+                None if self.opened.canary == Some(range.chunk) => (Results::default(), range.to.min(CANARY_ROWS)),
+                None => return Ok((Results::default(), Vec::new())),
+            };
+            let unsure = self.without_verdict(Range { to, ..range }, &results).await?;
+            Ok::<_, Error>((results, unsure))
         });
         let mut fetched = fetching.buffered(FETCHING);
-        while let Some((key, object)) = fetched.try_next().await? {
-            let Some(object) = object else { continue };
-            let results = ledger::read(&key, &object.body)?;
+        while let Some((results, unsure)) = fetched.try_next().await? {
             if let Some((tally, rejects)) = &mut told {
                 tally.add(&results, rejects)?;
             }
             for (_, entry) in results.entries {
                 match entry {
-                    Entry::Delivered(member) if self.slice_of(&member.key) == number => slice.delivered.push(member),
+                    Entry::Delivered(member) if self.slice_of(&member.key) == number => slice.members.push(member),
                     Entry::Left(key) if self.slice_of(&key) == number => slice.left.push(key),
                     _ => {}
+                }
+            }
+            for (digest, row) in unsure.into_iter().filter(|(_, row)| self.slice_of(&row.key) == number) {
+                slice.members.push(Member { key: row.key, digest, contact_id: ContactId::unknown() });
+                // A leaver's is not known, nor needed.
+                if !row.email.is_empty() {
+                    slice.emails.insert(row.key, row.email);
                 }
             }
         }
         Ok(slice)
     }
 
-    /// The keys of the segment's results, whether or not they were ever written.
-    fn results(&self) -> Vec<String> {
+    /// The rows of a range that have no verdict, and what they make of a member's digest.
+    async fn without_verdict(&self, range: Range, results: &Results) -> Result<Vec<(FieldsDigest, Row)>> {
+        if results.entries.len() as u64 + u64::from(range.from) >= u64::from(range.to) {
+            return Ok(Vec::new());
+        }
+        let Some(chunk) = self.run.chunks.get(range.chunk) else { return Ok(Vec::new()) };
+        let key = keys::of_run(&self.run.request.run_id, &chunk.name);
+        let Some(object) = self.store.get(&key).await? else { return Ok(Vec::new()) };
+        let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
+        let digest = if chunk.errand == Errand::Changed { FIELDS_UNSURE } else { UNSURE };
+        let rows = row::read(&key, &String::from_utf8_lossy(&object.body), range.from as usize, range.to as usize)?;
+        let unsure = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
+        Ok(unsure.map(|(_, row)| (digest, row)).collect())
+    }
+
+    /// The keys of the segment's results, whether or not they were ever written, and the ranges that they are of.
+    fn results(&self) -> Vec<(String, Range)> {
         let run = self.run;
-        let ranges = self.opened.lanes.iter().enumerate().flat_map(|(lane, ranges)| {
-            ranges.iter().enumerate().map(move |(number, range)| (lane, number, range.chunk))
-        });
-        let mine = ranges.filter(|(.., chunk)| run.chunks.get(*chunk).is_some_and(|c| c.segment == self.number));
+        let ranges = self
+            .opened
+            .lanes
+            .iter()
+            .enumerate()
+            .flat_map(|(lane, ranges)| ranges.iter().enumerate().map(move |(number, range)| (lane, number, range)));
+        let mine = ranges.filter(|(.., range)| run.chunks.get(range.chunk).is_some_and(|c| c.segment == self.number));
         let key = |lane, number| keys::results(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX), number);
-        mine.map(|(lane, number, _)| key(lane, number)).collect()
+        mine.map(|(lane, number, range)| (key(lane, number), range.clone())).collect()
     }
 }
 

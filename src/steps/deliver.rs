@@ -91,7 +91,8 @@ pub async fn deliver<W: World>(
     }
     let missing = || Error::new(Kind::BadRequest, "deliver", run_id, "is not open").to_do("open it first");
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
-    let opened: OpenRecord = read_json(store, &keys::of_run(run_id, "open.json")).await?.ok_or_else(missing)?;
+    let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
+    let opened = opened.filter(|opened| opened.dealt).ok_or_else(missing)?;
     let Some(ranges) = opened.lanes.get(lane as usize) else {
         return Err(Error::new(Kind::BadRequest, "deliver", run_id, format!("has no lane {lane}")));
     };
@@ -264,6 +265,10 @@ impl<'w, W: World> Work<'w, W> {
                     }
                     Wants::Wait(at) => wake = wake.min(at),
                     Wants::Rows if self.next_range >= self.ranges.len() && loading.is_terminated() => return Ok(true),
+                    Wants::Answer if flying.is_empty() && loading.is_terminated() => {
+                        let run_id = self.run.request.run_id.as_str();
+                        return Err(Error::new(Kind::Bug, "deliver", run_id, "waits for an answer to nothing"));
+                    }
                     _ => {}
                 }
             }
@@ -404,7 +409,11 @@ impl<'w, W: World> Work<'w, W> {
             let key = keys::results(run_id, number, index);
             let results = match world.store().get(&key).await? {
                 Some(object) => ledger::read(&key, &object.body)?,
-                None => Results::default(),
+                None => {
+                    // Says that its rows may have been sent from now on, should this run never hear of them again.
+                    world.store().put(&key, Ledger::default().checkpoint().into(), Condition::Always).await?;
+                    Results::default()
+                }
             };
             let key = keys::of_run(run_id, &chunk.name);
             let object = world.store().get(&key).await?.ok_or_else(|| lost(&chunk.name))?;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
+use super::unsure::Unsure;
 use crate::config::{Export, Membership, Segment};
 use crate::contact::{Matching, SuppressionList};
 use crate::error::{Error, Kind, Result};
@@ -126,18 +127,19 @@ async fn draw_segment<W: World>(
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
     drawing.rows_done(record.request.full || record.request.keep_leavers || not_whole);
     if let Some(meta) = members.filter(|_| drawing.counts().leavers > 0) {
+        let unsure = Unsure::of(store, &export.name, &segment.name).await?;
         let mut reader = store.open(&meta).await?;
         let mut decoder = state::Decoder::new(&meta.key);
         while let Some(piece) = reader.next().await? {
             decoder.feed(&piece, |member| {
-                drawing.leaver(&member);
+                drawing.leaver(&unsure.name(member));
                 Ok(())
             })?;
             store_written(store, &mut writing, record, number, drawing.written(), keep).await?;
         }
         // The last members come only with the end.
         decoder.finish(|member| {
-            drawing.leaver(&member);
+            drawing.leaver(&unsure.name(member));
             Ok(())
         })?;
     }

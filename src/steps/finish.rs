@@ -1,5 +1,6 @@
 //! finish: judges the run, merges what was confirmed into the state, writes report and rejects, gives the lease back.
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confirmed::{Confirmed, Slice, Tally};
 use super::open::{OpenRecord, lost_lease};
+use super::unsure::Unsure;
 use super::{export_of, read_json, write_json};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -94,7 +96,8 @@ pub async fn finish<W: World>(
         ..report::Confirmed::default()
     };
     if let Some(opened) = opened {
-        sums.way = opened.marked.iter().any(|marked| matches!(marked, Marked::List { .. })).then_some(opened.way);
+        let lists = opened.marked.iter().any(|marked| matches!(marked, Marked::List { .. }));
+        sums.way = (lists && opened.dealt).then_some(opened.way);
         sums.warnings = opened.warnings;
     }
     let report = Report::of(&run, sums, error, world.clock().now());
@@ -172,6 +175,7 @@ async fn merge(
     let mut told = Some((tally, rejects));
     for _ in 0..TRIES {
         let held = store.head(&key).await?;
+        let before: Option<Order> = read_json(*store, &keys::order(&run.request.export, &segment.name)).await?;
         let condition = match &held {
             Some(held) => Condition::IfMatch(held.version.clone()),
             None => Condition::IfAbsent,
@@ -183,21 +187,36 @@ async fn merge(
             }
             merged => merged?,
         };
+        let earlier = before.and_then(|order| order.unsure);
+        let emails = Unsure::read(*store, earlier.as_deref()).await?;
+        let unsure = emails.keep(*store, keys::unsure(&run.request.run_id, *number), &members.unknown).await?;
         if let Put::Written(_) = store.put(&key, body.into(), condition).await? {
-            return write_order(*store, run, *number, members).await;
+            write_order(*store, run, *number, members.count, unsure.clone()).await?;
+            return match earlier.filter(|earlier| unsure.as_ref() != Some(earlier)) {
+                Some(earlier) => store.delete(&earlier).await,
+                None => Ok(()),
+            };
         }
     }
     Err(Error::new(Kind::Unavailable, "finish", key, "is written by somebody else at the same time")
         .to_do("let only this program write it; the next run merges what this one confirmed"))
 }
 
-/// The segment's state after the run, and how many members it has.
+/// The members of a state object.
+#[derive(Default)]
+struct Members {
+    count: u64,
+    /// Those whose contact is not known, with their emails where this run has them.
+    unknown: Vec<(ProfileKey, Option<String>)>,
+}
+
+/// The segment's state after the run.
 async fn merged(
     confirmed: &Confirmed<'_, impl Store>,
     header: &Header,
     held: Option<&Meta>,
     told: &mut Option<(&mut Tally, &mut Rejects)>,
-) -> Result<(Vec<u8>, u64)> {
+) -> Result<(Vec<u8>, Members)> {
     let mut merging = Merging::new(header, confirmed.members())?;
     merging.confirmed(confirmed.slice(0, told.take()).await?)?;
     if let Some(held) = held {
@@ -231,15 +250,23 @@ struct Merging {
     writer: Writer,
     new: Peekable<std::vec::IntoIter<Member>>,
     left: Vec<ProfileKey>,
-    /// The slice that `new` and `left` are.
+    emails: BTreeMap<ProfileKey, String>,
+    /// The slice that `new`, `left` and `emails` are.
     slice: usize,
-    members: u64,
+    members: Members,
 }
 
 impl Merging {
     fn new(header: &Header, members: usize) -> Result<Self> {
         let new = Vec::new().into_iter().peekable();
-        Ok(Self { writer: Writer::new(header, members)?, new, left: Vec::new(), slice: 0, members: 0 })
+        Ok(Self {
+            writer: Writer::new(header, members)?,
+            new,
+            left: Vec::new(),
+            emails: BTreeMap::new(),
+            slice: 0,
+            members: Members::default(),
+        })
     }
 
     /// Takes the next slice of what was confirmed; of the one before, nothing more is to come.
@@ -247,11 +274,12 @@ impl Merging {
         while let Some(new) = self.new.next() {
             self.write(&new)?;
         }
-        let Slice { mut delivered, mut left } = slice;
-        delivered.sort_unstable_by_key(|member| member.key);
+        let Slice { mut members, mut left, emails } = slice;
+        members.sort_unstable_by_key(|member| member.key);
         left.sort_unstable();
-        self.new = delivered.into_iter().peekable();
+        self.new = members.into_iter().peekable();
         self.left = left;
+        self.emails = emails;
         Ok(())
     }
 
@@ -274,7 +302,10 @@ impl Merging {
     }
 
     fn write(&mut self, member: &Member) -> Result<()> {
-        self.members += 1;
+        self.members.count += 1;
+        if member.contact_id.is_unknown() {
+            self.members.unknown.push((member.key, self.emails.remove(&member.key)));
+        }
         self.writer.member(member)
     }
 
@@ -283,19 +314,28 @@ impl Merging {
         while let Some(new) = self.new.next_if(|new| new.key < old.key) {
             self.write(&new)?;
         }
-        if let Some(new) = self.new.next_if(|new| new.key == old.key) {
+        if let Some(mut new) = self.new.next_if(|new| new.key == old.key) {
+            if new.contact_id.is_unknown() {
+                new.contact_id = old.contact_id.clone();
+            }
             return self.write(&new);
         }
         if self.left.binary_search(&old.key).is_ok() { Ok(()) } else { self.write(old) }
     }
 
-    fn finish(mut self) -> Result<(Vec<u8>, u64)> {
+    fn finish(mut self) -> Result<(Vec<u8>, Members)> {
         self.confirmed(Slice::default())?;
         Ok((self.writer.finish()?, self.members))
     }
 }
 
-async fn write_order(store: &impl Store, run: &RunRecord, number: usize, members: u64) -> Result<()> {
+async fn write_order(
+    store: &impl Store,
+    run: &RunRecord,
+    number: usize,
+    members: u64,
+    unsure: Option<String>,
+) -> Result<()> {
     let Some(segment) = run.segments.get(number) else { return Ok(()) };
     let Some(drop) = &segment.drop else { return Ok(()) };
     let key = keys::order(&run.request.export, &segment.name);
@@ -304,12 +344,13 @@ async fn write_order(store: &impl Store, run: &RunRecord, number: usize, members
         drop: drop.clone(),
         version: segment.version.clone(),
         members,
+        unsure: unsure.clone(),
     };
     // What is not the whole segment makes no later drop an older one.
     if run.request.keep_leavers {
         let before: Option<Order> = read_json(store, &key).await?;
         let time = before.as_ref().map_or(jiff::Timestamp::UNIX_EPOCH, |before| before.time);
-        order = Order { time, members, ..before.unwrap_or(order) };
+        order = Order { time, members, unsure, ..before.unwrap_or(order) };
     }
     write_json(store, &key, &order).await?;
     Ok(())
@@ -319,7 +360,9 @@ async fn write_order(store: &impl Store, run: &RunRecord, number: usize, members
 async fn keep_order(store: &impl Store, run: &RunRecord) -> Result<()> {
     for (number, segment) in run.segments.iter().enumerate() {
         if segment.drop.is_some() {
-            write_order(store, run, number, segment.counts.members).await?;
+            let order: Option<Order> = read_json(store, &keys::order(&run.request.export, &segment.name)).await?;
+            let unsure = order.and_then(|order| order.unsure);
+            write_order(store, run, number, segment.counts.members, unsure).await?;
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ mod finish;
 mod open;
 mod prepare;
 mod saved;
+mod unsure;
 mod workflow;
 
 pub use ask::Asker;

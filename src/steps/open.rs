@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ask::Asker;
+use super::canary::CANARY_ROWS;
 use super::{canary, export_of, read_json, write_json};
 use crate::config::{Config, Connection, Export, FieldType, Membership, nearest};
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
@@ -31,6 +32,10 @@ pub struct OpenRecord {
     pub marked: Vec<Marked>,
     /// How joiners get on a list.
     pub way: Way,
+    /// The chunk whose first rows the canary sends ahead.
+    pub canary: Option<usize>,
+    /// Whether the rows are dealt to the lanes; before, the canary was at work.
+    pub dealt: bool,
     /// The lanes and their ranges.
     pub lanes: Vec<Vec<Range>>,
     /// The lanes' shares of the rate.
@@ -127,7 +132,8 @@ pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) ->
         key: keys::of_run(run_id, "lanes.json"),
         count: u32::try_from(record.lanes.len()).unwrap_or(u32::MAX),
     };
-    if let Some(record) = read_json::<OpenRecord>(store, &keys::of_run(run_id, "open.json")).await? {
+    let open_key = keys::of_run(run_id, "open.json");
+    if let Some(record) = read_json::<OpenRecord>(store, &open_key).await?.filter(|record| record.dealt) {
         return Ok(opened(&record));
     }
     let missing = || Error::new(Kind::BadRequest, "open", run_id, "has no plan").to_do("start it with prepare");
@@ -146,20 +152,38 @@ pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) ->
     }
     let (marked, more) = mark(&mut asker, export, &run, &resolved).await?;
     warnings.extend(more);
-    let way = canary::learn(world, &mut asker, &run, &resolved.account, &marked, &mut warnings).await?;
+    let learnt = canary::learnt(store, &run.connection, &resolved.account).await?;
+    let mut record = OpenRecord {
+        account: resolved.account,
+        way: learnt.unwrap_or(Way::BulkThenList),
+        canary: canary::chunk(&run, &marked).filter(|_| learnt.is_none()),
+        marked,
+        dealt: false,
+        lanes: Vec::new(),
+        shares: Vec::new(),
+        last_sent: Vec::new(),
+        sent: Sent::default(),
+        warnings,
+    };
+    if let Some(chunk) = record.canary {
+        // Should the run never get further: these rows may have been sent.
+        record.lanes = vec![vec![Range { chunk, from: 0, to: CANARY_ROWS }]];
+        write_json(store, &open_key, &record).await?;
+        canary::learn(world, &mut asker, &run, chunk, &mut record).await?;
+    }
     let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
-    let rate = connection.requests_per_second;
-    let shares = shares(rate, lanes_for(&run.chunks, &memberships, way, connection.lanes));
-    let lanes = deal(&run.chunks, &memberships, way, &shares);
-    let in_a_window: u32 = shares.iter().sum();
-    let last_sent = asker.times.split_off(asker.times.len().saturating_sub(in_a_window as usize));
-    let record =
-        OpenRecord { account: resolved.account, marked, way, lanes, shares, last_sent, sent: asker.sent, warnings };
+    let lanes = lanes_for(&run.chunks, &memberships, record.way, connection.lanes);
+    record.shares = shares(connection.requests_per_second, lanes);
+    record.lanes = deal(&run.chunks, &memberships, record.way, &record.shares);
+    record.dealt = true;
+    let in_a_window: u32 = record.shares.iter().sum();
+    record.last_sent = asker.times.split_off(asker.times.len().saturating_sub(in_a_window as usize));
+    record.sent = asker.sent;
     record.warnings.iter().for_each(|warning| world.watcher().saw(Event::Warns(warning)));
     let items: Vec<_> =
         (0..record.lanes.len()).map(|lane| serde_json::json!({ "run_id": run_id, "lane": lane })).collect();
     write_json(store, &keys::of_run(run_id, "lanes.json"), &items).await?;
-    write_json(store, &keys::of_run(run_id, "open.json"), &record).await?;
+    write_json(store, &open_key, &record).await?;
     Ok(opened(&record))
 }
 

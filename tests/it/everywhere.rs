@@ -169,3 +169,84 @@ stopped_everywhere! {
     a_step_that_hangs_at_any_call_is_called_again_in_bulk_and_onto_the_list: List, Calls;
     a_step_that_hangs_at_any_call_is_called_again_with_a_field: Field, Calls;
 }
+
+/// Plays today's run until it dies at a call; what is to be read from it is what it left behind.
+async fn dies(sim: &Sim, request: &RunRequest, kill: &Arc<Kill>) {
+    let world = sim.world(kill);
+    tokio::select! {
+        biased;
+        () = kill.reached() => {}
+        _ = run(&world, sim, request) => {}
+    }
+}
+
+/// What a drop that comes next must come to, whatever became of the runs before: its profiles with their fields and
+/// no other are members, and the state says so.
+fn comes_to(sim: &Sim, way: Way) -> (Held, State) {
+    let is_member = |(fields, custom, on_list): &(serde_json::Value, serde_json::Value, bool)| match way {
+        Way::Field => custom["Reader"] == json!(true) || fields.is_null(),
+        _ => *on_list,
+    };
+    let mut held = sim.held();
+    held.retain(|_, contact| is_member(contact));
+    (held, sim.state())
+}
+
+/// Tomorrow's drop: those of yesterday as they were then, some who joined today, and newcomers.
+fn tomorrow(sim: &Sim) -> RunRequest {
+    sim.drop("tomorrow", &(people(0, 4, 1) + people(15, 22, 1).split_once('\n').unwrap().1))
+}
+
+/// A run dies at any call, and the drop that comes next is another: who joined, left or changed without an answer, and
+/// is otherwise in that drop, is put right.
+async fn another_drop_follows(way: Way, lanes: u32) -> u64 {
+    let never = Kill::never();
+    let (sim, request) = yesterday(way, lanes).await;
+    dies(&sim, &request, &never).await;
+    run(&sim.world(&Kill::never()), &sim, &tomorrow(&sim)).await;
+    let whole = comes_to(&sim, way);
+    assert_eq!((whole.0.len(), whole.1.len()), (11, 11));
+    let (calls, mut stops) = (never.calls(), 0);
+    for at in 1..=calls {
+        for after in [false, true] {
+            let (sim, request) = yesterday(way, lanes).await;
+            dies(&sim, &request, &Kill::new(at, after)).await;
+            // Every third time the run that comes next dies as well.
+            let died_again = stops % 3 == 0;
+            if died_again {
+                let between = sim.drop("between", &people(9, 13, 2));
+                dies(&sim, &between, &Kill::new(1 + (at * 7) % calls, after)).await;
+            }
+            let report = run(&sim.world(&Kill::never()), &sim, &tomorrow(&sim)).await;
+            let place = format!("{way:?}, {lanes} lanes, call {at}, after: {after}, again: {died_again}");
+            let (held, state) = comes_to(&sim, way);
+            assert_eq!(held, whole.0, "{place}: {report:?}");
+            assert_eq!(state, whole.1, "{place}: {report:?}");
+            assert!(report.rows.add_up() && report.members.leavers_withheld == 0, "{place}: {report:?}");
+            assert!(sim.peak() <= RATE as usize, "{place}: {} requests in a second", sim.peak());
+            let left: Vec<_> = sim.store.keys().into_iter().filter(|key| key.contains("/unsure/")).collect();
+            assert!(left.is_empty(), "{place}: {left:?}");
+            stops += 1;
+        }
+    }
+    println!("{way:?}, {lanes} lanes, another drop follows: {stops} stops");
+    stops
+}
+
+/// A test per way, so that they run side by side.
+macro_rules! another_drop_follows {
+    ($($name:ident: $way:ident;)*) => {
+        $(#[tokio::test(start_paused = true)]
+        async fn $name() {
+            let stops = another_drop_follows(Way::$way, 1).await + another_drop_follows(Way::$way, 4).await;
+            assert!(stops > 300, "{stops} stops");
+        })*
+    };
+}
+
+another_drop_follows! {
+    after_a_run_that_died_in_bulk_another_drop_is_exact: Bulk;
+    after_a_run_that_died_one_by_one_another_drop_is_exact: Single;
+    after_a_run_that_died_in_bulk_and_onto_the_list_another_drop_is_exact: List;
+    after_a_run_that_died_with_a_field_another_drop_is_exact: Field;
+}

@@ -18,6 +18,20 @@ async fn a_leaver_leaves_the_list_and_stays_a_contact() {
     assert_eq!(scene.sandbox.counters().of("DELETE /contact/{id}"), 0);
 }
 
+// A lane waited for good for the answer to a request that nobody had to make.
+#[tokio::test]
+async fn without_membership_a_leaver_leaves_the_state_and_nothing_is_asked_for() {
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set_membership(json!("none"));
+    scene.run(&scene.drop(people(0, 6, 1))).await;
+    for (to, joiners) in [(4, 0), (2, 0), (5, 3)] {
+        let report = scene.run(&scene.drop(people(0, to, 1))).await;
+        assert_eq!((report.outcome, report.members.joiners), (Outcome::Succeeded, joiners), "{report:?}");
+        assert_eq!((scene.state().len(), scene.emails().len()), (to as usize, 6));
+        assert_eq!(report.requests.total, 3 + joiners.min(1), "the account is asked, and the joiners are sent");
+    }
+}
+
 #[tokio::test]
 async fn a_leaver_who_comes_back_is_on_the_list_again() {
     let scene = Scene::new(Options::default()).await;

@@ -14,7 +14,7 @@ use autopilot_export::ports::{Clock, Event, Watcher};
 use autopilot_export::report::Report;
 use autopilot_export::run::{Asked, RunRequest, Trigger, keys, run_id};
 use autopilot_export::sandbox::{Options, Sandbox};
-use autopilot_export::state::{self, Digester};
+use autopilot_export::state::{self, Digester, FIELDS_UNSURE, UNSURE};
 use autopilot_export::steps::{self, Stop};
 use serde_json::{Value, json};
 
@@ -149,10 +149,13 @@ impl Scene {
         held(&self.sandbox)
     }
 
-    /// The state's rows: profile key and digest; each row's contact id is that of a contact that the account holds.
+    /// The state's rows that claim something: profile key and digest; each row's contact id is that of a contact that
+    /// the account holds.
     pub(crate) fn state(&self) -> BTreeMap<[u8; 32], [u8; 16]> {
         let body = std::fs::read(self.root().join(keys::members(EXPORT, LIST)));
-        body.map(|body| state_of(&body, &self.sandbox)).unwrap_or_default()
+        let mut members = body.map(|body| state_of(&body, &self.sandbox)).unwrap_or_default();
+        members.retain(|_, digest| *digest != UNSURE && *digest != FIELDS_UNSURE);
+        members
     }
 }
 
@@ -173,7 +176,7 @@ pub(crate) fn held(sandbox: &Sandbox) -> Held {
     held
 }
 
-/// The rows of a stored state.
+/// The rows of a stored state, the unsure ones among them.
 pub(crate) fn state_of(body: &[u8], sandbox: &Sandbox) -> BTreeMap<[u8; 32], [u8; 16]> {
     let digester = Digester::new(STATE_KEY).unwrap();
     let contacts = sandbox.contents().contacts;
@@ -184,7 +187,9 @@ pub(crate) fn state_of(body: &[u8], sandbox: &Sandbox) -> BTreeMap<[u8; 32], [u8
     let mut members = BTreeMap::new();
     let mut decoder = state::Decoder::new("members");
     let mut on = |member: state::Member| {
-        assert_eq!(ids.get(&member.key), Some(&member.contact_id.to_string()), "the state knows another contact");
+        if !member.contact_id.is_unknown() {
+            assert_eq!(ids.get(&member.key), Some(&member.contact_id.to_string()), "the state knows another contact");
+        }
         members.insert(member.key, member.digest);
         Ok(())
     };

@@ -123,7 +123,7 @@ fn dollars(seconds: f64, lanes: u32, requests: u64) -> f64 {
     let compute = seconds * f64::from(lanes) * 0.25 * 0.000_013_333_4;
     let calls = f64::from(lanes) * (seconds / 890.0).ceil();
     let transitions = 12.0 + 3.0 * calls;
-    compute + transitions * 0.025 / 1000.0 + (requests as f64 + 100.0) * 0.005 / 1000.0
+    compute + transitions * 0.025 / 1000.0 + (requests as f64 * 1.1 + 100.0) * 0.005 / 1000.0
 }
 
 /// Says what a run would do; sends nothing.

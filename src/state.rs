@@ -80,37 +80,12 @@ pub fn half(digest: &[u8; 32]) -> [u8; 16] {
 
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
+    const_hex::encode(bytes)
 }
 
 /// The bytes behind exactly `2 N` hexadecimal digits.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N {
-        return None;
-    }
-    digits(text.as_bytes())
-}
-
-/// The first `2 N` hexadecimal digits as bytes; dashes are passed over.
-fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let mut nibbles = text.iter().filter(|byte| **byte != b'-').map(|byte| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    });
-    let mut bytes = [0; N];
-    for byte in &mut bytes {
-        *byte = nibbles.next()?? << 4 | nibbles.next()??;
-    }
-    Some(bytes)
+    (text.len() == 2 * N).then(|| const_hex::decode_to_array(text).ok())?
 }
 
 /// How the members of a segment are marked in Autopilot, as it was when the state was written.
@@ -200,6 +175,8 @@ impl std::fmt::Display for ContactId {
 }
 
 const PERSON: &str = "person_";
+/// The digits of a UUID's parts, between which dashes stand.
+const DIGITS: [usize; 5] = [8, 4, 4, 4, 12];
 /// Bytes of a member whose id is as Autopilot makes them, and a few for the compression.
 const MEMBER_BYTES: usize = 32 + 16 + 1 + 16 + 1;
 /// Before an id's bytes: a UUID in lower case, a UUID in upper case, else the id's length.
@@ -224,13 +201,16 @@ fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
 
 /// The UUID of an id and its case, where writing it back gives the very same id.
 fn packed(id: &str) -> Option<(Case, [u8; 16])> {
-    let text = id.strip_prefix(PERSON)?.as_bytes();
-    let dashes = text.iter().enumerate().all(|(at, byte)| (*byte == b'-') == matches!(at, 8 | 13 | 18 | 23));
-    if text.len() != 36 || !dashes {
-        return None;
+    let text = id.strip_prefix(PERSON)?;
+    let mut digits = String::with_capacity(32);
+    for (number, part) in text.split('-').enumerate() {
+        if DIGITS.get(number) != Some(&part.len()) {
+            return None;
+        }
+        digits.push_str(part);
     }
-    let uuid = digits(text)?;
-    match (text.iter().any(u8::is_ascii_lowercase), text.iter().any(u8::is_ascii_uppercase)) {
+    let uuid = unhex(&digits)?;
+    match (text.bytes().any(|b| b.is_ascii_lowercase()), text.bytes().any(|b| b.is_ascii_uppercase())) {
         (_, false) => Some((Case::Lower, uuid)),
         (false, true) => Some((Case::Upper, uuid)),
         (true, true) => None,

@@ -40,6 +40,9 @@ fn main() -> ExitCode {
     }))
 }
 
+/// Threads for work on files; each costs memory.
+const FILES_AT_ONCE: usize = 4;
+
 /// One thread: what wakes up for a slot is what sends in it. The sandbox takes requests in while it works on others.
 fn runtime(command: &Command) -> Result<Runtime, Error> {
     let mut builder = match command {
@@ -47,7 +50,7 @@ fn runtime(command: &Command) -> Result<Runtime, Error> {
         Command::Sandbox(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
     };
-    let runtime = builder.enable_all().build();
+    let runtime = builder.enable_all().max_blocking_threads(FILES_AT_ONCE).build();
     runtime.map_err(|cause| Error::new(Kind::Bug, "command", "runtime", "cannot be started").because(cause))
 }
 

@@ -9,6 +9,7 @@ use autopilot_export::ports::Clock;
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,10 +18,27 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // The runtime would log each error once more, without its kind; a panic is told by its own message.
     let filter = filter.add_directive("lambda_runtime::layers::panic=off".parse()?);
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_ansi(false).init();
+    // Made with the first event: a function that is started ahead of need costs next to nothing.
+    let function = &OnceCell::new();
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        let (event, context) = event.into_parts();
+        let until = Timestamp::try_from(context.deadline()).unwrap_or_else(|_| Timestamp::now());
+        let invocation = Invocation { request_id: context.request_id, until };
+        let function = function.get_or_try_init(on_aws).await.map_err(|error| told(&error))?;
+        function.answer(event, &invocation).await.map_err(|error| told(&error))
+    }))
+    .await
+}
+
+type World = Outside<Bucket, S3Leases, SecretsManager, LaterClient>;
+
+/// The function with its adapters.
+async fn on_aws() -> Result<Function<World, StateMachine>, Error> {
     let bucket = set("AUTOPILOT_EXPORT_BUCKET")?;
+    let workflow = set("AUTOPILOT_EXPORT_WORKFLOW_ARN")?;
     let sdk = sdk_config().await;
     let store = Bucket::new(s3(&sdk), bucket.as_str());
-    let function = Function {
+    Ok(Function {
         world: Outside {
             leases: S3Leases::new(store.clone()),
             store,
@@ -29,18 +47,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             clock: Clock::System,
             watcher: Box::new(Logged),
         },
-        executions: StateMachine::new(&sdk, set("AUTOPILOT_EXPORT_WORKFLOW_ARN")?),
+        executions: StateMachine::new(&sdk, workflow),
         bucket,
         base_url: std::env::var("AUTOPILOT_BASE_URL").ok().filter(|url| !url.is_empty()),
-    };
-    let function = &function;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        let (event, context) = event.into_parts();
-        let until = Timestamp::try_from(context.deadline()).unwrap_or_else(|_| Timestamp::now());
-        let invocation = Invocation { request_id: context.request_id, until };
-        function.answer(event, &invocation).await.map_err(|error| told(&error))
-    }))
-    .await
+    })
 }
 
 /// An error as Lambda tells it: the workflow matches on its type.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Contacts in one bulk call, at most: above that the whole call is refused with 400.
@@ -40,14 +41,14 @@ pub enum Call {
     /// Creates or updates up to [`BATCH_ROWS`] contacts.
     UpsertMany {
         /// The request's JSON.
-        body: String,
+        body: Bytes,
         /// How many contacts it carries.
         rows: usize,
     },
     /// Creates or updates one contact.
     UpsertOne {
         /// The request's JSON.
-        body: String,
+        body: Bytes,
     },
     /// Puts a contact on a list.
     AddMember {

@@ -256,7 +256,9 @@ impl Lane {
         let contact_of = |at: At| self.row(at).map(|(_, row)| row.contact_id.clone()).unwrap_or_default();
         match todo {
             Todo::Bulk(rows) => {
-                let mut body = String::from(r#"{"contacts":["#);
+                let bytes: usize = rows.iter().filter_map(|at| self.row(*at)).map(|(_, row)| row.body.len() + 64).sum();
+                let mut body = String::with_capacity(bytes + 64);
+                body.push_str(r#"{"contacts":["#);
                 for (n, at) in rows.iter().enumerate() {
                     if n > 0 {
                         body.push(',');
@@ -264,13 +266,13 @@ impl Lane {
                     self.write_body(&mut body, *at, Way::Bulk);
                 }
                 body.push_str("]}");
-                Call::UpsertMany { body, rows: rows.len() }
+                Call::UpsertMany { body: body.into(), rows: rows.len() }
             }
             Todo::Alone(at) => {
                 let mut body = String::from(r#"{"contact":"#);
                 self.write_body(&mut body, *at, Way::Single);
                 body.push('}');
-                Call::UpsertOne { body }
+                Call::UpsertOne { body: body.into() }
             }
             Todo::Add(at, contact) => Call::AddMember { list: list_of(*at), contact: contact.clone() },
             Todo::Remove(at) => Call::RemoveMember { list: list_of(*at), contact: contact_of(*at) },

@@ -96,8 +96,9 @@ pub fn write_leaver(chunk: &mut String, key: &ProfileKey, contact_id: &str) {
 ///
 /// # Errors
 /// Kind `bug` where the chunk is not what this program writes.
-pub fn read(subject: &str, chunk: &str, from: usize, to: usize) -> Result<Vec<Row>> {
+pub fn read(subject: &str, chunk: &[u8], from: usize, to: usize) -> Result<Vec<Row>> {
     let wrong = || Error::new(Kind::Bug, "deliver", subject, "is not a chunk");
+    let chunk = std::str::from_utf8(chunk).map_err(|_| wrong())?;
     let lines = chunk.lines().skip(from).take(to.saturating_sub(from));
     lines
         .map(|line| {
@@ -136,8 +137,8 @@ mod tests {
         let mut chunk = String::new();
         write_contact(&mut chunk, &contact);
         write_leaver(&mut chunk, &leaver.key, &leaver.contact_id);
-        assert_eq!(read("c", &chunk, 0, 9).unwrap(), [contact, leaver.clone()]);
-        assert_eq!(read("c", &chunk, 1, 2).unwrap(), [leaver]);
-        assert!(read("c", "nonsense", 0, 1).is_err());
+        assert_eq!(read("c", chunk.as_bytes(), 0, 9).unwrap(), [contact, leaver.clone()]);
+        assert_eq!(read("c", chunk.as_bytes(), 1, 2).unwrap(), [leaver]);
+        assert!(read("c", b"nonsense", 0, 1).is_err());
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn learn<W: World>(
     let Some(Marked::List { id: list, .. }) = opened.marked.get(chunk.segment) else { return Ok(()) };
     let key = keys::of_run(run_id, &chunk.name);
     let Some(object) = store.get(&key).await? else { return Ok(()) };
-    let rows = row::read(&key, &String::from_utf8_lossy(&object.body), 0, CANARY_ROWS as usize)?;
+    let rows = row::read(&key, &object.body, 0, CANARY_ROWS as usize)?;
     match play(asker, list, rows).await? {
         Some(way) => {
             opened.way = way;
@@ -138,12 +138,12 @@ async fn send<W: World>(asker: &mut Asker<'_, W>, way: Way, list: &str, rows: &[
                 .map(|row| if way == Way::Bulk { with_list(&row.body, list) } else { row.body.clone() })
                 .collect();
             let body = format!(r#"{{"contacts":[{}]}}"#, bodies.join(","));
-            asker.ask(Call::UpsertMany { body, rows: rows.len() }).await?;
+            asker.ask(Call::UpsertMany { body: body.into(), rows: rows.len() }).await?;
         }
         Way::Single => {
             for row in rows {
                 let body = format!(r#"{{"contact":{}}}"#, with_list(&row.body, list));
-                asker.ask(Call::UpsertOne { body }).await?;
+                asker.ask(Call::UpsertOne { body: body.into() }).await?;
             }
         }
     }

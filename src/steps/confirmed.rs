@@ -33,6 +33,8 @@ pub(super) struct Confirmed<'r, S> {
     pub(super) number: usize,
     /// How many slices there are.
     pub(super) slices: usize,
+    /// How many rows of it were to be sent.
+    rows: usize,
 }
 
 /// The confirmations whose keys are in one slice.
@@ -58,7 +60,9 @@ impl<'r, S: Store> Confirmed<'r, S> {
         let chunks = run.chunks.iter().filter(|chunk| chunk.segment == number);
         let rows: u64 = chunks.map(|chunk| u64::from(chunk.rows)).sum();
         let slices = usize::try_from(rows.div_ceil(SLICE_ROWS)).unwrap_or(1).clamp(1, 1 << 16);
-        Self { store, run, opened, number, slices }
+        // Keys are digests, so slices are alike but for a few.
+        let rows = usize::try_from(rows).unwrap_or_default() * 51 / 50;
+        Self { store, run, opened, number, slices, rows }
     }
 
     /// About how many members the segment has after the run.
@@ -75,7 +79,7 @@ impl<'r, S: Store> Confirmed<'r, S> {
 
     /// Reads one slice; sums all of the segment's results up where `told` says so.
     pub(super) async fn slice(&self, number: usize, mut told: Option<(&mut Tally, &mut Rejects)>) -> Result<Slice> {
-        let mut slice = Slice::default();
+        let mut slice = Slice { members: Vec::with_capacity(self.rows / self.slices), ..Slice::default() };
         let fetching = stream::iter(self.results()).map(|(key, range)| async move {
             // A range without results was never sent from, but for the canary's rows.
             let (results, to) = match self.store.get(&key).await? {
@@ -119,7 +123,7 @@ impl<'r, S: Store> Confirmed<'r, S> {
         let Some(object) = self.store.get(&key).await? else { return Ok(Vec::new()) };
         let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
         let digest = if chunk.errand == Errand::Changed { FIELDS_UNSURE } else { UNSURE };
-        let rows = row::read(&key, &String::from_utf8_lossy(&object.body), range.from as usize, range.to as usize)?;
+        let rows = row::read(&key, &object.body, range.from as usize, range.to as usize)?;
         let unsure = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
         Ok(unsure.map(|(_, row)| (digest, row)).collect())
     }

@@ -27,13 +27,15 @@ use crate::ports::{Autopilot, Condition, Event, Leases, SecretSource, Secrets, S
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::state::Marked;
 
-/// Calls in flight at most: at 20 requests a second and 3 s an answer, one lane has 60.
+/// Calls in flight at most, over all lanes: at 20 requests a second and 3 s an answer there are 60.
 const IN_FLIGHT: usize = 96;
 /// Calls ready to leave below which the next range is fetched: those of a second, but no more than these.
 const LOW: usize = 24;
 /// Rows that are judged before they are saved, at most, and how long they may wait for it.
-const CHECKPOINT_ROWS: u32 = 100;
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(2);
+const CHECKPOINT_ROWS: u32 = 1000;
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
+/// Refused rows of which the other lanes do not know yet, at most: their guard counts them too.
+const TELL_REFUSED: u64 = 100;
 /// Left of the time limit for the last checkpoint and the answer: this, or the time of so many of the slowest checkpoints so
 /// far. One may be under way, the last one and the count of calls follow, and each may be slower than those before.
 const RESERVE: Duration = Duration::from_millis(1500);
@@ -118,16 +120,16 @@ pub async fn deliver<W: World>(
 
 /// The lane's slots. Its first call goes on from open's requests; a later one keeps quiet for a window, as it does not
 /// know when the call before it sent last.
-fn pace(opened: &OpenRecord, connection: &Connection, lane: u32, first: bool, now: Timestamp) -> Pace {
+fn pace(opened: &OpenRecord, connection: &Connection, number: u32, first: bool, now: Timestamp) -> Pace {
     let rate = connection.requests_per_second;
-    let lane = lane as usize;
+    let lane = number as usize;
     let share = opened.shares.get(lane).copied().unwrap_or(1);
     if !first {
         return Pace::new(rate, share, &[], after(now, window(rate)));
     }
-    // Lanes begin one after the other, not all at once.
-    let before: u32 = opened.shares.iter().take(lane).sum();
-    Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), after(now, interval(rate) * before))
+    // Lanes begin one after the other, not all at once: so their slots lie between each other's.
+    let from = after(now, interval(rate) * number);
+    Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), from)
 }
 
 /// None, where the clock was set back meanwhile.
@@ -228,6 +230,7 @@ impl<'w, W: World> Work<'w, W> {
         let mut loading: Loading<'w> = Fuse::terminated();
         let mut renewal = std::pin::pin!(clock.sleep_until(after(clock.now(), RENEW_EVERY)).fuse());
         let mut slowest_answer = Duration::from_millis(500);
+        let in_flight = IN_FLIGHT.div_ceil(self.opened.lanes.len().max(1));
         let (mut save_began, mut slowest_save) = (clock.now(), Duration::ZERO);
         loop {
             let now = clock.now();
@@ -251,10 +254,11 @@ impl<'w, W: World> Work<'w, W> {
                 *saving = self.save().boxed().fuse();
                 save_began = now;
             }
-            let mut wake = hard;
+            let checkpoint = self.unsaved_since.filter(|_| saving.is_terminated());
+            let mut wake = checkpoint.map_or(hard, |since| hard.min(after(since, CHECKPOINT_AFTER)));
             if !stopping {
                 match self.lane.wants(now)? {
-                    Wants::Send if flying.len() < IN_FLIGHT => {
+                    Wants::Send if flying.len() < in_flight => {
                         let at = self.pace.next(now);
                         if at <= now {
                             self.pace.take(now);
@@ -419,8 +423,7 @@ impl<'w, W: World> Work<'w, W> {
             let object = world.store().get(&key).await?.ok_or_else(|| lost(&chunk.name))?;
             // A thousand rows take milliseconds to read, and a slot is kept to the millisecond: not on this thread.
             let (from, to) = (range.from as usize, range.to as usize);
-            let reading =
-                tokio::task::spawn_blocking(move || row::read(&key, &String::from_utf8_lossy(&object.body), from, to));
+            let reading = tokio::task::spawn_blocking(move || row::read(&key, &object.body, from, to));
             let rows = reading.await.map_err(|cause| lost(&chunk.name).because(cause))??;
             let judged: std::collections::HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
             let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number)).collect();
@@ -442,7 +445,8 @@ impl<'w, W: World> Work<'w, W> {
 
     fn is_checkpoint_due(&self, now: Timestamp) -> bool {
         let waited = self.unsaved_since.is_some_and(|since| now >= after(since, CHECKPOINT_AFTER));
-        waited || self.ledgers.values().map(|ledger| ledger.unsaved).sum::<u32>() >= CHECKPOINT_ROWS
+        let untold = self.refused - self.told_refused >= TELL_REFUSED;
+        waited || untold || self.ledgers.values().map(|ledger| ledger.unsaved).sum::<u32>() >= CHECKPOINT_ROWS
     }
 
     /// Saves every ledger that has something new; what was judged meanwhile waits for the next time.

@@ -115,10 +115,12 @@ fn custom_field(value: &Value) -> Option<CustomField> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn bulk() -> Call {
-        Call::UpsertMany { body: String::new(), rows: 1 }
+        Call::UpsertMany { body: Bytes::new(), rows: 1 }
     }
 
     #[test]
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn access_is_the_accounts_or_the_rows() {
-        let one = Call::UpsertOne { body: String::new() };
+        let one = Call::UpsertOne { body: Bytes::new() };
         assert_eq!(read(&one, 401, None, b""), Answer::Denied);
         assert_eq!(read(&bulk(), 403, None, b""), Answer::Denied);
         assert!(matches!(read(&one, 403, None, b""), Answer::Refused(_)));

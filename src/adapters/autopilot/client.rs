@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -123,10 +124,10 @@ fn member(list: &str, contact: &str) -> String {
     format!("/list/{}/contact/{}", encoded(list), encoded(contact))
 }
 
-pub(super) fn body(call: &Call) -> Option<String> {
+pub(super) fn body(call: &Call) -> Option<Bytes> {
     match call {
         Call::UpsertMany { body, .. } | Call::UpsertOne { body } => Some(body.clone()),
-        Call::CreateList { title } => Some(serde_json::json!({ "name": title }).to_string()),
+        Call::CreateList { title } => Some(serde_json::json!({ "name": title }).to_string().into()),
         _ => None,
     }
 }

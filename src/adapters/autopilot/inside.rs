@@ -19,7 +19,7 @@ impl Autopilot for Inside {
         let (method, path) = route(call);
         let body = body(call).unwrap_or_default();
         let path = path.trim_start_matches('/');
-        match self.0.ask(method.as_str(), path, key.expose_secret(), body.as_bytes()) {
+        match self.0.ask(method.as_str(), path, key.expose_secret(), &body) {
             Some((status, body)) => answer::read(call, status, None, &body),
             None => Answer::Unclear("the connection was cut"),
         }

@@ -11,6 +11,8 @@ CONFIG ?= exports.json
 EVENT ?= events/schedule.json
 CARGO_LAMBDA := cargo-lambda==1.9.2
 ZIP := target/lambda/autopilot-export-lambda/bootstrap.zip
+BOM := $(dir $(ZIP))bom.json
+TARGET = $(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))-unknown-linux-gnu
 INPUTS = -var=config_file=$(abspath $(CONFIG)) -var=function_zip=$(abspath $(ZIP)) -var=architecture=$(ARCH) $(OPTIONS)
 
 help: ## list the targets
@@ -39,11 +41,12 @@ test-aws: ## the deployment tested on such an AWS: minutes
 	cargo test --locked --test it --no-run # the programs as well, as `make test` has built them
 	STORES_TEST="cargo test --locked --test it stores" scripts/local/python -m pytest -p no:cacheprovider -q --durations=5 tests/aws
 
-build: ## the function for AWS, as a zip; ARCH=arm64 (default) or x86_64
+build: ## the function for AWS, as a zip, and its bill of materials; ARCH=arm64 (default) or x86_64
 	@[ -x .venv/bin/cargo-lambda ] || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check $(CARGO_LAMBDA); }
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --locked --profile lambda --no-default-features --features lambda --bin autopilot-export-lambda \
-	  --target $(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))-unknown-linux-gnu --output-format zip
-	@ls -l $(ZIP)
+	  --target $(TARGET) --output-format zip
+	scripts/sbom $(TARGET) $(BOM)
+	@ls -l $(ZIP) $(BOM)
 
 plan deploy destroy: infra-init
 plan: ## what a deployment would change; CONFIG=exports.json OPTIONS="-var=..."

@@ -21,6 +21,7 @@ CONNECTIONS = {
     "mortal": (20, ["--latency-ms", "100"], ["mortal"]),
     "stopped": (20, ["--latency-ms", "100"], ["stopped"]),
     "slow": (4, ["--latency-ms", "300"], ["slow"]),
+    "faulty": (100, [], ["faulty"]),
     "refused": (20, ["--key", KEY], ["refused"]),
 }
 

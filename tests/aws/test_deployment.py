@@ -10,6 +10,7 @@ import time
 import zlib
 
 import pytest
+from faulty_s3 import FaultyS3
 from scene import DOMAIN, KEY, WRONG_KEY, Scene, emails
 from world import ROOT, lacking
 
@@ -144,6 +145,24 @@ def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     rows = aws.report(following)["rows"]
     assert rows["delivered"] + rows["unchanged"] == 200
     assert rows["unchanged"] >= 40, "what was confirmed before is not sent again"
+
+
+def test_an_s3_that_fails_throttles_and_conflicts_loses_nothing(aws):
+    drop = aws.folder / "faulty.csv"
+    for count, members in [(700, emails("faulty", 700)), (500, emails("faulty", 500))]:
+        drop.write_text("EMail,FirstName\n" + "".join(f"{email},Zoë {count}\n" for email in members))
+        with FaultyS3(aws.endpoint) as s3:
+            for _ in range(5):
+                said = aws.cli("--json", "run", "faulty", "--drop", drop, AWS_ENDPOINT_URL=s3.url)
+                # Where it gave up, the same command goes on.
+                if said.returncode != 5:
+                    break
+        assert said.returncode == 0, said.stderr
+        assert all(s3.faults.values()), s3.faults
+        assert aws.members("faulty", "faulty") == sorted(members)
+        assert len(aws.at("faulty", "contents")["contacts"]) == 700
+    said = aws.cli("--json", "run", "faulty", "--drop", drop)
+    assert json.loads(said.stdout)["outcome"] == "nothing_to_do", said.stdout
 
 
 def test_nothing_that_is_logged_or_kept_tells_of_a_person_or_the_key(aws):

@@ -124,6 +124,53 @@ fn rejects_are_no_formulas_in_a_spreadsheet() {
     assert_eq!(as_it_was("=1"), "=1", "a cell from another hand stays");
 }
 
+/// What the whole program does with a file while it may have 200 MB of addresses, threads and their stacks included.
+#[cfg(all(target_os = "linux", feature = "cli", feature = "sandbox"))]
+#[test]
+fn memory_is_bounded_whatever_the_file() {
+    let packed = |head: &str, piece: &str, times: usize, tail: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(head.as_bytes()).unwrap();
+        // Not so alike that it would be a bomb.
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..times {
+            let noise: String = std::iter::repeat_with(|| random.alphanumeric()).take(2000).collect();
+            packed.write_all(noise.as_bytes()).unwrap();
+            packed.write_all(piece.as_bytes()).unwrap();
+        }
+        packed.write_all(tail.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let (head, good) = ("EMail,FirstName,Value\n", "\nann@example.com,Ann,1\n");
+    let piece = "x".repeat(62_000);
+    let cases = [
+        ("one field of 1 GB", packed(&format!("{head}bob@example.com,"), &piece, 16_000, good), 0),
+        ("one quoted field of 1 GB", packed(&format!("{head}bob@example.com,\""), &piece, 16_000, good), 0),
+        ("a header of 1 GB", packed("EMail,", &piece, 16_000, good), 4),
+        ("a line of JSON of 256 MB", packed("{\"EMail\":\"", &piece, 4_000, "\"}\n"), 4),
+        ("fields without number", packed(head, &",".repeat(62_000), 1_000, good), 0),
+        ("100,000 malformed rows", packed(head, &"one,two\n".repeat(100), 1_000, good), 0),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = crate::scene::settings("http://127.0.0.1:9/v1");
+    settings["exports"]["newsletter"]["guards"]["max_reject_share"] = json!(1);
+    std::fs::write(folder.path().join("exports.json"), settings.to_string()).unwrap();
+    for (name, bytes, code) in cases {
+        std::fs::write(folder.path().join("drop"), bytes).unwrap();
+        let ended = std::process::Command::new("sh")
+            .args(["-c", "ulimit -v 200000; exec \"$0\" plan newsletter --drop drop"])
+            .arg(env!("CARGO_BIN_EXE_autopilot-export"))
+            .current_dir(folder.path())
+            .env("AUTOPILOT_API_KEY", "key")
+            .env("MALLOC_ARENA_MAX", "2")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(code), "{name}: {said}");
+        assert!(said.len() < 5_000, "{name}: {said}");
+    }
+}
+
 /// Text in the manner of each decoder, with what breaks it.
 fn broken_text() -> impl Strategy<Value = Vec<u8>> {
     let parts = prop_oneof![

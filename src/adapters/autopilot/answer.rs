@@ -116,6 +116,7 @@ fn custom_field(value: &Value) -> Option<CustomField> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -168,5 +169,75 @@ mod tests {
         assert_eq!(wait("99999"), Some(LONGEST_WAIT));
         assert_eq!(wait("Tue, 12 May 2015 10:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);
+    }
+
+    fn calls() -> [Call; 10] {
+        let (list, contact) = (String::from("l"), String::from("c"));
+        [
+            Call::Account,
+            Call::Lists,
+            Call::CreateList { title: "t".into() },
+            Call::CustomFields,
+            Call::Contact { contact: contact.clone() },
+            Call::Member { list: list.clone(), contact: contact.clone() },
+            bulk(),
+            Call::UpsertOne { body: Bytes::new() },
+            Call::AddMember { list: list.clone(), contact: contact.clone() },
+            Call::RemoveMember { list, contact },
+        ]
+    }
+
+    /// JSON in the manner of the account's answers, with values of any type in every place.
+    fn answers() -> impl Strategy<Value = Value> {
+        let names = "contact_ids|email_contact_map|contact_id|list_id|lists|title|Email|instanceId|name|fieldType|message|error";
+        let leaf = proptest::prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, move |inner| {
+            proptest::prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::btree_map(names, inner, 0..6).prop_map(|map| serde_json::json!(map)),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_answer_makes_a_panic_or_an_id_that_is_not_in_it(value in answers(), status in 100u16..700, cut: usize) {
+            let whole = value.to_string().into_bytes();
+            for body in [&whole[..], &whole[..cut % (whole.len() + 1)]] {
+                for call in calls() {
+                    let ids = match read(&call, status, None, body) {
+                        Answer::Done(_) if !is_success(status) => panic!("{status} is no success"),
+                        Answer::Done(Reply::Upserted { map, ids }) => {
+                            ids.into_iter().chain(map.unwrap_or_default().into_values()).collect()
+                        }
+                        Answer::Done(Reply::Written(id) | Reply::List(id) | Reply::Account(id)) => vec![id],
+                        Answer::Done(Reply::Contact { id, .. }) => vec![id],
+                        Answer::Refused(text) => {
+                            prop_assert!(text.chars().count() <= 300);
+                            continue;
+                        }
+                        _ => continue,
+                    };
+                    let text = String::from_utf8_lossy(body);
+                    for id in ids {
+                        prop_assert!(text.contains(&Value::from(id).to_string()), "{text}");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_a_panic(body: Vec<u8>, status: u16, wait in ".{0,30}") {
+            for call in calls() {
+                let _ = read(&call, status, Some(&wait), &body);
+            }
+        }
     }
 }

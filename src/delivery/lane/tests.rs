@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn list() -> Marked {
@@ -202,4 +204,124 @@ fn without_a_map_ids_count_only_when_there_is_one_per_row() {
 fn the_list_stands_inside_the_contact() {
     assert_eq!(with_list(r#"{"Email":"a"}"#, "l 1"), r#"{"Email":"a","_autopilot_list":"l 1"}"#);
     assert_eq!(with_list("{}", "l"), r#"{"_autopilot_list":"l"}"#);
+}
+
+/// An account that is at times honest and at times anything at all, and what it has confirmed.
+struct Moody {
+    random: fastrand::Rng,
+    /// Emails with the ids that it said they have.
+    written: std::collections::HashSet<(String, String)>,
+    added: std::collections::HashSet<String>,
+    removed: std::collections::HashSet<String>,
+}
+
+impl Moody {
+    fn new(seed: u64) -> Self {
+        let (written, added, removed) = Default::default();
+        Self { random: fastrand::Rng::with_seed(seed), written, added, removed }
+    }
+
+    fn anything(&mut self, call: &Call) -> Answer {
+        let emails = emails(call);
+        let id = |email: &String| format!("id {email}");
+        match self.random.u8(..16) {
+            0 => Answer::NotFound,
+            1 => Answer::Conflict,
+            2 => Answer::Refused("no".into()),
+            3 => Answer::Throttled(Some(Duration::from_secs(self.random.u64(..3)))),
+            4 | 5 => Answer::Unclear("5xx"),
+            6 => Answer::Done(Reply::Nothing),
+            7 => Answer::Done(Reply::Written("id of somebody".into())),
+            8 => {
+                Answer::Done(Reply::Upserted { map: Some([("x@example.org".into(), "y".into())].into()), ids: vec![] })
+            }
+            9 => Answer::Done(Reply::Upserted { map: None, ids: emails.iter().skip(1).map(id).collect() }),
+            10 => Answer::Done(Reply::Upserted { map: None, ids: emails.iter().map(id).collect() }),
+            11 => Answer::Done(Reply::Contact { id: "c".into(), email: None, lists: None }),
+            _ => kind(call, &[]),
+        }
+    }
+
+    fn answer(&mut self, call: &Call) -> Answer {
+        let (answer, emails) = (self.anything(call), emails(call));
+        match (&answer, call) {
+            (Answer::Done(Reply::Upserted { map: Some(map), .. }), Call::UpsertMany { .. }) => {
+                self.written.extend(map.clone());
+            }
+            (Answer::Done(Reply::Upserted { map: None, ids }), Call::UpsertMany { .. })
+                if ids.len() == emails.len() =>
+            {
+                self.written.extend(emails.into_iter().zip(ids.iter().cloned()));
+            }
+            (Answer::Done(Reply::Written(id)), Call::UpsertOne { .. }) => {
+                self.written.extend(emails.into_iter().map(|email| (email, id.clone())));
+            }
+            (Answer::Done(_), Call::AddMember { contact, .. }) => drop(self.added.insert(contact.clone())),
+            (Answer::Done(_) | Answer::NotFound, Call::RemoveMember { contact, .. }) => {
+                self.removed.insert(contact.clone());
+            }
+            _ => {}
+        }
+        answer
+    }
+}
+
+/// The emails of the contacts that a call writes.
+fn emails(call: &Call) -> Vec<String> {
+    let (Call::UpsertMany { body, .. } | Call::UpsertOne { body }) = call else { return Vec::new() };
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap();
+    let of = |contact: &serde_json::Value| contact["Email"].as_str().unwrap().to_lowercase();
+    match body["contacts"].as_array() {
+        Some(contacts) => contacts.iter().map(of).collect(),
+        None => vec![of(&body["contact"])],
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    // Promises 1 and 3, whatever the account answers and in whatever order: one verdict per row, and no verdict that
+    // the account's own words do not bear out.
+    #[test]
+    fn every_row_has_one_verdict_and_none_that_was_not_said(
+        seed: u64, rows in 1u32..230, way in 0usize..3, joiner: bool, lists: bool
+    ) {
+        let way = [Way::Bulk, Way::Single, Way::BulkThenList][way];
+        let marked = if lists { list() } else { Marked::None };
+        let errand = if joiner || !lists { Errand::Joiner } else { Errand::Leaver };
+        let (mut lane, mut moody) = (lane(way, vec![span(errand, marked, rows)]), Moody::new(seed));
+        let (mut now, mut flying, mut calls) = (start(), Vec::new(), 0);
+        loop {
+            let wants = lane.wants(now).unwrap();
+            if wants == Wants::Rows {
+                break;
+            }
+            if wants == Wants::Send && flying.len() < 5 {
+                let (number, _, call) = lane.take(now).unwrap();
+                flying.push((number, call));
+                calls += 1;
+                assert!(calls < 20_000, "goes on for ever");
+            } else if let Wants::Wait(at) = wants && moody.random.bool() {
+                now = at;
+            } else if !flying.is_empty() {
+                let (number, call) = flying.swap_remove(moody.random.usize(..flying.len()));
+                let answer = moody.answer(&call);
+                lane.answer(number, answer, now).unwrap();
+            }
+        }
+        let mut verdicts = lane.verdicts();
+        verdicts.sort_by_key(|verdict| verdict.number);
+        let numbers: Vec<u32> = verdicts.iter().map(|verdict| verdict.number).collect();
+        prop_assert_eq!(numbers, (0..rows).collect::<Vec<_>>());
+        for Verdict { row, outcome, .. } in verdicts {
+            match outcome {
+                Outcome::Delivered(id) => {
+                    prop_assert!(moody.written.contains(&(row.email, id.clone())));
+                    prop_assert!(way != Way::BulkThenList || !lists || moody.added.contains(&id));
+                }
+                Outcome::Left => prop_assert!(moody.removed.contains(&row.contact_id)),
+                Outcome::Refused(_) => {}
+            }
+        }
+    }
 }

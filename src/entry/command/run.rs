@@ -116,14 +116,20 @@ struct Plan {
     dollars: f64,
 }
 
+/// Seconds beside the requests' slots: reading the drop, the account's first answer and its last, the state.
+/// Source: measured by `benches/run forecast`, with answers of 300 ms.
+const BESIDE_SLOTS: f64 = 1.0;
+
 /// The dollars of a run of so many seconds on AWS: one function of 256 MB on arm64, all lanes waiting together, its
-/// workflow's transitions, its objects.
+/// workflow's transitions, its objects: a checkpoint a second and lane, two for each thousand rows, and a few.
 /// Source: list prices of us-east-1: $0.0000133334 per GB-second, $0.025 per 1,000 transitions, $0.005 per 1,000 PUTs.
 fn dollars(seconds: f64, lanes: u32, requests: u64) -> f64 {
     let compute = seconds * f64::from(lanes) * 0.25 * 0.000_013_333_4;
     let calls = f64::from(lanes) * (seconds / 890.0).ceil();
     let transitions = 12.0 + 3.0 * calls;
-    compute + transitions * 0.025 / 1000.0 + (requests as f64 * 1.1 + 100.0) * 0.005 / 1000.0
+    let requests = requests as f64;
+    let objects = requests.min(seconds * f64::from(lanes)) + requests * 0.2 + 30.0;
+    compute + transitions * 0.025 / 1000.0 + objects * 0.005 / 1000.0
 }
 
 /// Says what a run would do; sends nothing.
@@ -136,7 +142,8 @@ pub(super) async fn plan<W: World>(world: &W, common: &Common, args: &RunArgs, c
     let most = requests(&record.chunks, &memberships, Way::BulkThenList);
     let opening = if record.chunks.is_empty() { 0 } else { OPEN_REQUESTS };
     let canary = if most > fewest { CANARY_REQUESTS } else { 0 };
-    let seconds = |requests: u64| requests as f64 * pace::interval(connection.requests_per_second).as_secs_f64();
+    let slot = pace::interval(connection.requests_per_second).as_secs_f64();
+    let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
     let (fewest, most) = (fewest + opening, most + opening + canary);
     let plan = Plan {
         export: export.name.clone(),

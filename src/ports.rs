@@ -1,13 +1,14 @@
 //! The few small traits of the outside world. `steps` call them, `adapters` and tests implement them.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::delivery::call::{Answer, Call};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::run::RunRequest;
 
 /// One stored object, or one file of a folder.
@@ -69,6 +70,16 @@ pub trait Store: Send + Sync {
 
     /// Writes an object whole or not at all.
     fn put(&self, key: &str, body: Bytes, condition: Condition) -> impl Future<Output = Result<Put>> + Send;
+
+    /// The same with the content of a file, which may be more than memory should hold.
+    fn put_file(&self, key: &str, file: &Path, condition: Condition) -> impl Future<Output = Result<Put>> + Send {
+        async move {
+            let body = std::fs::read(file).map_err(|cause| {
+                Error::new(Kind::Unavailable, "store", key, "its temporary file cannot be read").because(cause)
+            })?;
+            self.put(key, body.into(), condition).await
+        }
+    }
 
     /// Every object whose key starts with `prefix`, in order of their keys.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Meta>>> + Send;

@@ -177,8 +177,6 @@ impl std::fmt::Display for ContactId {
 const PERSON: &str = "person_";
 /// The digits of a UUID's parts, between which dashes stand.
 const DIGITS: [usize; 5] = [8, 4, 4, 4, 12];
-/// Bytes of a member whose id is as Autopilot makes them, and a few for the compression.
-const MEMBER_BYTES: usize = 32 + 16 + 1 + 16 + 1;
 /// Before an id's bytes: a UUID in lower case, a UUID in upper case, else the id's length.
 const LOWER: u8 = 0;
 const UPPER: u8 = u8::MAX;
@@ -234,21 +232,20 @@ fn unpacked(case: Case, uuid: &[u8; 16]) -> String {
 
 /// Writes a state object; members must come in order of their keys.
 #[derive(Debug)]
-pub struct Writer {
+pub struct Writer<W: Write> {
     /// Compressing costs by the call more than by the byte.
-    gzip: BufWriter<GzEncoder<Vec<u8>>>,
+    gzip: BufWriter<GzEncoder<W>>,
 }
 
-impl Writer {
-    /// Begins a state object of about so many members.
+impl<W: Write> Writer<W> {
+    /// Begins a state object.
     ///
     /// # Errors
-    /// Never in practice: it writes to memory.
-    pub fn new(header: &Header, members: usize) -> Result<Self> {
+    /// Kind `unavailable`, where `out` cannot be written.
+    pub fn new(header: &Header, out: W) -> Result<Self> {
         // Digests and UUIDs do not get smaller: gzip stores them, and its checksum tells damage.
-        let out = Vec::with_capacity(members * MEMBER_BYTES + 1024);
         let mut gzip = BufWriter::with_capacity(64 * 1024, GzEncoder::new(out, Compression::none()));
-        let line = serde_json::to_string(header).map_err(unwritable)?;
+        let line = serde_json::to_string(header).map_err(|cause| unwritable(cause.into()))?;
         writeln!(gzip, "{line}").map_err(unwritable)?;
         Ok(Self { gzip })
     }
@@ -256,7 +253,7 @@ impl Writer {
     /// Adds a member.
     ///
     /// # Errors
-    /// Never in practice: it writes to memory.
+    /// As [`Writer::new`].
     pub fn member(&mut self, member: &Member) -> Result<()> {
         write_member(&mut self.gzip, member).map_err(unwritable)
     }
@@ -264,15 +261,17 @@ impl Writer {
     /// The whole object.
     ///
     /// # Errors
-    /// Never in practice: it writes to memory.
-    pub fn finish(self) -> Result<Vec<u8>> {
+    /// As [`Writer::new`].
+    pub fn finish(self) -> Result<W> {
         let gzip = self.gzip.into_inner().map_err(|error| unwritable(error.into_error()))?;
         gzip.finish().map_err(unwritable)
     }
 }
 
-fn unwritable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Bug, "state", "members", "cannot be written").because(cause)
+fn unwritable(cause: std::io::Error) -> Error {
+    Error::new(Kind::Unavailable, "state", "members", "cannot be written to a temporary file")
+        .to_do("make room on the disk and run again; nothing that was confirmed is lost")
+        .because(cause)
 }
 
 /// Reads a state object that comes in pieces.
@@ -401,7 +400,7 @@ mod tests {
     }
 
     fn written(members: &[Member]) -> Vec<u8> {
-        let mut writer = Writer::new(&header(), members.len()).unwrap();
+        let mut writer = Writer::new(&header(), Vec::new()).unwrap();
         members.iter().for_each(|m| writer.member(m).unwrap());
         writer.finish().unwrap()
     }

@@ -65,12 +65,6 @@ impl<'r, S: Store> Confirmed<'r, S> {
         Self { store, run, opened, number, slices, rows }
     }
 
-    /// About how many members the segment has after the run.
-    pub(super) fn members(&self) -> usize {
-        let counts = self.run.segments.get(self.number).map(|segment| &segment.counts);
-        counts.and_then(|counts| usize::try_from(counts.members + counts.joiners).ok()).unwrap_or_default()
-    }
-
     /// The slice that a key is in; slices are in order of their keys.
     pub(super) fn slice_of(&self, key: &ProfileKey) -> usize {
         let [first, second, ..] = *key;

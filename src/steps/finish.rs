@@ -18,6 +18,7 @@ use crate::report::{self, Failed, Report, html};
 use crate::run::{Order, RunRecord, RunRequest, Spoke, Stage, keys};
 use crate::state::{Decoder, Digester, FORMAT, Header, Marked, Member, ProfileKey, Writer};
 use secrecy::ExposeSecret;
+use tempfile::NamedTempFile;
 
 /// How many objects are removed at once.
 const AT_ONCE: usize = 16;
@@ -180,7 +181,7 @@ async fn merge(
             Some(held) => Condition::IfMatch(held.version.clone()),
             None => Condition::IfAbsent,
         };
-        let (body, members) = match merged(confirmed, &header, held.as_ref(), &mut told).await {
+        let (file, members) = match merged(confirmed, &header, held.as_ref(), &mut told).await {
             // With --full, a state that does not fit, or cannot be read, is not carried over.
             Err(Error { kind: Kind::Config, .. }) if run.request.full => {
                 merged(confirmed, &header, None, &mut told).await?
@@ -190,7 +191,7 @@ async fn merge(
         let earlier = before.and_then(|order| order.unsure);
         let emails = Unsure::read(*store, earlier.as_deref()).await?;
         let unsure = emails.keep(*store, keys::unsure(&run.request.run_id, *number), &members.unknown).await?;
-        if let Put::Written(_) = store.put(&key, body.into(), condition).await? {
+        if let Put::Written(_) = store.put_file(&key, file.path(), condition).await? {
             write_order(*store, run, *number, members.count, unsure.clone()).await?;
             return match earlier.filter(|earlier| unsure.as_ref() != Some(earlier)) {
                 Some(earlier) => store.delete(&earlier).await,
@@ -216,8 +217,8 @@ async fn merged(
     header: &Header,
     held: Option<&Meta>,
     told: &mut Option<(&mut Tally, &mut Rejects)>,
-) -> Result<(Vec<u8>, Members)> {
-    let mut merging = Merging::new(header, confirmed.members())?;
+) -> Result<(NamedTempFile, Members)> {
+    let mut merging = Merging::new(header)?;
     merging.confirmed(confirmed.slice(0, told.take()).await?)?;
     if let Some(held) = held {
         let mut decoder = Decoder::new(&held.key);
@@ -247,7 +248,7 @@ async fn merged(
 
 /// Two sorted streams of members made one.
 struct Merging {
-    writer: Writer,
+    writer: Writer<NamedTempFile>,
     new: Peekable<std::vec::IntoIter<Member>>,
     left: Vec<ProfileKey>,
     emails: BTreeMap<ProfileKey, String>,
@@ -257,10 +258,13 @@ struct Merging {
 }
 
 impl Merging {
-    fn new(header: &Header, members: usize) -> Result<Self> {
+    fn new(header: &Header) -> Result<Self> {
         let new = Vec::new().into_iter().peekable();
+        let file = NamedTempFile::new().map_err(|cause| {
+            Error::new(Kind::Unavailable, "finish", "state", "cannot make a temporary file").because(cause)
+        })?;
         Ok(Self {
-            writer: Writer::new(header, members)?,
+            writer: Writer::new(header, file)?,
             new,
             left: Vec::new(),
             emails: BTreeMap::new(),
@@ -323,7 +327,7 @@ impl Merging {
         if self.left.binary_search(&old.key).is_ok() { Ok(()) } else { self.write(old) }
     }
 
-    fn finish(mut self) -> Result<(Vec<u8>, Members)> {
+    fn finish(mut self) -> Result<(NamedTempFile, Members)> {
         self.confirmed(Slice::default())?;
         Ok((self.writer.finish()?, self.members))
     }

@@ -88,6 +88,10 @@ impl<S: Store> Store for WithFiles<S> {
         self.0.put(key, body, condition).await
     }
 
+    async fn put_file(&self, key: &str, file: &Path, condition: Condition) -> Result<Put> {
+        self.0.put_file(key, file, condition).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {
         match path_of(prefix) {
             Some(path) => Ok(file_metas(&path)?.0),

@@ -44,6 +44,31 @@ impl Folder {
             Err(Error::new(Kind::BadRequest, "store", key, "is no key of this store"))
         }
     }
+
+    async fn replace(&self, key: &str, content: Content, condition: Condition) -> Result<Put> {
+        let (path, key, root) = (self.path(key)?, key.to_owned(), Arc::clone(&self.root));
+        let number = self.writes.fetch_add(1, Ordering::Relaxed);
+        blocking(move || {
+            let unwritable = |cause| failed("written", &key, cause);
+            let _locked = match condition {
+                Condition::Always => None,
+                _ => Some(lock(&root).map_err(unwritable)?),
+            };
+            let now = metadata(&path, &key)?.map(|data| tag(&data));
+            let may = match &condition {
+                Condition::Always => true,
+                Condition::IfAbsent => now.is_none(),
+                Condition::IfMatch(tag) => now.as_ref() == Some(tag),
+            };
+            if !may {
+                return Ok(Put::Lost);
+            }
+            write(&path, &content, number, !keys::is_passing(&key)).map_err(unwritable)?;
+            let data = metadata(&path, &key)?;
+            Ok(Put::Written(data.map(|data| tag(&data)).unwrap_or_default()))
+        })
+        .await
+    }
 }
 
 /// Runs file work where it does not hold up the pace.
@@ -87,9 +112,15 @@ pub(super) fn metadata(path: &Path, key: &str) -> Result<Option<fs::Metadata>> {
     }
 }
 
+/// What is to be written.
+enum Content {
+    Bytes(Bytes),
+    File(PathBuf),
+}
+
 /// Writes whole or not at all. What goes away with its run is not forced to the disk: should the power fail, it is
 /// missing or empty, which reads as nothing confirmed.
-fn write(path: &Path, body: &[u8], number: u64, durable: bool) -> io::Result<()> {
+fn write(path: &Path, content: &Content, number: u64, durable: bool) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -97,7 +128,10 @@ fn write(path: &Path, body: &[u8], number: u64, durable: bool) -> io::Result<()>
     let unfinished = folder.join(format!("{UNFINISHED}{}-{number}-{name}", std::process::id()));
     let written = (|| {
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(body)?;
+        match content {
+            Content::Bytes(bytes) => file.write_all(bytes)?,
+            Content::File(from) => drop(io::copy(&mut File::open(from)?, &mut file)?),
+        }
         if durable {
             file.sync_data()?;
         }
@@ -225,28 +259,11 @@ impl Store for Folder {
     }
 
     async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
-        let (path, key, root) = (self.path(key)?, key.to_owned(), Arc::clone(&self.root));
-        let number = self.writes.fetch_add(1, Ordering::Relaxed);
-        blocking(move || {
-            let unwritable = |cause| failed("written", &key, cause);
-            let _locked = match condition {
-                Condition::Always => None,
-                _ => Some(lock(&root).map_err(unwritable)?),
-            };
-            let now = metadata(&path, &key)?.map(|data| tag(&data));
-            let may = match &condition {
-                Condition::Always => true,
-                Condition::IfAbsent => now.is_none(),
-                Condition::IfMatch(tag) => now.as_ref() == Some(tag),
-            };
-            if !may {
-                return Ok(Put::Lost);
-            }
-            write(&path, &body, number, !keys::is_passing(&key)).map_err(unwritable)?;
-            let data = metadata(&path, &key)?;
-            Ok(Put::Written(data.map(|data| tag(&data)).unwrap_or_default()))
-        })
-        .await
+        self.replace(key, Content::Bytes(body), condition).await
+    }
+
+    async fn put_file(&self, key: &str, file: &Path, condition: Condition) -> Result<Put> {
+        self.replace(key, Content::File(file.to_owned()), condition).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {

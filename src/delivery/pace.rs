@@ -22,6 +22,8 @@ use super::call::Counted;
 /// 19.9 was not.
 const MARGIN: f64 = 0.01;
 
+/// What the window's margin covers of a request's way; only what is beyond counts, or small delays would add up.
+const COVERED: SignedDuration = SignedDuration::from_millis(4);
 /// An answer that is later than this tells of a server that takes its time, not of a request that was held up.
 const HELD_UP_MOST: SignedDuration = SignedDuration::from_millis(40);
 /// How many answers tell how quick they are: few enough to follow a server that grows slower.
@@ -51,11 +53,12 @@ pub fn shares(requests_per_second: f64, lanes: u32) -> Vec<u32> {
     (0..lanes).map(|lane| rate / lanes + u32::from(lane < rate % lanes)).collect()
 }
 
-/// Which of the requests that were sent before the lanes began counts to which lane: dealt so that no lane gets more
-/// than its share of any window.
+/// Which of the requests that were sent before the lanes began counts to which lane: dealt in turn, so that no lane gets
+/// more than its share of any window, and few of them hold up none.
 pub fn history(sent: &[Timestamp], shares: &[u32], lane: usize) -> Vec<Timestamp> {
-    let places: Vec<usize> =
-        shares.iter().enumerate().flat_map(|(lane, share)| (0..*share).map(move |_| lane)).collect();
+    let most = shares.iter().copied().max().unwrap_or_default();
+    let turn = |turn: u32| (0..shares.len()).filter(move |lane| shares.get(*lane).is_some_and(|share| *share > turn));
+    let places: Vec<usize> = (0..most).flat_map(turn).collect();
     let of_lane = sent.iter().zip(places.iter().cycle()).filter(|(_, place)| **place == lane);
     of_lane.map(|(at, _)| *at).collect()
 }
@@ -153,7 +156,8 @@ impl Pace {
         let Some((counted, took)) = took else { return SignedDuration::ZERO };
         let alike = self.took.iter().filter(|(other, _)| *other == counted).map(|(_, took)| *took);
         let held_up = took.saturating_sub(alike.min().unwrap_or(took));
-        if held_up <= HELD_UP_MOST { held_up.max(SignedDuration::ZERO) } else { SignedDuration::ZERO }
+        let counts = held_up <= HELD_UP_MOST;
+        if counts { held_up.saturating_sub(COVERED).max(SignedDuration::ZERO) } else { SignedDuration::ZERO }
     }
 }
 

@@ -261,7 +261,9 @@ impl Merging {
     fn new(header: &Header) -> Result<Self> {
         let new = Vec::new().into_iter().peekable();
         let file = NamedTempFile::new().map_err(|cause| {
-            Error::new(Kind::Unavailable, "finish", "state", "cannot make a temporary file").because(cause)
+            Error::new(Kind::Unavailable, "finish", "state", "cannot make a temporary file")
+                .to_do("let this user write to the folder for temporary files (TMPDIR)")
+                .because(cause)
         })?;
         Ok(Self {
             writer: Writer::new(header, file)?,

@@ -1,17 +1,22 @@
 //! What was confirmed: one object per range of a lane, written again with every checkpoint. No email, no field; of a
 //! refused row its columns, which the rejects need (it goes away with the run).
+//!
+//! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
+//! of one that was delivered its key, its fields' digest and the contact's id as JSON; of one that has left its key; of
+//! a refused one a reject as JSON; of one that was to leave and stays, nothing.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use crate::contact::value::string;
 use crate::delivery::call::Requests;
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
 use crate::delivery::row::{Errand, quoted};
 use crate::error::{Error, Kind, Result};
-use crate::state::{ContactId, FieldsDigest, Member, ProfileKey, hex, unhex};
+use crate::state::{ContactId, Member, ProfileKey, push_hex, unhex};
 
 /// What the requests of a range were.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,24 +59,26 @@ impl Ledger {
     /// Enters a verdict.
     pub fn enter(&mut self, errand: Errand, verdict: &Verdict) {
         let Verdict { number, row, outcome, .. } = verdict;
-        let key = hex(&row.key);
+        let lines = &mut self.lines;
         // Writing to a String cannot fail.
-        let _ = match outcome {
+        let _ = write!(lines, "{number}");
+        match outcome {
             Outcome::Delivered(id) => {
-                writeln!(self.lines, r#"{{"n":{number},"k":"{key}","d":"{}","i":{}}}"#, hex(&row.digest), quoted(id))
+                member(lines, &row.key);
+                lines.push('\t');
+                push_hex(&row.digest, lines);
+                lines.push('\t');
+                string(id, lines);
             }
-            Outcome::Left => writeln!(self.lines, r#"{{"n":{number},"k":"{key}"}}"#),
+            Outcome::Left => member(lines, &row.key),
             // A leaver that cannot leave stays a member, and is tried again by the next run.
-            Outcome::Refused(_) if errand == Errand::Leaver => writeln!(self.lines, r#"{{"n":{number}}}"#),
-            Outcome::Refused(reason) => writeln!(
-                self.lines,
-                r#"{{"n":{number},"r":{{"source":{},"line":{},"code":"refused","reason":{},"row":{}}}}}"#,
-                row.source,
-                row.line,
-                quoted(reason),
-                row.original
-            ),
-        };
+            Outcome::Refused(_) if errand == Errand::Leaver => {}
+            Outcome::Refused(reason) => {
+                let _ = write!(lines, "\t{{\"source\":{},\"line\":{},\"code\":\"refused\"", row.source, row.line);
+                let _ = write!(lines, ",\"reason\":{},\"row\":{}}}", quoted(reason), row.original);
+            }
+        }
+        lines.push('\n');
         self.judged += 1;
         self.unsaved += 1;
     }
@@ -84,6 +91,11 @@ impl Ledger {
     }
 }
 
+fn member(lines: &mut String, key: &ProfileKey) {
+    lines.push('\t');
+    push_hex(key, lines);
+}
+
 /// What became of one row.
 #[derive(Debug)]
 pub enum Entry {
@@ -92,7 +104,7 @@ pub enum Entry {
     /// It left.
     Left(ProfileKey),
     /// It was refused: a line for the rejects.
-    Refused(Box<RawValue>),
+    Refused(Box<str>),
     /// It was to leave and could not.
     Stays,
 }
@@ -105,15 +117,6 @@ pub struct Results {
     /// Per judged row its number within the chunk, and what became of it.
     pub entries: Vec<(u32, Entry)>,
     lines: String,
-}
-
-#[derive(Deserialize)]
-struct Line<'a> {
-    n: u32,
-    k: Option<&'a str>,
-    d: Option<&'a str>,
-    i: Option<std::borrow::Cow<'a, str>>,
-    r: Option<Box<RawValue>>,
 }
 
 /// Reads results. An empty object, left by a power failure, holds none.
@@ -130,21 +133,31 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;
     let mut entries = Vec::new();
     for line in lines.lines() {
-        let line: Line<'_> = serde_json::from_str(line).map_err(|_| wrong())?;
-        let entry = match line {
-            Line { r: Some(reject), .. } => Entry::Refused(reject),
-            Line { k: Some(key), d: Some(digest), i: Some(id), .. } => {
-                let digest: FieldsDigest = unhex(digest).ok_or_else(wrong)?;
-                let key = unhex(key).ok_or_else(wrong)?;
-                Entry::Delivered(Member { key, digest, contact_id: ContactId::from(&*id) })
-            }
-            Line { k: Some(key), .. } => Entry::Left(unhex(key).ok_or_else(wrong)?),
-            _ => Entry::Stays,
-        };
-        entries.push((line.n, entry));
+        entries.push(entry(line).ok_or_else(wrong)?);
     }
     Ok(Results { sent, entries, lines: lines.to_owned() })
 }
+
+/// A row's number and what became of it.
+fn entry(line: &str) -> Option<(u32, Entry)> {
+    let mut cells = line.split('\t');
+    let number = cells.next()?.parse().ok()?;
+    let entry = match (cells.next(), cells.next(), cells.next()) {
+        (None, ..) => Entry::Stays,
+        (Some(reject), None, _) if reject.starts_with('{') => Entry::Refused(reject.into()),
+        (Some(key), None, _) => Entry::Left(unhex(key)?),
+        (Some(key), Some(digest), Some(id)) => {
+            let id: Cow<'_, str> = serde_json::from_str::<Text<'_>>(id).ok()?.0;
+            let (key, digest) = (unhex(key)?, unhex(digest)?);
+            Entry::Delivered(Member { key, digest, contact_id: ContactId::from(&*id) })
+        }
+        _ => return None,
+    };
+    Some((number, entry))
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -169,7 +182,7 @@ mod tests {
             panic!("{results:?}")
         };
         assert_eq!((member.contact_id.to_string().as_str(), *key), ("per\"son", [1; 32]));
-        assert!(reject.get().contains(r#""line":7"#));
+        assert!(reject.contains(r#""line":7"#));
         let again = Ledger::resume(&results).checkpoint();
         assert_eq!(read("r", &again).unwrap().entries.len(), 4);
         assert!(read("r", b"x").is_err());

@@ -246,7 +246,7 @@ pub mod keys {
 
     /// The results of one range of a lane.
     pub fn results(run_id: &str, lane: u32, range: usize) -> String {
-        of_run(run_id, &format!("results/{lane:03}/{range:06}.ndjson"))
+        of_run(run_id, &format!("results/{lane:03}/{range:06}.tsv"))
     }
 
     /// The calls of a lane: how many, and how many in a row confirmed nothing.

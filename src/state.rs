@@ -83,6 +83,11 @@ pub fn hex(bytes: &[u8]) -> String {
     const_hex::encode(bytes)
 }
 
+/// Writes bytes as [`hex`] does at the end of a text.
+pub fn push_hex<const N: usize>(bytes: &[u8; N], text: &mut String) {
+    text.push_str(const_hex::Buffer::<N>::new().format(bytes));
+}
+
 /// The bytes behind exactly `2 N` hexadecimal digits.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     (text.len() == 2 * N).then(|| const_hex::decode_to_array(text).ok())?
@@ -175,8 +180,8 @@ impl std::fmt::Display for ContactId {
 }
 
 const PERSON: &str = "person_";
-/// The digits of a UUID's parts, between which dashes stand.
-const DIGITS: [usize; 5] = [8, 4, 4, 4, 12];
+/// Where dashes stand between the digits of a UUID.
+const DASHES: [usize; 4] = [8, 13, 18, 23];
 /// Before an id's bytes: a UUID in lower case, a UUID in upper case, else the id's length.
 const LOWER: u8 = 0;
 const UPPER: u8 = u8::MAX;
@@ -200,14 +205,19 @@ fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
 /// The UUID of an id and its case, where writing it back gives the very same id.
 fn packed(id: &str) -> Option<(Case, [u8; 16])> {
     let text = id.strip_prefix(PERSON)?;
-    let mut digits = String::with_capacity(32);
-    for (number, part) in text.split('-').enumerate() {
-        if DIGITS.get(number) != Some(&part.len()) {
-            return None;
+    let mut digits = [0; 32];
+    let mut places = digits.iter_mut();
+    for (at, byte) in text.bytes().enumerate() {
+        match (DASHES.contains(&at), byte) {
+            (true, b'-') => {}
+            (true, _) => return None,
+            (false, digit) => *places.next()? = digit,
         }
-        digits.push_str(part);
     }
-    let uuid = unhex(&digits)?;
+    if places.next().is_some() {
+        return None;
+    }
+    let uuid = const_hex::decode_to_array(digits).ok()?;
     match (text.bytes().any(|b| b.is_ascii_lowercase()), text.bytes().any(|b| b.is_ascii_uppercase())) {
         (_, false) => Some((Case::Lower, uuid)),
         (false, true) => Some((Case::Upper, uuid)),
@@ -216,18 +226,13 @@ fn packed(id: &str) -> Option<(Case, [u8; 16])> {
 }
 
 fn unpacked(case: Case, uuid: &[u8; 16]) -> String {
-    let mut digits = hex(uuid);
+    let mut text = hex(uuid);
     if case == Case::Upper {
-        digits.make_ascii_uppercase();
+        text.make_ascii_uppercase();
     }
-    let mut id = String::from(PERSON);
-    for (at, digit) in digits.chars().enumerate() {
-        if matches!(at, 8 | 12 | 16 | 20) {
-            id.push('-');
-        }
-        id.push(digit);
-    }
-    id
+    DASHES.iter().for_each(|at| text.insert(*at, '-'));
+    text.insert_str(0, PERSON);
+    text
 }
 
 /// Writes a state object; members must come in order of their keys.

@@ -70,8 +70,9 @@ pub fn write(kind: FieldType, text: &str, format: Option<&str>, json: &mut Strin
 
 /// Writes `text` as a JSON string at the end of `json`.
 pub fn string(text: &str, json: &mut String) {
-    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
+    // Without an early end the look at a short text is many bytes at a time.
+    let escaped = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    if !text.bytes().fold(false, |any, byte| any | escaped(byte)) {
         json.push('"');
         json.push_str(text);
         json.push('"');

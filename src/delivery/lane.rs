@@ -91,7 +91,37 @@ enum Todo {
 struct Open {
     errand: Errand,
     marked: Marked,
-    rows: BTreeMap<u32, Row>,
+    /// The number of the first of `rows`; one that was judged is gone from its place.
+    first: u32,
+    rows: Vec<Option<Row>>,
+    left: usize,
+}
+
+impl Open {
+    fn new(errand: Errand, marked: Marked, numbered: Vec<(u32, Row)>) -> Self {
+        let (first, left) = (numbered.first().map_or(0, |(number, _)| *number), numbered.len());
+        let mut rows = Vec::with_capacity(left);
+        for (number, row) in numbered {
+            rows.resize_with(number.saturating_sub(first) as usize, || None);
+            rows.push(Some(row));
+        }
+        Self { errand, marked, first, rows, left }
+    }
+
+    fn place(&mut self, number: u32) -> Option<&mut Option<Row>> {
+        self.rows.get_mut(number.checked_sub(self.first)? as usize)
+    }
+
+    fn row(&self, number: u32) -> Option<&Row> {
+        self.rows.get(number.checked_sub(self.first)? as usize)?.as_ref()
+    }
+
+    /// Gives the row that is judged out.
+    fn take(&mut self, number: u32) -> Option<Row> {
+        let row = self.place(number)?.take()?;
+        self.left -= 1;
+        Some(row)
+    }
 }
 
 /// A lane at work.
@@ -165,7 +195,7 @@ impl Lane {
             self.ready.push_back((Todo::Bulk(batch), 0));
         }
         if !rows.is_empty() {
-            self.open.insert(span, Open { errand, marked, rows: rows.into_iter().collect() });
+            self.open.insert(span, Open::new(errand, marked, rows));
         }
         unmarked.into_iter().for_each(|at| self.judge(at, Outcome::Left));
     }
@@ -245,7 +275,7 @@ impl Lane {
 
     fn row(&self, at: At) -> Option<(&Open, &Row)> {
         let open = self.open.get(&at.0)?;
-        Some((open, open.rows.get(&at.1)?))
+        Some((open, open.row(at.1)?))
     }
 
     fn call(&self, todo: &Todo) -> Call {
@@ -253,7 +283,7 @@ impl Lane {
             Some(Marked::List { id, .. }) => id.clone(),
             _ => String::new(),
         };
-        let contact_of = |at: At| self.row(at).map(|(_, row)| row.contact_id.clone()).unwrap_or_default();
+        let contact_of = |at: At| self.row(at).map(|(_, row)| row.contact_id.to_string()).unwrap_or_default();
         match todo {
             Todo::Bulk(rows) => {
                 let bytes: usize = rows.iter().filter_map(|at| self.row(*at)).map(|(_, row)| row.body.len() + 64).sum();
@@ -356,7 +386,7 @@ impl Lane {
         match answer {
             Answer::Done(Reply::Upserted { map, ids }) => {
                 for (n, at) in rows.iter().enumerate() {
-                    let email = self.row(*at).map(|(_, row)| row.email.as_str()).unwrap_or_default();
+                    let email = self.row(*at).map(|(_, row)| &*row.email).unwrap_or_default();
                     let id = match &map {
                         Some(map) => map.get(email).cloned(),
                         None if ids.len() == rows.len() => ids.get(n).cloned(),
@@ -398,11 +428,15 @@ impl Lane {
         let Some(open) = self.open.get_mut(&at.0) else {
             return;
         };
-        let (Marked::Field(field), Some(row)) = (&open.marked, open.rows.get_mut(&at.1)) else {
+        let Marked::Field(field) = &open.marked else {
             return;
         };
-        row.body = format!(r#"{{"Email":{},"custom":{{{}:false}}}}"#, quoted(email), quoted(&field_key(field)));
-        row.email = email.trim().to_lowercase();
+        let body = format!(r#"{{"Email":{},"custom":{{{}:false}}}}"#, quoted(email), quoted(&field_key(field)));
+        let Some(Some(row)) = open.place(at.1) else {
+            return;
+        };
+        row.body = body.into();
+        row.email = email.trim().to_lowercase().into();
         self.looked_up.push(at);
     }
 
@@ -419,10 +453,10 @@ impl Lane {
         let Some(open) = self.open.get_mut(&at.0) else {
             return;
         };
-        let Some(row) = open.rows.remove(&at.1) else {
+        let Some(row) = open.take(at.1) else {
             return;
         };
-        if open.rows.is_empty() {
+        if open.left == 0 {
             self.open.remove(&at.0);
         }
         self.verdicts.push(Verdict { span: at.0, number: at.1, row, outcome });

@@ -58,9 +58,11 @@ pub fn shares(requests_per_second: f64, lanes: u32) -> Vec<u32> {
 pub fn history(sent: &[Timestamp], shares: &[u32], lane: usize) -> Vec<Timestamp> {
     let most = shares.iter().copied().max().unwrap_or_default();
     let turn = |turn: u32| (0..shares.len()).filter(move |lane| shares.get(*lane).is_some_and(|share| *share > turn));
-    let places: Vec<usize> = (0..most).flat_map(turn).collect();
-    let of_lane = sent.iter().zip(places.iter().cycle()).filter(|(_, place)| **place == lane);
-    of_lane.map(|(at, _)| *at).collect()
+    if most == 0 {
+        return Vec::new();
+    }
+    let places = (0..most).cycle().flat_map(turn);
+    sent.iter().zip(places).filter(|(_, place)| *place == lane).map(|(at, _)| *at).collect()
 }
 
 /// What was asked, and how long the answer took.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::known::{Known, Profiles, Standing};
 use crate::config::{Export, Membership, Segment};
 use crate::contact::{Contact, Matching, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
-use crate::delivery::row::{Errand, Row, quoted, write_contact, write_leaver};
+use crate::delivery::row::{Errand, Fresh, quoted, write_contact, write_leaver};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Sink};
 use crate::state::{Digester, Member, UNSURE};
@@ -103,7 +103,6 @@ pub struct Drawing<'a> {
     columns: Vec<String>,
     matching: Option<Matching>,
     contact: Contact,
-    row: Row,
     counts: Counts,
     chunks: BTreeMap<&'static str, (Errand, u32, String)>,
     rejects: String,
@@ -141,7 +140,6 @@ impl<'a> Drawing<'a> {
             columns: Vec::new(),
             matching: None,
             contact: Contact::default(),
-            row: Row::default(),
             counts,
             chunks: BTreeMap::new(),
             rejects: String::new(),
@@ -218,16 +216,18 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    fn reject(&mut self, line: u64, reject: &Reject, row: &str) {
+    fn reject(&mut self, line: u64, reject: &Reject, original: impl FnOnce(&mut String)) {
         *self.counts.rejects.entry(reject.code).or_default() += 1;
         // Writing to a String cannot fail.
-        let _ = writeln!(
+        let _ = write!(
             self.rejects,
-            r#"{{"source":{},"line":{line},"code":"{}","reason":{},"row":{row}}}"#,
+            r#"{{"source":{},"line":{line},"code":"{}","reason":{},"row":"#,
             self.source,
             reject.code,
             quoted(&reject.reason),
         );
+        original(&mut self.rejects);
+        self.rejects.push_str("}\n");
         if self.rejects.len() >= REJECT_BYTES {
             self.written.push(Written::Rejects(std::mem::take(&mut self.rejects)));
         }
@@ -235,29 +235,17 @@ impl<'a> Drawing<'a> {
 
     /// Decides over a row whose email is valid.
     fn judge(&mut self, line: u64, outcome: Outcome, original: impl Fn(&mut String)) {
-        let original = |row: &mut Row| {
-            row.original.clear();
-            original(&mut row.original);
-        };
         let key = self.digester.profile(&self.contact.normal);
         let standing = self.known.see(&key);
         if standing == Standing::Again {
-            original(&mut self.row);
-            let row = std::mem::take(&mut self.row);
             let reason = "a row before it has the same email".to_owned();
-            self.reject(line, &Reject { code: RejectCode::DuplicateEmail, reason }, &row.original);
-            self.row = row;
-            return;
+            return self.reject(line, &Reject { code: RejectCode::DuplicateEmail, reason }, original);
         }
         if outcome == Outcome::Suppressed || self.suppression.contains(&self.contact.normal) {
             return self.suppress(&key);
         }
         if let Outcome::Reject(reject) = outcome {
-            original(&mut self.row);
-            let row = std::mem::take(&mut self.row);
-            self.reject(line, &reject, &row.original);
-            self.row = row;
-            return;
+            return self.reject(line, &reject, original);
         }
         self.profiles.add(&key);
         let digest = self.digester.fields(&self.contact.body);
@@ -275,16 +263,11 @@ impl<'a> Drawing<'a> {
                 Errand::Joiner
             }
         };
-        original(&mut self.row);
-        self.row.key = key;
-        self.row.digest = digest;
-        self.row.source = self.source;
-        self.row.line = line;
-        std::mem::swap(&mut self.row.email, &mut self.contact.normal);
-        std::mem::swap(&mut self.row.body, &mut self.contact.body);
-        let row = std::mem::take(&mut self.row);
-        self.chunk(errand, |chunk| write_contact(chunk, &row));
-        self.row = row;
+        let contact = std::mem::take(&mut self.contact);
+        let (email, body) = (contact.normal.as_str(), contact.body.as_str());
+        let row = Fresh { key: &key, digest: &digest, email, body, source: self.source, line };
+        self.chunk(errand, |chunk| write_contact(chunk, row, original));
+        self.contact = contact;
     }
 
     /// A suppressed profile is not sent, and leaves where it is a member.
@@ -326,9 +309,7 @@ impl Sink for Drawing<'_> {
         let outcome = matching.apply(|at| row.get(at), &mut self.contact);
         match outcome {
             Outcome::Reject(reject) if self.contact.normal.is_empty() => {
-                let mut original = String::new();
-                cells(&row, &mut original);
-                self.reject(row.line, &reject, &original);
+                self.reject(row.line, &reject, |out| cells(&row, out));
             }
             outcome => self.judge(row.line, outcome, |out| cells(&row, out)),
         }
@@ -338,7 +319,7 @@ impl Sink for Drawing<'_> {
     fn malformed(&mut self, line: u64, raw: &str, why: segment::Flaw) -> Result<()> {
         self.counts.read += 1;
         let reject = Reject { code: RejectCode::MalformedRow, reason: why.to_string() };
-        self.reject(line, &reject, &format!("[{}]", quoted(raw)));
+        self.reject(line, &reject, |out| out.push_str(&format!("[{}]", quoted(raw))));
         Ok(())
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn learn<W: World>(
     let Some(Marked::List { id: list, .. }) = opened.marked.get(chunk.segment) else { return Ok(()) };
     let key = keys::of_run(run_id, &chunk.name);
     let Some(object) = store.get(&key).await? else { return Ok(()) };
-    let rows = row::read(&key, &object.body, 0, CANARY_ROWS as usize)?;
+    let rows = row::read(&key, object.body, 0, CANARY_ROWS as usize)?;
     match play(asker, list, rows).await? {
         Some(way) => {
             opened.way = way;
@@ -110,7 +110,7 @@ async fn look<W: World>(asker: &mut Asker<'_, W>, list: &str, rows: Vec<Row>) ->
     let mut rows = rows.into_iter();
     while found.new.len() < 2 || found.existing.is_empty() {
         let Some(row) = rows.next() else { break };
-        match asker.ask(Call::Contact { contact: row.email.clone() }).await? {
+        match asker.ask(Call::Contact { contact: row.email.to_string() }).await? {
             Answer::NotFound => found.new.push(row),
             Answer::Done(Reply::Contact { lists: Some(lists), .. }) if lists.iter().any(|id| id == list) => {}
             Answer::Done(Reply::Contact { lists: None, .. }) if is_member(asker, list, &row).await? => {}
@@ -122,11 +122,11 @@ async fn look<W: World>(asker: &mut Asker<'_, W>, list: &str, rows: Vec<Row>) ->
 }
 
 async fn exists<W: World>(asker: &mut Asker<'_, W>, row: &Row) -> Result<bool> {
-    Ok(matches!(asker.ask(Call::Contact { contact: row.email.clone() }).await?, Answer::Done(_)))
+    Ok(matches!(asker.ask(Call::Contact { contact: row.email.to_string() }).await?, Answer::Done(_)))
 }
 
 async fn is_member<W: World>(asker: &mut Asker<'_, W>, list: &str, row: &Row) -> Result<bool> {
-    let call = Call::Member { list: list.into(), contact: row.email.clone() };
+    let call = Call::Member { list: list.into(), contact: row.email.to_string() };
     Ok(matches!(asker.ask(call).await?, Answer::Done(_)))
 }
 
@@ -135,7 +135,7 @@ async fn send<W: World>(asker: &mut Asker<'_, W>, way: Way, list: &str, rows: &[
         Way::Bulk | Way::BulkThenList => {
             let bodies: Vec<String> = rows
                 .iter()
-                .map(|row| if way == Way::Bulk { with_list(&row.body, list) } else { row.body.clone() })
+                .map(|row| if way == Way::Bulk { with_list(&row.body, list) } else { row.body.to_string() })
                 .collect();
             let body = format!(r#"{{"contacts":[{}]}}"#, bodies.join(","));
             asker.ask(Call::UpsertMany { body: body.into(), rows: rows.len() }).await?;

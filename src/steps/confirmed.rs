@@ -100,7 +100,7 @@ impl<'r, S: Store> Confirmed<'r, S> {
                 slice.members.push(Member { key: row.key, digest, contact_id: ContactId::unknown() });
                 // A leaver's is not known, nor needed.
                 if !row.email.is_empty() {
-                    slice.emails.insert(row.key, row.email);
+                    slice.emails.insert(row.key, row.email.to_string());
                 }
             }
         }
@@ -117,7 +117,7 @@ impl<'r, S: Store> Confirmed<'r, S> {
         let Some(object) = self.store.get(&key).await? else { return Ok(Vec::new()) };
         let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
         let digest = if chunk.errand == Errand::Changed { FIELDS_UNSURE } else { UNSURE };
-        let rows = row::read(&key, &object.body, range.from as usize, range.to as usize)?;
+        let rows = row::read(&key, object.body, range.from as usize, range.to as usize)?;
         let unsure = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
         Ok(unsure.map(|(_, row)| (digest, row)).collect())
     }
@@ -145,7 +145,7 @@ impl Tally {
                 Entry::Delivered(_) => self.delivered += 1,
                 Entry::Refused(line) => {
                     self.refused += 1;
-                    rejects.line(line.get())?;
+                    rejects.line(line)?;
                 }
                 Entry::Left(_) | Entry::Stays => {}
             }

@@ -28,9 +28,9 @@ use crate::run::{RunRecord, RunRequest, keys};
 use crate::state::Marked;
 
 /// Calls in flight at most, over all lanes: at 20 requests a second and 3 s an answer there are 60.
-const IN_FLIGHT: usize = 96;
-/// Calls ready to leave below which the next range is fetched: those of a second, but no more than these.
-const LOW: usize = 24;
+const IN_FLIGHT: usize = 64;
+/// Calls ready to leave below which the next range is fetched: those of a second, but no more than a range has.
+const LOW: usize = 10;
 /// Rows that are judged before they are saved, at most, and how long they may wait for it.
 const CHECKPOINT_ROWS: u32 = 1000;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
@@ -423,7 +423,7 @@ impl<'w, W: World> Work<'w, W> {
             let object = world.store().get(&key).await?.ok_or_else(|| lost(&chunk.name))?;
             // A thousand rows take milliseconds to read, and a slot is kept to the millisecond: not on this thread.
             let (from, to) = (range.from as usize, range.to as usize);
-            let reading = tokio::task::spawn_blocking(move || row::read(&key, &object.body, from, to));
+            let reading = tokio::task::spawn_blocking(move || row::read(&key, object.body, from, to));
             let rows = reading.await.map_err(|cause| lost(&chunk.name).because(cause))??;
             let judged: std::collections::HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
             let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number)).collect();

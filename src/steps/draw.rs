@@ -224,7 +224,7 @@ async fn store_written<'s>(
     for written in written {
         let (name, text) = match written {
             Written::Chunk(errand, rows, text) => {
-                let name = format!("chunks/{:06}.ndjson", record.chunks.len());
+                let name = format!("chunks/{:06}.tsv", record.chunks.len());
                 record.chunks.push(Chunk { name: name.clone(), segment, errand, rows });
                 (name, text)
             }

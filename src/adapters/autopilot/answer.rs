@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::client::is_success;
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
@@ -52,23 +53,30 @@ fn reason(status: u16, body: &[u8]) -> String {
 }
 
 #[derive(Deserialize)]
-struct Upserted {
-    contact_ids: Option<Vec<String>>,
+struct Upserted<'a> {
+    /// Read only where there is no map.
+    #[serde(borrow)]
+    contact_ids: Option<&'a RawValue>,
     email_contact_map: Option<HashMap<String, String>>,
+}
+
+/// The map with its emails in lower case: what case Autopilot writes them in is unknown.
+fn in_lower_case(map: HashMap<String, String>) -> HashMap<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
+    if map.keys().all(|email| email.bytes().all(is_plain)) {
+        return map;
+    }
+    map.into_iter().map(|(email, id)| (email.trim().to_lowercase(), id)).collect()
 }
 
 fn success(call: &Call, body: &[u8]) -> Option<Reply> {
     match call {
         Call::UpsertMany { .. } => {
             let read: Upserted = serde_json::from_slice(body).ok()?;
-            let map = read.email_contact_map.map(|map| {
-                // The case of the map's keys is unknown.
-                map.into_iter().map(|(email, id)| (email.trim().to_lowercase(), id)).collect()
-            });
-            if map.is_none() && read.contact_ids.is_none() {
-                return None;
-            }
-            Some(Reply::Upserted { map, ids: read.contact_ids.unwrap_or_default() })
+            Some(match read.email_contact_map {
+                Some(map) => Reply::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() },
+                None => Reply::Upserted { map: None, ids: serde_json::from_str(read.contact_ids?.get()).ok()? },
+            })
         }
         Call::Member { .. } | Call::AddMember { .. } | Call::RemoveMember { .. } => {
             // Empty, or an object; an HTML page is not Autopilot's answer.

@@ -123,11 +123,18 @@ enum Content {
 fn write(path: &Path, content: &Content, number: u64, durable: bool) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let unfinished = folder.join(format!("{UNFINISHED}{}-{number}-{name}", std::process::id()));
     let written = (|| {
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = match options.open(&unfinished) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                options.open(&unfinished)?
+            }
+            opened => opened?,
+        };
         match content {
             Content::Bytes(bytes) => file.write_all(bytes)?,
             Content::File(from) => drop(io::copy(&mut File::open(from)?, &mut file)?),
@@ -212,8 +219,8 @@ impl Reader for FileReader {
             return Ok(None);
         };
         let key = self.meta.key.clone();
+        let mut piece = vec![0; PIECE];
         let (file, piece) = blocking(move || {
-            let mut piece = vec![0; PIECE];
             let mut filled = 0;
             while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
                 match file.read(rest).map_err(|cause| failed("read", &key, cause))? {
@@ -239,12 +246,18 @@ impl Store for Folder {
 
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         let (path, key) = (self.path(key)?, key.to_owned());
+        let Some(data) = metadata(&path, &key)? else {
+            return Ok(None);
+        };
+        // Room is made on the thread that gives it back: an allocator keeps what other threads have had for them alone.
+        let mut body = Vec::with_capacity(usize::try_from(data.len()).unwrap_or_default() + 1);
         blocking(move || {
-            let Some(data) = metadata(&path, &key)? else {
-                return Ok(None);
-            };
-            let body = fs::read(&path).map_err(|cause| failed("read", &key, cause))?;
-            Ok(Some(Object { body: body.into(), tag: tag(&data) }))
+            let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut body));
+            match read {
+                Ok(_) => Ok(Some(Object { body: body.into(), tag: tag(&data) })),
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(cause) => Err(failed("read", &key, cause)),
+            }
         })
         .await
     }

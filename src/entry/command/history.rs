@@ -114,7 +114,7 @@ pub(super) async fn watch<W: World>(world: &W, common: &Common, run: &str, stop:
 async fn settled<W: World>(world: &W, run: &str) -> Result<usize> {
     let mut settled = 0;
     for meta in world.store().list(&keys::of_run(run, "results/")).await? {
-        if meta.key.ends_with(".ndjson")
+        if meta.key.ends_with(".tsv")
             && let Some(object) = world.store().get(&meta.key).await?
         {
             settled += ledger::read(&meta.key, &object.body)?.entries.len();

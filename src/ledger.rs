@@ -1,9 +1,9 @@
-//! What was confirmed: one object per range of a lane, written again with every checkpoint. No email, no field; of a
-//! refused row its columns, which the rejects need (it goes away with the run).
+//! What was confirmed: one object per range of a lane, written again with every checkpoint. No email and no field of the
+//! drop; Autopilot's reason for a refusal may quote one (it goes away with the run).
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
 //! of one that was delivered its key, its fields' digest and the contact's id as JSON; of one that has left its key; of
-//! a refused one a reject as JSON; of one that was to leave and stays, nothing.
+//! a refused one the reason as JSON; of one that was to leave and stays, nothing.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use crate::contact::value::string;
 use crate::delivery::call::Requests;
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
-use crate::delivery::row::{Errand, quoted};
+use crate::delivery::row::Errand;
 use crate::error::{Error, Kind, Result};
 use crate::state::{ContactId, Member, ProfileKey, push_hex, unhex};
 
@@ -74,8 +74,8 @@ impl Ledger {
             // A leaver that cannot leave stays a member, and is tried again by the next run.
             Outcome::Refused(_) if errand == Errand::Leaver => {}
             Outcome::Refused(reason) => {
-                let _ = write!(lines, "\t{{\"source\":{},\"line\":{},\"code\":\"refused\"", row.source, row.line);
-                let _ = write!(lines, ",\"reason\":{},\"row\":{}}}", quoted(reason), row.original);
+                lines.push('\t');
+                string(reason, lines);
             }
         }
         lines.push('\n');
@@ -103,8 +103,8 @@ pub enum Entry {
     Delivered(Member),
     /// It left.
     Left(ProfileKey),
-    /// It was refused: a line for the rejects.
-    Refused(Box<str>),
+    /// It was refused, with this reason.
+    Refused(String),
     /// It was to leave and could not.
     Stays,
 }
@@ -144,7 +144,7 @@ fn entry(line: &str) -> Option<(u32, Entry)> {
     let number = cells.next()?.parse().ok()?;
     let entry = match (cells.next(), cells.next(), cells.next()) {
         (None, ..) => Entry::Stays,
-        (Some(reject), None, _) if reject.starts_with('{') => Entry::Refused(reject.into()),
+        (Some(reason), None, _) if reason.starts_with('"') => Entry::Refused(serde_json::from_str(reason).ok()?),
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
             let id: Cow<'_, str> = serde_json::from_str::<Text<'_>>(id).ok()?.0;
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn verdicts_are_read_back() {
-        let row = Row { key: [1; 32], digest: [2; 16], original: r#"["a"]"#.into(), line: 7, ..Row::default() };
+        let row = Row { key: [1; 32], digest: [2; 16], ..Row::default() };
         let verdict = |number, outcome| Verdict { span: 0, number, row: row.clone(), outcome };
         let mut ledger = Ledger::default();
         ledger.enter(Errand::Joiner, &verdict(4, Outcome::Delivered("per\"son".into())));
@@ -176,13 +176,13 @@ mod tests {
         let results = read("r", &ledger.checkpoint()).unwrap();
         let numbers: Vec<u32> = results.entries.iter().map(|(n, _)| *n).collect();
         assert_eq!(numbers, [4, 5, 6, 7]);
-        let [(_, Entry::Delivered(member)), (_, Entry::Left(key)), (_, Entry::Stays), (_, Entry::Refused(reject))] =
+        let [(_, Entry::Delivered(member)), (_, Entry::Left(key)), (_, Entry::Stays), (_, Entry::Refused(reason))] =
             results.entries.as_slice()
         else {
             panic!("{results:?}")
         };
         assert_eq!((member.contact_id.to_string().as_str(), *key), ("per\"son", [1; 32]));
-        assert!(reject.contains(r#""line":7"#));
+        assert_eq!(reason, "bad \"x\"");
         let again = Ledger::resume(&results).checkpoint();
         assert_eq!(read("r", &again).unwrap().entries.len(), 4);
         assert!(read("r", b"x").is_err());

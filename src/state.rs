@@ -179,6 +179,9 @@ impl std::fmt::Display for ContactId {
     }
 }
 
+/// The longest id of a contact that is kept. Source: none of Autopilot's is known to have more than 43 bytes.
+pub const CONTACT_ID_BYTES: usize = UPPER as usize - 1;
+
 const PERSON: &str = "person_";
 /// Where dashes stand between the digits of a UUID.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
@@ -195,9 +198,9 @@ fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
             out.write_all(uuid)
         }
         ContactId::Text(id) => {
-            let id: Vec<u8> = id.bytes().take(usize::from(UPPER - 1)).collect();
-            out.write_all(&[u8::try_from(id.len()).unwrap_or(UPPER - 1)])?;
-            out.write_all(&id)
+            let length = u8::try_from(id.len()).ok().filter(|length| *length != UPPER);
+            out.write_all(&[length.ok_or_else(|| std::io::Error::other("the id of a contact is too long"))?])?;
+            out.write_all(id.as_bytes())
         }
     }
 }

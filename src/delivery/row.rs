@@ -2,11 +2,11 @@
 //!
 //! A chunk holds rows of one segment and one [`Errand`]. It holds personal data: it is encrypted where it lies, and
 //! goes away with its run. JSON as this program writes it has no tab and no line break in it, so a line is cut without
-//! being parsed, and a row that is read is pieces of its chunk, not copies.
+//! being parsed. What is sent of the rows is read into one text, of which each has its pieces; where a row came from,
+//! and its columns as they were, stay in the chunk until a refusal asks for its [`Origin`].
 
 use std::fmt::Write;
 
-use bytes::Bytes;
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
@@ -38,12 +38,17 @@ pub struct Row {
     pub body: ByteString,
     /// Autopilot's id of the contact, for a leaver.
     pub contact_id: ByteString,
-    /// Which of the run's sources the row came from.
+}
+
+/// Where a row came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// Which of the run's sources.
     pub source: usize,
     /// The line it begins at.
     pub line: u64,
-    /// The row's columns as they were, a JSON array; for the rejects.
-    pub original: ByteString,
+    /// Its columns as they were, a JSON array.
+    pub columns: &'a str,
 }
 
 /// A joiner or changed row, to be added to a chunk.
@@ -93,41 +98,86 @@ pub fn write_leaver(chunk: &mut String, key: &ProfileKey, contact_id: &str) {
     chunk.push('\n');
 }
 
+fn wrong(subject: &str) -> Error {
+    Error::new(Kind::Bug, "deliver", subject, "is not a chunk")
+}
+
 /// The rows `from..to` of a chunk.
 ///
 /// # Errors
 /// Kind `bug` where the chunk is not what this program writes.
-pub fn read(subject: &str, chunk: Bytes, from: usize, to: usize) -> Result<Vec<Row>> {
-    let wrong = || Error::new(Kind::Bug, "deliver", subject, "is not a chunk");
-    let chunk = ByteString::try_from(chunk).map_err(|_| wrong())?;
-    let lines = chunk.lines().skip(from).take(to.saturating_sub(from));
-    lines.map(|line| row(&chunk, line).ok_or_else(wrong)).collect()
+pub fn read(subject: &str, chunk: &[u8], from: usize, to: usize) -> Result<Vec<Row>> {
+    let chunk = std::str::from_utf8(chunk).map_err(|_| wrong(subject))?;
+    let lines = || chunk.lines().skip(from).take(to.saturating_sub(from));
+    // The columns as they were are most of what is not sent.
+    let mut text = String::with_capacity(lines().map(str::len).sum::<usize>() / 2);
+    let mut rows = Vec::new();
+    for line in lines() {
+        rows.push(cut(line, &mut text).ok_or_else(|| wrong(subject))?);
+    }
+    let text = ByteString::from(text);
+    let piece = |from: usize, to: usize| text.get(from..to).map(|piece| text.slice_ref(piece)).unwrap_or_default();
+    let mut at = 0;
+    let whole = |Cut { key, digest, email, body, contact_id }| {
+        let (begin, end) = (at, contact_id);
+        at = end;
+        Row { key, digest, email: piece(begin, email), body: piece(email, body), contact_id: piece(body, contact_id) }
+    };
+    Ok(rows.into_iter().map(whole).collect())
 }
 
-fn row(chunk: &ByteString, line: &str) -> Option<Row> {
+/// Where the rows of these numbers came from; of a leaver nobody knows.
+///
+/// # Errors
+/// As [`read`].
+pub fn origins<'a>(subject: &str, chunk: &'a [u8], numbers: &[u32]) -> Result<Vec<Option<Origin<'a>>>> {
+    let chunk = std::str::from_utf8(chunk).map_err(|_| wrong(subject))?;
+    let lines: Vec<&str> = chunk.lines().collect();
+    let of = |number: &u32| lines.get(*number as usize).copied().and_then(origin);
+    Ok(numbers.iter().map(of).collect())
+}
+
+/// A row, and where its email, body and contact's id end in the text.
+struct Cut {
+    key: ProfileKey,
+    digest: FieldsDigest,
+    email: usize,
+    body: usize,
+    contact_id: usize,
+}
+
+fn cut(line: &str, text: &mut String) -> Option<Cut> {
     let mut cells = line.split('\t');
     let key = unhex(cells.next()?)?;
     let second = cells.next()?;
     let Some(email) = cells.next() else {
-        return Some(Row { key, contact_id: unquoted(chunk, second)?, ..Row::default() });
+        let at = text.len();
+        unquoted(second, text)?;
+        return Some(Cut { key, digest: FieldsDigest::default(), email: at, body: at, contact_id: text.len() });
     };
-    let (source, line) = (cells.next()?.parse().ok()?, cells.next()?.parse().ok()?);
-    let mut json = |ends: (char, char)| {
-        cells.next().filter(|json| json.starts_with(ends.0) && json.ends_with(ends.1)).map(|json| chunk.slice_ref(json))
-    };
-    let (body, original) = (json(('{', '}'))?, json(('[', ']'))?);
-    let (digest, email) = (unhex(second)?, unquoted(chunk, email)?);
-    Some(Row { key, digest, email, body, contact_id: ByteString::new(), source, line, original })
+    unquoted(email, text)?;
+    let email = text.len();
+    text.push_str(cells.nth(2).filter(|body| body.starts_with('{') && body.ends_with('}'))?);
+    let body = text.len();
+    cells.next().filter(|columns| columns.ends_with(']'))?;
+    Some(Cut { key, digest: unhex(second)?, email, body, contact_id: body })
 }
 
-/// The text behind a JSON string.
-fn unquoted(chunk: &ByteString, json: &str) -> Option<ByteString> {
-    let text = json.strip_prefix('"')?.strip_suffix('"')?;
-    if text.contains('\\') {
-        serde_json::from_str::<String>(json).ok().map(ByteString::from)
+fn origin(line: &str) -> Option<Origin<'_>> {
+    let mut cells = line.split('\t').skip(3);
+    let (source, line) = (cells.next()?.parse().ok()?, cells.next()?.parse().ok()?);
+    Some(Origin { source, line, columns: cells.nth(1)? })
+}
+
+/// Adds the text behind a JSON string.
+fn unquoted(json: &str, text: &mut String) -> Option<()> {
+    let plain = json.strip_prefix('"')?.strip_suffix('"')?;
+    if plain.contains('\\') {
+        text.push_str(&serde_json::from_str::<String>(json).ok()?);
     } else {
-        Some(chunk.slice_ref(text))
+        text.push_str(plain);
     }
+    Some(())
 }
 
 #[cfg(test)]
@@ -141,23 +191,22 @@ mod tests {
             digest: [2; 16],
             email: "o\"neil@example.org".into(),
             body: r#"{"Email":"O\"Neil@example.org","FirstName":"line\nbreak"}"#.into(),
-            source: 3,
-            line: 44,
-            original: r#"["a\nb","c\td"]"#.into(),
             ..Row::default()
         };
         let leavers = ["person_1", "a\ttab"].map(|id| Row { key: [9; 32], contact_id: id.into(), ..Row::default() });
         let mut chunk = String::new();
-        let Row { key, digest, email, body, source, line, original, .. } = &contact;
-        let fresh = Fresh { key, digest, email, body, source: *source, line: *line };
-        write_contact(&mut chunk, fresh, |out| out.push_str(original));
+        let Row { key, digest, email, body, .. } = &contact;
+        let columns = r#"["a\nb","c\td"]"#;
+        write_contact(&mut chunk, Fresh { key, digest, email, body, source: 3, line: 44 }, |out| out.push_str(columns));
         leavers.iter().for_each(|leaver| write_leaver(&mut chunk, &leaver.key, &leaver.contact_id));
-        let chunk = Bytes::from(chunk);
+        let chunk = chunk.as_bytes();
         let [one, other] = leavers;
-        assert_eq!(read("c", chunk.clone(), 1, 2).unwrap(), [one.clone()]);
-        assert_eq!(read("c", chunk.clone(), 0, 9).unwrap(), [contact, one, other]);
+        assert_eq!(read("c", chunk, 1, 2).unwrap(), [one.clone()]);
+        assert_eq!(read("c", chunk, 0, 9).unwrap(), [contact, one, other]);
+        let came_from = Origin { source: 3, line: 44, columns };
+        assert_eq!(origins("c", chunk, &[0, 2, 7]).unwrap(), [Some(came_from), None, None]);
         let first = chunk.iter().position(|byte| *byte == b'\n').unwrap();
-        assert!((1..first - 1).all(|cut| read("c", chunk.slice(..cut), 0, 1).is_err()), "a line that is cut short");
-        assert!(read("c", Bytes::from("nonsense"), 0, 1).is_err());
+        assert!((1..first).all(|cut| read("c", &chunk[..cut], 0, 1).is_err()), "a line that is cut short");
+        assert!(read("c", b"nonsense", 0, 1).is_err());
     }
 }

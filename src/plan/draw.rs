@@ -196,7 +196,7 @@ impl<'a> Drawing<'a> {
 
     /// Gives out the chunks that are not full.
     pub fn finish(mut self) -> (Counts, Vec<Written>) {
-        for (errand, rows, text) in std::mem::take(&mut self.chunks).into_values() {
+        for (errand, rows, text) in std::mem::take(&mut self.chunks).into_values().filter(|(_, rows, _)| *rows > 0) {
             self.written.push(Written::Chunk(errand, rows, text));
         }
         if !self.rejects.is_empty() {
@@ -210,9 +210,9 @@ impl<'a> Drawing<'a> {
         write(text);
         *rows += 1;
         if *rows == CHUNK_ROWS {
-            self.written.push(Written::Chunk(errand, *rows, std::mem::take(text)));
-            *rows = 0;
-            self.chunks.remove(name(errand));
+            // The next is likely as long: it needs not grow, which takes up to three times the room.
+            let next = String::with_capacity(text.len() + text.len() / 8);
+            self.written.push(Written::Chunk(errand, std::mem::take(rows), std::mem::replace(text, next)));
         }
     }
 

@@ -70,12 +70,19 @@ impl Rejects {
         Ok(Self { csv, export: run.request.export.clone(), sources, width })
     }
 
-    /// Adds one row.
+    /// Adds one row, as prepare kept it.
     ///
     /// # Errors
     /// Kind `bug`, where the line is not what this program keeps.
     pub fn line(&mut self, json: &str) -> Result<()> {
-        let line: RejectLine = serde_json::from_str(json).map_err(unwritable)?;
+        self.add(serde_json::from_str(json).map_err(unwritable)?)
+    }
+
+    /// Adds one row.
+    ///
+    /// # Errors
+    /// As [`Rejects::line`].
+    pub fn add(&mut self, line: RejectLine) -> Result<()> {
         let cells: Vec<String> = serde_json::from_str(line.row.get()).map_err(unwritable)?;
         let (key, segment, places) =
             self.sources.get(line.source).ok_or_else(|| unwritable("a row of an unknown source"))?;

@@ -48,7 +48,7 @@ pub(super) async fn learn<W: World>(
     let Some(Marked::List { id: list, .. }) = opened.marked.get(chunk.segment) else { return Ok(()) };
     let key = keys::of_run(run_id, &chunk.name);
     let Some(object) = store.get(&key).await? else { return Ok(()) };
-    let rows = row::read(&key, object.body, 0, CANARY_ROWS as usize)?;
+    let rows = row::read(&key, &object.body, 0, CANARY_ROWS as usize)?;
     match play(asker, list, rows).await? {
         Some(way) => {
             opened.way = way;

@@ -5,12 +5,15 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::value::RawValue;
 
-use crate::delivery::row::{self, Errand, Row};
+use crate::contact::RejectCode;
+use crate::delivery::row::{self, Errand, Origin, Row};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Entry, Results, Sent};
-use crate::plan::deal::Range;
-use crate::ports::Store;
+use crate::plan::deal::{Chunk, Range};
+use crate::plan::draw::RejectLine;
+use crate::ports::{Object, Store};
 use crate::report::rejects::Rejects;
 use crate::run::{RunRecord, keys};
 use crate::state::{ContactId, FIELDS_UNSURE, FieldsDigest, Member, ProfileKey, UNSURE};
@@ -33,15 +36,13 @@ pub(super) struct Confirmed<'r, S> {
     pub(super) number: usize,
     /// How many slices there are.
     pub(super) slices: usize,
-    /// How many rows of it were to be sent.
-    rows: usize,
 }
 
 /// The confirmations whose keys are in one slice.
 #[derive(Default)]
 pub(super) struct Slice {
-    /// Members as they are now; the contact of an unsure one is unknown.
-    pub(super) members: Vec<Member>,
+    /// Members as they are now, by range; the contact of an unsure one is unknown.
+    pub(super) members: Vec<Vec<Member>>,
     pub(super) left: Vec<ProfileKey>,
     /// The emails of unsure joiners.
     pub(super) emails: BTreeMap<ProfileKey, String>,
@@ -60,9 +61,7 @@ impl<'r, S: Store> Confirmed<'r, S> {
         let chunks = run.chunks.iter().filter(|chunk| chunk.segment == number);
         let rows: u64 = chunks.map(|chunk| u64::from(chunk.rows)).sum();
         let slices = usize::try_from(rows.div_ceil(SLICE_ROWS)).unwrap_or(1).clamp(1, 1 << 16);
-        // Keys are digests, so slices are alike but for a few.
-        let rows = usize::try_from(rows).unwrap_or_default() * 51 / 50;
-        Self { store, run, opened, number, slices, rows }
+        Self { store, run, opened, number, slices }
     }
 
     /// The slice that a key is in; slices are in order of their keys.
@@ -73,36 +72,41 @@ impl<'r, S: Store> Confirmed<'r, S> {
 
     /// Reads one slice; sums all of the segment's results up where `told` says so.
     pub(super) async fn slice(&self, number: usize, mut told: Option<(&mut Tally, &mut Rejects)>) -> Result<Slice> {
-        let mut slice = Slice { members: Vec::with_capacity(self.rows / self.slices), ..Slice::default() };
+        let mut slice = Slice::default();
+        let telling = told.is_some();
         let fetching = stream::iter(self.results()).map(|(key, range)| async move {
             // A range without results was never sent from, but for the canary's rows.
             let (results, to) = match self.store.get(&key).await? {
                 Some(object) => (ledger::read(&key, &object.body)?, range.to),
                 None if self.opened.canary == Some(range.chunk) => (Results::default(), range.to.min(CANARY_ROWS)),
-                None => return Ok((Results::default(), Vec::new())),
+                None => return Ok((Results::default(), Vec::new(), Vec::new())),
             };
+            let refused = if telling { self.refused(range.chunk, &results).await? } else { Vec::new() };
             let unsure = self.without_verdict(Range { to, ..range }, &results).await?;
-            Ok::<_, Error>((results, unsure))
+            Ok::<_, Error>((results, unsure, refused))
         });
         let mut fetched = fetching.buffered(FETCHING);
-        while let Some((results, unsure)) = fetched.try_next().await? {
+        while let Some((results, unsure, refused)) = fetched.try_next().await? {
             if let Some((tally, rejects)) = &mut told {
-                tally.add(&results, rejects)?;
+                tally.add(&results);
+                refused.into_iter().try_for_each(|line| rejects.add(line))?;
             }
+            let mut members = Vec::with_capacity((results.entries.len() + unsure.len()) / self.slices);
             for (_, entry) in results.entries {
                 match entry {
-                    Entry::Delivered(member) if self.slice_of(&member.key) == number => slice.members.push(member),
+                    Entry::Delivered(member) if self.slice_of(&member.key) == number => members.push(member),
                     Entry::Left(key) if self.slice_of(&key) == number => slice.left.push(key),
                     _ => {}
                 }
             }
             for (digest, row) in unsure.into_iter().filter(|(_, row)| self.slice_of(&row.key) == number) {
-                slice.members.push(Member { key: row.key, digest, contact_id: ContactId::unknown() });
+                members.push(Member { key: row.key, digest, contact_id: ContactId::unknown() });
                 // A leaver's is not known, nor needed.
                 if !row.email.is_empty() {
                     slice.emails.insert(row.key, row.email.to_string());
                 }
             }
+            slice.members.push(members);
         }
         Ok(slice)
     }
@@ -112,14 +116,39 @@ impl<'r, S: Store> Confirmed<'r, S> {
         if results.entries.len() as u64 + u64::from(range.from) >= u64::from(range.to) {
             return Ok(Vec::new());
         }
-        let Some(chunk) = self.run.chunks.get(range.chunk) else { return Ok(Vec::new()) };
-        let key = keys::of_run(&self.run.request.run_id, &chunk.name);
-        let Some(object) = self.store.get(&key).await? else { return Ok(Vec::new()) };
+        let Some((chunk, key, object)) = self.chunk(range.chunk).await? else { return Ok(Vec::new()) };
         let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
         let digest = if chunk.errand == Errand::Changed { FIELDS_UNSURE } else { UNSURE };
-        let rows = row::read(&key, object.body, range.from as usize, range.to as usize)?;
+        let rows = row::read(&key, &object.body, range.from as usize, range.to as usize)?;
         let unsure = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
         Ok(unsure.map(|(_, row)| (digest, row)).collect())
+    }
+
+    /// The rows that Autopilot refused, as they are told in the rejects.
+    async fn refused(&self, chunk: usize, results: &Results) -> Result<Vec<RejectLine>> {
+        let refused = results.entries.iter().filter_map(|(number, entry)| match entry {
+            Entry::Refused(reason) => Some((*number, reason)),
+            _ => None,
+        });
+        let (numbers, reasons): (Vec<u32>, Vec<&String>) = refused.unzip();
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some((_, key, object)) = self.chunk(chunk).await? else { return Ok(Vec::new()) };
+        let told =
+            row::origins(&key, &object.body, &numbers)?.into_iter().zip(reasons).filter_map(|(origin, reason)| {
+                let Origin { source, line, columns } = origin?;
+                let row = RawValue::from_string(columns.to_owned()).ok()?;
+                Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), row })
+            });
+        Ok(told.collect())
+    }
+
+    /// A chunk of the run, its key and its object; none where it has expired.
+    async fn chunk(&self, number: usize) -> Result<Option<(&'r Chunk, String, Object)>> {
+        let Some(chunk) = self.run.chunks.get(number) else { return Ok(None) };
+        let key = keys::of_run(&self.run.request.run_id, &chunk.name);
+        Ok(self.store.get(&key).await?.map(|object| (chunk, key, object)))
     }
 
     /// The keys of the segment's results, whether or not they were ever written, and the ranges that they are of.
@@ -138,18 +167,14 @@ impl<'r, S: Store> Confirmed<'r, S> {
 }
 
 impl Tally {
-    fn add(&mut self, results: &ledger::Results, rejects: &mut Rejects) -> Result<()> {
+    fn add(&mut self, results: &ledger::Results) {
         self.sent.add(&results.sent);
         for (_, entry) in &results.entries {
             match entry {
                 Entry::Delivered(_) => self.delivered += 1,
-                Entry::Refused(line) => {
-                    self.refused += 1;
-                    rejects.line(line)?;
-                }
+                Entry::Refused(_) => self.refused += 1,
                 Entry::Left(_) | Entry::Stays => {}
             }
         }
-        Ok(())
     }
 }

@@ -423,7 +423,7 @@ impl<'w, W: World> Work<'w, W> {
             let object = world.store().get(&key).await?.ok_or_else(|| lost(&chunk.name))?;
             // A thousand rows take milliseconds to read, and a slot is kept to the millisecond: not on this thread.
             let (from, to) = (range.from as usize, range.to as usize);
-            let reading = tokio::task::spawn_blocking(move || row::read(&key, object.body, from, to));
+            let reading = tokio::task::spawn_blocking(move || row::read(&key, &object.body, from, to));
             let rows = reading.await.map_err(|cause| lost(&chunk.name).because(cause))??;
             let judged: std::collections::HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
             let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number)).collect();

@@ -7,6 +7,7 @@ mod deliver;
 mod draw;
 mod drops;
 mod finish;
+mod merge;
 mod open;
 mod prepare;
 mod saved;

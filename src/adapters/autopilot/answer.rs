@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::client::is_success;
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
+use crate::state::CONTACT_ID_BYTES;
 
 /// The longest wait that an answer may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -60,6 +61,11 @@ struct Upserted<'a> {
     email_contact_map: Option<HashMap<String, String>>,
 }
 
+/// Whether it can be the id of a contact, and be kept.
+fn is_id(text: &str) -> bool {
+    (1..=CONTACT_ID_BYTES).contains(&text.len())
+}
+
 /// The map with its emails in lower case: what case Autopilot writes them in is unknown.
 fn in_lower_case(map: HashMap<String, String>) -> HashMap<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
@@ -74,8 +80,14 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
         Call::UpsertMany { .. } => {
             let read: Upserted = serde_json::from_slice(body).ok()?;
             Some(match read.email_contact_map {
-                Some(map) => Reply::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() },
-                None => Reply::Upserted { map: None, ids: serde_json::from_str(read.contact_ids?.get()).ok()? },
+                Some(mut map) => {
+                    map.retain(|_, id| is_id(id));
+                    Reply::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() }
+                }
+                None => {
+                    let ids: Vec<String> = serde_json::from_str(read.contact_ids?.get()).ok()?;
+                    ids.iter().all(|id| is_id(id)).then_some(Reply::Upserted { map: None, ids })?
+                }
             })
         }
         Call::Member { .. } | Call::AddMember { .. } | Call::RemoveMember { .. } => {
@@ -98,14 +110,14 @@ fn value(call: &Call, body: &Value) -> Option<Reply> {
         Call::CreateList { .. } => Reply::List(text("list_id")?),
         Call::CustomFields => Reply::CustomFields(body.as_array()?.iter().filter_map(custom_field).collect()),
         Call::Contact { .. } => Reply::Contact {
-            id: text("contact_id")?,
+            id: text("contact_id").filter(|id| is_id(id))?,
             email: text("Email"),
             lists: body
                 .get("lists")
                 .and_then(Value::as_array)
                 .map(|lists| lists.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()),
         },
-        Call::UpsertOne { .. } => Reply::Written(text("contact_id")?),
+        Call::UpsertOne { .. } => Reply::Written(text("contact_id").filter(|id| is_id(id))?),
         _ => Reply::Nothing,
     })
 }
@@ -147,6 +159,20 @@ mod tests {
         assert!(matches!(read(&Call::Account, 200, None, b"{\"instanceId\":5}"), Answer::Unclear(_)));
         for status in [408, 500, 502, 503, 302] {
             assert!(matches!(read(&bulk(), status, None, b""), Answer::Unclear(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_kept_is_no_confirmation() {
+        let one = Call::UpsertOne { body: Bytes::new() };
+        for id in [String::new(), "é".repeat(200)] {
+            let written = format!(r#"{{"contact_id":"{id}"}}"#);
+            assert_eq!(read(&one, 200, None, written.as_bytes()), Answer::Unclear("an unreadable answer"));
+            let map = format!(r#"{{"email_contact_map":{{"a@example.org":"{id}","b@example.org":"person_1"}}}}"#);
+            let Answer::Done(Reply::Upserted { map: Some(map), .. }) = read(&bulk(), 200, None, map.as_bytes()) else {
+                panic!()
+            };
+            assert_eq!(map.keys().collect::<Vec<_>>(), ["b@example.org"]);
         }
     }
 

@@ -32,7 +32,7 @@ const IN_FLIGHT: usize = 64;
 /// Calls ready to leave below which the next range is fetched: those of a second, but no more than a range has.
 const LOW: usize = 10;
 /// Rows that are judged before they are saved, at most, and how long they may wait for it.
-const CHECKPOINT_ROWS: u32 = 1000;
+const CHECKPOINT_ROWS: u32 = 2000;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
 /// Refused rows of which the other lanes do not know yet, at most: their guard counts them too.
 const TELL_REFUSED: u64 = 100;

@@ -54,18 +54,17 @@ impl Folder {
                 Condition::Always => None,
                 _ => Some(lock(&root).map_err(unwritable)?),
             };
-            let now = metadata(&path, &key)?.map(|data| tag(&data));
+            let now = || Ok::<_, Error>(metadata(&path, &key)?.map(|data| tag(&data)));
             let may = match &condition {
                 Condition::Always => true,
-                Condition::IfAbsent => now.is_none(),
-                Condition::IfMatch(tag) => now.as_ref() == Some(tag),
+                Condition::IfAbsent => now()?.is_none(),
+                Condition::IfMatch(tag) => now()?.as_ref() == Some(tag),
             };
             if !may {
                 return Ok(Put::Lost);
             }
-            write(&path, &content, number, !keys::is_passing(&key)).map_err(unwritable)?;
-            let data = metadata(&path, &key)?;
-            Ok(Put::Written(data.map(|data| tag(&data)).unwrap_or_default()))
+            let written = write(&path, &content, number, !keys::is_passing(&key)).map_err(unwritable)?;
+            Ok(Put::Written(tag(&written)))
         })
         .await
     }
@@ -119,8 +118,8 @@ enum Content {
 }
 
 /// Writes whole or not at all. What goes away with its run is not forced to the disk: should the power fail, it is
-/// missing or empty, which reads as nothing confirmed.
-fn write(path: &Path, content: &Content, number: u64, durable: bool) -> io::Result<()> {
+/// missing or empty, which reads as nothing confirmed. Gives what is known of the new file.
+fn write(path: &Path, content: &Content, number: u64, durable: bool) -> io::Result<fs::Metadata> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -142,7 +141,9 @@ fn write(path: &Path, content: &Content, number: u64, durable: bool) -> io::Resu
         if durable {
             file.sync_data()?;
         }
-        fs::rename(&unfinished, path)
+        let data = file.metadata()?;
+        fs::rename(&unfinished, path)?;
+        Ok(data)
     })();
     if written.is_err() {
         let _ = fs::remove_file(&unfinished);

@@ -159,8 +159,12 @@ impl ContactId {
     }
 }
 
+/// An id that cannot be written, for its length, counts as unknown: it would make the members around it unreadable.
 impl From<&str> for ContactId {
     fn from(id: &str) -> Self {
+        if id.is_empty() || id.len() >= usize::from(UPPER) {
+            return Self::unknown();
+        }
         packed(id).map_or_else(|| Self::Text(id.into()), |(case, uuid)| Self::Person(case, uuid))
     }
 }
@@ -432,6 +436,15 @@ mod tests {
         for piece in [1, 7, 1000] {
             let (head, got) = read(&bytes, piece).unwrap();
             assert_eq!((head, got), (header(), members.to_vec()));
+        }
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_written_harms_no_other_member() {
+        for (id, kept) in [(String::new(), "?"), ("ü".repeat(128), "?"), ("x".repeat(254), &"x".repeat(254))] {
+            let members = [member(1, &id), member(2, "another id")];
+            let (_, got) = read(&written(&members), 99).unwrap();
+            assert_eq!(got, [member(1, kept), member(2, "another id")]);
         }
     }
 

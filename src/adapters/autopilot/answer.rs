@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use super::client::is_success;
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
+use crate::state::ContactId;
 
 /// The longest wait that an answer may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// What a response means.
-pub(super) fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
+/// What the response to `call` means: its status, its `Retry-After` and its body, however odd they are.
+pub fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
     match status {
         status if is_success(status) => {
             success(call, body).map_or(Answer::Unclear("an unreadable answer"), Answer::Done)
@@ -63,12 +64,15 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
             let read: Upserted = serde_json::from_slice(body).ok()?;
             let map = read.email_contact_map.map(|map| {
                 // The case of the map's keys is unknown.
-                map.into_iter().map(|(email, id)| (email.trim().to_lowercase(), id)).collect()
+                let known = map.into_iter().filter(|(_, id)| is_contact(id));
+                known.map(|(email, id)| (email.trim().to_lowercase(), id)).collect()
             });
             if map.is_none() && read.contact_ids.is_none() {
                 return None;
             }
-            Some(Reply::Upserted { map, ids: read.contact_ids.unwrap_or_default() })
+            let mut ids = read.contact_ids.unwrap_or_default();
+            ids.retain(|id| is_contact(id));
+            Some(Reply::Upserted { map, ids })
         }
         Call::Member { .. } | Call::AddMember { .. } | Call::RemoveMember { .. } => {
             // Empty, or an object; an HTML page is not Autopilot's answer.
@@ -84,22 +88,28 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
 
 fn value(call: &Call, body: &Value) -> Option<Reply> {
     let text = |key: &str| body.get(key)?.as_str().map(str::to_owned);
+    let contact = || text("contact_id").filter(|id| is_contact(id));
     Some(match call {
         Call::Account => Reply::Account(text("instanceId")?),
         Call::Lists => Reply::Lists(body.get("lists")?.as_array()?.iter().filter_map(list).collect()),
         Call::CreateList { .. } => Reply::List(text("list_id")?),
         Call::CustomFields => Reply::CustomFields(body.as_array()?.iter().filter_map(custom_field).collect()),
         Call::Contact { .. } => Reply::Contact {
-            id: text("contact_id")?,
+            id: contact()?,
             email: text("Email"),
             lists: body
                 .get("lists")
                 .and_then(Value::as_array)
                 .map(|lists| lists.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()),
         },
-        Call::UpsertOne { .. } => Reply::Written(text("contact_id")?),
+        Call::UpsertOne { .. } => Reply::Written(contact()?),
         _ => Reply::Nothing,
     })
+}
+
+/// Whether a text can name a contact, in a path and in the state.
+fn is_contact(id: &str) -> bool {
+    !ContactId::from(id).is_unknown()
 }
 
 fn list(value: &Value) -> Option<List> {
@@ -139,6 +149,18 @@ mod tests {
         assert!(matches!(read(&Call::Account, 200, None, b"{\"instanceId\":5}"), Answer::Unclear(_)));
         for status in [408, 500, 502, 503, 302] {
             assert!(matches!(read(&bulk(), status, None, b""), Answer::Unclear(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_name_a_contact_is_no_id() {
+        let one = Call::UpsertOne { body: Bytes::new() };
+        for id in ["", "?", &"x".repeat(255)] {
+            let body = serde_json::json!({ "contact_id": id }).to_string();
+            assert!(matches!(read(&one, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
+            let body = serde_json::json!({ "contact_ids": [id], "email_contact_map": { "a@b.c": id } }).to_string();
+            let nobody = Reply::Upserted { map: Some(HashMap::new()), ids: vec![] };
+            assert_eq!(read(&bulk(), 200, None, body.as_bytes()), Answer::Done(nobody), "{id}");
         }
     }
 

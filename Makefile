@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws aws-local bench soak deny build plan deploy destroy infra-init invoke check check-infra fmt
+.PHONY: help run test test-aws aws-local bench soak fuzz deny build plan deploy destroy infra-init invoke check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -68,11 +68,15 @@ invoke: ## invoke the deployed function and print its answer; EVENT=events/sched
 soak: ## the long suites: minutes to an hour
 	cargo test --locked --release --test it -- --ignored --nocapture
 
+fuzz: ## each decoder on generated input; SECONDS=60 for each of them
+	scripts/fuzz $(or $(SECONDS),60)
+
 deny: ## licences, bans and sources of all crates, and known advisories
 	scripts/check-supply-chain
 
 check: ## format, lints, documentation, architecture, infrastructure
 	cargo fmt --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 	scripts/check-architecture
@@ -83,4 +87,5 @@ check-infra: ## infrastructure alone: needs Terraform
 
 fmt: ## format everything
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	@if command -v terraform >/dev/null; then terraform fmt -recursive infra scripts/local; fi

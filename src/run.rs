@@ -63,6 +63,8 @@ pub fn run_id(at: Timestamp, export: &str, seed: &str) -> String {
     use sha2::Digest;
     let digest: [u8; 32] = sha2::Sha256::digest(seed.as_bytes()).into();
     let short: String = hex(&digest).chars().take(8).collect();
+    // No event is so old; a year below zero would begin with the dash that ends the time.
+    let at = at.max(Timestamp::UNIX_EPOCH);
     format!("{}-{export}-{short}", at.strftime("%Y%m%dT%H%M%SZ"))
 }
 
@@ -322,6 +324,7 @@ mod tests {
         assert_eq!(export_of(&id), Some("news-letter"));
         assert_eq!(id, run_id("2026-11-23T06:00:00.9Z".parse().unwrap(), "news-letter", "x"));
         assert!(run_id(Timestamp::MAX, &"e".repeat(32), "x").len() <= 80);
+        assert_eq!(export_of(&run_id(Timestamp::MIN, "news-letter", "x")), Some("news-letter"));
         assert_eq!(keys::of_run(&id, "run.json"), format!("runs/news-letter/{id}/run.json"));
     }
 }

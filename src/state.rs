@@ -164,8 +164,12 @@ impl ContactId {
     }
 }
 
+/// An id that cannot be written, for its length, counts as unknown: it would make the members around it unreadable.
 impl From<&str> for ContactId {
     fn from(id: &str) -> Self {
+        if id.is_empty() || id.len() >= usize::from(UPPER) {
+            return Self::unknown();
+        }
         packed(id).map_or_else(|| Self::Text(id.into()), |(case, uuid)| Self::Person(case, uuid))
     }
 }
@@ -178,9 +182,6 @@ impl std::fmt::Display for ContactId {
         }
     }
 }
-
-/// The longest id of a contact that is kept. Source: none of Autopilot's is known to have more than 43 bytes.
-pub const CONTACT_ID_BYTES: usize = UPPER as usize - 1;
 
 const PERSON: &str = "person_";
 /// Where dashes stand between the digits of a UUID.
@@ -198,8 +199,8 @@ fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
             out.write_all(uuid)
         }
         ContactId::Text(id) => {
-            let length = u8::try_from(id.len()).ok().filter(|length| *length != UPPER);
-            out.write_all(&[length.ok_or_else(|| std::io::Error::other("the id of a contact is too long"))?])?;
+            // Longer ones are unknown.
+            out.write_all(&[u8::try_from(id.len()).unwrap_or(UPPER - 1)])?;
             out.write_all(id.as_bytes())
         }
     }
@@ -440,6 +441,15 @@ mod tests {
         for piece in [1, 7, 1000] {
             let (head, got) = read(&bytes, piece).unwrap();
             assert_eq!((head, got), (header(), members.to_vec()));
+        }
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_written_harms_no_other_member() {
+        for (id, kept) in [(String::new(), "?"), ("ü".repeat(128), "?"), ("x".repeat(254), &"x".repeat(254))] {
+            let members = [member(1, &id), member(2, "another id")];
+            let (_, got) = read(&written(&members), 99).unwrap();
+            assert_eq!(got, [member(1, kept), member(2, "another id")]);
         }
     }
 

@@ -84,7 +84,7 @@ pub fn export_of<'c>(config: &'c Config, name: &str) -> Result<(&'c Export, &'c 
     let found = found.and_then(|export| Some((export, config.connections.get(&export.connection)?)));
     found.ok_or_else(|| {
         let nearest = nearest(name, config.exports.keys().map(String::as_str));
-        let error = Error::new(Kind::BadRequest, "run", name, "is no export of the configuration");
+        let error = Error::new(Kind::BadRequest, "run", fault::shown(name), "is no export of the configuration");
         match nearest {
             Some(nearest) => error.to_do(format!("the nearest is {nearest}")),
             None => error,

@@ -142,14 +142,15 @@ impl Head {
         Ok(Some(kind))
     }
 
-    /// Text that holds the first row, from its start, as far as quotes that are set in pairs tell.
+    /// Text that holds the first row, from its start, as far as quotes that are set in pairs tell; of one that is too
+    /// long as much as shows it, however much the pieces brought.
     fn first_row(&mut self, quoting: bool, last: bool) -> Option<&[u8]> {
         let start = self.text.iter().position(|byte| !matches!(byte, b'\n' | b'\r'))?;
         let unsearched = self.text.iter().enumerate().skip(self.searched.max(start));
         for (at, byte) in unsearched {
             match byte {
                 b'"' if quoting => self.quoted = !self.quoted,
-                b'\n' | b'\r' if !self.quoted => return self.text.get(start..=at),
+                b'\n' | b'\r' if !self.quoted => return self.text.get(start..=at.min(start + MAX_ROW_BYTES)),
                 _ => {}
             }
         }

@@ -21,11 +21,13 @@ pub(super) const HEAD: usize = 64 << 10;
 /// The part of `text` that tells the columns, whole lines; none before more text comes.
 pub(super) fn head(text: &[u8], last: bool) -> Option<&[u8]> {
     let first = text.get(..HEAD).or(last.then_some(text))?;
-    let end = first.iter().rposition(|byte| *byte == b'\n').or_else(|| text.iter().position(|byte| *byte == b'\n'));
+    // Of a first line that is too long the pieces decide how much is there: it tells nothing.
+    let line = text.get(..=MAX_ROW_BYTES).unwrap_or(text);
+    let end = first.iter().rposition(|byte| *byte == b'\n').or_else(|| line.iter().position(|byte| *byte == b'\n'));
     match end {
         Some(_) if last && text.len() <= HEAD => Some(text),
         Some(end) => text.get(..end),
-        None => (last || text.len() > MAX_ROW_BYTES).then_some(text),
+        None => (last || text.len() > MAX_ROW_BYTES).then_some(line),
     }
 }
 

@@ -434,6 +434,17 @@ fn an_endless_json_line_is_one_malformed_row() {
 }
 
 #[test]
+fn a_first_line_that_is_too_long_is_the_same_error_in_any_pieces() {
+    for (open, close) in [("{\"EMail\":\"", "\"}"), ("EMail,\"", "\""), ("EMail,", "")] {
+        for end in ["", "\n"] {
+            let text = format!("{open}{}{close}{end}", "x".repeat(MAX_ROW_BYTES));
+            let error = |piece| Case::new().decode(text.as_bytes(), piece).unwrap_err().to_string();
+            assert_eq!(error(1000), error(1 << 23), "{open}");
+        }
+    }
+}
+
+#[test]
 fn a_wide_header_is_read_however_small_the_pieces() {
     let header: Vec<String> = (0..9_000).map(|place| format!("\"a rather long column, {place}\"")).collect();
     let text = format!("EMail,FirstName,{}\na,b{}\n", header.join(","), ",".repeat(9_000));

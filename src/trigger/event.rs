@@ -210,6 +210,6 @@ fn unknown(subject: String) -> Error {
 }
 
 /// A name of the event for people: short, and printable.
-fn named(text: &str) -> String {
+pub(super) fn named(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(40).collect()
 }

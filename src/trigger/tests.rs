@@ -206,6 +206,12 @@ fn what_is_no_event_is_a_bad_request() {
         let error = triggered(&event, &config(), now(), "one").unwrap_err();
         assert_eq!(error.kind, Kind::BadRequest, "{event}");
     }
+    let odd = "news\u{1b}[2Jletter";
+    let rule = json!({ "detail-type": "Scheduled Event", "time": "2026-11-23T06:02:00Z", "resources": [odd] });
+    for event in [rule, json!({ "export": odd })] {
+        let error = triggered(&event, &config(), now(), "one").unwrap_err().to_string();
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
     let mut removed = event("s3-object-created.json");
     removed["Records"][0]["eventName"] = json!("ObjectRemoved:Delete");
     assert_eq!(ask(&config(), &removed).ignored[0].why, "ObjectRemoved:Delete creates no object");

@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 
 use super::client::is_success;
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
-use crate::state::CONTACT_ID_BYTES;
+use crate::state::ContactId;
 
 /// The longest wait that an answer may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// What a response means.
-pub(super) fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
+/// What the response to `call` means: its status, its `Retry-After` and its body, however odd they are.
+pub fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
     match status {
         status if is_success(status) => {
             success(call, body).map_or(Answer::Unclear("an unreadable answer"), Answer::Done)
@@ -61,11 +61,6 @@ struct Upserted<'a> {
     email_contact_map: Option<HashMap<String, String>>,
 }
 
-/// Whether it can be the id of a contact, and be kept.
-fn is_id(text: &str) -> bool {
-    (1..=CONTACT_ID_BYTES).contains(&text.len())
-}
-
 /// The map with its emails in lower case: what case Autopilot writes them in is unknown.
 fn in_lower_case(map: HashMap<String, String>) -> HashMap<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
@@ -81,12 +76,12 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
             let read: Upserted = serde_json::from_slice(body).ok()?;
             Some(match read.email_contact_map {
                 Some(mut map) => {
-                    map.retain(|_, id| is_id(id));
+                    map.retain(|_, id| is_contact(id));
                     Reply::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() }
                 }
                 None => {
                     let ids: Vec<String> = serde_json::from_str(read.contact_ids?.get()).ok()?;
-                    ids.iter().all(|id| is_id(id)).then_some(Reply::Upserted { map: None, ids })?
+                    ids.iter().all(|id| is_contact(id)).then_some(Reply::Upserted { map: None, ids })?
                 }
             })
         }
@@ -104,22 +99,28 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
 
 fn value(call: &Call, body: &Value) -> Option<Reply> {
     let text = |key: &str| body.get(key)?.as_str().map(str::to_owned);
+    let contact = || text("contact_id").filter(|id| is_contact(id));
     Some(match call {
         Call::Account => Reply::Account(text("instanceId")?),
         Call::Lists => Reply::Lists(body.get("lists")?.as_array()?.iter().filter_map(list).collect()),
         Call::CreateList { .. } => Reply::List(text("list_id")?),
         Call::CustomFields => Reply::CustomFields(body.as_array()?.iter().filter_map(custom_field).collect()),
         Call::Contact { .. } => Reply::Contact {
-            id: text("contact_id").filter(|id| is_id(id))?,
+            id: contact()?,
             email: text("Email"),
             lists: body
                 .get("lists")
                 .and_then(Value::as_array)
                 .map(|lists| lists.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()),
         },
-        Call::UpsertOne { .. } => Reply::Written(text("contact_id").filter(|id| is_id(id))?),
+        Call::UpsertOne { .. } => Reply::Written(contact()?),
         _ => Reply::Nothing,
     })
+}
+
+/// Whether a text can name a contact, in a path and in the state.
+fn is_contact(id: &str) -> bool {
+    !ContactId::from(id).is_unknown()
 }
 
 fn list(value: &Value) -> Option<List> {
@@ -163,16 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_cannot_be_kept_is_no_confirmation() {
+    fn what_cannot_name_a_contact_is_no_id() {
         let one = Call::UpsertOne { body: Bytes::new() };
-        for id in [String::new(), "é".repeat(200)] {
-            let written = format!(r#"{{"contact_id":"{id}"}}"#);
-            assert_eq!(read(&one, 200, None, written.as_bytes()), Answer::Unclear("an unreadable answer"));
-            let map = format!(r#"{{"email_contact_map":{{"a@example.org":"{id}","b@example.org":"person_1"}}}}"#);
-            let Answer::Done(Reply::Upserted { map: Some(map), .. }) = read(&bulk(), 200, None, map.as_bytes()) else {
-                panic!()
-            };
-            assert_eq!(map.keys().collect::<Vec<_>>(), ["b@example.org"]);
+        for id in ["", "?", &"x".repeat(255)] {
+            let body = serde_json::json!({ "contact_id": id }).to_string();
+            assert!(matches!(read(&one, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
+            let body = serde_json::json!({ "contact_ids": [id], "email_contact_map": { "a@b.c": id } }).to_string();
+            let nobody = Reply::Upserted { map: Some(HashMap::new()), ids: vec![] };
+            assert_eq!(read(&bulk(), 200, None, body.as_bytes()), Answer::Done(nobody), "{id}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Autopilot (classic v1) over HTTPS: one call, one answer; whoever asks decides what it means.
 
-mod answer;
+pub mod answer;
 mod client;
 #[cfg(feature = "sandbox")]
 mod inside;

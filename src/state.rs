@@ -184,8 +184,8 @@ impl std::fmt::Display for ContactId {
 }
 
 const PERSON: &str = "person_";
-/// Where dashes stand between the digits of a UUID.
-const DASHES: [usize; 4] = [8, 13, 18, 23];
+/// The digits of a UUID's parts, between which dashes stand.
+const DIGITS: [usize; 5] = [8, 4, 4, 4, 12];
 /// Before an id's bytes: a UUID in lower case, a UUID in upper case, else the id's length.
 const LOWER: u8 = 0;
 const UPPER: u8 = u8::MAX;
@@ -209,16 +209,15 @@ fn write_member(out: &mut impl Write, member: &Member) -> std::io::Result<()> {
 /// The UUID of an id and its case, where writing it back gives the very same id.
 fn packed(id: &str) -> Option<(Case, [u8; 16])> {
     let text = id.strip_prefix(PERSON)?;
-    let mut digits = [0; 32];
-    let mut places = digits.iter_mut();
-    for (at, byte) in text.bytes().enumerate() {
-        match (DASHES.contains(&at), byte) {
-            (true, b'-') => {}
-            (true, _) => return None,
-            (false, digit) => *places.next()? = digit,
-        }
+    let (mut rest, mut digits) = (text.as_bytes(), [0; 32]);
+    let mut places = digits.as_mut_slice();
+    for length in DIGITS {
+        let (part, after) = rest.split_at_checked(length)?;
+        let (place, free) = places.split_at_mut_checked(length)?;
+        place.copy_from_slice(part);
+        (rest, places) = (if free.is_empty() { after } else { after.strip_prefix(b"-")? }, free);
     }
-    if places.next().is_some() {
+    if !rest.is_empty() {
         return None;
     }
     let uuid = const_hex::decode_to_array(digits).ok()?;
@@ -234,7 +233,7 @@ fn unpacked(case: Case, uuid: &[u8; 16]) -> String {
     if case == Case::Upper {
         text.make_ascii_uppercase();
     }
-    DASHES.iter().for_each(|at| text.insert(*at, '-'));
+    [8, 13, 18, 23].iter().for_each(|at| text.insert(*at, '-'));
     text.insert_str(0, PERSON);
     text
 }

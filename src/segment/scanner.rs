@@ -98,7 +98,8 @@ impl Scanner {
         if self.doubled {
             self.undouble(raw);
         }
-        let text = std::str::from_utf8(if self.doubled { &self.text } else { raw }).map_err(|_| Flaw::Encoding)?;
+        let text =
+            simdutf8::basic::from_utf8(if self.doubled { &self.text } else { raw }).map_err(|_| Flaw::Encoding)?;
         // Halves of a character on both sides of a delimiter would be text only when joined.
         if self.doubled && self.spans.iter().any(|(_, end)| !text.is_char_boundary(*end)) {
             return Err(Flaw::Encoding);

@@ -19,6 +19,7 @@ use crate::run::{RunRecord, keys};
 use crate::state::{ContactId, FIELDS_UNSURE, FieldsDigest, Member, ProfileKey, UNSURE};
 
 use super::canary::CANARY_ROWS;
+use super::deliver::BEGUN_TOGETHER;
 use super::open::OpenRecord;
 
 /// Rows whose confirmations are held at once, at 72 bytes each.
@@ -34,6 +35,8 @@ pub(super) struct Confirmed<'r, S> {
     pub(super) opened: &'r OpenRecord,
     /// The segment's number in the export.
     pub(super) number: usize,
+    /// The keys of its results.
+    held: HashSet<String>,
     /// How many slices there are.
     pub(super) slices: usize,
 }
@@ -57,11 +60,13 @@ pub(super) struct Tally {
 }
 
 impl<'r, S: Store> Confirmed<'r, S> {
-    pub(super) fn of(store: &'r S, run: &'r RunRecord, opened: &'r OpenRecord, number: usize) -> Self {
+    pub(super) async fn of(store: &'r S, run: &'r RunRecord, opened: &'r OpenRecord, number: usize) -> Result<Self> {
         let chunks = run.chunks.iter().filter(|chunk| chunk.segment == number);
         let rows: u64 = chunks.map(|chunk| u64::from(chunk.rows)).sum();
         let slices = usize::try_from(rows.div_ceil(SLICE_ROWS)).unwrap_or(1).clamp(1, 1 << 16);
-        Self { store, run, opened, number, slices }
+        let held = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
+        let held = held.into_iter().map(|meta| meta.key).collect();
+        Ok(Self { store, run, opened, number, held, slices })
     }
 
     /// The slice that a key is in; slices are in order of their keys.
@@ -74,10 +79,12 @@ impl<'r, S: Store> Confirmed<'r, S> {
     pub(super) async fn slice(&self, number: usize, mut told: Option<(&mut Tally, &mut Rejects)>) -> Result<Slice> {
         let mut slice = Slice::default();
         let telling = told.is_some();
-        let fetching = stream::iter(self.results()).map(|(key, range)| async move {
-            // A range without results was never sent from, but for the canary's rows.
-            let (results, to) = match self.store.get(&key).await? {
+        let fetching = stream::iter(self.results()).map(|(key, range, begun)| async move {
+            let object = if self.held.contains(&key) { self.store.get(&key).await? } else { None };
+            // Of a range that was not begun only the canary's rows were sent.
+            let (results, to) = match object {
                 Some(object) => (ledger::read(&key, &object.body)?, range.to),
+                None if begun => (Results::default(), range.to),
                 None if self.opened.canary == Some(range.chunk) => (Results::default(), range.to.min(CANARY_ROWS)),
                 None => return Ok((Results::default(), Vec::new(), Vec::new())),
             };
@@ -151,8 +158,9 @@ impl<'r, S: Store> Confirmed<'r, S> {
         Ok(self.store.get(&key).await?.map(|object| (chunk, key, object)))
     }
 
-    /// The keys of the segment's results, whether or not they were ever written, and the ranges that they are of.
-    fn results(&self) -> Vec<(String, Range)> {
+    /// The keys of the segment's results, whether or not they were ever written, the ranges that they are of, and whether
+    /// those were begun.
+    fn results(&self) -> Vec<(String, Range, bool)> {
         let run = self.run;
         let ranges = self
             .opened
@@ -162,7 +170,8 @@ impl<'r, S: Store> Confirmed<'r, S> {
             .flat_map(|(lane, ranges)| ranges.iter().enumerate().map(move |(number, range)| (lane, number, range)));
         let mine = ranges.filter(|(.., range)| run.chunks.get(range.chunk).is_some_and(|c| c.segment == self.number));
         let key = |lane, number| keys::results(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX), number);
-        mine.map(|(lane, number, range)| (key(lane, number), range.clone())).collect()
+        let begun = |lane, number| self.held.contains(&key(lane, number - number % BEGUN_TOGETHER));
+        mine.map(|(lane, number, range)| (key(lane, number), range.clone(), begun(lane, number))).collect()
     }
 }
 

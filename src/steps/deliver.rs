@@ -34,6 +34,9 @@ const LOW: usize = 10;
 /// Rows that are judged before they are saved, at most, and how long they may wait for it.
 const CHECKPOINT_ROWS: u32 = 2000;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
+/// Ranges that count as begun with the first of them. Should the run die, rows that were not sent are taken for rows that
+/// may have been; each range that is noted is an object written.
+pub(super) const BEGUN_TOGETHER: usize = 4;
 /// Refused rows of which the other lanes do not know yet, at most: their guard counts them too.
 const TELL_REFUSED: u64 = 100;
 /// Left of the time limit for the last checkpoint and the answer: this, or the time of so many of the slowest checkpoints so
@@ -414,8 +417,12 @@ impl<'w, W: World> Work<'w, W> {
             let results = match world.store().get(&key).await? {
                 Some(object) => ledger::read(&key, &object.body)?,
                 None => {
-                    // Says that its rows may have been sent from now on, should this run never hear of them again.
-                    world.store().put(&key, Ledger::default().checkpoint().into(), Condition::Always).await?;
+                    if index.is_multiple_of(BEGUN_TOGETHER) {
+                        // Says that rows may have been sent from now on, should this run never hear of them again. Where
+                        // an earlier call's note comes late, it must not undo what was confirmed since.
+                        let nothing = Ledger::default().checkpoint().into();
+                        world.store().put(&key, nothing, Condition::IfAbsent).await?;
+                    }
                     Results::default()
                 }
             };

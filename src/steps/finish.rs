@@ -80,7 +80,7 @@ pub async fn finish<W: World>(
         let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
         for number in 0..run.segments.len() {
-            let confirmed = Confirmed::of(store, &run, opened, number);
+            let confirmed = Confirmed::of(store, &run, opened, number).await?;
             merge(&confirmed, &digester, &mut tally, &mut rejects).await?;
         }
     } else if run.stage == Stage::Preparing && error.is_none() {

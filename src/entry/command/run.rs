@@ -121,14 +121,14 @@ struct Plan {
 const BESIDE_SLOTS: f64 = 1.0;
 
 /// The dollars of a run of so many seconds on AWS: one function of 256 MB on arm64, all lanes waiting together, its
-/// workflow's transitions, its objects: a checkpoint a second and lane, two for each thousand rows, and a few.
+/// workflow's transitions, its objects: a checkpoint a second and lane, five for each four thousand rows, and a few.
 /// Source: list prices of us-east-1: $0.0000133334 per GB-second, $0.025 per 1,000 transitions, $0.005 per 1,000 PUTs.
 fn dollars(seconds: f64, lanes: u32, requests: u64) -> f64 {
     let compute = seconds * f64::from(lanes) * 0.25 * 0.000_013_333_4;
     let calls = f64::from(lanes) * (seconds / 890.0).ceil();
     let transitions = 12.0 + 3.0 * calls;
     let requests = requests as f64;
-    let objects = requests.min(seconds * f64::from(lanes)) + requests * 0.2 + 30.0;
+    let objects = requests.min(seconds * f64::from(lanes)) + requests * 0.125 + 30.0;
     compute + transitions * 0.025 / 1000.0 + objects * 0.005 / 1000.0
 }
 

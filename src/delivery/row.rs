@@ -215,7 +215,7 @@ mod tests {
         leavers.iter().for_each(|leaver| write_leaver(&mut chunk, &leaver.key, &leaver.contact_id));
         let chunk = chunk.as_bytes();
         let [one, other] = leavers;
-        assert_eq!(read("c", chunk, 1, 2).unwrap(), [one.clone()]);
+        assert_eq!(read("c", chunk, 1, 2).unwrap(), std::slice::from_ref(&one));
         assert_eq!(read("c", chunk, 0, 9).unwrap(), [contact, one, other]);
         let came_from = Origin { source: 3, line: 44, columns };
         assert_eq!(origins("c", chunk, &[0, 2, 7]).unwrap(), [Some(came_from), None, None]);

@@ -1,8 +1,9 @@
 //! Faults of the store, from `tests/data/faults/store.json`: a run ends with the right kind of error, and going on
 //! ends with the same state as if nothing had been.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use autopilot_export::error::{Error, Kind, Result};
@@ -26,6 +27,7 @@ pub(crate) enum Trouble {
     Lost,
     Replaced,
     Slow,
+    Late,
 }
 
 #[derive(Deserialize)]
@@ -41,11 +43,13 @@ pub(crate) struct Faulty {
     trouble: Trouble,
     at: u64,
     calls: Arc<AtomicU64>,
+    /// The notes that ranges were begun: results without a row.
+    notes: Arc<Mutex<HashMap<String, (Bytes, Condition)>>>,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: &Memory, trouble: Trouble, at: u64) -> Self {
-        Self { inner: inner.clone(), trouble, at, calls: Arc::default() }
+        Self { inner: inner.clone(), trouble, at, calls: Arc::default(), notes: Arc::default() }
     }
 
     async fn pass<T>(&self, key: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -108,6 +112,18 @@ impl Store for Faulty {
                 }
                 return self.inner.put(key, body, condition).await;
             }
+        }
+        if self.trouble == Trouble::Late && key.contains("/results/") && key.ends_with(".tsv") {
+            if body.iter().filter(|byte| **byte == b'\n').count() == 1 {
+                self.notes.lock().unwrap().insert(key.into(), (body.clone(), condition.clone()));
+            }
+            let put = self.inner.put(key, body, condition).await;
+            let note = self.notes.lock().unwrap().get(key).cloned();
+            if let Some((note, condition)) = note {
+                self.calls.fetch_add(1, Ordering::SeqCst);
+                self.inner.put(key, note, condition).await?;
+            }
+            return put;
         }
         self.pass(key, self.inner.put(key, body, condition)).await
     }
@@ -214,4 +230,14 @@ async fn a_state_that_another_writes_first_is_merged_anew() {
     let error = run(&sim, Faulty::new(&sim.store, Trouble::Lost, u64::MAX), &request).await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable, "{error}");
     assert_eq!(sim.store.body(&keys::members(EXPORT, LIST)).unwrap(), before, "nobody's state was overwritten");
+}
+
+/// A lane notes that it begins a range; a store may carry that out after the range's results were written.
+#[tokio::test(start_paused = true)]
+async fn a_note_that_a_range_was_begun_and_comes_late_undoes_nothing() {
+    let (sim, request) = yesterday().await;
+    let store = Faulty::new(&sim.store, Trouble::Late, 0);
+    let report = run(&sim, store.clone(), &request).await.unwrap();
+    assert!(store.calls.load(Ordering::SeqCst) > 0, "nothing came late");
+    assert_eq!((report.outcome, report.rows.pending, sim.state().len()), (Outcome::Succeeded, 0, 36), "{report:?}");
 }

@@ -14,7 +14,7 @@ use crate::contact::value::string;
 use crate::delivery::call::Requests;
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
-use crate::delivery::row::Errand;
+use crate::delivery::row::{self, Errand};
 use crate::error::{Error, Kind, Result};
 use crate::state::{ContactId, Member, ProfileKey, push_hex, unhex};
 
@@ -87,7 +87,7 @@ impl Ledger {
     pub fn checkpoint(&mut self) -> Vec<u8> {
         self.unsaved = 0;
         let head = serde_json::to_string(&self.sent).unwrap_or_default();
-        format!("{head}\n{}", self.lines).into_bytes()
+        [head.as_str(), "\n", &self.lines].concat().into_bytes()
     }
 }
 
@@ -132,7 +132,7 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
     let (head, lines) = text.split_once('\n').ok_or_else(wrong)?;
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;
     let mut entries = Vec::new();
-    for line in lines.lines() {
+    for line in row::lines(lines) {
         entries.push(entry(line).ok_or_else(wrong)?);
     }
     Ok(Results { sent, entries, lines: lines.to_owned() })
@@ -140,7 +140,7 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
 
 /// A row's number and what became of it.
 fn entry(line: &str) -> Option<(u32, Entry)> {
-    let mut cells = line.split('\t');
+    let mut cells = row::divided(line, b'\t');
     let number = cells.next()?.parse().ok()?;
     let entry = match (cells.next(), cells.next(), cells.next()) {
         (None, ..) => Entry::Stays,

@@ -1,6 +1,6 @@
 //! `autopilot-export-lambda`: chooses adapters, answers the function's events.
 
-use autopilot_export::adapters::autopilot::LaterClient;
+use autopilot_export::adapters::autopilot::Client;
 use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
 use autopilot_export::entry::handler::{Function, Invocation, Logged};
 use autopilot_export::entry::outside::Outside;
@@ -30,7 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-type World = Outside<Bucket, S3Leases, SecretsManager, LaterClient>;
+type World = Outside<Bucket, S3Leases, SecretsManager, Client>;
 
 /// The function with its adapters.
 async fn on_aws() -> Result<Function<World, StateMachine>, Error> {
@@ -43,7 +43,7 @@ async fn on_aws() -> Result<Function<World, StateMachine>, Error> {
             leases: S3Leases::new(store.clone()),
             store,
             secrets: SecretsManager::new(&sdk),
-            autopilot: LaterClient::default(),
+            autopilot: Client::default(),
             clock: Clock::System,
             watcher: Box::new(Logged),
         },

@@ -92,16 +92,17 @@ fn integer(text: &str) -> Option<i64> {
 }
 
 fn float(text: &str, json: &mut String) -> Result<(), Misfit> {
+    // Most are JSON already: then they need no second look.
+    if serde_json::from_str::<f64>(text).is_ok() {
+        json.push_str(text);
+        return Ok(());
+    }
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
     let number: f64 = text.parse().map_err(|_| Misfit::Float)?;
     if !is_number || !number.is_finite() {
         return Err(Misfit::Float);
     }
-    if serde_json::from_str::<f64>(text).is_ok() {
-        json.push_str(text);
-    } else {
-        json.push_str(&serde_json::to_string(&number).map_err(|_| Misfit::Float)?);
-    }
+    json.push_str(&serde_json::to_string(&number).map_err(|_| Misfit::Float)?);
     Ok(())
 }
 

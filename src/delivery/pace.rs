@@ -3,7 +3,8 @@
 //! The account's rate is dealt to the lanes as whole requests a second: each lane has its share, and never sends more
 //! than that in any one [`window`], by its own clock. The shares add up to the rate, so no second holds more requests
 //! than the rate, whatever the lanes' clocks and however late they wake up; a lane that was held up catches up within
-//! its share. Within the window a lane's slots are spread evenly.
+//! its share. A lane's slots are spread evenly over the first half of its window: so they do not leave all at once, and
+//! the last of a run need not wait for the whole of a window.
 //!
 //! A server counts arrivals, not departures, and a request may be held up on its way: by this machine, by the network,
 //! by the server before it looks. The answer shows it, by coming later than answers do; then the request counts from
@@ -29,6 +30,9 @@ const HELD_UP_MOST: SignedDuration = SignedDuration::from_millis(40);
 /// How many answers tell how quick they are: few enough to follow a server that grows slower.
 const ANSWERS: usize = 32;
 
+/// A lane's slots lie in the first of so many parts of the window.
+const WITHIN: u32 = 2;
+
 /// Whole requests that one window may hold: 2.5 a second are kept as 2 in every second, below 1 it is one request.
 fn whole(requests_per_second: f64) -> u32 {
     // Saturates; no account is that fast.
@@ -41,9 +45,14 @@ pub fn window(requests_per_second: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(86_400))
 }
 
-/// The time from one slot to the next, for all lanes together.
+/// The time of one slot, on average, for all lanes together.
 pub fn interval(requests_per_second: f64) -> Duration {
     window(requests_per_second) / whole(requests_per_second)
+}
+
+/// When a lane's first slot is, after the first lane's: its slots lie between the others'.
+pub fn offset(requests_per_second: f64, lane: u32) -> Duration {
+    interval(requests_per_second) * lane / WITHIN
 }
 
 /// The lanes' shares of the rate, at most `lanes` of them: whole numbers that add up to the rate.
@@ -99,7 +108,7 @@ impl Pace {
         let share = share.max(1);
         let mut pace = Self {
             window: signed(window),
-            spacing: signed(window / share),
+            spacing: signed(window / share / WITHIN),
             share: share as usize,
             sent: VecDeque::new(),
             took: VecDeque::new(),
@@ -261,7 +270,7 @@ mod tests {
             (times.last().unwrap() - times.first().unwrap()) as f64 / 1e9
         };
         let punctual = held_up(&[0]);
-        assert!((punctual - 199.0 * 1.01 / 5.0).abs() < 0.3, "{punctual}");
+        assert!((punctual - 39.4 * 1.01).abs() < 0.01, "forty windows, the last one's first half: {punctual}");
         assert!(held_up(&[0, 0, 0, 1, 0, 150]) < punctual * 1.05);
     }
 
@@ -291,8 +300,10 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_spread_evenly() {
+    fn slots_are_spread_evenly_over_the_first_half_of_the_window() {
         let times = sent(Pace::new(20.0, 5, &[], start()), &[0], 20);
-        assert!(times.windows(2).all(|pair| (pair[1] - pair[0] - 202_000_000).abs() < 1_000_000), "{times:?}");
+        let milliseconds: Vec<i128> = times.iter().map(|at| (at - times[0]) / 1_000_000).collect();
+        let window = |number: i128| [0, 101, 202, 303, 404].map(|at| at + 1010 * number);
+        assert_eq!(milliseconds, (0..4).flat_map(window).collect::<Vec<_>>());
     }
 }

@@ -146,7 +146,7 @@ struct Cut {
 }
 
 /// The parts of a text that a byte divides, found many bytes at a time.
-fn divided(text: &str, by: u8) -> impl Iterator<Item = &str> {
+pub(crate) fn divided(text: &str, by: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -156,7 +156,8 @@ fn divided(text: &str, by: u8) -> impl Iterator<Item = &str> {
     })
 }
 
-fn lines(chunk: &str) -> impl Iterator<Item = &str> {
+/// The lines that are not empty.
+pub(crate) fn lines(chunk: &str) -> impl Iterator<Item = &str> {
     divided(chunk, b'\n').filter(|line| !line.is_empty())
 }
 

@@ -43,7 +43,7 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &St
         leases: S3Leases::new(store.clone()),
         store: WithFiles(store),
         secrets: SecretsManager::new(&sdk),
-        autopilot: Client::new()?,
+        autopilot: Client::default(),
         clock: Clock::System,
         watcher: command::watcher(&command),
     };
@@ -67,7 +67,7 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
         store: Folder::new(&common.store),
         leases: FileLeases::new(&common.store),
         secrets: GivenSecrets(secrets.clone()),
-        autopilot: Client::new()?,
+        autopilot: Client::default(),
         clock: Clock::System,
         watcher: Box::new(Silent),
     };

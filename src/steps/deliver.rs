@@ -18,7 +18,7 @@ use super::{export_of, read_json, write_json};
 use crate::config::{Config, Connection, Export};
 use crate::delivery::call::{Answer, Call, Counted};
 use crate::delivery::lane::{Lane, Outcome, Span, Wants};
-use crate::delivery::pace::{Pace, after, history, interval, window};
+use crate::delivery::pace::{Pace, after, history, offset, window};
 use crate::delivery::row::{self, Errand};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{self, Ledger, Results};
@@ -31,7 +31,7 @@ use crate::state::Marked;
 const IN_FLIGHT: usize = 64;
 /// Calls ready to leave below which the next range is fetched: those of a second, but no more than a range has.
 const LOW: usize = 10;
-/// Rows that are judged before they are saved, at most, and how long they may wait for it.
+/// How many rows of ranges that are through may wait to be saved, and how long any row may.
 const CHECKPOINT_ROWS: u32 = 2000;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
 /// Ranges that count as begun with the first of them. Should the run die, rows that were not sent are taken for rows that
@@ -130,8 +130,7 @@ fn pace(opened: &OpenRecord, connection: &Connection, number: u32, first: bool, 
     if !first {
         return Pace::new(rate, share, &[], after(now, window(rate)));
     }
-    // Lanes begin one after the other, not all at once: so their slots lie between each other's.
-    let from = after(now, interval(rate) * number);
+    let from = after(now, offset(rate, number));
     Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), from)
 }
 
@@ -155,6 +154,20 @@ struct Answered {
     sent: Timestamp,
     at: Timestamp,
     answer: Answer,
+}
+
+/// Which ledgers are to be saved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// All that have something new.
+    All,
+    /// Those of ranges that are through.
+    Through,
+}
+
+/// Whether all rows of a lane's range are judged: nothing more comes to its ledger.
+fn is_through(ranges: &[Range], range: usize, ledger: &Ledger) -> bool {
+    ranges.get(range).is_none_or(|range| ledger.judged >= range.to - range.from)
 }
 
 /// One deliver call at work.
@@ -253,8 +266,8 @@ impl<'w, W: World> Work<'w, W> {
             {
                 loading = self.load().boxed().fuse();
             }
-            if saving.is_terminated() && self.is_checkpoint_due(now) {
-                *saving = self.save().boxed().fuse();
+            if let Some(due) = self.due(now).filter(|_| saving.is_terminated()) {
+                *saving = self.save(due).boxed().fuse();
                 save_began = now;
             }
             let checkpoint = self.unsaved_since.filter(|_| saving.is_terminated());
@@ -428,10 +441,7 @@ impl<'w, W: World> Work<'w, W> {
             };
             let key = keys::of_run(run_id, &chunk.name);
             let object = world.store().get(&key).await?.ok_or_else(|| lost(&chunk.name))?;
-            // A thousand rows take milliseconds to read, and a slot is kept to the millisecond: not on this thread.
-            let (from, to) = (range.from as usize, range.to as usize);
-            let reading = tokio::task::spawn_blocking(move || row::read(&key, &object.body, from, to));
-            let rows = reading.await.map_err(|cause| lost(&chunk.name).because(cause))??;
+            let rows = row::read(&key, &object.body, range.from as usize, range.to as usize)?;
             let judged: std::collections::HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
             let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number)).collect();
             let marked = opened.marked.get(chunk.segment).cloned().unwrap_or(Marked::None);
@@ -450,23 +460,32 @@ impl<'w, W: World> Work<'w, W> {
         self.enter(self.world.clock().now());
     }
 
-    fn is_checkpoint_due(&self, now: Timestamp) -> bool {
+    /// What is due to be saved.
+    fn due(&self, now: Timestamp) -> Option<Due> {
         let waited = self.unsaved_since.is_some_and(|since| now >= after(since, CHECKPOINT_AFTER));
-        let untold = self.refused - self.told_refused >= TELL_REFUSED;
-        waited || untold || self.ledgers.values().map(|ledger| ledger.unsaved).sum::<u32>() >= CHECKPOINT_ROWS
+        if waited || self.refused - self.told_refused >= TELL_REFUSED {
+            return Some(Due::All);
+        }
+        let through = self.ledgers.iter().filter(|(range, ledger)| is_through(self.ranges, **range, ledger));
+        (through.map(|(_, ledger)| ledger.unsaved).sum::<u32>() >= CHECKPOINT_ROWS).then_some(Due::Through)
     }
 
-    /// Saves every ledger that has something new; what was judged meanwhile waits for the next time.
+    /// Saves every ledger that is due and has something new; what is judged meanwhile waits for the next time.
     /// Where rows were refused, it tells the other lanes, and hears of theirs: the guard counts them all.
-    fn save(&mut self) -> impl Future<Output = Result<Option<u64>>> + Send + use<'w, W> {
-        self.unsaved_since = None;
+    fn save(&mut self, due: Due) -> impl Future<Output = Result<Option<u64>>> + Send + use<'w, W> {
         let tell = (self.refused != self.told_refused).then_some(self.refused);
         self.told_refused = self.refused;
         let lanes = u32::try_from(self.opened.lanes.len()).unwrap_or(u32::MAX);
-        let (world, run_id, lane) = (self.world, self.run.request.run_id.as_str(), self.number);
-        let due = self.ledgers.iter_mut().filter(|(_, ledger)| ledger.unsaved > 0);
-        let objects: Vec<_> =
-            due.map(|(range, ledger)| (keys::results(run_id, lane, *range), ledger.checkpoint())).collect();
+        let (world, run_id, lane, ranges) = (self.world, self.run.request.run_id.as_str(), self.number, self.ranges);
+        let mut objects = Vec::new();
+        for (range, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.unsaved > 0) {
+            if due == Due::All || is_through(ranges, *range, ledger) {
+                objects.push((keys::results(run_id, lane, *range), ledger.checkpoint()));
+            }
+        }
+        if self.ledgers.values().all(|ledger| ledger.unsaved == 0) {
+            self.unsaved_since = None;
+        }
         async move {
             for (key, body) in objects {
                 world.store().put(&key, body.into(), Condition::Always).await?;
@@ -484,16 +503,13 @@ impl<'w, W: World> Work<'w, W> {
     /// Forgets the ledgers of ranges that are through and saved: nothing more comes to them.
     fn forget_done(&mut self) {
         let ranges = self.ranges;
-        self.ledgers.retain(|range, ledger| {
-            let rows = ranges.get(*range).map_or(0, |range| range.to - range.from);
-            ledger.unsaved > 0 || ledger.judged < rows
-        });
+        self.ledgers.retain(|range, ledger| ledger.unsaved > 0 || !is_through(ranges, *range, ledger));
     }
 
     /// Saves everything at the end of a call: counts of requests too.
     async fn save_all(&mut self) -> Result<()> {
         self.enter(self.world.clock().now());
         self.ledgers.values_mut().for_each(|ledger| ledger.unsaved += 1);
-        self.save().await.map(|_| ())
+        self.save(Due::All).await.map(|_| ())
     }
 }

@@ -47,7 +47,7 @@ impl Scene {
         let sandbox = Sandbox::start(options).await.unwrap();
         let settings = settings(&sandbox.url());
         let config = parse(&settings.to_string()).unwrap();
-        let scene = Self { folder, client: Client::new().unwrap(), sandbox, settings, config };
+        let scene = Self { folder, client: Client::default(), sandbox, settings, config };
         scene.write("state.key", STATE_KEY.as_bytes());
         scene
     }

@@ -51,7 +51,7 @@ impl Scripted {
 
     async fn ask(&self, call: &Call) -> Answer {
         let key = API_KEY.to_owned().into();
-        Client::new().unwrap().call(Some(&self.url), &key, call, Duration::from_secs(20)).await
+        Client::default().call(Some(&self.url), &key, call, Duration::from_secs(20)).await
     }
 
     fn requests(&self) -> Vec<String> {
@@ -128,7 +128,7 @@ async fn ids_are_encoded_in_paths() {
 async fn a_key_that_is_no_header_is_denied_and_sends_nothing() {
     let server = Scripted::answers("200 OK", "", "{}").await;
     let key = "a\r\nx: y".to_owned().into();
-    let answer = Client::new().unwrap().call(Some(&server.url), &key, &Call::Account, Duration::from_secs(5)).await;
+    let answer = Client::default().call(Some(&server.url), &key, &Call::Account, Duration::from_secs(5)).await;
     assert_eq!((answer, server.requests().len()), (Answer::Denied, 0));
 }
 

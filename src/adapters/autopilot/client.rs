@@ -1,5 +1,6 @@
 //! A call as an HTTP request.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::answer;
 use crate::delivery::call::{Answer, Call};
-use crate::error::{Error, Kind, Result};
 use crate::ports::Autopilot;
 
 /// Where classic Autopilot lives. Source: its API description; every client since 2017.
@@ -22,38 +22,47 @@ const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Contact ids may be emails, list ids may hold spaces and slashes: all but unreserved characters are encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// A client for any connection's account.
-#[derive(Clone, Debug)]
+/// A client for any connection's account. It follows no redirects, heeds no proxy settings, and speaks plain HTTP to
+/// loopback addresses only (which the configuration sees to).
+///
+/// What it needs is made with the first call: most steps never speak to Autopilot, and reading the machine's
+/// certificates takes longer than all else of a small run.
+#[derive(Clone, Debug, Default)]
 pub struct Client {
-    http: reqwest::Client,
+    tls: OnceLock<reqwest::Client>,
+    plain: OnceLock<reqwest::Client>,
 }
 
 impl Client {
-    /// A client that follows no redirects, heeds no proxy settings and speaks plain HTTP to loopback addresses only
-    /// (which the configuration sees to).
-    ///
-    /// # Errors
-    /// Kind `unavailable`, where the machine's certificates cannot be read.
-    pub fn new() -> Result<Self> {
-        // An error means that the provider is set already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("autopilot-export/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .build()
-            .map_err(|cause| Error::new(Kind::Unavailable, "client", "TLS", "cannot be set up").because(cause))?;
-        Ok(Self { http })
+    /// The means to speak to an address; none where the machine's certificates cannot be read.
+    fn http(&self, base: &str) -> Option<&reqwest::Client> {
+        let plain = base.starts_with("http://");
+        let made = if plain { &self.plain } else { &self.tls };
+        if made.get().is_none() {
+            // An error means that the provider is set already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let builder = reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .user_agent(concat!("autopilot-export/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(Duration::from_secs(10));
+            // No certificates are needed where nothing is encrypted.
+            let http = if plain { builder.tls_certs_only([]) } else { builder }.build().ok()?;
+            return Some(made.get_or_init(|| http));
+        }
+        made.get()
     }
 
     async fn request(&self, base: &str, key: &SecretString, call: &Call, within: Duration) -> Answer {
+        let Some(http) = self.http(base) else {
+            return Answer::Unclear("the certificates of this machine cannot be read");
+        };
         let (method, path) = route(call);
         let Ok(mut secret) = HeaderValue::from_str(key.expose_secret()) else {
             return Answer::Denied;
         };
         secret.set_sensitive(true);
-        let mut request = self.http.request(method, format!("{base}{path}")).header(KEY_HEADER, secret).timeout(within);
+        let mut request = http.request(method, format!("{base}{path}")).header(KEY_HEADER, secret).timeout(within);
         if let Some(body) = body(call) {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }

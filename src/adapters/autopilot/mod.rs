@@ -4,9 +4,7 @@ pub mod answer;
 mod client;
 #[cfg(feature = "sandbox")]
 mod inside;
-mod later;
 
 pub use client::Client;
 #[cfg(feature = "sandbox")]
 pub use inside::Inside;
-pub use later::LaterClient;

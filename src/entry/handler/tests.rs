@@ -31,7 +31,7 @@ async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
         store: Folder::new(root),
         leases: FileLeases::new(root),
         secrets: LocalSecrets::new(Some(SecretString::from("a-key")), root),
-        autopilot: Client::new().unwrap(),
+        autopilot: Client::default(),
         clock: Clock::System,
         watcher: Box::new(Logged),
     };

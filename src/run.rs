@@ -292,6 +292,18 @@ pub mod keys {
         format!("state/connections/{connection}.spoke.json")
     }
 
+    /// Rows of a rejects file that are to be sent again, of one segment.
+    pub fn retry(run_id: &str, segment: &str) -> String {
+        of_run(run_id, &format!("{RETRY}{}.csv", part(segment)))
+    }
+
+    const RETRY: &str = "chunks/retry-";
+
+    /// Whether an object is one of [`retry`]: a file of this program's own writing, whatever form the segment's drops have.
+    pub fn is_retry(key: &str) -> bool {
+        key.starts_with("runs/") && key.contains(&format!("/{RETRY}"))
+    }
+
     /// Whether an object goes away with the end of its run: contacts to send, rejects found so far, results.
     pub fn is_passing(key: &str) -> bool {
         key.starts_with("runs/") && ["/chunks/", "/rejects/", "/results/"].iter().any(|folder| key.contains(folder))

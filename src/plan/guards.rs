@@ -4,7 +4,10 @@ use crate::config::Guards;
 use crate::error::{Error, Kind};
 
 /// The guards' names, as `--pass-guard` takes them.
-pub const NAMES: [&str; 4] = ["max_profiles", "max_leavers_share", "max_reject_share", "allow_empty"];
+pub const NAMES: [&str; 4] = ["max_profiles", "max_leavers_share", MAX_REJECT_SHARE, "allow_empty"];
+
+/// The guard that also watches what Autopilot refuses.
+pub const MAX_REJECT_SHARE: &str = "max_reject_share";
 
 /// What the guards look at.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Looked {
     pub read: u64,
     /// Rows rejected.
     pub rejected: u64,
+    /// Whether the rows are those that an earlier run rejected, so that their share says nothing of a drop.
+    pub is_retry: bool,
     /// Per segment: its name, rows read, members before, leavers.
     pub segments: Vec<(String, u64, u64, u64)>,
 }
@@ -27,7 +32,9 @@ pub fn objections(export: &str, guards: &Guards, looked: &Looked) -> Vec<(&'stat
         found.push((name, Error::new(Kind::Guard, "prepare", subject, what).to_do(to_do)));
     };
     for (segment, read, members, leavers) in &looked.segments {
-        if *read == 0 && !guards.allow_empty {
+        if *read == 0 && guards.allow_empty {
+            // Then everybody may leave.
+        } else if *read == 0 {
             let what = "the drop holds no profile".to_owned();
             object("allow_empty", format!("{export}: {segment}"), what, "deliver the whole segment again");
         } else if share(*leavers, *members) > guards.max_leavers_share {
@@ -40,15 +47,20 @@ pub fn objections(export: &str, guards: &Guards, looked: &Looked) -> Vec<(&'stat
         let what = format!("{} profiles; max_profiles allows {}", looked.profiles, guards.max_profiles);
         object("max_profiles", export.to_owned(), what, "make the segment smaller or raise max_profiles");
     }
-    if share(looked.rejected, looked.read) > guards.max_reject_share {
+    if !looked.is_retry && too_many_rejected(guards, looked.rejected, looked.read) {
         let (limit, share) = (percent(guards.max_reject_share), percent(share(looked.rejected, looked.read)));
         let what = format!(
             "{} of {} rows are rejected, {share}; max_reject_share allows {limit}",
             looked.rejected, looked.read
         );
-        object("max_reject_share", export.to_owned(), what, "correct the rows that the rejects name");
+        object(MAX_REJECT_SHARE, export.to_owned(), what, "correct the rows that the rejects name");
     }
     found
+}
+
+/// Whether so many rejects are more than the guard allows.
+pub fn too_many_rejected(guards: &Guards, rejected: u64, read: u64) -> bool {
+    share(rejected, read) > guards.max_reject_share
 }
 
 fn share(part: u64, whole: u64) -> f64 {
@@ -74,6 +86,7 @@ mod tests {
             profiles: 100_001,
             read: 10,
             rejected: 3,
+            is_retry: false,
             segments: vec![("News".into(), 10, 10, 6), ("Empty".into(), 0, 0, 0)],
         };
         let found = objections("newsletter", &guards(), &looked);
@@ -88,7 +101,21 @@ mod tests {
 
     #[test]
     fn numbers_at_their_limit_pass() {
-        let looked = Looked { profiles: 100_000, read: 10, rejected: 2, segments: vec![("News".into(), 10, 10, 5)] };
+        let segments = vec![("News".into(), 10, 10, 5)];
+        let looked = Looked { profiles: 100_000, read: 10, rejected: 2, is_retry: false, segments };
+        assert!(objections("newsletter", &guards(), &looked).is_empty());
+    }
+
+    #[test]
+    fn an_empty_drop_that_is_allowed_may_empty_the_segment() {
+        let looked = Looked { segments: vec![("News".into(), 0, 10, 10)], ..Looked::default() };
+        assert_eq!(objections("newsletter", &guards(), &looked).len(), 1);
+        assert!(objections("newsletter", &Guards { allow_empty: true, ..guards() }, &looked).is_empty());
+    }
+
+    #[test]
+    fn the_share_of_rejects_says_nothing_of_rows_that_were_rejected_before() {
+        let looked = Looked { read: 3, rejected: 2, is_retry: true, ..Looked::default() };
         assert!(objections("newsletter", &guards(), &looked).is_empty());
     }
 }

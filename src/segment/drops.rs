@@ -148,7 +148,9 @@ fn name_time(key: &str) -> Option<Timestamp> {
 }
 
 fn time(name: &str, parts: &[Meta]) -> Timestamp {
-    let named = || parts.iter().map(|part| name_time(&part.key)).max().flatten();
+    // A number of ten digits may be something else: nothing is written before the time in its name.
+    let in_name = |part: &Meta| name_time(&part.key).filter(|at| *at <= part.modified);
+    let named = || parts.iter().map(in_name).max().flatten();
     let written = || parts.iter().map(|part| part.modified).max().unwrap_or(Timestamp::MIN);
     path_time(name).or_else(named).unwrap_or_else(written)
 }
@@ -242,12 +244,16 @@ mod tests {
             meta("s/b.csv", "2026-11-23T06:00:00Z"),
             meta("s/a.csv", "2026-11-23T07:00:00Z"),
             meta("s/Demo_ChurnProneCustomers_1613059542.csv", "2026-11-23T08:00:00Z"),
+            meta("s/members_2026112306.csv", "2026-11-23T06:30:00Z"),
             meta("s/model.json", "2026-11-23T05:00:00Z"),
             meta("s/all.manifest.cdm.json", "2026-11-23T05:00:00Z"),
             meta("other/c.csv", "2026-11-23T05:00:00Z"),
         ];
         let drops = drops("s/", &metas, DropKind::File);
-        assert_eq!(names(&drops), ["s/Demo_ChurnProneCustomers_1613059542.csv", "s/b.csv", "s/a.csv"]);
+        assert_eq!(
+            names(&drops),
+            ["s/Demo_ChurnProneCustomers_1613059542.csv", "s/b.csv", "s/members_2026112306.csv", "s/a.csv"]
+        );
         assert_eq!(drops[0].time, at("2021-02-11T16:05:42Z"));
         assert_eq!(drops[1].model.as_deref(), Some("s/model.json"));
     }

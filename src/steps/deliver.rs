@@ -23,6 +23,7 @@ use crate::delivery::row::{self, Errand};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{self, Ledger, Results};
 use crate::plan::deal::Range;
+use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
 use crate::ports::{Autopilot, Condition, Event, Leases, SecretSource, Secrets, Store, World};
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::state::Marked;
@@ -398,21 +399,21 @@ impl<'w, W: World> Work<'w, W> {
 
     /// The guard that watches refusals as they come.
     fn watch_refusals(&self) -> Result<()> {
-        const NAME: &str = "max_reject_share";
-        let limit = self.export.guards.max_reject_share;
+        let (guards, asked) = (&self.export.guards, &self.run.request);
         let counts = self.run.counts();
         let refused = self.refused + self.others_refused;
         let (rejected, read) = (counts.rejected() + refused, counts.read);
-        let passed = self.run.guards_passed_over.iter().chain(&self.run.request.pass_guards).any(|name| name == NAME);
-        if self.refused == 0 || passed || rejected as f64 <= limit * read as f64 {
+        // Of rows that were rejected before, many may be refused again.
+        let passed = asked.keep_leavers || asked.pass_guards.iter().any(|name| name == MAX_REJECT_SHARE);
+        if self.refused == 0 || passed || !too_many_rejected(guards, rejected, read) {
             return Ok(());
         }
         let what = format!(
             "{rejected} of {read} rows are rejected, {refused} of them by Autopilot; max_reject_share allows {:.1} %",
-            limit * 100.0
+            guards.max_reject_share * 100.0
         );
         Err(Error::new(Kind::Guard, "deliver", &self.export.name, what)
-            .to_do(format!("see the rejects; pass over it once with --pass-guard {NAME}")))
+            .to_do(format!("see the rejects; pass over it once with --pass-guard {MAX_REJECT_SHARE}")))
     }
 
     /// Fetches the next range, less the rows that were judged before.

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
 use super::unsure::Unsure;
-use crate::config::{Export, Membership, Segment};
+use crate::config::{Encoding, Export, FileKind, Format, Membership, Segment};
 use crate::contact::{Matching, SuppressionList};
 use crate::error::{Error, Kind, Result};
 use crate::plan::deal::Chunk;
@@ -55,6 +55,7 @@ pub(super) async fn draw<W: World>(
         profiles: record.profiles,
         read: counts.read,
         rejected: counts.rejected(),
+        is_retry: record.request.keep_leavers,
         segments: taken.map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers)).collect(),
     })
 }
@@ -153,8 +154,17 @@ async fn draw_segment<W: World>(
 }
 
 fn decoder(export: &Export, segment: &Segment, source: &SourceRecord, layout: Option<&Layout>) -> Decoder {
-    let format = segment.format.clone().unwrap_or_default();
+    let format = match &segment.format {
+        _ if keys::is_retry(&source.key) => retried(),
+        Some(format) => format.clone(),
+        None => Format::default(),
+    };
     Decoder::new(&source.key, &format, layout, &Matching::wanted(export))
+}
+
+/// The form of the rows that `retry` sends again: that of rejects.csv.
+fn retried() -> Format {
+    Format { kind: Some(FileKind::Csv), delimiter: Some(','), header: Some(true), encoding: Some(Encoding::Utf8) }
 }
 
 fn meta_of(source: &SourceRecord) -> Meta {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Export, Segment};
+use crate::config::{Config, Export, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Meta, Store, World};
 use crate::run::{Asked, Order, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
@@ -19,8 +19,17 @@ pub(super) enum Chosen {
     Superseded(Vec<SegmentRecord>),
 }
 
-pub(super) async fn choose<W: World>(world: &W, export: &Export, request: &RunRequest) -> Result<Chosen> {
+pub(super) async fn choose<W: World>(
+    world: &W,
+    config: &Config,
+    export: &Export,
+    request: &RunRequest,
+) -> Result<Chosen> {
     for asked in &request.drops {
+        if request.drops.iter().filter(|other| other.segment == asked.segment).count() > 1 {
+            return Err(Error::new(Kind::BadRequest, "prepare", &asked.segment, "is given more than one drop")
+                .to_do("name one drop of a segment in a run; a folder of parts is one drop"));
+        }
         if !export.segments.iter().any(|segment| segment.name == asked.segment) {
             let names: Vec<&str> = export.segments.iter().map(|segment| segment.name.as_str()).collect();
             return Err(Error::new(Kind::BadRequest, "prepare", &asked.segment, "is no segment of this export")
@@ -32,8 +41,8 @@ pub(super) async fn choose<W: World>(world: &W, export: &Export, request: &RunRe
         let mut record = SegmentRecord { name: segment.name.clone(), ..SegmentRecord::default() };
         let asked = request.drops.iter().find(|asked| asked.segment == segment.name);
         let found = match (asked, request.drops.is_empty()) {
-            (Some(asked), _) => Some(named(world, segment, asked).await?),
-            (None, true) => newest(world, segment).await?,
+            (Some(asked), _) => Some(named(world, (config, export, segment), asked).await?),
+            (None, true) => newest(world, (config, export, segment)).await?,
             (None, false) => None,
         };
         if let Some((drop, all, is_folder)) = found {
@@ -78,8 +87,21 @@ fn source(part: Meta, segment: usize) -> SourceRecord {
 
 type Found = (Drop, Vec<Meta>, bool);
 
-async fn newest<W: World>(world: &W, segment: &Segment) -> Result<Option<Found>> {
-    let mut all = world.store().list(&segment.prefix).await?;
+/// A segment of an export of the configuration.
+type Of<'a> = (&'a Config, &'a Export, &'a Segment);
+
+/// What lies under a prefix, less what belongs to another segment, whose prefix is longer.
+async fn list<W: World>(world: &W, (config, export, segment): Of<'_>, prefix: &str) -> Result<Vec<Meta>> {
+    let mut all = world.store().list(prefix).await?;
+    all.retain(|meta| {
+        config.route(&meta.key).is_none_or(|(name, other)| name == export.name && other.name == segment.name)
+    });
+    Ok(all)
+}
+
+async fn newest<W: World>(world: &W, of: Of<'_>) -> Result<Option<Found>> {
+    let (.., segment) = of;
+    let mut all = list(world, of, &segment.prefix).await?;
     let is_folder = segment.drop == DropKind::Folder;
     if is_folder {
         look_above(world.store(), segment.prefix.trim_end_matches('/'), &mut all).await?;
@@ -88,7 +110,8 @@ async fn newest<W: World>(world: &W, segment: &Segment) -> Result<Option<Found>>
 }
 
 /// The drop that was asked for: an object, or a folder of them.
-async fn named<W: World>(world: &W, segment: &Segment, asked: &Asked) -> Result<Found> {
+async fn named<W: World>(world: &W, of: Of<'_>, asked: &Asked) -> Result<Found> {
+    let (.., segment) = of;
     let key = asked.key.as_str();
     let missing = || {
         Error::new(Kind::Segment, "prepare", key, "holds no file of a segment")
@@ -96,7 +119,9 @@ async fn named<W: World>(world: &W, segment: &Segment, asked: &Asked) -> Result<
     };
     let folder = match key.strip_suffix('/') {
         Some(folder) => Some(folder),
-        None if segment.drop == DropKind::Folder && !key.starts_with("file:") => key.rsplit_once('/').map(|(f, _)| f),
+        None if segment.drop == DropKind::Folder && !key.starts_with("file:") && !keys::is_retry(key) => {
+            key.rsplit_once('/').map(|(folder, _)| folder)
+        }
         None => None,
     };
     let Some(folder) = folder else {
@@ -110,7 +135,7 @@ async fn named<W: World>(world: &W, segment: &Segment, asked: &Asked) -> Result<
         return Ok((drop, all, false));
     };
     let prefix = format!("{folder}/");
-    let mut all = world.store().list(&prefix).await?;
+    let mut all = list(world, of, &prefix).await?;
     look_above(world.store(), folder, &mut all).await?;
     let drop = drops("", &all, DropKind::Folder).pop().ok_or_else(missing)?;
     Ok((drop, all, !key.starts_with("file:")))

@@ -9,6 +9,7 @@ use super::open::{OpenRecord, lost_lease};
 use super::{export_of, read_json, write_json};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
 use crate::ports::{Condition, Leases, SecretSource, Store, World};
 use crate::report::rejects::Rejects;
 use crate::report::{self, Failed, Report, html};
@@ -48,24 +49,25 @@ pub async fn finish<W: World>(
 ) -> Result<Report> {
     let run_id = request.run_id.as_str();
     let store = world.store();
-    let connection = export_of(config, &request.export).ok().map(|(_, connection)| connection);
+    let configured = export_of(config, &request.export);
+    let connection = configured.as_ref().ok().map(|(_, connection)| *connection);
     if let Some(report) = read_json::<Report>(store, &keys::of_run(run_id, "report.json")).await? {
         close(world, connection.map(|connection| connection.name.as_str()), request).await?;
         return Ok(report);
     }
     let error = failure.map(|failure| Failed { kind: failure.kind, message: failure.message });
     let now = world.clock().now();
-    let (Some(run), Some(connection)) =
-        (read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await?, connection)
-    else {
+    let Some(mut run) = read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? else {
         // The run did not get as far as fixing what it reads.
         let name = connection.map(|connection| connection.name.as_str()).unwrap_or_default();
         let run = RunRecord::begin(request, name, String::new(), Vec::new(), Vec::new(), now);
         let report = Report::of(&run, report::Confirmed::default(), error, now);
-        write_json(store, &keys::of_run(run_id, "report.json"), &report).await?;
+        write(store, &report).await?;
         close(world, Some(name).filter(|name| !name.is_empty()), request).await?;
         return Ok(report);
     };
+    // What was confirmed waits for an export that is taken out of the configuration and put back.
+    let (export, connection) = configured?;
     if !world.leases().take(&connection.name, run_id).await? {
         return Err(lost_lease("finish", &connection.name));
     }
@@ -86,6 +88,12 @@ pub async fn finish<W: World>(
     } else if run.stage == Stage::Preparing && error.is_none() {
         keep_order(store, &run).await?;
     }
+    let counts = run.counts();
+    let passed = run.request.pass_guards.iter().any(|name| name == MAX_REJECT_SHARE);
+    let told = run.guards_passed_over.iter().any(|name| name == MAX_REJECT_SHARE);
+    if passed && !told && too_many_rejected(&export.guards, counts.rejected() + tally.refused, counts.read) {
+        run.guards_passed_over.push(MAX_REJECT_SHARE.into());
+    }
     let mut sums = report::Confirmed {
         delivered: tally.delivered,
         refused: tally.refused,
@@ -104,11 +112,17 @@ pub async fn finish<W: World>(
     if report.rows.rejected > 0 {
         store.put(&keys::of_run(run_id, "rejects.csv"), rejects.finish()?.into(), Condition::Always).await?;
     }
-    let page = html::page(&report);
-    store.put(&keys::of_run(run_id, "report.html"), page.into(), Condition::Always).await?;
-    write_json(store, &keys::of_run(run_id, "report.json"), &report).await?;
+    write(store, &report).await?;
     close(world, Some(&connection.name), request).await?;
     Ok(report)
+}
+
+/// Writes the report; its JSON last, which says that the run is finished.
+async fn write(store: &impl Store, report: &Report) -> Result<()> {
+    let page = html::page(report);
+    store.put(&keys::of_run(&report.run_id, "report.html"), page.into(), Condition::Always).await?;
+    write_json(store, &keys::of_run(&report.run_id, "report.json"), report).await?;
+    Ok(())
 }
 
 /// Clears away what goes with the run's end, and gives the lease back.

@@ -58,7 +58,7 @@ pub async fn prepare<W: World>(world: &W, config: &Config, request: &RunRequest)
         let why = format!("connection {} is busy with another run", connection.name);
         return Ok(Prepared::Wait { seconds: BUSY_SECONDS, why });
     }
-    finish_abandoned(world, config, export, connection, run_id).await?;
+    finish_abandoned(world, config, export, connection, request).await?;
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Prepared::Ready { run_id: run_id.into() }),
         Some(record) => record,
@@ -97,7 +97,7 @@ async fn begin<W: World>(
     connection: &Connection,
     request: &RunRequest,
 ) -> Result<Begun> {
-    let (segments, sources, superseded) = match choose(world, export, request).await? {
+    let (segments, sources, superseded) = match choose(world, config, export, request).await? {
         Chosen::Wait(seconds, why) => {
             // Others may use the connection meanwhile.
             world.leases().give_back(&connection.name, &request.run_id).await?;
@@ -130,16 +130,21 @@ async fn finish_abandoned<W: World>(
     config: &Config,
     export: &Export,
     connection: &Connection,
-    run_id: &str,
+    request: &RunRequest,
 ) -> Result<()> {
-    let store = world.store();
+    let (store, run_id) = (world.store(), request.run_id.as_str());
     let Some(earlier) = read_json::<String>(store, &keys::unfinished(&export.name)).await? else { return Ok(()) };
     if earlier == run_id {
         return Ok(());
     }
-    let Some(record) = read_json::<RunRecord>(store, &keys::of_run(&earlier, "run.json")).await? else {
+    let Some(mut record) = read_json::<RunRecord>(store, &keys::of_run(&earlier, "run.json")).await? else {
         return store.delete(&keys::unfinished(&export.name)).await;
     };
+    if request.full && !record.request.full {
+        // A state that fits no more must not keep the earlier run from its end, nor this one from beginning.
+        record.request.full = true;
+        write_json(store, &keys::of_run(&earlier, "run.json"), &record).await?;
+    }
     // The lease changes hands within this process, so that finish finds it as its own.
     world.leases().give_back(&connection.name, run_id).await?;
     let error = Error::new(Kind::Interrupted, "finish", &earlier, "the run never reached its finish")
@@ -174,7 +179,7 @@ pub async fn plan<W: World>(world: &W, config: &Config, request: &RunRequest) ->
     let (export, connection) = export_of(config, &request.export)?;
     may_run(export, connection, request)?;
     let digester = digester(world, connection).await?;
-    let (segments, sources) = match choose(world, export, request).await? {
+    let (segments, sources) = match choose(world, config, export, request).await? {
         Chosen::Drops(segments, sources) => (segments, sources),
         Chosen::Superseded(segments) => (segments, Vec::new()),
         Chosen::Wait(seconds, why) => {

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 
 use super::deliver::{Limit, deliver};
 use super::finish::{Failure, finish};
+use super::kept::while_renewing;
 use super::open::open;
 use super::prepare::{Prepared, prepare};
 use super::{export_of, read_json};
@@ -61,7 +62,7 @@ pub async fn resume<W: World>(world: &W, config: &Config, request: &RunRequest) 
     }
     // The same drops: what the run froze is what a new one would take.
     let (export, _) = export_of(config, &request.export)?;
-    Ok(match super::drops::choose(world, export, request).await? {
+    Ok(match super::drops::choose(world, config, export, request).await? {
         super::drops::Chosen::Drops(segments, _)
             if segments.iter().zip(&run.segments).all(|(now, then)| now.version == then.version) =>
         {
@@ -76,12 +77,19 @@ pub async fn resume<W: World>(world: &W, config: &Config, request: &RunRequest) 
 /// # Errors
 /// Only where finish itself fails; the run's own failure is in the report.
 pub async fn run<W: World>(world: &W, config: &Config, request: &RunRequest, stop: &Stop) -> Result<Report> {
-    let failure = match steps(world, config, request, stop).await {
+    let stopped = match steps(world, config, request, stop).await {
         Ok(Some(report)) => return Ok(report),
         Ok(None) => None,
-        Err(error) => Some(Failure::of(&error)),
+        Err(error) => Some(error),
     };
-    finish(world, config, request, failure).await
+    let finishing = finish(world, config, request, stopped.as_ref().map(Failure::of));
+    match (while_renewing(world, config, request, finishing).await, stopped) {
+        // It was stopped while it waited for another, which has the run.
+        (Err(lost), Some(stopped)) if stopped.kind == Kind::Interrupted && lost.kind == Kind::Unavailable => {
+            Err(stopped)
+        }
+        (finished, _) => finished,
+    }
 }
 
 async fn steps<W: World>(world: &W, config: &Config, request: &RunRequest, stop: &Stop) -> Result<Option<Report>> {
@@ -89,7 +97,7 @@ async fn steps<W: World>(world: &W, config: &Config, request: &RunRequest, stop:
         if stop.is_wanted() {
             return Err(interrupted(request));
         }
-        match prepare(world, config, request).await? {
+        match while_renewing(world, config, request, prepare(world, config, request)).await? {
             Prepared::Ready { .. } => break,
             Prepared::Wait { seconds, why } => {
                 let wait = Duration::from_secs(seconds);
@@ -107,7 +115,7 @@ async fn steps<W: World>(world: &W, config: &Config, request: &RunRequest, stop:
         world.watcher().saw(Event::Planned(run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum()));
     }
     let opened = tokio::select! {
-        opened = open(world, config, request) => opened?,
+        opened = while_renewing(world, config, request, open(world, config, request)) => opened?,
         () = stop.wanted() => return Err(interrupted(request)),
     };
     let limit = Limit { until: None, stop: stop.clone() };

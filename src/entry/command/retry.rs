@@ -29,7 +29,7 @@ pub(super) async fn retry<W: World>(
     let id = run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..)));
     let mut drops = Vec::new();
     for (segment, csv) in parts.segments {
-        let key = keys::of_run(&id, &format!("chunks/retry-{}.csv", keys::part(&segment)));
+        let key = keys::retry(&id, &segment);
         world.store().put(&key, csv.into(), Condition::Always).await?;
         drops.push(Asked { segment, key, version: None });
     }

@@ -13,7 +13,7 @@ pub(super) enum Input {
     Prepare { run: RunRequest },
     Open { run_id: String },
     Deliver { run_id: String, lane: u32 },
-    Finish { run_id: String, error: Option<Caught> },
+    Finish { run_id: String, error: Option<Caught>, run: Option<RunRequest> },
 }
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ enum Step {
     Prepare { run: RunRequest },
     Open { run_id: String },
     Deliver { run_id: String, lane: u32 },
-    Finish { run_id: String, error: Option<Caught> },
+    Finish { run_id: String, error: Option<Caught>, run: Option<RunRequest> },
 }
 
 /// Reads a call's input.
@@ -37,6 +37,6 @@ pub(super) fn read(event: Value) -> Result<Input> {
         Step::Prepare { run } => Input::Prepare { run },
         Step::Open { run_id } => Input::Open { run_id },
         Step::Deliver { run_id, lane } => Input::Deliver { run_id, lane },
-        Step::Finish { run_id, error } => Input::Finish { run_id, error },
+        Step::Finish { run_id, error, run } => Input::Finish { run_id, error, run },
     })
 }

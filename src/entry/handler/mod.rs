@@ -5,7 +5,6 @@
 
 mod failure;
 mod input;
-mod kept;
 mod logged;
 
 use jiff::Timestamp;
@@ -16,10 +15,11 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::{Executions, Store, World};
 use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
-use crate::steps::{Failure, Limit, Prepared, Stop, deliver, finish, open, prepare, read_json, write_json};
+use crate::steps::{
+    Failure, Limit, Prepared, Stop, deliver, finish, open, prepare, read_json, while_renewing, write_json,
+};
 use crate::trigger::{Triggered, triggered};
 use input::Input;
-use kept::while_renewing;
 
 pub use logged::Logged;
 
@@ -61,7 +61,7 @@ impl<W: World, X: Executions> Function<W, X> {
             Input::Prepare { run } => self.prepare(&config, &run).await,
             Input::Open { run_id } => self.open(&config, &run_id).await,
             Input::Deliver { run_id, lane } => self.deliver(&config, &run_id, lane, invocation.until).await,
-            Input::Finish { run_id, error } => self.finish(&config, &run_id, error.map(failure::of)).await,
+            Input::Finish { run_id, error, run } => self.finish(&config, &run_id, error.map(failure::of), run).await,
         }
     }
 
@@ -142,10 +142,17 @@ impl<W: World, X: Executions> Function<W, X> {
         }
     }
 
-    async fn finish(&self, config: &Config, run_id: &str, failure: Option<Failure>) -> Result<Value> {
-        let request = match self.record(run_id).await? {
-            Some(record) => record.request,
-            None => bare(run_id)?,
+    async fn finish(
+        &self,
+        config: &Config,
+        run_id: &str,
+        failure: Option<Failure>,
+        run: Option<RunRequest>,
+    ) -> Result<Value> {
+        let request = match (self.record(run_id).await?, run) {
+            (Some(record), _) => record.request,
+            (None, Some(run)) if run.run_id == run_id => run,
+            (None, _) => bare(run_id)?,
         };
         let failure = match failure {
             Some(failure) => Some(failure),

@@ -75,6 +75,13 @@ pub fn export_of(run_id: &str) -> Option<&str> {
     (hex.len() == 8 && !export.is_empty()).then_some(export)
 }
 
+/// The time that a run id names: when it was started, or its event happened.
+pub fn time_of(run_id: &str) -> Option<Timestamp> {
+    let (at, _) = run_id.split_once('-')?;
+    let at = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", at).ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(at).ok()
+}
+
 /// One file or object that a run reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
@@ -306,7 +313,9 @@ pub mod keys {
 
     /// Whether an object goes away with the end of its run: contacts to send, rejects found so far, results.
     pub fn is_passing(key: &str) -> bool {
-        key.starts_with("runs/") && ["/chunks/", "/rejects/", "/results/"].iter().any(|folder| key.contains(folder))
+        let mut parts = key.split('/');
+        // An export may be named like one of the folders.
+        parts.next() == Some("runs") && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
     }
 
     #[cfg(test)]
@@ -322,6 +331,16 @@ pub mod keys {
             let all: BTreeMap<_, _> = [(members("e", "a b"), 1), (members("e", "a%20b"), 2)].into();
             assert_eq!(all.len(), 2);
         }
+
+        #[test]
+        fn an_export_that_is_named_like_a_folder_keeps_its_reports() {
+            let id = |export| super::super::run_id(jiff::Timestamp::UNIX_EPOCH, export, "x");
+            for export in ["chunks", "rejects", "results"] {
+                assert!(!is_passing(&of_run(&id(export), "report.json")));
+                assert!(is_passing(&results(&id(export), 1, 2)) && is_passing(&retry(&id(export), "a/b")));
+            }
+            assert!(!is_passing("state/chunks/results/members.gz"));
+        }
     }
 }
 
@@ -334,6 +353,7 @@ mod tests {
         let id = run_id("2026-11-23T06:00:00Z".parse().unwrap(), "news-letter", "x");
         assert!(id.starts_with("20261123T060000Z-news-letter-"), "{id}");
         assert_eq!(export_of(&id), Some("news-letter"));
+        assert_eq!(time_of(&id), "2026-11-23T06:00:00Z".parse().ok());
         assert_eq!(id, run_id("2026-11-23T06:00:00.9Z".parse().unwrap(), "news-letter", "x"));
         assert!(run_id(Timestamp::MAX, &"e".repeat(32), "x").len() <= 80);
         assert_eq!(export_of(&run_id(Timestamp::MIN, "news-letter", "x")), Some("news-letter"));

@@ -9,6 +9,8 @@ use autopilot_export::entry::command::{self, Code};
 #[cfg(feature = "aws")]
 use autopilot_export::entry::on_aws;
 use autopilot_export::entry::outside::Outside;
+use autopilot_export::entry::panics;
+use autopilot_export::entry::show::say;
 use autopilot_export::error::{Error, Kind};
 use autopilot_export::ports::Clock;
 use autopilot_export::steps::Stop;
@@ -26,18 +28,35 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    panics::are_told(Some(Kind::Bug.exit_code()));
     log(args.common.verbose);
-    let code = runtime(&args.command).and_then(|runtime| {
-        runtime.block_on(async {
-            let stop = Stop::default();
-            on_signal(stop.clone());
-            carry_out(args, &stop).await
-        })
-    });
+    let code = runtime(&args.command).and_then(|runtime| runtime.block_on(until_stopped(args)));
     ExitCode::from(code.unwrap_or_else(|error| {
         command::print_error(&error);
         error.kind.exit_code()
     }))
+}
+
+/// Carries a command out, unless somebody stops it.
+async fn until_stopped(args: Args) -> Code {
+    let stop = Stop::default();
+    match &args.command {
+        // While it asks for a key, a signal ends it at once, as the terminal must be put right by the shell.
+        Command::Connect { .. } => return carry_out(args, &stop).await,
+        Command::Run(_) | Command::Retry { .. } => on_signal(stop.clone(), "what was confirmed is being saved"),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(_) => on_signal(stop.clone(), "the sandbox forgets everything"),
+        Command::Watch { .. } => on_signal(stop.clone(), "the run goes on"),
+        // Nothing is under way that could be left half done.
+        _ => {
+            on_signal(stop.clone(), "nothing is under way that must be saved");
+            return tokio::select! {
+                code = carry_out(args, &stop) => code,
+                () = stop.wanted() => Ok(Kind::Interrupted.exit_code()),
+            };
+        }
+    }
+    carry_out(args, &stop).await
 }
 
 /// Threads for work on files; each costs memory.
@@ -100,10 +119,10 @@ fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
 }
 
 /// The first signal asks to stop, the second stops.
-fn on_signal(stop: Stop) {
+fn on_signal(stop: Stop, what_follows: &'static str) {
     tokio::spawn(async move {
         signal().await;
-        eprintln!("stopping: what was confirmed is being saved; once more stops at once");
+        say(&format!("stopping: {what_follows}; once more stops at once"));
         stop.wish();
         signal().await;
         std::process::exit(i32::from(Kind::Interrupted.exit_code()));

@@ -4,6 +4,7 @@ use autopilot_export::adapters::autopilot::Client;
 use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
 use autopilot_export::entry::handler::{Function, Invocation, Logged};
 use autopilot_export::entry::outside::Outside;
+use autopilot_export::entry::panics;
 use autopilot_export::error::{Error, Kind};
 use autopilot_export::ports::Clock;
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // The runtime would log each error once more, without its kind; a panic is told by its own message.
     let filter = filter.add_directive("lambda_runtime::layers::panic=off".parse()?);
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_ansi(false).init();
+    panics::are_told(None);
     // Made with the first event: a function that is started ahead of need costs next to nothing.
     let function = &OnceCell::new();
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {

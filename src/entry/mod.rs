@@ -9,5 +9,6 @@ pub mod handler;
 #[cfg(all(feature = "aws", feature = "cli"))]
 pub mod on_aws;
 pub mod outside;
+pub mod panics;
 #[cfg(feature = "cli")]
 pub mod show;

@@ -3,7 +3,7 @@
 use super::args::{Command, Common};
 use super::command::{self, Code};
 use super::outside::Outside;
-use super::show::Silent;
+use super::show::{Silent, say};
 use crate::adapters::autopilot::Client;
 use crate::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
 use crate::adapters::local::{FileLeases, Folder, GivenSecrets, WithFiles, new_state_key};
@@ -73,6 +73,6 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     };
     command::verify(&world, &connection).await?;
     vault.store(name, &connection.secret, &secrets).await?;
-    eprintln!("{name} is connected: the key opens the account, and is stored as {}", connection.secret);
+    say(&format!("{name} is connected: the key opens the account, and is stored as {}", connection.secret));
     Ok(0)
 }

@@ -1,6 +1,6 @@
 //! How a run is shown as it goes: a bar on a terminal, lines elsewhere. Always on standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -11,6 +11,11 @@ use crate::ports::{Event, Watcher};
 
 /// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Prints a line on standard error; whoever reads may have gone away (`2>&1 | head`).
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
 /// Nobody looks.
 #[derive(Debug)]
@@ -56,8 +61,8 @@ impl Shown {
 
     fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 }
@@ -101,7 +106,8 @@ impl Watcher for Shown {
             None if progress.total > 0 && (done || progress.line.is_none_or(|last| last.elapsed() >= LINE_EVERY)) => {
                 if matches!(event, Event::Settled(_)) {
                     progress.line = Some(Instant::now());
-                    eprintln!("{} of {} rows settled, {}", progress.settled, progress.total, progress.requests());
+                    let Progress { settled, total, .. } = *progress;
+                    say(&format!("{settled} of {total} rows settled, {}", progress.requests()));
                 }
             }
             None => {}

@@ -3,6 +3,7 @@
 use super::{Code, print};
 use crate::config::Config;
 use crate::entry::args::{Common, StartArgs};
+use crate::entry::show::say;
 use crate::error::{Error, Kind};
 use crate::ports::{Clock, Executions};
 use crate::run::{RunRequest, Trigger, export_of as export_of_run, run_id};
@@ -41,7 +42,7 @@ pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartA
     if common.json {
         print::json(&started)?;
     } else if started.is_empty() {
-        eprintln!("no export is enabled");
+        say("no export is enabled");
     }
     Ok(0)
 }
@@ -57,6 +58,6 @@ pub async fn stop<X: Executions>(executions: &X, run: &str) -> Code {
         );
     }
     executions.stop(run).await?;
-    eprintln!("stopped; what was confirmed stays confirmed, and the next run of the export sends the rest");
+    say("stopped; what was confirmed stays confirmed, and the next run of the export sends the rest");
     Ok(0)
 }

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{Code, print};
 use crate::entry::args::Common;
+use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ledger;
 use crate::ports::{Store, World};
 use crate::report::{Report, html};
-use crate::run::{RunRecord, export_of, keys};
+use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::{Stop, read_json};
 
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a run may wait before it begins.
+const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Lists the runs, newest first.
 pub(super) async fn runs<W: World>(world: &W, common: &Common, export: Option<&str>) -> Code {
@@ -41,7 +46,7 @@ pub(super) async fn runs<W: World>(world: &W, common: &Common, export: Option<&s
         return Ok(0);
     }
     if found.is_empty() {
-        eprintln!("no runs yet");
+        say("no runs yet");
     }
     for (id, report) in found {
         match report {
@@ -90,25 +95,36 @@ pub(super) async fn report<W: World>(world: &W, common: &Common, run: &str, as_p
 /// Follows a run until its report is there.
 pub(super) async fn watch<W: World>(world: &W, common: &Common, run: &str, stop: &Stop) -> Code {
     export_of(run).ok_or_else(|| no_run(run))?;
-    let mut last = None;
+    let mut last: Option<String> = None;
     loop {
         if let Some(done) = read_json::<Report>(world.store(), &keys::of_run(run, "report.json")).await? {
             report(world, common, run, false).await?;
             return Ok(done.exit_code());
         }
-        let record: RunRecord =
-            read_json(world.store(), &keys::of_run(run, "run.json")).await?.ok_or_else(|| no_run(run))?;
-        let total: u64 = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-        let settled = settled(world, run).await?;
-        if last != Some(settled) {
-            eprintln!("{settled} of {total} rows settled");
-            last = Some(settled);
+        let record = read_json::<RunRecord>(world.store(), &keys::of_run(run, "run.json")).await?;
+        let now = match record {
+            Some(record) => {
+                let total: u64 = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+                format!("{} of {total} rows settled", settled(world, run).await?)
+            }
+            // A run that was started on AWS waits for its drop to be whole, and for the connection.
+            None if common.store.starts_with("s3://") && is_recent(run, world.clock().now()) => "not begun yet".to_owned(),
+            None => return Err(no_run(run)),
+        };
+        if last.as_ref() != Some(&now) {
+            say(&now);
+            last = Some(now);
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = stop.wanted() => return Ok(Kind::Interrupted.exit_code()),
         }
     }
+}
+
+/// Whether a run may yet begin.
+fn is_recent(run: &str, now: Timestamp) -> bool {
+    time_of(run).is_some_and(|at| now.duration_since(at) < MAY_WAIT)
 }
 
 async fn settled<W: World>(world: &W, run: &str) -> Result<usize> {

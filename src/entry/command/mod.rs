@@ -13,7 +13,7 @@ mod sandbox;
 use std::path::Path;
 
 use super::args::{Command, Common};
-use super::show::{Shown, Silent};
+use super::show::{Shown, Silent, say};
 use crate::config::{Config, parse, schema};
 use crate::error::{Error, Kind};
 use crate::ports::{Watcher, World};
@@ -41,7 +41,7 @@ pub fn config(path: &Path) -> Result<Config, u8> {
         error.kind.exit_code()
     })?;
     parse(&text).map_err(|faults| {
-        faults.iter().for_each(|fault| eprintln!("{fault}"));
+        faults.iter().for_each(|fault| say(&fault.to_string()));
         Kind::Config.exit_code()
     })
 }

@@ -4,12 +4,13 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::entry::show::say;
 use crate::error::{Error, Kind};
 use crate::report::{Outcome, Report};
 
 /// Prints an error with its causes.
 pub fn error(error: &Error) {
-    eprintln!("{}", error.chain());
+    say(&error.chain());
 }
 
 /// Prints a value as JSON, alone on standard output.

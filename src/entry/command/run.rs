@@ -10,6 +10,7 @@ use crate::config::{Config, Export, Membership};
 use crate::delivery::lane::Way;
 use crate::delivery::pace;
 use crate::entry::args::{Common, RunArgs};
+use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::plan::deal::requests;
 use crate::ports::World;
@@ -77,7 +78,7 @@ pub(super) async fn execute<W: World>(
 ) -> Code {
     let request = match resume(world, config, &request).await? {
         Some(earlier) => {
-            eprintln!("going on with {}", earlier.run_id);
+            say(&format!("going on with {}", earlier.run_id));
             earlier
         }
         None => request,
@@ -89,7 +90,7 @@ pub(super) async fn execute<W: World>(
 
 fn show(common: &Common, report: &Report) -> Result<()> {
     if let Some(error) = &report.error {
-        eprintln!("{}", error.message);
+        say(&error.message);
     }
     if common.json {
         return print::json(report);

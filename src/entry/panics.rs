@@ -1,0 +1,16 @@
+//! What is told of a panic: where, and not what, since its message may quote a text of the drop or a key.
+
+use std::io::Write;
+use std::panic::set_hook;
+
+/// Sees to it that a panic is told by its place alone, in the form of every message. With an exit code it ends the
+/// process; without, what follows is the caller's.
+pub fn are_told(exit_code: Option<u8>) {
+    set_hook(Box::new(move |panic| {
+        let place = panic.location().map(|at| format!("{} line {}", at.file(), at.line())).unwrap_or_default();
+        let _ = writeln!(std::io::stderr(), "bug: {place}: the program cannot go on; please report this line");
+        if let Some(code) = exit_code {
+            std::process::exit(i32::from(code));
+        }
+    }));
+}

@@ -268,6 +268,11 @@ pub mod keys {
         of_run(run_id, &format!("results/{lane:03}/refused.json"))
     }
 
+    /// The run that a request to the function became. It goes away with the export's runs.
+    pub fn asked(export: &str, request_id: &str) -> String {
+        format!("runs/{export}/asked/{}.json", part(request_id))
+    }
+
     /// Emails of contacts that were sent without an answer, should they have to leave; of one segment by its number.
     /// Personal data: it goes away when they are sure, at the latest with the run.
     pub fn unsure(run_id: &str, segment: usize) -> String {
@@ -315,7 +320,8 @@ pub mod keys {
     pub fn is_passing(key: &str) -> bool {
         let mut parts = key.split('/');
         // An export may be named like one of the folders.
-        parts.next() == Some("runs") && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
+        parts.next() == Some("runs")
+            && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
     }
 
     #[cfg(test)]

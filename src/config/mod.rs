@@ -75,6 +75,17 @@ impl Config {
     }
 }
 
+/// The connection of this name, which a run began with.
+///
+/// # Errors
+/// Kind `config`, where it is no longer in the configuration.
+pub fn connection_of<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> {
+    config.connections.get(name).ok_or_else(|| {
+        Error::new(Kind::Config, "run", fault::shown(name), "is no connection of the configuration any more")
+            .to_do("put it back until the run has ended; what was confirmed is kept until then")
+    })
+}
+
 /// An export of the configuration and its connection.
 ///
 /// # Errors

@@ -154,6 +154,8 @@ pub struct Confirmed {
     pub delivered: u64,
     /// Rows refused.
     pub refused: u64,
+    /// Leavers that have left, or could not.
+    pub left: u64,
     /// Requests.
     pub requests: Requests,
     /// How joiners got on their lists.
@@ -190,7 +192,7 @@ impl Report {
             run_id: run.request.run_id.clone(),
             export: run.request.export.clone(),
             connection: run.connection.clone(),
-            outcome: outcome(run, &counts, &rows, error.as_ref()),
+            outcome: outcome(run, &counts, &rows, (error.as_ref(), confirmed.left)),
             started_at: run.started_at,
             finished_at,
             trigger: run.request.trigger,
@@ -228,12 +230,12 @@ impl Report {
     }
 }
 
-fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, error: Option<&Failed>) -> Outcome {
+fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, (error, left): (Option<&Failed>, u64)) -> Outcome {
     match error {
         Some(Failed { kind: Kind::Guard, .. }) => Outcome::StoppedByGuard,
         Some(_) => Outcome::Failed,
         None if run.sources.is_empty() => Outcome::Superseded,
-        None if rows.pending > 0 => Outcome::Failed,
+        None if rows.pending > 0 || left < counts.leavers => Outcome::Failed,
         None if counts.joiners + counts.changed + counts.leavers == 0 => Outcome::NothingToDo,
         None if rows.rejected > 0 => Outcome::SucceededWithRejects,
         None => Outcome::Succeeded,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::Model;
@@ -152,7 +152,9 @@ fn time(name: &str, parts: &[Meta]) -> Timestamp {
     let in_name = |part: &Meta| name_time(&part.key).filter(|at| *at <= part.modified);
     let named = || parts.iter().map(in_name).max().flatten();
     let written = || parts.iter().map(|part| part.modified).max().unwrap_or(Timestamp::MIN);
-    path_time(name).or_else(named).unwrap_or_else(written)
+    // Nor is a folder filled before the time in its path, whatever the time zones.
+    let in_path = path_time(name).filter(|at| at.duration_since(written()) <= SignedDuration::from_hours(24));
+    in_path.or_else(named).unwrap_or_else(written)
 }
 
 fn version(parts: &[Meta]) -> String {

@@ -56,6 +56,8 @@ pub(super) struct Slice {
 pub(super) struct Tally {
     pub(super) delivered: u64,
     pub(super) refused: u64,
+    /// Leavers that have left, or could not.
+    pub(super) left: u64,
     pub(super) sent: Sent,
 }
 
@@ -83,7 +85,8 @@ impl<'r, S: Store> Confirmed<'r, S> {
             let object = if self.held.contains(&key) { self.store.get(&key).await? } else { None };
             // Of a range that was not begun only the canary's rows were sent.
             let (results, to) = match object {
-                Some(object) => (ledger::read(&key, &object.body)?, range.to),
+                // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
+                Some(object) => (ledger::read(&key, &object.body).unwrap_or_else(unreadable), range.to),
                 None if begun => (Results::default(), range.to),
                 None if self.opened.canary == Some(range.chunk) => (Results::default(), range.to.min(CANARY_ROWS)),
                 None => return Ok((Results::default(), Vec::new(), Vec::new())),
@@ -126,7 +129,7 @@ impl<'r, S: Store> Confirmed<'r, S> {
         let Some((chunk, key, object)) = self.chunk(range.chunk).await? else { return Ok(Vec::new()) };
         let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
         let digest = if chunk.errand == Errand::Changed { FIELDS_UNSURE } else { UNSURE };
-        let rows = row::read(&key, &object.body, range.from as usize, range.to as usize)?;
+        let rows = row::read(&key, &object.body, range.from as usize, range.to as usize).unwrap_or_else(unreadable);
         let unsure = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
         Ok(unsure.map(|(_, row)| (digest, row)).collect())
     }
@@ -175,6 +178,12 @@ impl<'r, S: Store> Confirmed<'r, S> {
     }
 }
 
+/// Says that an object of the run is damaged, and goes on as if it held nothing.
+pub(super) fn unreadable<T: Default>(error: Error) -> T {
+    tracing::warn!(error.kind = error.kind.name(), "{}", error.chain());
+    T::default()
+}
+
 impl Tally {
     fn add(&mut self, results: &ledger::Results) {
         self.sent.add(&results.sent);
@@ -182,7 +191,7 @@ impl Tally {
             match entry {
                 Entry::Delivered(_) => self.delivered += 1,
                 Entry::Refused(_) => self.refused += 1,
-                Entry::Left(_) | Entry::Stays => {}
+                Entry::Left(_) | Entry::Stays => self.left += 1,
             }
         }
     }

@@ -1,6 +1,5 @@
 //! deliver: works through one lane's ranges, judges every row, checkpoints, and stops short of its time limit.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -12,9 +11,12 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::ask::ANSWER_WITHIN;
+use super::calls::Calls;
+use super::checkpoints::Checkpoints;
+use super::confirmed::unreadable;
 use super::open::{OpenRecord, lost_lease};
 use super::workflow::Stop;
-use super::{export_of, read_json, write_json};
+use super::{connection_of, export_of, read_json};
 use crate::config::{Config, Connection, Export};
 use crate::delivery::call::{Answer, Call, Counted};
 use crate::delivery::lane::{Lane, Outcome, Span, Wants};
@@ -32,20 +34,17 @@ use crate::state::Marked;
 const IN_FLIGHT: usize = 64;
 /// Calls ready to leave below which the next range is fetched: those of a second, but no more than a range has.
 const LOW: usize = 10;
-/// How many rows of ranges that are through may wait to be saved, and how long any row may.
-const CHECKPOINT_ROWS: u32 = 2000;
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
 /// Ranges that count as begun with the first of them. Should the run die, rows that were not sent are taken for rows that
 /// may have been; each range that is noted is an object written.
 pub(super) const BEGUN_TOGETHER: usize = 4;
-/// Refused rows of which the other lanes do not know yet, at most: their guard counts them too.
-const TELL_REFUSED: u64 = 100;
 /// Left of the time limit for the last checkpoint and the answer: this, or the time of so many of the slowest checkpoints so
 /// far. One may be under way, the last one and the count of calls follow, and each may be slower than those before.
 const RESERVE: Duration = Duration::from_millis(1500);
 const RESERVE_CHECKPOINTS: u32 = 4;
 /// How often the lease is renewed.
-const RENEW_EVERY: Duration = Duration::from_secs(15);
+pub(super) const RENEW_EVERY: Duration = Duration::from_secs(15);
+/// A process that slept for longer may have lost the lease, and asks before it sends.
+const STALE: Duration = Duration::from_secs(30);
 
 /// When a deliver call must have ended.
 #[derive(Clone, Debug, Default)]
@@ -67,14 +66,6 @@ pub struct Delivered {
     pub lane: u32,
 }
 
-/// A lane's calls so far.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Calls {
-    calls: u32,
-    /// Calls in a row that confirmed nothing.
-    barren: u32,
-}
-
 /// Goes on with a lane until it is through or the limit is near.
 ///
 /// # Errors
@@ -89,37 +80,34 @@ pub async fn deliver<W: World>(
     let run_id = request.run_id.as_str();
     let store = world.store();
     let told = |done| Delivered { done, run_id: run_id.into(), lane };
-    let (export, connection) = export_of(config, &request.export)?;
+    let missing = || Error::new(Kind::BadRequest, "deliver", run_id, "is not open").to_do("open it first");
+    let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
+    // A run keeps its connection, whatever the configuration says since.
+    let ((export, _), connection) = (export_of(config, &request.export)?, connection_of(config, &run.connection)?);
     connection.may_send(export)?;
     // A late or repeated call, after the run's end or beside another run, does nothing.
     if !world.leases().renew(&connection.name, run_id).await? {
         return Ok(told(true));
     }
-    let missing = || Error::new(Kind::BadRequest, "deliver", run_id, "is not open").to_do("open it first");
-    let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let opened = opened.filter(|opened| opened.dealt).ok_or_else(missing)?;
     let Some(ranges) = opened.lanes.get(lane as usize) else {
         return Err(Error::new(Kind::BadRequest, "deliver", run_id, format!("has no lane {lane}")));
     };
-    let calls_key = keys::calls(run_id, lane);
-    let mut calls: Calls = read_json(store, &calls_key).await?.unwrap_or_default();
+    let mut calls = Calls::begin(world, run_id, lane, limit).await?;
     let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
-    let pace = pace(&opened, connection, lane, calls.calls == 0, world.clock().now());
-    calls.calls += 1;
-    write_json(store, &calls_key, &calls).await?;
-    let mut work = Work::new(world, (export, connection), (&run, &opened), (lane, ranges), secrets, (limit, pace));
+    let pace = pace(&opened, connection, lane, calls.is_first(), world.clock().now());
+    let lane_of = (lane, ranges.as_slice(), &calls);
+    let mut work = Work::new(world, (export, connection), (&run, &opened), lane_of, secrets, (limit, pace));
     let worked = work.go_on().await;
-    work.save_all().await?;
-    let done = worked?;
-    calls.barren = if work.confirmed == 0 && !done { calls.barren + 1 } else { 0 };
-    write_json(store, &calls_key, &calls).await?;
-    if calls.barren >= 2 && !limit.stop.is_wanted() {
-        let what = "confirmed nothing in two calls in a row";
-        return Err(Error::new(Kind::Unavailable, "deliver", "Autopilot", what)
-            .to_do("what is pending is sent by the next run"));
+    if work.superseded {
+        return worked.map(told);
     }
-    Ok(told(done))
+    work.enter(world.clock().now());
+    work.checkpoints.save_all().await?;
+    let barren = work.confirmed == 0 && matches!(worked, Ok(false)) && !limit.stop.is_wanted();
+    calls.end(store, run_id, lane, barren).await?;
+    worked.map(told)
 }
 
 /// The lane's slots. Its first call goes on from open's requests; a later one keeps quiet for a window, as it does not
@@ -157,20 +145,6 @@ struct Answered {
     answer: Answer,
 }
 
-/// Which ledgers are to be saved.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Due {
-    /// All that have something new.
-    All,
-    /// Those of ranges that are through.
-    Through,
-}
-
-/// Whether all rows of a lane's range are judged: nothing more comes to its ledger.
-fn is_through(ranges: &[Range], range: usize, ledger: &Ledger) -> bool {
-    ranges.get(range).is_none_or(|range| ledger.judged >= range.to - range.from)
-}
-
 /// One deliver call at work.
 struct Work<'w, W: World> {
     world: &'w W,
@@ -180,19 +154,17 @@ struct Work<'w, W: World> {
     opened: &'w OpenRecord,
     number: u32,
     ranges: &'w [Range],
+    calls: Calls,
+    /// Whether a later call of this lane is at work.
+    superseded: bool,
+    renewed_at: Timestamp,
     secrets: Secrets,
     limit: &'w Limit,
     lane: Lane,
     pace: Pace,
     next_range: usize,
-    ledgers: BTreeMap<usize, Ledger>,
-    unsaved_since: Option<Timestamp>,
+    checkpoints: Checkpoints<'w, W::Store>,
     confirmed: u64,
-    refused: u64,
-    /// Refused rows that the other lanes were told of.
-    told_refused: u64,
-    /// Refused rows of the other lanes, as they last told.
-    others_refused: u64,
 }
 
 impl<'w, W: World> Work<'w, W> {
@@ -200,12 +172,13 @@ impl<'w, W: World> Work<'w, W> {
         world: &'w W,
         (export, connection): (&'w Export, &'w Connection),
         (run, opened): (&'w RunRecord, &'w OpenRecord),
-        (number, ranges): (u32, &'w [Range]),
+        (number, ranges, calls): (u32, &'w [Range], &Calls),
         secrets: Secrets,
         (limit, pace): (&'w Limit, Pace),
     ) -> Self {
         let now = world.clock().now();
         let patience = Duration::from_secs(connection.patience_seconds);
+        let lanes = u32::try_from(opened.lanes.len()).unwrap_or(u32::MAX);
         let seed = u64::from(number) ^ u64::try_from(now.as_nanosecond()).unwrap_or_default();
         Self {
             world,
@@ -215,17 +188,16 @@ impl<'w, W: World> Work<'w, W> {
             opened,
             number,
             ranges,
+            calls: calls.clone(),
+            superseded: false,
+            renewed_at: now,
             secrets,
             limit,
             lane: Lane::new(opened.way, patience, now, seed),
             pace,
             next_range: 0,
-            ledgers: BTreeMap::new(),
-            unsaved_since: None,
+            checkpoints: Checkpoints::new(world.store(), &run.request.run_id, (number, lanes), ranges),
             confirmed: 0,
-            refused: 0,
-            told_refused: 0,
-            others_refused: 0,
         }
     }
 
@@ -250,6 +222,9 @@ impl<'w, W: World> Work<'w, W> {
         let in_flight = IN_FLIGHT.div_ceil(self.opened.lanes.len().max(1));
         let (mut save_began, mut slowest_save) = (clock.now(), Duration::ZERO);
         loop {
+            if between(self.renewed_at, clock.now()) >= STALE {
+                self.renew().await?;
+            }
             let now = clock.now();
             let hard = self.limit.until.map_or(Timestamp::MAX, |until| {
                 let reserve = RESERVE.max(slowest_save * RESERVE_CHECKPOINTS);
@@ -267,12 +242,12 @@ impl<'w, W: World> Work<'w, W> {
             {
                 loading = self.load().boxed().fuse();
             }
-            if let Some(due) = self.due(now).filter(|_| saving.is_terminated()) {
-                *saving = self.save(due).boxed().fuse();
+            if let Some(due) = self.checkpoints.due(now).filter(|_| saving.is_terminated()) {
+                *saving = self.checkpoints.save(due).boxed().fuse();
                 save_began = now;
             }
-            let checkpoint = self.unsaved_since.filter(|_| saving.is_terminated());
-            let mut wake = checkpoint.map_or(hard, |since| hard.min(after(since, CHECKPOINT_AFTER)));
+            let checkpoint = self.checkpoints.latest().filter(|_| saving.is_terminated());
+            let mut wake = checkpoint.map_or(hard, |latest| hard.min(latest));
             if !stopping {
                 match self.lane.wants(now)? {
                     Wants::Send if flying.len() < in_flight => {
@@ -305,16 +280,11 @@ impl<'w, W: World> Work<'w, W> {
                 }
                 saved = &mut *saving => {
                     slowest_save = slowest_save.max(between(save_began, clock.now()));
-                    if let Some(others) = saved? {
-                        self.others_refused = others;
-                        self.watch_refusals()?;
-                    }
-                    self.forget_done();
+                    self.checkpoints.saved(saved?);
+                    self.watch_refusals()?;
                 }
                 () = &mut renewal => {
-                    if !world.leases().renew(&self.connection.name, &self.run.request.run_id).await? {
-                        return Err(lost_lease("deliver", &self.connection.name));
-                    }
+                    self.renew().await?;
                     renewal.set(clock.sleep_until(after(clock.now(), RENEW_EVERY)).fuse());
                 }
                 () = self.limit.stop.wanted(), if !stopping => {}
@@ -323,11 +293,26 @@ impl<'w, W: World> Work<'w, W> {
         }
     }
 
+    /// Renews the lease, or stops: another run has it, or another call of this very lane is at work.
+    async fn renew(&mut self) -> Result<()> {
+        let (world, run_id) = (self.world, self.run.request.run_id.as_str());
+        if !world.leases().renew(&self.connection.name, run_id).await? {
+            return Err(lost_lease("deliver", &self.connection.name));
+        }
+        self.superseded = !self.calls.is_the_last(world.store(), run_id, self.number).await?;
+        if self.superseded {
+            let what = format!("lane {} is worked on by a later call", self.number);
+            return Err(Error::new(Kind::Unavailable, "deliver", run_id, what).to_do("nothing: that call goes on"));
+        }
+        self.renewed_at = world.clock().now();
+        Ok(())
+    }
+
     /// The next call, on its way.
     fn send(&mut self, now: Timestamp, hard: Timestamp) -> Option<Flying<'w>> {
         let (number, span, call) = self.lane.take(now)?;
         let range = span as usize;
-        let sent = &mut self.ledgers.entry(range).or_default().sent;
+        let sent = self.checkpoints.sent(range);
         sent.requests.count(call.counted());
         sent.seconds.count(now);
         self.world.watcher().saw(Event::Request);
@@ -353,7 +338,7 @@ impl<'w, W: World> Work<'w, W> {
             Answer::Denied if self.renew_key().await? => Answer::Unclear("the key was renewed"),
             answer => answer,
         };
-        let requests = &mut self.ledgers.entry(range).or_default().sent.requests;
+        let requests = &mut self.checkpoints.sent(range).requests;
         match answer {
             Answer::Throttled(_) => {
                 requests.throttled += 1;
@@ -381,14 +366,12 @@ impl<'w, W: World> Work<'w, W> {
         if verdicts.is_empty() {
             return;
         }
-        self.unsaved_since.get_or_insert(now);
         self.world.watcher().saw(Event::Settled(verdicts.len() as u64));
         for verdict in verdicts {
             let range = verdict.span as usize;
             let errand = self.errand(range);
             self.confirmed += u64::from(!matches!(verdict.outcome, Outcome::Refused(_)));
-            self.refused += u64::from(matches!(verdict.outcome, Outcome::Refused(_)) && errand != Errand::Leaver);
-            self.ledgers.entry(range).or_default().enter(errand, &verdict);
+            self.checkpoints.enter(range, errand, &verdict, now);
         }
     }
 
@@ -401,11 +384,11 @@ impl<'w, W: World> Work<'w, W> {
     fn watch_refusals(&self) -> Result<()> {
         let (guards, asked) = (&self.export.guards, &self.run.request);
         let counts = self.run.counts();
-        let refused = self.refused + self.others_refused;
+        let (own, refused) = self.checkpoints.refused();
         let (rejected, read) = (counts.rejected() + refused, counts.read);
         // Of rows that were rejected before, many may be refused again.
         let passed = asked.keep_leavers || asked.pass_guards.iter().any(|name| name == MAX_REJECT_SHARE);
-        if self.refused == 0 || passed || !too_many_rejected(guards, rejected, read) {
+        if own == 0 || passed || !too_many_rejected(guards, rejected, read) {
             return Ok(());
         }
         let what = format!(
@@ -429,7 +412,7 @@ impl<'w, W: World> Work<'w, W> {
             let chunk = run.chunks.get(range.chunk).ok_or_else(|| lost("a chunk"))?;
             let key = keys::results(run_id, number, index);
             let results = match world.store().get(&key).await? {
-                Some(object) => ledger::read(&key, &object.body)?,
+                Some(object) => ledger::read(&key, &object.body).unwrap_or_else(unreadable),
                 None => {
                     if index.is_multiple_of(BEGUN_TOGETHER) {
                         // Says that rows may have been sent from now on, should this run never hear of them again. Where
@@ -454,63 +437,8 @@ impl<'w, W: World> Work<'w, W> {
         if !results.entries.is_empty() {
             self.world.watcher().saw(Event::Settled(results.entries.len() as u64));
         }
-        let refused = results.entries.iter().filter(|(_, entry)| matches!(entry, ledger::Entry::Refused(_)));
-        self.refused += refused.count() as u64;
-        self.ledgers.insert(range, Ledger::resume(results));
+        self.checkpoints.resume(range, results);
         self.lane.load(u32::try_from(range).unwrap_or(u32::MAX), span);
         self.enter(self.world.clock().now());
-    }
-
-    /// What is due to be saved.
-    fn due(&self, now: Timestamp) -> Option<Due> {
-        let waited = self.unsaved_since.is_some_and(|since| now >= after(since, CHECKPOINT_AFTER));
-        if waited || self.refused - self.told_refused >= TELL_REFUSED {
-            return Some(Due::All);
-        }
-        let through = self.ledgers.iter().filter(|(range, ledger)| is_through(self.ranges, **range, ledger));
-        (through.map(|(_, ledger)| ledger.unsaved).sum::<u32>() >= CHECKPOINT_ROWS).then_some(Due::Through)
-    }
-
-    /// Saves every ledger that is due and has something new; what is judged meanwhile waits for the next time.
-    /// Where rows were refused, it tells the other lanes, and hears of theirs: the guard counts them all.
-    fn save(&mut self, due: Due) -> impl Future<Output = Result<Option<u64>>> + Send + use<'w, W> {
-        let tell = (self.refused != self.told_refused).then_some(self.refused);
-        self.told_refused = self.refused;
-        let lanes = u32::try_from(self.opened.lanes.len()).unwrap_or(u32::MAX);
-        let (world, run_id, lane, ranges) = (self.world, self.run.request.run_id.as_str(), self.number, self.ranges);
-        let mut objects = Vec::new();
-        for (range, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.unsaved > 0) {
-            if due == Due::All || is_through(ranges, *range, ledger) {
-                objects.push((keys::results(run_id, lane, *range), ledger.checkpoint()));
-            }
-        }
-        if self.ledgers.values().all(|ledger| ledger.unsaved == 0) {
-            self.unsaved_since = None;
-        }
-        async move {
-            for (key, body) in objects {
-                world.store().put(&key, body.into(), Condition::Always).await?;
-            }
-            let Some(refused) = tell.filter(|_| lanes > 1) else { return Ok(None) };
-            write_json(world.store(), &keys::refused(run_id, lane), &refused).await?;
-            let mut others = 0;
-            for other in (0..lanes).filter(|other| *other != lane) {
-                others += read_json::<u64>(world.store(), &keys::refused(run_id, other)).await?.unwrap_or_default();
-            }
-            Ok(Some(others))
-        }
-    }
-
-    /// Forgets the ledgers of ranges that are through and saved: nothing more comes to them.
-    fn forget_done(&mut self) {
-        let ranges = self.ranges;
-        self.ledgers.retain(|range, ledger| ledger.unsaved > 0 || !is_through(ranges, *range, ledger));
-    }
-
-    /// Saves everything at the end of a call: counts of requests too.
-    async fn save_all(&mut self) -> Result<()> {
-        self.enter(self.world.clock().now());
-        self.ledgers.values_mut().for_each(|ledger| ledger.unsaved += 1);
-        self.save(Due::All).await.map(|_| ())
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::confirmed::{Confirmed, Tally};
 use super::merge::{keep_order, merge};
 use super::open::{OpenRecord, lost_lease};
-use super::{export_of, read_json, write_json};
+use super::{connection_of, read_json, write_json};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
@@ -47,29 +47,41 @@ pub async fn finish<W: World>(
     request: &RunRequest,
     failure: Option<Failure>,
 ) -> Result<Report> {
+    finish_under(world, config, request, failure, &request.run_id).await
+}
+
+/// The same under the lease of `holder`, which keeps it unless it is the run itself.
+pub(super) async fn finish_under<W: World>(
+    world: &W,
+    config: &Config,
+    request: &RunRequest,
+    failure: Option<Failure>,
+    holder: &str,
+) -> Result<Report> {
     let run_id = request.run_id.as_str();
     let store = world.store();
-    let configured = export_of(config, &request.export);
-    let connection = configured.as_ref().ok().map(|(_, connection)| *connection);
+    let export = config.exports.get(&request.export);
+    let run: Option<RunRecord> = read_json(store, &keys::of_run(run_id, "run.json")).await?;
+    // A run keeps its connection, whatever the configuration says since.
+    let name = run.as_ref().map(|run| &run.connection).or(export.map(|export| &export.connection));
+    let name = name.cloned().unwrap_or_default();
+    let name = name.as_str();
     if let Some(report) = read_json::<Report>(store, &keys::of_run(run_id, "report.json")).await? {
-        close(world, connection.map(|connection| connection.name.as_str()), request).await?;
+        close(world, name, request, holder).await?;
         return Ok(report);
     }
     let error = failure.map(|failure| Failed { kind: failure.kind, message: failure.message });
     let now = world.clock().now();
-    let Some(mut run) = read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? else {
+    let Some(mut run) = run else {
         // The run did not get as far as fixing what it reads.
-        let name = connection.map(|connection| connection.name.as_str()).unwrap_or_default();
         let run = RunRecord::begin(request, name, String::new(), Vec::new(), Vec::new(), now);
         let report = Report::of(&run, report::Confirmed::default(), error, now);
         write(store, &report).await?;
-        close(world, Some(name).filter(|name| !name.is_empty()), request).await?;
+        close(world, name, request, holder).await?;
         return Ok(report);
     };
-    // What was confirmed waits for an export that is taken out of the configuration and put back.
-    let (export, connection) = configured?;
-    if !world.leases().take(&connection.name, run_id).await? {
-        return Err(lost_lease("finish", &connection.name));
+    if !world.leases().take(name, holder).await? {
+        return Err(lost_lease("finish", name));
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let mut tally = Tally::default();
@@ -79,7 +91,8 @@ pub async fn finish<W: World>(
     }
     if let Some(opened) = &opened {
         tally.sent = opened.sent.clone();
-        let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
+        let connection = connection_of(config, name)?;
+        let secrets = world.secrets().secrets(name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
         for number in 0..run.segments.len() {
             let confirmed = Confirmed::of(store, &run, opened, number).await?;
@@ -91,12 +104,14 @@ pub async fn finish<W: World>(
     let counts = run.counts();
     let passed = run.request.pass_guards.iter().any(|name| name == MAX_REJECT_SHARE);
     let told = run.guards_passed_over.iter().any(|name| name == MAX_REJECT_SHARE);
-    if passed && !told && too_many_rejected(&export.guards, counts.rejected() + tally.refused, counts.read) {
+    let rejected = counts.rejected() + tally.refused;
+    if passed && !told && export.is_some_and(|export| too_many_rejected(&export.guards, rejected, counts.read)) {
         run.guards_passed_over.push(MAX_REJECT_SHARE.into());
     }
     let mut sums = report::Confirmed {
         delivered: tally.delivered,
         refused: tally.refused,
+        left: tally.left,
         requests: tally.sent.requests.clone(),
         ..report::Confirmed::default()
     };
@@ -113,7 +128,7 @@ pub async fn finish<W: World>(
         store.put(&keys::of_run(run_id, "rejects.csv"), rejects.finish()?.into(), Condition::Always).await?;
     }
     write(store, &report).await?;
-    close(world, Some(&connection.name), request).await?;
+    close(world, name, request, holder).await?;
     Ok(report)
 }
 
@@ -125,8 +140,8 @@ async fn write(store: &impl Store, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// Clears away what goes with the run's end, and gives the lease back.
-async fn close<W: World>(world: &W, connection: Option<&str>, request: &RunRequest) -> Result<()> {
+/// Clears away what goes with the run's end, and gives the lease back. `connection` is empty where the run had none.
+async fn close<W: World>(world: &W, connection: &str, request: &RunRequest, holder: &str) -> Result<()> {
     let store = world.store();
     let folder = keys::run(&request.run_id);
     let passing = store.list(&folder).await?.into_iter().filter(|meta| keys::is_passing(&meta.key));
@@ -136,17 +151,15 @@ async fn close<W: World>(world: &W, connection: Option<&str>, request: &RunReque
     if read_json::<String>(store, &unfinished).await?.as_deref() == Some(&request.run_id) {
         store.delete(&unfinished).await?;
     }
-    if let Some(connection) = connection {
-        let key = keys::spoke(connection);
-        let last: Option<Spoke> = read_json(store, &key).await?;
-        if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
-            write_json(store, &key, &Spoke { ended_at: Some(world.clock().now()), ..last }).await?;
-        }
+    if connection.is_empty() {
+        return Ok(());
     }
-    match connection {
-        Some(connection) => world.leases().give_back(connection, &request.run_id).await,
-        None => Ok(()),
+    let key = keys::spoke(connection);
+    let last: Option<Spoke> = read_json(store, &key).await?;
+    if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
+        write_json(store, &key, &Spoke { ended_at: Some(world.clock().now()), ..last }).await?;
     }
+    if holder == request.run_id { world.leases().give_back(connection, holder).await } else { Ok(()) }
 }
 
 /// Rejects that prepare found.

@@ -260,13 +260,12 @@ async fn write_order(
     let Some(segment) = run.segments.get(number) else { return Ok(()) };
     let Some(drop) = &segment.drop else { return Ok(()) };
     let key = keys::order(&run.request.export, &segment.name);
-    let mut order = Order {
-        time: segment.time.unwrap_or(run.started_at),
-        drop: drop.clone(),
-        version: segment.version.clone(),
-        members,
-        unsure: unsure.clone(),
+    let time = match segment.time {
+        Some(time) => time,
+        None => named_at(store, run).await?,
     };
+    let mut order =
+        Order { time, drop: drop.clone(), version: segment.version.clone(), members, unsure: unsure.clone() };
     // What is not the whole segment makes no later drop an older one.
     if run.request.keep_leavers {
         let before: Option<Order> = read_json(store, &key).await?;
@@ -275,6 +274,12 @@ async fn write_order(
     }
     write_json(store, &key, &order).await?;
     Ok(())
+}
+
+/// When a drop was named by a person: by the clock of the store, with whose times it is compared.
+async fn named_at(store: &impl Store, run: &RunRecord) -> Result<jiff::Timestamp> {
+    let begun = store.head(&keys::unfinished(&run.request.export)).await?;
+    Ok(begun.map_or(run.started_at, |begun| begun.modified))
 }
 
 /// A drop in which nothing was new has been applied all the same.

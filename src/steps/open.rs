@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::Asker;
 use super::canary::CANARY_ROWS;
+use super::prepare::changed;
+use super::saved::write_json_if;
 use super::{canary, export_of, read_json, write_json};
 use crate::config::{Config, Connection, Export, FieldType, Membership, nearest};
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
@@ -16,7 +18,7 @@ use crate::delivery::pace::{after, shares, window};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
 use crate::plan::deal::{Range, deal, lanes_for};
-use crate::ports::{Event, Leases, World};
+use crate::ports::{Condition, Event, Leases, Store, World};
 use crate::run::{RunRecord, RunRequest, SegmentRecord, Spoke, keys};
 use crate::state::Marked;
 
@@ -128,17 +130,16 @@ pub fn fields_faults(export: &Export, fields: &[CustomField]) -> Result<Vec<Stri
 pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) -> Result<Opened> {
     let run_id = request.run_id.as_str();
     let store = world.store();
-    let opened = |record: &OpenRecord| Opened {
-        key: keys::of_run(run_id, "lanes.json"),
-        count: u32::try_from(record.lanes.len()).unwrap_or(u32::MAX),
-    };
     let open_key = keys::of_run(run_id, "open.json");
     if let Some(record) = read_json::<OpenRecord>(store, &open_key).await?.filter(|record| record.dealt) {
-        return Ok(opened(&record));
+        return told(store, run_id, &record).await;
     }
     let missing = || Error::new(Kind::BadRequest, "open", run_id, "has no plan").to_do("start it with prepare");
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     let (export, connection) = export_of(config, &request.export)?;
+    if config.digest(&export.name) != run.config_digest {
+        return Err(changed("open", &export.name));
+    }
     connection.may_send(export)?;
     if !world.leases().renew(&connection.name, run_id).await? {
         return Err(lost_lease("open", &connection.name));
@@ -180,11 +181,35 @@ pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) ->
     record.last_sent = asker.times.split_off(asker.times.len().saturating_sub(in_a_window as usize));
     record.sent = asker.sent;
     record.warnings.iter().for_each(|warning| world.watcher().saw(Event::Warns(warning)));
-    let items: Vec<_> =
-        (0..record.lanes.len()).map(|lane| serde_json::json!({ "run_id": run_id, "lane": lane })).collect();
-    write_json(store, &keys::of_run(run_id, "lanes.json"), &items).await?;
-    write_json(store, &open_key, &record).await?;
-    Ok(opened(&record))
+    told(store, run_id, &first_dealt(store, &open_key, record).await?).await
+}
+
+/// Stores what was dealt, unless another call of this very step has dealt meanwhile: lanes work by one deal alone.
+async fn first_dealt(store: &impl Store, key: &str, record: OpenRecord) -> Result<OpenRecord> {
+    let condition = match store.head(key).await? {
+        Some(meta) => Condition::IfMatch(meta.version),
+        None => Condition::IfAbsent,
+    };
+    let held = |held: Option<OpenRecord>| held.filter(|held| held.dealt);
+    if let Some(held) = held(read_json(store, key).await?) {
+        return Ok(held);
+    }
+    if write_json_if(store, key, &record, condition).await? {
+        return Ok(record);
+    }
+    held(read_json(store, key).await?).ok_or_else(|| {
+        Error::new(Kind::Unavailable, "open", key, "is written by another call of this step").to_do("run again")
+    })
+}
+
+/// Lists the lanes for the workflow, and says where.
+async fn told(store: &impl Store, run_id: &str, record: &OpenRecord) -> Result<Opened> {
+    let key = keys::of_run(run_id, "lanes.json");
+    let lanes = 0..u32::try_from(record.lanes.len()).unwrap_or(u32::MAX);
+    let count = lanes.end;
+    let items: Vec<_> = lanes.map(|lane| serde_json::json!({ "run_id": run_id, "lane": lane })).collect();
+    write_json(store, &key, &items).await?;
+    Ok(Opened { key, count })
 }
 
 /// When this run may speak first: a window after anybody else spoke through the connection. A run that ended says so;

@@ -5,18 +5,21 @@ use serde::{Deserialize, Serialize};
 
 use super::draw::{Keep, draw};
 use super::drops::{Chosen, choose};
-use super::finish::{Failure, finish};
+use super::finish::{Failure, finish, finish_under};
+use super::saved::write_json_if;
 use super::{export_of, read_json, write_json};
 use crate::config::{Config, Connection, Export};
 use crate::error::{Error, Kind, Result};
 use crate::plan::guards;
-use crate::ports::{Leases, SecretSource, Store, World};
+use crate::ports::{Condition, Leases, SecretSource, Store, World};
 use crate::report::{Outcome, Report};
-use crate::run::{RunRecord, RunRequest, Stage, keys};
+use crate::run::{RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
 
-/// Seconds to wait while another run has the connection.
-const BUSY_SECONDS: u64 = 10;
+/// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A
+/// workflow has room for 25,000 events of history, some nine for each time; a first fill of a list takes hours.
+/// Source: the Step Functions user guide, "Quotas".
+const BUSY_SECONDS: std::ops::RangeInclusive<u64> = 10..=300;
 
 /// What prepare came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,12 +58,17 @@ pub async fn prepare<W: World>(world: &W, config: &Config, request: &RunRequest)
         return Ok(Prepared::Done { outcome: report.outcome });
     }
     if !world.leases().take(&connection.name, run_id).await? {
-        let why = format!("connection {} is busy with another run", connection.name);
-        return Ok(Prepared::Wait { seconds: BUSY_SECONDS, why });
+        return Ok(busy(world, &connection.name, run_id));
     }
-    finish_abandoned(world, config, export, connection, request).await?;
+    if !finish_abandoned(world, config, connection, request).await? {
+        return Ok(busy(world, &connection.name, run_id));
+    }
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Prepared::Ready { run_id: run_id.into() }),
+        // Its segments go by their places in the configuration.
+        Some(record) if record.config_digest != config.digest(&export.name) => {
+            return Err(changed("prepare", &export.name));
+        }
         Some(record) => record,
         None => match begin(world, config, export, connection, request).await? {
             Begun::Run(record) => *record,
@@ -82,6 +90,18 @@ pub async fn prepare<W: World>(world: &W, config: &Config, request: &RunRequest)
     }
     let report = finish(world, config, request, guard.as_ref().map(Failure::of)).await?;
     Ok(Prepared::Done { outcome: report.outcome })
+}
+
+fn busy<W: World>(world: &W, connection: &str, run_id: &str) -> Prepared {
+    let waited = time_of(run_id).map_or(0, |at| world.clock().now().duration_since(at).as_secs());
+    let seconds = u64::try_from(waited / 10).unwrap_or_default().clamp(*BUSY_SECONDS.start(), *BUSY_SECONDS.end());
+    Prepared::Wait { seconds, why: format!("connection {connection} is busy with another run") }
+}
+
+/// The error of a run that was prepared by another configuration than the one there is.
+pub(super) fn changed(stage: &'static str, export: &str) -> Error {
+    Error::new(Kind::Config, stage, export, "the configuration has changed since the run was prepared")
+        .to_do("run it again; nothing was sent")
 }
 
 enum Begun {
@@ -106,7 +126,7 @@ async fn begin<W: World>(
         Chosen::Drops(segments, sources) => (segments, sources, false),
         Chosen::Superseded(segments) => (segments, Vec::new(), true),
     };
-    let record = RunRecord::begin(
+    let mut record = RunRecord::begin(
         request,
         &connection.name,
         config.digest(&export.name),
@@ -116,7 +136,11 @@ async fn begin<W: World>(
     );
     let store = world.store();
     write_json(store, &keys::unfinished(&export.name), &request.run_id).await?;
-    write_json(store, &keys::of_run(&request.run_id, "run.json"), &record).await?;
+    let key = keys::of_run(&request.run_id, "run.json");
+    if !write_json_if(store, &key, &record, Condition::IfAbsent).await? {
+        // This very step, called twice at once, or its own writing that was made again: what was fixed first holds.
+        record = read_json(store, &key).await?.unwrap_or(record);
+    }
     if superseded {
         let report = finish(world, config, request, None).await?;
         return Ok(Begun::Ended(Prepared::Done { outcome: report.outcome }));
@@ -124,38 +148,40 @@ async fn begin<W: World>(
     Ok(Begun::Run(Box::new(record)))
 }
 
-/// Merges what an earlier run of this export had confirmed when it was stopped for good.
+/// Merges what an earlier run of this export had confirmed when it was stopped for good; `false` where that run's
+/// connection, which may be another, is busy.
 async fn finish_abandoned<W: World>(
     world: &W,
     config: &Config,
-    export: &Export,
     connection: &Connection,
     request: &RunRequest,
-) -> Result<()> {
+) -> Result<bool> {
     let (store, run_id) = (world.store(), request.run_id.as_str());
-    let Some(earlier) = read_json::<String>(store, &keys::unfinished(&export.name)).await? else { return Ok(()) };
+    let unfinished = keys::unfinished(&request.export);
+    let Some(earlier) = read_json::<String>(store, &unfinished).await? else { return Ok(true) };
     if earlier == run_id {
-        return Ok(());
+        return Ok(true);
     }
     let Some(mut record) = read_json::<RunRecord>(store, &keys::of_run(&earlier, "run.json")).await? else {
-        return store.delete(&keys::unfinished(&export.name)).await;
+        store.delete(&unfinished).await?;
+        return Ok(true);
     };
     if request.full && !record.request.full {
         // A state that fits no more must not keep the earlier run from its end, nor this one from beginning.
         record.request.full = true;
         write_json(store, &keys::of_run(&earlier, "run.json"), &record).await?;
     }
-    // The lease changes hands within this process, so that finish finds it as its own.
-    world.leases().give_back(&connection.name, run_id).await?;
+    let its_own = record.connection != connection.name;
+    if its_own && !world.leases().take(&record.connection, run_id).await? {
+        return Ok(false);
+    }
     let error = Error::new(Kind::Interrupted, "finish", &earlier, "the run never reached its finish")
         .to_do("nothing: what it had confirmed is kept, the rest is sent by the next run");
-    finish(world, config, &record.request, Some(Failure::of(&error))).await?;
-    if !world.leases().take(&connection.name, run_id).await? {
-        return Err(
-            Error::new(Kind::Unavailable, "prepare", &connection.name, "was taken by another run").to_do("run again")
-        );
+    let finished = finish_under(world, config, &record.request, Some(Failure::of(&error)), run_id).await;
+    if its_own {
+        world.leases().give_back(&record.connection, run_id).await?;
     }
-    Ok(())
+    finished.map(|_| true)
 }
 
 fn may_run(export: &Export, connection: &Connection, request: &RunRequest) -> Result<()> {

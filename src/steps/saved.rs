@@ -19,12 +19,30 @@ pub async fn read_json<T: DeserializeOwned>(store: &impl Store, key: &str) -> Re
     })
 }
 
+/// Writes an object on a condition; `false` where it does not hold, or this very writing was made before and its
+/// answer lost.
+///
+/// # Errors
+/// Those of the store.
+pub async fn write_json_if<T: Serialize>(
+    store: &impl Store,
+    key: &str,
+    value: &T,
+    condition: Condition,
+) -> Result<bool> {
+    Ok(put(store, key, value, condition).await? != Put::Lost)
+}
+
 /// Writes an object, whatever was there.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn write_json<T: Serialize>(store: &impl Store, key: &str, value: &T) -> Result<Put> {
+    put(store, key, value, Condition::Always).await
+}
+
+async fn put<T: Serialize>(store: &impl Store, key: &str, value: &T, condition: Condition) -> Result<Put> {
     let body = serde_json::to_vec_pretty(value)
         .map_err(|cause| Error::new(Kind::Bug, "store", key, "cannot be written").because(cause))?;
-    store.put(key, body.into(), Condition::Always).await
+    store.put(key, body.into(), condition).await
 }

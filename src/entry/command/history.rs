@@ -108,7 +108,9 @@ pub(super) async fn watch<W: World>(world: &W, common: &Common, run: &str, stop:
                 format!("{} of {total} rows settled", settled(world, run).await?)
             }
             // A run that was started on AWS waits for its drop to be whole, and for the connection.
-            None if common.store.starts_with("s3://") && is_recent(run, world.clock().now()) => "not begun yet".to_owned(),
+            None if common.store.starts_with("s3://") && is_recent(run, world.clock().now()) => {
+                "not begun yet".to_owned()
+            }
             None => return Err(no_run(run)),
         };
         if last.as_ref() != Some(&now) {

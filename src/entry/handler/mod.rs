@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, parse};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Executions, Store, World};
+use crate::ports::{Condition, Executions, Store, World};
 use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
 use crate::steps::{
     Failure, Limit, Prepared, Stop, deliver, finish, open, prepare, read_json, while_renewing, write_json,
+    write_json_if,
 };
 use crate::trigger::{Triggered, triggered};
 use input::Input;
@@ -87,6 +88,7 @@ impl<W: World, X: Executions> Function<W, X> {
         let Triggered { requests, ignored } = triggered(event, config, now, &invocation.request_id)?;
         let mut started = Vec::new();
         for request in requests {
+            let request = self.first_asked(request, &invocation.request_id).await?;
             let execution = self.executions.start(&request).await?;
             tracing::info!(run.id = request.run_id, "started a run");
             started.push(json!({ "run_id": request.run_id, "execution": execution }));
@@ -95,6 +97,20 @@ impl<W: World, X: Executions> Function<W, X> {
             tracing::info!(key = ignored.key, why = ignored.why, "started nothing");
         }
         Ok(json!({ "started": started, "ignored": ignored }))
+    }
+
+    /// A request that Lambda delivers again is the run that it was the first time. A dropped object's run is named by the
+    /// object; any other run by the time, which is another then.
+    async fn first_asked(&self, request: RunRequest, request_id: &str) -> Result<RunRequest> {
+        if request.trigger == Trigger::S3 {
+            return Ok(request);
+        }
+        let key = keys::asked(&request.export, request_id);
+        if write_json_if(self.world.store(), &key, &request.run_id, Condition::IfAbsent).await? {
+            return Ok(request);
+        }
+        let first = read_json(self.world.store(), &key).await?;
+        Ok(RunRequest { run_id: first.unwrap_or_else(|| request.run_id.clone()), ..request })
     }
 
     async fn prepare(&self, config: &Config, request: &RunRequest) -> Result<Value> {

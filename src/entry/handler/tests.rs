@@ -118,6 +118,33 @@ async fn a_wrong_key_ends_in_a_report_that_says_access_and_the_lease_is_given_ba
 }
 
 #[tokio::test]
+async fn a_request_on_demand_that_is_delivered_again_is_the_same_run() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let event = json!({ "export": "newsletter", "full": true });
+    let first = ask(&function, event.clone()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    assert_eq!(ask(&function, event.clone()).await.unwrap(), first);
+    let another = Invocation { request_id: "another".into(), until: Timestamp::MAX };
+    let started = function.answer(event, &another).await.unwrap();
+    assert_ne!(started["started"][0]["run_id"], first["started"][0]["run_id"]);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_that_never_began_keeps_what_started_it() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run = drop_file(&function, TWO).await;
+    let caught = json!({ "Error": "config", "Cause": "no key" });
+    let step = json!({ "step": "finish", "run_id": run["run_id"], "error": caught, "run": run });
+    ask(&function, step).await.unwrap();
+    let report = function.report(run["run_id"].as_str().unwrap()).await.unwrap().unwrap();
+    assert_eq!(report.trigger, Trigger::S3);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
 async fn a_run_that_never_began_is_finished_by_its_name() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
     let function = function(folder.path(), &sandbox).await;

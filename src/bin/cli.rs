@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use autopilot_export::adapters::autopilot::Client;
 use autopilot_export::adapters::local::{FileLeases, Folder, LocalSecrets, WithFiles};
+use autopilot_export::config::Config;
 use autopilot_export::entry::args::{Args, Command, Common};
 use autopilot_export::entry::command::{self, Code};
 #[cfg(feature = "aws")]
@@ -81,9 +82,15 @@ async fn carry_out(args: Args, stop: &Stop) -> Code {
         Command::Sandbox(sandbox) => return command::serve_sandbox(&sandbox, stop).await,
         _ => {}
     }
-    let config = match command::config(&common.config) {
-        Ok(config) => config,
-        Err(code) => return Ok(code),
+    let config = match &command {
+        // What is in the store is told whatever the configuration says now.
+        Command::Runs { .. } | Command::Report { .. } | Command::Watch { .. } | Command::Stop { .. } => {
+            Config::default()
+        }
+        _ => match command::config(&common.config) {
+            Ok(config) => config,
+            Err(code) => return Ok(code),
+        },
     };
     #[cfg(feature = "aws")]
     if on_aws::is_meant(&common, &command) {
@@ -115,7 +122,12 @@ fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
         })?),
         None => std::env::var("AUTOPILOT_API_KEY").ok(),
     };
-    Ok(given.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(SecretString::from))
+    let given = given.map(|key| key.trim_start_matches('\u{feff}').trim().to_owned()).filter(|key| !key.is_empty());
+    if given.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Err(Error::new(Kind::Config, "secrets", "the API key", "holds more than a key")
+            .to_do("let the file or the variable hold the key alone, on one line"));
+    }
+    Ok(given.map(SecretString::from))
 }
 
 /// The first signal asks to stop, the second stops.

@@ -2,7 +2,7 @@
 
 use autopilot_export::adapters::autopilot::Client;
 use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
-use autopilot_export::entry::handler::{Function, Invocation, Logged};
+use autopilot_export::entry::handler::{Function, Invocation, Logged, base_url};
 use autopilot_export::entry::outside::Outside;
 use autopilot_export::entry::panics;
 use autopilot_export::error::{Error, Kind};
@@ -51,7 +51,7 @@ async fn on_aws() -> Result<Function<World, StateMachine>, Error> {
         },
         executions: StateMachine::new(&sdk, workflow),
         bucket,
-        base_url: std::env::var("AUTOPILOT_BASE_URL").ok().filter(|url| !url.is_empty()),
+        base_url: base_url()?,
     })
 }
 

@@ -17,7 +17,7 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// An Autopilot address: https, or plain http to this machine; no user, query or fragment.
-pub(super) fn base_url(url: &str) -> Option<&'static str> {
+pub fn base_url(url: &str) -> Option<&'static str> {
     let (is_https, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
         (_, Some(rest)) => (false, rest),
@@ -34,7 +34,8 @@ pub(super) fn base_url(url: &str) -> Option<&'static str> {
     if host.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_err()) {
         return Some("has no valid host and port");
     }
-    let is_loopback = matches!(host, "127.0.0.1" | "localhost" | "[::1]");
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     (!is_https && !is_loopback).then_some("must start with https://; plain http is for loopback addresses only")
 }
 

@@ -25,6 +25,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 
+pub use checks::base_url as base_url_fault;
+
 pub use crate::segment::{DropKind, Encoding, FileKind, Format};
 pub use connection::{Api, Connection, Consent};
 pub use export::{Export, Guards, Suppress};
@@ -35,7 +37,7 @@ pub use schema::schema;
 pub use source::{Membership, Segment};
 
 /// The whole of `exports.json`.
-#[derive(Clone, Debug, PartialEq, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, schemars::JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Config {
     /// The links to Autopilot accounts, by name.

@@ -9,6 +9,8 @@ pub mod handler;
 #[cfg(all(feature = "aws", feature = "cli"))]
 pub mod on_aws;
 pub mod outside;
+#[cfg(feature = "aws")]
+mod overridden;
 pub mod panics;
 #[cfg(feature = "cli")]
 pub mod show;

@@ -3,6 +3,7 @@
 use super::args::{Command, Common};
 use super::command::{self, Code};
 use super::outside::Outside;
+use super::overridden::base_url;
 use super::show::{Silent, say};
 use crate::adapters::autopilot::Client;
 use crate::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
@@ -40,7 +41,7 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &St
     let sdk = sdk_config().await;
     let store = Bucket::new(s3(&sdk), bucket);
     let world = Outside {
-        leases: S3Leases::new(store.clone()),
+        leases: S3Leases::of_process(store.clone()),
         store: WithFiles(store),
         secrets: SecretsManager::new(&sdk),
         autopilot: Client::default(),
@@ -54,7 +55,7 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &St
 async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     let mut connection = command::connection(config, name)?.clone();
     // As the function does: tests, and a sandbox.
-    if let Ok(url) = std::env::var("AUTOPILOT_BASE_URL") {
+    if let Some(url) = base_url()? {
         connection.base_url = Some(url);
     }
     let vault = SecretsManager::new(&sdk_config().await);

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::draw::RejectLine;
@@ -29,10 +30,20 @@ pub fn as_it_was(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|_| is_like_a_formula(cell)).unwrap_or(cell)
 }
 
+/// The longest file, in bytes; rows that do not fit are left out, and said to be. Each row has a place for every column,
+/// and a small drop may name ten thousand.
+const MOST_BYTES: usize = 256 << 20;
+
+fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::Bug, "finish", "rejects", "are not what was kept").because(cause)
+}
+
 /// Writes the rejects of one run; its sources may have different columns.
 #[derive(Debug)]
-pub struct Rejects {
-    csv: csv::Writer<Vec<u8>>,
+pub struct Rejects<W: Write> {
+    csv: csv::Writer<W>,
+    bytes: usize,
+    left_out: u64,
     export: String,
     /// Per source: its key, its segment, and where each of its columns stands in the file.
     sources: Vec<(String, String, Vec<usize>)>,
@@ -40,15 +51,17 @@ pub struct Rejects {
 }
 
 fn unwritable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Bug, "finish", "rejects.csv", "cannot be written").because(cause)
+    Error::new(Kind::Unavailable, "finish", "rejects.csv", "cannot be written")
+        .to_do("make room for temporary files (TMPDIR) and run again; nothing that was confirmed is lost")
+        .because(cause)
 }
 
-impl Rejects {
+impl<W: Write> Rejects<W> {
     /// Begins the file with its header: all sources' columns, then [`ADDED`].
     ///
     /// # Errors
-    /// Never in practice: it writes to memory.
-    pub fn new(run: &RunRecord) -> Result<Self> {
+    /// Kind `unavailable`, where `out` cannot be written.
+    pub fn new(run: &RunRecord, out: W) -> Result<Self> {
         let mut header: Vec<&str> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         let mut sources = Vec::new();
@@ -64,18 +77,18 @@ impl Rejects {
             sources.push((source.key.clone(), segment, columns));
         }
         let width = header.len();
-        let mut csv = csv::Writer::from_writer(Vec::new());
+        let mut csv = csv::Writer::from_writer(out);
         // A column that is named like one of ours would be written twice; ours stand last and are the ones to read.
         write(&mut csv, header.iter().copied().chain(ADDED))?;
-        Ok(Self { csv, export: run.request.export.clone(), sources, width })
+        Ok(Self { csv, bytes: 0, left_out: 0, export: run.request.export.clone(), sources, width })
     }
 
     /// Adds one row, as prepare kept it.
     ///
     /// # Errors
-    /// Kind `bug`, where the line is not what this program keeps.
+    /// Kind `bug`, where the line is not what this program keeps; `unavailable`, where it cannot be written.
     pub fn line(&mut self, json: &str) -> Result<()> {
-        self.add(serde_json::from_str(json).map_err(unwritable)?)
+        self.add(serde_json::from_str(json).map_err(unreadable)?)
     }
 
     /// Adds one row.
@@ -83,9 +96,14 @@ impl Rejects {
     /// # Errors
     /// As [`Rejects::line`].
     pub fn add(&mut self, line: RejectLine) -> Result<()> {
-        let cells: Vec<String> = serde_json::from_str(line.row.get()).map_err(unwritable)?;
+        self.bytes += self.width + line.row.get().len() + line.reason.len() + 100;
+        if self.bytes > MOST_BYTES {
+            self.left_out += 1;
+            return Ok(());
+        }
+        let cells: Vec<String> = serde_json::from_str(line.row.get()).map_err(unreadable)?;
         let (key, segment, places) =
-            self.sources.get(line.source).ok_or_else(|| unwritable("a row of an unknown source"))?;
+            self.sources.get(line.source).ok_or_else(|| unreadable("a row of an unknown source"))?;
         let mut record = vec![String::new(); self.width.max(1)];
         for (n, cell) in cells.into_iter().enumerate() {
             // The text of a malformed row, which has no columns, goes where the first column is.
@@ -99,16 +117,21 @@ impl Rejects {
         write(&mut self.csv, record.iter().map(String::as_str).chain(added))
     }
 
+    /// What is to be said of rows that did not fit.
+    pub fn warning(&self) -> Option<String> {
+        (self.left_out > 0).then(|| format!("{} rejected rows did not fit in rejects.csv", self.left_out))
+    }
+
     /// The whole file.
     ///
     /// # Errors
-    /// Never in practice: it writes to memory.
-    pub fn finish(self) -> Result<Vec<u8>> {
+    /// Kind `unavailable`, where it cannot be written.
+    pub fn finish(self) -> Result<W> {
         self.csv.into_inner().map_err(|cause| unwritable(cause.to_string()))
     }
 }
 
-fn write<'c>(csv: &mut csv::Writer<Vec<u8>>, cells: impl Iterator<Item = &'c str>) -> Result<()> {
+fn write<'c, W: Write>(csv: &mut csv::Writer<W>, cells: impl Iterator<Item = &'c str>) -> Result<()> {
     for cell in cells {
         csv.write_field(as_text(cell).as_bytes()).map_err(unwritable)?;
     }

@@ -109,6 +109,12 @@ impl<'w, W: World> Asker<'w, W> {
             self.times.sort_unstable();
             let Some(trouble) = last else { return Ok(answers.into_iter().flatten().collect()) };
             let until = after(self.clock().now(), wait);
+            if troubles == 0
+                && let Answer::Unclear(what) = trouble
+            {
+                let seconds = self.connection.patience_seconds;
+                self.world.watcher().saw(Event::Warns(&format!("Autopilot: {what}; trying again for {seconds} s")));
+            }
             match trouble {
                 Answer::Denied if renewed || !self.renew_key().await? => return Err(denied(self.stage)),
                 Answer::Denied => renewed = true,

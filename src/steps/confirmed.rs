@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
+use tempfile::NamedTempFile;
 
 use crate::contact::RejectCode;
 use crate::delivery::row::{self, Errand, Origin, Row};
@@ -27,6 +28,9 @@ const SLICE_ROWS: u64 = 200_000;
 
 /// How many results are fetched ahead.
 const FETCHING: usize = 8;
+
+/// The rejects of a run, in a file for as long as they are put together.
+pub(super) type RejectsFile = Rejects<NamedTempFile>;
 
 /// What was confirmed of one segment.
 pub(super) struct Confirmed<'r, S> {
@@ -78,7 +82,7 @@ impl<'r, S: Store> Confirmed<'r, S> {
     }
 
     /// Reads one slice; sums all of the segment's results up where `told` says so.
-    pub(super) async fn slice(&self, number: usize, mut told: Option<(&mut Tally, &mut Rejects)>) -> Result<Slice> {
+    pub(super) async fn slice(&self, number: usize, mut told: Option<(&mut Tally, &mut RejectsFile)>) -> Result<Slice> {
         let mut slice = Slice::default();
         let telling = told.is_some();
         let fetching = stream::iter(self.results()).map(|(key, range, begun)| async move {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::ask::ANSWER_WITHIN;
@@ -143,6 +143,8 @@ struct Answered {
     sent: Timestamp,
     at: Timestamp,
     answer: Answer,
+    /// The key it was asked with.
+    key: SecretString,
 }
 
 /// One deliver call at work.
@@ -327,15 +329,15 @@ impl<'w, W: World> Work<'w, W> {
         let within = ANSWER_WITHIN.min(patience).min(left);
         Box::pin(async move {
             let answer = world.autopilot().call(connection.base_url.as_deref(), &key, &call, within).await;
-            Answered { number, range, counted: call.counted(), sent, at: world.clock().now(), answer }
+            Answered { number, range, counted: call.counted(), sent, at: world.clock().now(), answer, key }
         })
     }
 
     async fn answered(&mut self, answered: Answered) -> Result<()> {
-        let Answered { number, range, counted, sent, at, answer } = answered;
+        let Answered { number, range, counted, sent, at, answer, key } = answered;
         self.pace.answered(counted, sent, at);
         let answer = match answer {
-            Answer::Denied if self.renew_key().await? => Answer::Unclear("the key was renewed"),
+            Answer::Denied if self.is_renewed(&key).await? => Answer::Unclear("the key was renewed"),
             answer => answer,
         };
         let requests = &mut self.checkpoints.sent(range).requests;
@@ -353,11 +355,13 @@ impl<'w, W: World> Work<'w, W> {
         self.watch_refusals()
     }
 
-    async fn renew_key(&mut self) -> Result<bool> {
-        let again = self.world.secrets().secrets(&self.connection.name, &self.connection.secret, true).await?;
-        let changed = again.api_key.expose_secret() != self.secrets.api_key.expose_secret();
-        self.secrets = again;
-        Ok(changed)
+    /// Whether there is another key than the one that was refused. Of several calls on their way the first to be refused
+    /// finds the new one.
+    async fn is_renewed(&mut self, refused: &SecretString) -> Result<bool> {
+        if self.secrets.api_key.expose_secret() == refused.expose_secret() {
+            self.secrets = self.world.secrets().secrets(&self.connection.name, &self.connection.secret, true).await?;
+        }
+        Ok(self.secrets.api_key.expose_secret() != refused.expose_secret())
     }
 
     /// Enters the lane's verdicts in their ranges' ledgers.

@@ -3,8 +3,8 @@
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use super::confirmed::{Confirmed, Tally};
-use super::merge::{keep_order, merge};
+use super::confirmed::{Confirmed, RejectsFile, Tally};
+use super::merge::{keep_order, merge, temporary};
 use super::open::{OpenRecord, lost_lease};
 use super::{connection_of, read_json, write_json};
 use crate::config::Config;
@@ -85,7 +85,7 @@ pub(super) async fn finish_under<W: World>(
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let mut tally = Tally::default();
-    let mut rejects = Rejects::new(&run)?;
+    let mut rejects = Rejects::new(&run, temporary("rejects.csv")?)?;
     if run.stage == Stage::Ready || run.reject_parts > 0 {
         found_rejects(store, &run, &mut rejects).await?;
     }
@@ -120,12 +120,14 @@ pub(super) async fn finish_under<W: World>(
         sums.way = (lists && opened.dealt).then_some(opened.way);
         sums.warnings = opened.warnings;
     }
+    sums.warnings.extend(rejects.warning());
     let report = Report::of(&run, sums, error, world.clock().now());
     if !report.rows.add_up() {
         return Err(Error::new(Kind::Bug, "finish", run_id, format!("rows do not add up: {:?}", report.rows)));
     }
     if report.rows.rejected > 0 {
-        store.put(&keys::of_run(run_id, "rejects.csv"), rejects.finish()?.into(), Condition::Always).await?;
+        let file = rejects.finish()?;
+        store.put_file(&keys::of_run(run_id, "rejects.csv"), file.path(), Condition::Always).await?;
     }
     write(store, &report).await?;
     close(world, name, request, holder).await?;
@@ -163,7 +165,7 @@ async fn close<W: World>(world: &W, connection: &str, request: &RunRequest, hold
 }
 
 /// Rejects that prepare found.
-async fn found_rejects(store: &impl Store, run: &RunRecord, rejects: &mut Rejects) -> Result<()> {
+async fn found_rejects(store: &impl Store, run: &RunRecord, rejects: &mut RejectsFile) -> Result<()> {
     for part in 0..run.reject_parts {
         let key = keys::of_run(&run.request.run_id, &format!("rejects/{part:06}.ndjson"));
         let Some(object) = store.get(&key).await? else { continue };

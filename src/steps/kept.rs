@@ -1,10 +1,10 @@
 //! Keeps a run's lease alive beside a step that may take longer than the lease's term.
 
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
 use super::export_of;
+use super::open::lost_lease;
 use crate::config::Config;
 use crate::delivery::pace::after;
 use crate::error::Result;
@@ -14,10 +14,10 @@ use crate::run::RunRequest;
 /// Well within the term of a lease.
 const RENEW_EVERY: Duration = Duration::from_secs(30);
 
-/// Does `step`, renewing the lease of its run as long as the run has it. Whether it has it is for the step to ask.
+/// Does `step`, renewing the lease of its run as long as the run has it.
 ///
 /// # Errors
-/// Those of the step.
+/// Those of the step; `unavailable`, where the lease went to another run meanwhile.
 pub async fn while_renewing<W: World, T>(
     world: &W,
     config: &Config,
@@ -25,19 +25,26 @@ pub async fn while_renewing<W: World, T>(
     step: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let connection = export_of(config, &request.export).ok().map(|(_, connection)| connection.name.as_str());
-    let renewing = async {
+    let lost = async {
+        let mut held = false;
         loop {
             world.clock().sleep_until(after(world.clock().now(), RENEW_EVERY)).await;
-            if let Some(connection) = connection
-                && let Err(error) = world.leases().renew(connection, &request.run_id).await
-            {
-                tracing::warn!(run.id = request.run_id, error.kind = error.kind.name(), "{}", error.chain());
+            let Some(connection) = connection else { continue };
+            match world.leases().renew(connection, &request.run_id).await {
+                Ok(true) => held = true,
+                // A step that waits, or is over already, has none.
+                Ok(false) if held => return lost_lease("run", connection),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(run.id = request.run_id, error.kind = error.kind.name(), "{}", error.chain());
+                }
             }
         }
     };
-    let (mut step, mut renewing) = (pin!(step), pin!(renewing));
+    // Of all of a run the largest: not within each future that waits for it.
+    let step = Box::pin(step);
     tokio::select! {
-        done = &mut step => done,
-        () = &mut renewing => step.await,
+        done = step => done,
+        error = lost => Err(error),
     }
 }

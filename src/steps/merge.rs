@@ -8,12 +8,11 @@ use std::iter::Peekable;
 
 use tempfile::NamedTempFile;
 
-use super::confirmed::{Confirmed, Slice, Tally};
+use super::confirmed::{Confirmed, RejectsFile, Slice, Tally};
 use super::unsure::Unsure;
 use super::{read_json, write_json};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Condition, Meta, Put, Reader, Store};
-use crate::report::rejects::Rejects;
 use crate::run::{Order, RunRecord, keys};
 use crate::state::{Decoder, Digester, FORMAT, Header, Member, ProfileKey, Writer};
 
@@ -25,7 +24,7 @@ pub(super) async fn merge(
     confirmed: &Confirmed<'_, impl Store>,
     digester: &Digester,
     tally: &mut Tally,
-    rejects: &mut Rejects,
+    rejects: &mut RejectsFile,
 ) -> Result<()> {
     let Confirmed { store, run, opened, number, .. } = confirmed;
     let (Some(segment), Some(marked)) = (run.segments.get(*number), opened.marked.get(*number)) else { return Ok(()) };
@@ -82,7 +81,7 @@ async fn merged(
     confirmed: &Confirmed<'_, impl Store>,
     header: &Header,
     held: Option<&Meta>,
-    told: &mut Option<(&mut Tally, &mut Rejects)>,
+    told: &mut Option<(&mut Tally, &mut RejectsFile)>,
 ) -> Result<(NamedTempFile, Members)> {
     let mut merging = Merging::new(header)?;
     merging.confirmed(confirmed.slice(0, told.take()).await?)?;
@@ -112,6 +111,15 @@ async fn merged(
     merging.finish()
 }
 
+/// A file for something that is put together and stored then.
+pub(super) fn temporary(subject: &str) -> Result<NamedTempFile> {
+    NamedTempFile::new().map_err(|cause| {
+        Error::new(Kind::Unavailable, "finish", subject, "cannot make a temporary file")
+            .to_do("let this user write to the folder for temporary files (TMPDIR)")
+            .because(cause)
+    })
+}
+
 /// Two sorted streams of members made one.
 struct Merging {
     writer: Writer<NamedTempFile>,
@@ -125,13 +133,8 @@ struct Merging {
 
 impl Merging {
     fn new(header: &Header) -> Result<Self> {
-        let file = NamedTempFile::new().map_err(|cause| {
-            Error::new(Kind::Unavailable, "finish", "state", "cannot make a temporary file")
-                .to_do("let this user write to the folder for temporary files (TMPDIR)")
-                .because(cause)
-        })?;
         Ok(Self {
-            writer: Writer::new(header, file)?,
+            writer: Writer::new(header, temporary("state")?)?,
             new: Sorted::default().peekable(),
             left: Vec::new(),
             emails: BTreeMap::new(),

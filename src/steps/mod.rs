@@ -21,7 +21,7 @@ pub use ask::Asker;
 pub use deliver::{Delivered, Limit, deliver};
 pub use finish::{Failure, finish};
 pub use kept::while_renewing;
-pub use open::{OpenRecord, Opened, Resolved, fields_faults, open};
+pub use open::{OpenRecord, Opened, Resolved, fields_faults, look, open};
 pub use prepare::{Prepared, plan, prepare};
 pub use saved::{read_json, write_json, write_json_if};
 pub use workflow::{Stop, resume, run};

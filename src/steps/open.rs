@@ -92,6 +92,27 @@ impl Resolved {
     }
 }
 
+/// Asks the account apart from any run, in the connection's turn and pace; none where a run has the connection.
+///
+/// # Errors
+/// Those of asking, and of the store.
+pub async fn look<W: World>(world: &W, connection: &Connection, stage: &'static str) -> Result<Option<Resolved>> {
+    let holder = format!("{stage}-{:016x}", fastrand::u64(..));
+    if !world.leases().take(&connection.name, &holder).await? {
+        return Ok(None);
+    }
+    let looked = async {
+        let from = quiet_until(world, connection, &holder).await?;
+        let resolved = Resolved::ask(&mut Asker::new(world, connection, stage, from).await?).await;
+        let spoke = Spoke { run_id: holder.clone(), ended_at: Some(world.clock().now()) };
+        write_json(world.store(), &keys::spoke(&connection.name), &spoke).await?;
+        resolved
+    };
+    let resolved = looked.await;
+    world.leases().give_back(&connection.name, &holder).await?;
+    resolved.map(Some)
+}
+
 /// Custom fields that the account does not declare as the export has them: the first has another type there, the rest
 /// are warnings.
 ///

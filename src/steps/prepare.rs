@@ -88,7 +88,7 @@ pub async fn prepare<W: World>(world: &W, config: &Config, request: &RunRequest)
     if record.stage == Stage::Ready {
         return Ok(Prepared::Ready { run_id: run_id.into() });
     }
-    let report = finish(world, config, request, guard.as_ref().map(Failure::of)).await?;
+    let report = Box::pin(finish(world, config, request, guard.as_ref().map(Failure::of))).await?;
     Ok(Prepared::Done { outcome: report.outcome })
 }
 
@@ -142,7 +142,7 @@ async fn begin<W: World>(
         record = read_json(store, &key).await?.unwrap_or(record);
     }
     if superseded {
-        let report = finish(world, config, request, None).await?;
+        let report = Box::pin(finish(world, config, request, None)).await?;
         return Ok(Begun::Ended(Prepared::Done { outcome: report.outcome }));
     }
     Ok(Begun::Run(Box::new(record)))
@@ -177,7 +177,7 @@ async fn finish_abandoned<W: World>(
     }
     let error = Error::new(Kind::Interrupted, "finish", &earlier, "the run never reached its finish")
         .to_do("nothing: what it had confirmed is kept, the rest is sent by the next run");
-    let finished = finish_under(world, config, &record.request, Some(Failure::of(&error)), run_id).await;
+    let finished = Box::pin(finish_under(world, config, &record.request, Some(Failure::of(&error)), run_id)).await;
     if its_own {
         world.leases().give_back(&record.connection, run_id).await?;
     }

@@ -107,7 +107,7 @@ async fn retry_sends_what_was_refused_and_what_was_corrected_and_nobody_leaves()
     let run = report["run_id"].as_str().unwrap();
     assert_eq!((code, cli.scene.members().len()), (1, 8));
     cli.scene.sandbox.clear_faults();
-    let (code, out, err) = cli.run(&["retry", run, "--json", "--pass-guard", "max_reject_share"]).await;
+    let (code, out, err) = cli.run(&["retry", run, "--json"]).await;
     let retried: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
     assert_eq!((code, &retried["rows"]["delivered"], &retried["rows"]["rejected"]), (1, &json!(1), &json!(1)), "{out}");
     assert_eq!((cli.scene.members().len(), &retried["members"]["leavers"]), (9, &json!(0)));
@@ -118,6 +118,30 @@ async fn retry_sends_what_was_refused_and_what_was_corrected_and_nobody_leaves()
     assert_eq!((code, cli.scene.members().len()), (0, 10), "{out}");
     let (_, report) = cli.export(&drop).await;
     assert_eq!((&report["rows"]["unchanged"], &report["members"]["leavers"]), (&json!(9), &json!(1)), "{report}");
+}
+
+#[tokio::test]
+async fn a_segment_with_two_drops_is_refused() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let files = ["a.csv", "b.csv"].map(|name| cli.scene.file(name, people(0, 4, 1).as_bytes()));
+    let [a, b] = files.each_ref().map(|file| file.to_str().unwrap());
+    let (code, _, err) = cli.run(&["run", "newsletter", "--drop", a, "--drop", b]).await;
+    assert!(code == 2 && err.contains("more than one drop"), "{code}: {err}");
+    assert_eq!(cli.scene.emails().len(), 0);
+}
+
+/// Whoever reads what a run says may go away; the run goes on.
+#[tokio::test]
+async fn a_run_ends_whole_where_nobody_reads_its_standard_error() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = cli.scene.file("members.csv", people(0, 40, 1).as_bytes());
+    let mut deaf = Command::new("sh");
+    deaf.args(["-c", "exec 2>&1; { \"$0\" \"$@\"; echo $? >&3; } 3>code | :", env!("CARGO_BIN_EXE_autopilot-export")]);
+    let folder = drop.parent().unwrap();
+    deaf.current_dir(folder);
+    cli.command_of(deaf, &["-v", "run", "newsletter", "--drop", drop.to_str().unwrap()]).output().await.unwrap();
+    let code = std::fs::read_to_string(folder.join("code")).unwrap();
+    assert_eq!((code.trim(), cli.scene.members().len()), ("0", 40));
 }
 
 /// A run that takes a second or two: the sandbox honours lists in no upsert, 40 requests a second.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::RunRequest;
+use autopilot_export::run::{RunRequest, keys};
 use autopilot_export::sandbox::{BulkLists, Options};
 use autopilot_export::steps::{self, Limit, Prepared, Stop};
 use futures_util::future::join_all;
@@ -51,7 +51,9 @@ async fn yesterday(way: Way, lanes: u32) -> (Sim, RunRequest) {
     if way == Way::Field {
         sim.set("/exports/newsletter/segments/0/membership", json!({ "field": "Reader" }));
     }
-    let request = sim.drop("yesterday", &people(0, 4, 1));
+    // A lane is worth its while from 25 requests on: where there are to be four, 80 members leave one by one.
+    let leavers = if lanes > 1 { people(100, 180, 1) } else { String::from("\n") };
+    let request = sim.drop("yesterday", &(people(0, 4, 1) + leavers.split_once('\n').unwrap().1));
     run(&sim.world(&Kill::never()), &sim, &request).await;
     let today = people(2, 3, 1) + "person.3@example.com,Changed,2\nno address,Ana,1\nvalue@example.com,Ana,many\n";
     let joiners = people(10, 20, 1);
@@ -119,14 +121,27 @@ fn again_id() -> String {
     crate::sim::request("again", "").run_id
 }
 
+/// Before a call takes effect, and after it; with several lanes, which make many calls alike, in turn at every second one.
+fn sides(at: u64, lanes: u32) -> Vec<bool> {
+    match (lanes, at % 4) {
+        (1, _) => vec![false, true],
+        (_, 0) => vec![false],
+        (_, 2) => vec![true],
+        _ => vec![],
+    }
+}
+
 async fn everywhere(way: Way, lanes: u32, engine: Engine) -> u64 {
     let never = Kill::never();
     let (held, state, whole, sim) = play(way, lanes, engine, &never).await;
     assert_eq!((whole.outcome, whole.rows.delivered), (Outcome::SucceededWithRejects, 11), "{whole:?}");
     assert!(sim.peak() <= RATE as usize, "{}", sim.peak());
+    let opened = sim.store.body(&keys::of_run(&whole.run_id, "open.json")).unwrap();
+    let opened: serde_json::Value = serde_json::from_slice(&opened).unwrap();
+    assert_eq!(opened["lanes"].as_array().unwrap().len(), lanes as usize, "as many lanes as there are to be");
     let mut stops = 0;
     for at in 1..=never.calls() {
-        for after in [false, true] {
+        for after in sides(at, lanes) {
             let kill = if engine == Engine::Process { Kill::new(at, after) } else { Kill::alone(at, after) };
             let place = format!("{way:?}, {lanes} lanes, {engine:?}, call {at}, after: {after}");
             let (held_now, state_now, report, sim) = play(way, lanes, engine, &kill).await;
@@ -139,7 +154,7 @@ async fn everywhere(way: Way, lanes: u32, engine: Engine) -> u64 {
             assert!(over || report.members == whole.members, "{place}: {report:?}");
             assert!(sim.peak() <= RATE as usize, "{place}: {} requests in a second", sim.peak());
             let left = sim.store.keys();
-            let left: Vec<_> = left.iter().filter(|key| autopilot_export::run::keys::is_passing(key)).collect();
+            let left: Vec<_> = left.iter().filter(|key| keys::is_passing(key)).collect();
             assert!(left.is_empty(), "{place}: {left:?}");
             stops += 1;
         }
@@ -208,7 +223,7 @@ async fn another_drop_follows(way: Way, lanes: u32) -> u64 {
     assert_eq!((whole.0.len(), whole.1.len()), (11, 11));
     let (calls, mut stops) = (never.calls(), 0);
     for at in 1..=calls {
-        for after in [false, true] {
+        for after in sides(at, lanes) {
             let (sim, request) = yesterday(way, lanes).await;
             dies(&sim, &request, &Kill::new(at, after)).await;
             // Every third time the run that comes next dies as well.

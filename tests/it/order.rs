@@ -1,13 +1,16 @@
 //! Promises 4 and 5: "The same drop, event, step or request delivered twice ends as if delivered once", and "A drop
 //! strictly older than the one last applied is `superseded`, and sends nothing."
 
+use autopilot_export::error::Kind;
+use autopilot_export::ports::{Leases, World};
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::{RunRequest, Trigger};
+use autopilot_export::run::{RunRequest, Trigger, keys};
 use autopilot_export::sandbox::Options;
 use autopilot_export::steps::{self, Prepared, Stop};
+use serde_json::json;
 
 use crate::mortal::Kill;
-use crate::scene::people;
+use crate::scene::{EXPORT, LIST, people};
 use crate::sim::Sim;
 
 async fn run(sim: &Sim, request: &RunRequest) -> Report {
@@ -78,4 +81,64 @@ async fn a_drop_that_comes_while_another_is_prepared_waits_and_counts() {
     assert_eq!((middle.outcome, newest.outcome), (Outcome::Succeeded, Outcome::Succeeded));
     assert_eq!(run(&sim, &requests[0]).await.outcome, Outcome::Superseded);
     assert!(sim.held().values().all(|(_, custom, _)| custom["Value"] == 3));
+}
+
+// DESIGN 4: "A dropped object belongs to the segment with the longest matching `prefix`", also where nothing was dropped
+// just now and a schedule takes the newest.
+#[tokio::test(start_paused = true)]
+async fn a_schedule_takes_only_its_own_segments_drops() {
+    let mut sim = Sim::new(Options::default());
+    sim.pace(100, 2);
+    let mut export = sim.settings["exports"][EXPORT].clone();
+    export["segments"] = json!([{ "name": "VIP", "prefix": "segments/newsletter/vip/" }]);
+    sim.set("/exports/vip", export);
+    let request = sim.drop("mine", &people(0, 10, 1));
+    sim.drop("vip/theirs", &people(50, 53, 1));
+    let request = RunRequest { trigger: Trigger::Schedule, drops: Vec::new(), ..request };
+    let report = run(&sim, &request).await;
+    assert_eq!((report.outcome, report.rows.delivered, report.members.leavers), (Outcome::Succeeded, 10, 0));
+    assert!(report.sources.iter().all(|source| source.key.ends_with("/mine.csv")), "{report:?}");
+}
+
+// A configuration that changes between two steps is not applied to a plan that was made by another.
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_another_configuration_is_not_opened() {
+    let mut sim = Sim::new(Options::default());
+    sim.pace(100, 2);
+    let request = sim.drop("a", &people(0, 10, 1));
+    let world = sim.world(&Kill::never());
+    steps::prepare(&world, &sim.config, &request).await.unwrap();
+    let before = sim.config.clone();
+    sim.set(&format!("/exports/{EXPORT}/segments/0/membership"), json!({ "list": "Another" }));
+    let error = steps::open(&world, &sim.config, &request).await.unwrap_err();
+    assert!(error.kind == Kind::Config && error.to_string().contains("has changed"), "{error}");
+    assert_eq!(sim.held().len(), 0);
+    let opened = steps::open(&world, &before, &request).await.unwrap();
+    let again = steps::open(&world, &before, &request).await.unwrap();
+    assert_eq!(opened, again, "an open run is only told again");
+}
+
+// A run that died in front of a state that cannot be read: `--full` is the way out that the error names.
+#[tokio::test(start_paused = true)]
+async fn full_is_the_way_out_where_an_unfinished_run_stands_before_a_damaged_state() {
+    let mut sim = Sim::new(Options::default());
+    sim.pace(100, 2);
+    let request = sim.drop("a", &people(0, 10, 1));
+    run(&sim, &request).await;
+    let world = sim.world(&Kill::never());
+    let dies = sim.drop("b", &people(0, 20, 2));
+    steps::prepare(&world, &sim.config, &dies).await.unwrap();
+    steps::open(&world, &sim.config, &dies).await.unwrap();
+    world.leases().give_back("eu", &dies.run_id).await.unwrap();
+    sim.store.write(&keys::members(EXPORT, LIST), "damaged");
+    let next = sim.drop("c", &people(0, 20, 3));
+    let error = steps::run(&world, &sim.config, &next, &Stop::default()).await;
+    let told = match error {
+        Ok(report) => report.error.map(|error| error.message).unwrap_or_default(),
+        Err(error) => error.to_string(),
+    };
+    assert!(told.contains("--full"), "{told}");
+    let full = RunRequest { full: true, ..sim.drop("d", &people(0, 20, 4)) };
+    let report = run(&sim, &full).await;
+    assert_eq!((report.outcome, sim.state().len()), (Outcome::Succeeded, 20), "{report:?}");
 }

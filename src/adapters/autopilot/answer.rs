@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -22,7 +23,9 @@ pub fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) ->
         }
         401 => Answer::Denied,
         403 if call.speaks_for_the_account() => Answer::Denied,
-        404 => Answer::NotFound,
+        // A page is a gateway's, and says nothing of a contact.
+        404 if is_blank(body) || serde_json::from_slice::<IgnoredAny>(body).is_ok() => Answer::NotFound,
+        404 => Answer::Unclear("a 404 that is not Autopilot's"),
         409 => Answer::Conflict,
         429 => Answer::Throttled(retry_after.and_then(wait)),
         408 => Answer::Unclear("408, the server timed out"),
@@ -87,8 +90,7 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
         }
         Call::Member { .. } | Call::AddMember { .. } | Call::RemoveMember { .. } => {
             // Empty, or an object; an HTML page is not Autopilot's answer.
-            let blank = body.iter().all(u8::is_ascii_whitespace);
-            (blank || serde_json::from_slice::<Value>(body).is_ok()).then_some(Reply::Nothing)
+            (is_blank(body) || serde_json::from_slice::<IgnoredAny>(body).is_ok()).then_some(Reply::Nothing)
         }
         _ => {
             let body: Value = serde_json::from_slice(body).ok()?;
@@ -103,7 +105,7 @@ fn value(call: &Call, body: &Value) -> Option<Reply> {
     Some(match call {
         Call::Account => Reply::Account(text("instanceId")?),
         Call::Lists => Reply::Lists(body.get("lists")?.as_array()?.iter().filter_map(list).collect()),
-        Call::CreateList { .. } => Reply::List(text("list_id")?),
+        Call::CreateList { .. } => Reply::List(text("list_id").filter(|id| is_path_part(id))?),
         Call::CustomFields => Reply::CustomFields(body.as_array()?.iter().filter_map(custom_field).collect()),
         Call::Contact { .. } => Reply::Contact {
             id: contact()?,
@@ -118,13 +120,24 @@ fn value(call: &Call, body: &Value) -> Option<Reply> {
     })
 }
 
+fn is_blank(body: &[u8]) -> bool {
+    body.iter().all(u8::is_ascii_whitespace)
+}
+
 /// Whether a text can name a contact, in a path and in the state.
 fn is_contact(id: &str) -> bool {
-    !ContactId::from(id).is_unknown()
+    is_path_part(id) && !ContactId::from(id).is_unknown()
+}
+
+/// Whether a text is a part of a path, whatever it is encoded to: addresses lose the others, so that what takes a contact
+/// off the list `..` would be what deletes it.
+fn is_path_part(id: &str) -> bool {
+    !matches!(id, "" | "." | "..")
 }
 
 fn list(value: &Value) -> Option<List> {
-    Some(List { id: value.get("list_id")?.as_str()?.into(), title: value.get("title")?.as_str()?.into() })
+    let id = value.get("list_id")?.as_str().filter(|id| is_path_part(id))?;
+    Some(List { id: id.into(), title: value.get("title")?.as_str()?.into() })
 }
 
 fn custom_field(value: &Value) -> Option<CustomField> {
@@ -166,13 +179,25 @@ mod tests {
     #[test]
     fn what_cannot_name_a_contact_is_no_id() {
         let one = Call::UpsertOne { body: Bytes::new() };
-        for id in ["", "?", &"x".repeat(255)] {
+        let lists =
+            br#"{"lists":[{"list_id":"..","title":"a"},{"list_id":"","title":"b"},{"list_id":".","title":"c"}]}"#;
+        assert_eq!(read(&Call::Lists, 200, None, lists), Answer::Done(Reply::Lists(vec![])));
+        for id in ["", "?", ".", "..", &"x".repeat(255)] {
             let body = serde_json::json!({ "contact_id": id }).to_string();
             assert!(matches!(read(&one, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
             let body = serde_json::json!({ "contact_ids": [id], "email_contact_map": { "a@b.c": id } }).to_string();
             let nobody = Reply::Upserted { map: Some(HashMap::new()), ids: vec![] };
             assert_eq!(read(&bulk(), 200, None, body.as_bytes()), Answer::Done(nobody), "{id}");
         }
+    }
+
+    #[test]
+    fn a_page_with_status_404_is_not_autopilots_word() {
+        let leaves = Call::RemoveMember { list: "l".into(), contact: "c".into() };
+        for body in [&b""[..], b" ", br#"{"error":"Not Found"}"#] {
+            assert_eq!(read(&leaves, 404, None, body), Answer::NotFound);
+        }
+        assert!(matches!(read(&leaves, 404, None, b"<html>no such host</html>"), Answer::Unclear(_)));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Client {
                 .user_agent(concat!("autopilot-export/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(Duration::from_secs(10));
             // No certificates are needed where nothing is encrypted.
-            let http = if plain { builder.tls_certs_only([]) } else { builder }.build().ok()?;
+            let http = if plain { builder.tls_certs_only([]) } else { builder.https_only(true) }.build().ok()?;
             return Some(made.get_or_init(|| http));
         }
         made.get()

@@ -27,6 +27,9 @@ const TRIES: u32 = 5;
 struct Lease {
     /// The run that holds it; none once it is given back.
     holder: Option<String>,
+    /// The process that holds it, where the run is one process's alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    process: Option<String>,
     /// Seconds that it counts.
     term: u64,
     /// Makes every writing another content, and so another ETag.
@@ -41,8 +44,8 @@ struct Found {
 }
 
 impl Found {
-    fn is_of(&self, holder: &str) -> bool {
-        self.lease.holder.as_deref() == Some(holder)
+    fn is_of(&self, holder: &str, process: Option<&str>) -> bool {
+        self.lease.holder.as_deref() == Some(holder) && self.lease.process.as_deref() == process
     }
 
     fn is_free(&self) -> bool {
@@ -55,6 +58,7 @@ impl Found {
 pub struct S3Leases {
     bucket: Bucket,
     term: u64,
+    process: Option<String>,
 }
 
 impl S3Leases {
@@ -63,9 +67,14 @@ impl S3Leases {
         Self::with_term(bucket, TERM_SECONDS)
     }
 
+    /// The same for one process: another that goes on with the same run does not hold its leases.
+    pub fn of_process(bucket: Bucket) -> Self {
+        Self { process: Some(format!("{:016x}", fastrand::u64(..))), ..Self::new(bucket) }
+    }
+
     /// The same with another term, for tests that wait for its end.
     pub fn with_term(bucket: Bucket, seconds: u64) -> Self {
-        Self { bucket, term: seconds }
+        Self { bucket, term: seconds, process: None }
     }
 
     async fn find(&self, key: &str) -> Result<Option<Found>> {
@@ -87,7 +96,8 @@ impl S3Leases {
     }
 
     async fn write(&self, key: &str, holder: Option<&str>, condition: Condition) -> Result<bool> {
-        let lease = Lease { holder: holder.map(str::to_owned), term: self.term, mark: fastrand::u64(..) };
+        let (holder, process) = (holder.map(str::to_owned), self.process.clone());
+        let lease = Lease { holder, process, term: self.term, mark: fastrand::u64(..) };
         let body = serde_json::to_vec(&lease)
             .map_err(|cause| Error::new(Kind::Bug, "lease", key, "cannot be written").because(cause))?;
         Ok(matches!(self.bucket.put(key, body.into(), condition).await?, Put::Written(_)))
@@ -109,8 +119,12 @@ impl Leases for S3Leases {
         for _ in 0..TRIES {
             let condition = match self.find(&key).await? {
                 None => Condition::IfAbsent,
-                Some(found) if found.is_of(holder) && found.age_seconds < FRESH_SECONDS => return Ok(true),
-                Some(found) if found.is_of(holder) || found.is_free() => Condition::IfMatch(found.tag),
+                Some(found) if found.is_of(holder, self.process.as_deref()) && found.age_seconds < FRESH_SECONDS => {
+                    return Ok(true);
+                }
+                Some(found) if found.is_of(holder, self.process.as_deref()) || found.is_free() => {
+                    Condition::IfMatch(found.tag)
+                }
                 Some(_) => return Ok(false),
             };
             if self.write(&key, Some(holder), condition).await? {
@@ -124,7 +138,7 @@ impl Leases for S3Leases {
         let key = key(connection);
         for _ in 0..TRIES {
             match self.find(&key).await? {
-                Some(found) if found.is_of(holder) => {
+                Some(found) if found.is_of(holder, self.process.as_deref()) => {
                     if found.age_seconds < FRESH_SECONDS {
                         return Ok(true);
                     }
@@ -143,7 +157,7 @@ impl Leases for S3Leases {
         let key = key(connection);
         for _ in 0..TRIES {
             match self.find(&key).await? {
-                Some(found) if found.is_of(holder) => {
+                Some(found) if found.is_of(holder, self.process.as_deref()) => {
                     if self.write(&key, None, Condition::IfMatch(found.tag)).await? {
                         return Ok(());
                     }

@@ -1,6 +1,7 @@
 //! A bucket as a store. An object's tag and version are its ETag: it is compared by conditional writes, and by reads
 //! of exactly one version, whether or not the bucket is versioned. Encryption is the bucket's own default.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -47,6 +48,51 @@ impl Bucket {
                     .to_do("run again"))
             }
             Err(cause) => Err(failed("store", &meta.key, "read", &cause)),
+        }
+    }
+
+    /// Writes an object, again where another wrote at the same moment.
+    async fn write(&self, key: &str, body: Body<'_>, condition: Condition) -> Result<Put> {
+        let mut conflicts = 0;
+        loop {
+            let request = self.client.put_object().bucket(&self.name).key(key).body(body.stream(key).await?);
+            let request = match &condition {
+                Condition::Always => request,
+                Condition::IfAbsent => request.if_none_match("*"),
+                Condition::IfMatch(tag) => request.if_match(quoted(tag)),
+            };
+            let cause = match request.send().await {
+                Ok(answer) => return Ok(Put::Written(plain(answer.e_tag()))),
+                Err(cause) => cause,
+            };
+            match status(&cause) {
+                Some(412) => return Ok(Put::Lost),
+                // The object to be replaced is gone.
+                Some(404) if condition != Condition::Always && !is_bucket_absent(&cause) => return Ok(Put::Lost),
+                Some(409) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    tokio::time::sleep(Duration::from_millis(50 + fastrand::u64(..100)) * conflicts).await;
+                }
+                _ => return Err(failed("store", key, "written", &cause)),
+            }
+        }
+    }
+}
+
+/// What is to be written.
+enum Body<'a> {
+    Bytes(Bytes),
+    File(&'a Path),
+}
+
+impl Body<'_> {
+    /// Of a file, read as it is sent: a state or many rejects may be more than the function's memory.
+    async fn stream(&self, key: &str) -> Result<ByteStream> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.clone().into()),
+            Self::File(file) => ByteStream::from_path(file).await.map_err(|cause| {
+                Error::new(Kind::Unavailable, "store", key, "its temporary file cannot be read").because(cause)
+            }),
         }
     }
 }
@@ -140,29 +186,11 @@ impl Store for Bucket {
     }
 
     async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
-        let mut conflicts = 0;
-        loop {
-            let request = self.client.put_object().bucket(&self.name).key(key).body(body.clone().into());
-            let request = match &condition {
-                Condition::Always => request,
-                Condition::IfAbsent => request.if_none_match("*"),
-                Condition::IfMatch(tag) => request.if_match(quoted(tag)),
-            };
-            let cause = match request.send().await {
-                Ok(answer) => return Ok(Put::Written(plain(answer.e_tag()))),
-                Err(cause) => cause,
-            };
-            match status(&cause) {
-                Some(412) => return Ok(Put::Lost),
-                // The object to be replaced is gone.
-                Some(404) if condition != Condition::Always && !is_bucket_absent(&cause) => return Ok(Put::Lost),
-                Some(409) if conflicts < CONFLICTS => {
-                    conflicts += 1;
-                    tokio::time::sleep(Duration::from_millis(50 + fastrand::u64(..100)) * conflicts).await;
-                }
-                _ => return Err(failed("store", key, "written", &cause)),
-            }
-        }
+        self.write(key, Body::Bytes(body), condition).await
+    }
+
+    async fn put_file(&self, key: &str, file: &Path, condition: Condition) -> Result<Put> {
+        self.write(key, Body::File(file), condition).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {

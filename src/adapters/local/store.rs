@@ -80,13 +80,18 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 
 /// The error of a file operation that failed.
 pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
-    let error = Error::new(Kind::Unavailable, "store", key, format!("cannot be {what}"));
+    let is_drop = key.starts_with(super::files::FILE);
+    let error = |kind| Error::new(kind, "store", key, format!("cannot be {what}"));
     let error = match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            error.to_do("make room on the disk and run again; nothing that was confirmed is lost")
+            error(Kind::Unavailable).to_do("make room on the disk and run again; nothing that was confirmed is lost")
         }
-        io::ErrorKind::PermissionDenied => error.to_do("give this user access to the store's folder"),
-        _ => error,
+        io::ErrorKind::PermissionDenied if is_drop => error(Kind::Segment).to_do("let this user read the file"),
+        io::ErrorKind::PermissionDenied => error(Kind::Config).to_do("give this user access to the store's folder"),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists if !is_drop => {
+            error(Kind::Config).to_do("name a folder with --store")
+        }
+        _ => error(Kind::Unavailable),
     };
     error.because(cause)
 }

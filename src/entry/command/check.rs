@@ -8,7 +8,7 @@ use crate::entry::args::Common;
 use crate::error::{Error, Kind};
 use crate::ports::World;
 use crate::run::{RunRequest, Trigger, run_id};
-use crate::steps::{Asker, Resolved, fields_faults, plan};
+use crate::steps::{Resolved, fields_faults, look, plan};
 
 #[derive(Debug, Serialize)]
 struct Finding {
@@ -27,12 +27,23 @@ pub(super) async fn check<W: World>(world: &W, common: &Common, config: &Config)
     };
     for (name, connection) in &config.connections {
         let subject = format!("connection {name}");
-        let asked = match Asker::new(world, connection, "check", world.clock().now()).await {
-            Ok(mut asker) => Resolved::ask(&mut asker).await,
-            Err(error) => Err(error),
-        };
-        let resolved = match asked {
-            Ok(resolved) => resolved,
+        let exports = || config.exports.values().filter(|export| export.connection == *name);
+        let (enabled, disabled): (Vec<_>, Vec<_>) = exports().partition(|export| connection.enabled && export.enabled);
+        findings.extend(disabled.into_iter().map(|export| Finding {
+            subject: format!("export {}", export.name),
+            ok: true,
+            text: "is disabled, and not checked".into(),
+        }));
+        if !connection.enabled {
+            continue;
+        }
+        let resolved = match look(world, connection, "check").await {
+            Ok(Some(resolved)) => resolved,
+            Ok(None) => {
+                let text = "a run has the connection; the account was not asked".into();
+                findings.push(Finding { subject, ok: true, text });
+                continue;
+            }
             Err(error) => {
                 fail(&mut findings, subject, &error);
                 continue;
@@ -40,7 +51,7 @@ pub(super) async fn check<W: World>(world: &W, common: &Common, config: &Config)
         };
         let text = format!("the key opens an account with {} lists", resolved.lists.len());
         findings.push(Finding { subject, ok: true, text });
-        for export in config.exports.values().filter(|export| export.connection == *name) {
+        for export in enabled {
             let subject = format!("export {}", export.name);
             if let Err(error) = connection.may_send(export) {
                 fail(&mut findings, subject.clone(), &error);

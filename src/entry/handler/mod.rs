@@ -40,6 +40,14 @@ pub struct Function<W, X> {
     pub base_url: Option<String>,
 }
 
+/// That address, as the environment names it.
+///
+/// # Errors
+/// Kind `config`, where it is no address to send a key to.
+pub fn base_url() -> Result<Option<String>> {
+    super::overridden::base_url()
+}
+
 /// What Lambda tells of a call.
 #[derive(Clone, Debug)]
 pub struct Invocation {

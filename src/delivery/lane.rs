@@ -13,6 +13,8 @@ use super::backoff;
 use super::call::{Answer, BATCH_BYTES, BATCH_ROWS, Call, Reply};
 use super::pace::after;
 use super::row::{Errand, Row, quoted};
+use super::span::Open;
+pub use super::span::Span;
 use crate::error::{Error, Kind, Result};
 use crate::state::Marked;
 
@@ -26,17 +28,6 @@ pub enum Way {
     Single,
     /// Bulk, then one list call per joiner.
     BulkThenList,
-}
-
-/// Rows of one segment and one errand.
-#[derive(Clone, Debug)]
-pub struct Span {
-    /// What is to be done for them.
-    pub errand: Errand,
-    /// How members are marked.
-    pub marked: Marked,
-    /// The rows, each with its number within the span; rows that were judged before are left out.
-    pub rows: Vec<(u32, Row)>,
 }
 
 /// What became of a row.
@@ -87,43 +78,6 @@ enum Todo {
     Look(At),
 }
 
-#[derive(Debug)]
-struct Open {
-    errand: Errand,
-    marked: Marked,
-    /// The number of the first of `rows`; one that was judged is gone from its place.
-    first: u32,
-    rows: Vec<Option<Row>>,
-    left: usize,
-}
-
-impl Open {
-    fn new(errand: Errand, marked: Marked, numbered: Vec<(u32, Row)>) -> Self {
-        let (first, left) = (numbered.first().map_or(0, |(number, _)| *number), numbered.len());
-        let mut rows = Vec::with_capacity(left);
-        for (number, row) in numbered {
-            rows.resize_with(number.saturating_sub(first) as usize, || None);
-            rows.push(Some(row));
-        }
-        Self { errand, marked, first, rows, left }
-    }
-
-    fn place(&mut self, number: u32) -> Option<&mut Option<Row>> {
-        self.rows.get_mut(number.checked_sub(self.first)? as usize)
-    }
-
-    fn row(&self, number: u32) -> Option<&Row> {
-        self.rows.get(number.checked_sub(self.first)? as usize)?.as_ref()
-    }
-
-    /// Gives the row that is judged out.
-    fn take(&mut self, number: u32) -> Option<Row> {
-        let row = self.place(number)?.take()?;
-        self.left -= 1;
-        Some(row)
-    }
-}
-
 /// A lane at work.
 #[derive(Debug)]
 pub struct Lane {
@@ -134,7 +88,9 @@ pub struct Lane {
     later: Vec<(Timestamp, Todo, u32)>,
     /// Leavers whose email was looked up and who wait for a full batch.
     looked_up: Vec<At>,
-    flying: HashMap<u64, (Todo, u32)>,
+    /// What waits for its answer, how often it was tried, and how many calls were settled when it left.
+    flying: HashMap<u64, (Todo, u32, u64)>,
+    settled: u64,
     calls: u64,
     /// Answers in a row that said to wait or said nothing.
     troubles: u32,
@@ -156,6 +112,7 @@ impl Lane {
             later: Vec::new(),
             looked_up: Vec::new(),
             flying: HashMap::new(),
+            settled: 0,
             calls: 0,
             troubles: 0,
             last_trouble: "no answer",
@@ -269,7 +226,7 @@ impl Lane {
             Todo::Alone(at) | Todo::Add(at, _) | Todo::Remove(at) | Todo::Look(at) => *at,
         };
         self.calls += 1;
-        self.flying.insert(self.calls, (todo, tries));
+        self.flying.insert(self.calls, (todo, tries, self.settled));
         Some((self.calls, span, call))
     }
 
@@ -328,7 +285,7 @@ impl Lane {
     /// # Errors
     /// Kind `access`, when the account refuses the key.
     pub fn answer(&mut self, number: u64, answer: Answer, now: Timestamp) -> Result<()> {
-        let Some((todo, tries)) = self.flying.remove(&number) else {
+        let Some((todo, tries, settled)) = self.flying.remove(&number) else {
             return Ok(());
         };
         let wait = match answer {
@@ -342,10 +299,24 @@ impl Lane {
             }
             Answer::Unclear(what) => {
                 self.last_trouble = what;
+                if let Todo::Bulk(rows) = &todo
+                    && rows.len() > 1
+                    && tries + 1 >= TRIES_WHOLE
+                    && (self.settled > settled || self.is_alone())
+                {
+                    // Perhaps one row is what it fails on: it must not keep the others.
+                    self.troubles = self.troubles.saturating_add(1);
+                    let (rows, wait) = (rows.clone(), backoff::wait(tries + 1, self.random.f64()));
+                    for half in rows.chunks(rows.len().div_ceil(2)) {
+                        self.later.push((after(now, wait), Todo::Bulk(half.to_vec()), TRIES_WHOLE - 2));
+                    }
+                    return Ok(());
+                }
                 backoff::wait(tries + 1, self.random.f64())
             }
             settled => {
                 self.troubles = 0;
+                self.settled += 1;
                 self.confirmed_at = now;
                 self.settle(todo, settled);
                 return Ok(());
@@ -354,6 +325,11 @@ impl Lane {
         self.troubles = self.troubles.saturating_add(1);
         self.later.push((after(now, wait), todo, tries + 1));
         Ok(())
+    }
+
+    /// Whether nothing else is to be sent or waited for.
+    fn is_alone(&self) -> bool {
+        self.flying.is_empty() && self.ready.is_empty() && self.later.is_empty()
     }
 
     fn settle(&mut self, todo: Todo, answer: Answer) {
@@ -441,8 +417,7 @@ impl Lane {
     }
 
     fn flush_looked_up(&mut self) {
-        let nothing_else = self.ready.is_empty() && self.later.is_empty() && self.flying.is_empty();
-        if self.looked_up.len() >= BATCH_ROWS || (nothing_else && !self.looked_up.is_empty()) {
+        if self.looked_up.len() >= BATCH_ROWS || (self.is_alone() && !self.looked_up.is_empty()) {
             let rest = self.looked_up.split_off(self.looked_up.len().min(BATCH_ROWS));
             let batch = std::mem::replace(&mut self.looked_up, rest);
             self.ready.push_front((Todo::Bulk(batch), 0));
@@ -468,6 +443,9 @@ impl Lane {
     }
 }
 
+/// Unclear answers after which a batch is sent in halves, where others are answered meanwhile or there are none: then it
+/// is not the account that does not answer.
+const TRIES_WHOLE: u32 = 4;
 const THROTTLED: &str = "429, too many requests";
 
 /// The error of an account that refuses the key.

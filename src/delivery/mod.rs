@@ -5,3 +5,4 @@ pub mod call;
 pub mod lane;
 pub mod pace;
 pub mod row;
+mod span;

@@ -27,6 +27,7 @@ mod order;
 mod privacy;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod promises;
+mod renewed_key;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod scene;
 #[cfg(all(feature = "http", feature = "sandbox"))]

@@ -325,3 +325,35 @@ proptest! {
         }
     }
 }
+
+/// A row that the server always fails on keeps no other from being delivered; an account that does not answer at all is
+/// not asked more often for it.
+#[test]
+fn a_row_that_always_fails_does_not_keep_its_batch() {
+    let fails = |call: &Call| match call {
+        Call::UpsertMany { body, .. } if text(body).contains("\"P7@") => Answer::Unclear("5xx"),
+        call => kind(call, &[]),
+    };
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, Marked::None, 100)]);
+    let error = run(&mut lane, fails).unwrap_err();
+    assert_eq!((error.kind, lane.verdicts().len()), (Kind::Unavailable, 99));
+}
+
+#[test]
+fn an_account_that_does_not_answer_is_not_asked_in_ever_smaller_batches() {
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, Marked::None, 300)]);
+    let (mut now, mut smallest) = (start(), 100);
+    loop {
+        match lane.wants(now) {
+            Err(error) => break assert_eq!((error.kind, smallest), (Kind::Unavailable, 100)),
+            Ok(Wants::Wait(at)) => now = at,
+            Ok(_) => {
+                let (number, _, call) = lane.take(now).unwrap();
+                if let Call::UpsertMany { rows, .. } = call {
+                    smallest = smallest.min(rows);
+                }
+                lane.answer(number, Answer::Unclear("cannot connect"), now).unwrap();
+            }
+        }
+    }
+}

@@ -34,7 +34,7 @@ pub fn base_url(url: &str) -> Option<&'static str> {
     if host.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_err()) {
         return Some("has no valid host and port");
     }
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<core::net::IpAddr>();
     let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     (!is_https && !is_loopback).then_some("must start with https://; plain http is for loopback addresses only")
 }

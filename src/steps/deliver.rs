@@ -42,7 +42,7 @@ pub(super) const BEGUN_TOGETHER: usize = 4;
 const RESERVE: Duration = Duration::from_millis(1500);
 const RESERVE_CHECKPOINTS: u32 = 4;
 /// How often the lease is renewed.
-pub(super) const RENEW_EVERY: Duration = Duration::from_secs(15);
+const RENEW_EVERY: Duration = Duration::from_secs(15);
 /// A process that slept for longer may have lost the lease, and asks before it sends.
 const STALE: Duration = Duration::from_secs(30);
 
@@ -94,7 +94,7 @@ pub async fn deliver<W: World>(
     let Some(ranges) = opened.lanes.get(lane as usize) else {
         return Err(Error::new(Kind::BadRequest, "deliver", run_id, format!("has no lane {lane}")));
     };
-    let mut calls = Calls::begin(world, run_id, lane, limit).await?;
+    let mut calls = Calls::begin(store, run_id, lane).await?;
     let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let pace = pace(&opened, connection, lane, calls.is_first(), world.clock().now());
     let lane_of = (lane, ranges.as_slice(), &calls);

@@ -308,7 +308,8 @@ mod tests {
         let text = String::from_utf8(file).unwrap();
         let tail = "\"newsletter\",\"News\",\"refused\",\"why\",\"drop.csv\",\"2\"";
         let lines: Vec<String> = vec![
-            "\"EMail\",\"Name\",\"Value\",\"export\",\"segment\",\"reject_code\",\"reject_reason\",\"source\",\"line\"".into(),
+            "\"EMail\",\"Name\",\"Value\",\"export\",\"segment\",\"reject_code\",\"reject_reason\",\"source\",\"line\""
+                .into(),
             format!("\"a@b.c\",\"Ann\",,{tail}"),
             format!(",\"Bob\",\"7\",{tail}"),
         ];

@@ -1,12 +1,14 @@
 //! `rejects.csv`: the rows that were not delivered, their columns as they were, and why. `retry` takes it as it is.
 //!
 //! The file is meant for spreadsheets, which take a cell that begins like a formula for one. Such a cell gets an
-//! apostrophe before it, which [`as_it_was`] takes off again.
-//! Source: OWASP, "CSV Injection": the characters that begin a formula.
+//! apostrophe before it, which [`as_it_was`] takes off again. Where a spreadsheet's list separator is the semicolon, a
+//! cell goes on, or ends, where this file did not mean it: so every cell is quoted, and what follows such a separator
+//! within a cell gets an apostrophe like the cell itself.
+//! Source: OWASP, "CSV Injection": the characters that begin a formula, their full-width forms, separators and quotes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::draw::RejectLine;
@@ -15,24 +17,51 @@ use crate::run::RunRecord;
 /// What follows the original columns.
 pub const ADDED: [&str; 6] = ["export", "segment", "reject_code", "reject_reason", "source", "line"];
 
-/// Whether a cell begins like a formula, behind any apostrophes.
-fn is_like_a_formula(cell: &str) -> bool {
-    cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
+/// What begins a formula.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// What may end a cell, or its line, for a spreadsheet that does not take the comma for the separator.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
+
+/// The longest file, in bytes; rows that do not fit are left out, and said to be. Half of what a function has for
+/// temporary files, the other half is for the state.
+/// Source: the Lambda developer guide, "Ephemeral storage": 512 MB unless more is asked for.
+const MOST_BYTES: u64 = 256 << 20;
+/// The most bytes of it that may be for columns which a row does not have, as a malformed one: a drop of 300 KB may name
+/// 10,000 columns and have 100,000 such rows.
+const MOST_PADDING: u64 = 32 << 20;
+
+/// Whether a text is a number with a sign, such as `-12.5` or `+47 (0) 12/34 56`: as a formula it is that number, and it
+/// has no letters to call or name anything with.
+fn is_number(cell: &str) -> bool {
+    let rest = cell.strip_prefix(['+', '-']);
+    rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || " ().-/".contains(c)))
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// Whether the piece of this number of a cell begins like a formula, behind any quotes.
+fn is_like_a_formula(number: usize, piece: &str) -> bool {
+    let begins = piece.trim_start_matches(['\'', '"']);
+    begins.starts_with(FORMULA) || (number == 0 && begins.starts_with(['\t', '\r', '\n']))
+}
+
+/// A cell that no spreadsheet takes for a formula, nor for several cells of which one is. A number stays as it is.
 pub fn as_text(cell: &str) -> Cow<'_, str> {
-    if is_like_a_formula(cell) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+    each_piece(cell, |piece| Cow::Owned(format!("'{piece}")))
 }
 
 /// A cell of the file as it was in the drop.
-pub fn as_it_was(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|_| is_like_a_formula(cell)).unwrap_or(cell)
+pub fn as_it_was(cell: &str) -> Cow<'_, str> {
+    each_piece(cell, |piece| Cow::Borrowed(piece.strip_prefix('\'').unwrap_or(piece)))
 }
 
-/// The longest file, in bytes; rows that do not fit are left out, and said to be. Each row has a place for every column,
-/// and a small drop may name ten thousand.
-const MOST_BYTES: usize = 256 << 20;
+/// A cell with another text for each of its pieces that begins like a formula.
+fn each_piece(cell: &str, other: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> {
+    let pieces = || cell.split_inclusive(SEPARATORS).enumerate();
+    if is_number(cell) || !pieces().any(|(number, piece)| is_like_a_formula(number, piece)) {
+        return Cow::Borrowed(cell);
+    }
+    let changed = |(number, piece)| if is_like_a_formula(number, piece) { other(piece) } else { Cow::Borrowed(piece) };
+    Cow::Owned(pieces().map(changed).collect())
+}
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(Kind::Bug, "finish", "rejects", "are not what was kept").because(cause)
@@ -41,8 +70,9 @@ fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Err
 /// Writes the rejects of one run; its sources may have different columns.
 #[derive(Debug)]
 pub struct Rejects<W: Write> {
-    csv: csv::Writer<W>,
-    bytes: usize,
+    out: BufWriter<W>,
+    bytes: u64,
+    padding: u64,
     left_out: u64,
     export: String,
     /// Per source: its key, its segment, and where each of its columns stands in the file.
@@ -77,10 +107,12 @@ impl<W: Write> Rejects<W> {
             sources.push((source.key.clone(), segment, columns));
         }
         let width = header.len();
-        let mut csv = csv::Writer::from_writer(out);
         // A column that is named like one of ours would be written twice; ours stand last and are the ones to read.
-        write(&mut csv, header.iter().copied().chain(ADDED))?;
-        Ok(Self { csv, bytes: 0, left_out: 0, export: run.request.export.clone(), sources, width })
+        let first = line(header.iter().copied().chain(ADDED));
+        let bytes = first.len() as u64;
+        let mut out = BufWriter::new(out);
+        out.write_all(first.as_bytes()).map_err(unwritable)?;
+        Ok(Self { out, bytes, padding: 0, left_out: 0, export: run.request.export.clone(), sources, width })
     }
 
     /// Adds one row, as prepare kept it.
@@ -91,35 +123,42 @@ impl<W: Write> Rejects<W> {
         self.add(serde_json::from_str(json).map_err(unreadable)?)
     }
 
-    /// Adds one row.
+    /// Adds one row, where there is room for it.
     ///
     /// # Errors
     /// As [`Rejects::line`].
-    pub fn add(&mut self, line: RejectLine) -> Result<()> {
-        self.bytes += self.width + line.row.get().len() + line.reason.len() + 100;
-        if self.bytes > MOST_BYTES {
+    pub fn add(&mut self, row: RejectLine) -> Result<()> {
+        let cells: Vec<String> = serde_json::from_str(row.row.get()).map_err(unreadable)?;
+        let (key, segment, places) =
+            self.sources.get(row.source).ok_or_else(|| unreadable("a row of an unknown source"))?;
+        let padding = self.padding + self.width.saturating_sub(cells.len()) as u64;
+        if padding > MOST_PADDING {
             self.left_out += 1;
             return Ok(());
         }
-        let cells: Vec<String> = serde_json::from_str(line.row.get()).map_err(unreadable)?;
-        let (key, segment, places) =
-            self.sources.get(line.source).ok_or_else(|| unreadable("a row of an unknown source"))?;
-        let mut record = vec![String::new(); self.width.max(1)];
-        for (n, cell) in cells.into_iter().enumerate() {
+        let mut columns = vec![""; self.width];
+        for (n, cell) in cells.iter().enumerate() {
             // The text of a malformed row, which has no columns, goes where the first column is.
-            if let Some(place) = record.get_mut(places.get(n).copied().unwrap_or_default()) {
+            if let Some(place) = columns.get_mut(places.get(n).copied().unwrap_or_default()) {
                 *place = cell;
             }
         }
-        record.truncate(self.width);
-        let number = line.line.to_string();
-        let added = [&self.export, segment, line.code.name(), &line.reason, key.as_str(), &number];
-        write(&mut self.csv, record.iter().map(String::as_str).chain(added))
+        let number = row.line.to_string();
+        let added = [self.export.as_str(), segment, row.code.name(), &row.reason, key, &number];
+        let line = line(columns.into_iter().chain(added));
+        let bytes = self.bytes + line.len() as u64;
+        if bytes > MOST_BYTES {
+            self.left_out += 1;
+            return Ok(());
+        }
+        (self.bytes, self.padding) = (bytes, padding);
+        self.out.write_all(line.as_bytes()).map_err(unwritable)
     }
 
     /// What is to be said of rows that did not fit.
     pub fn warning(&self) -> Option<String> {
-        (self.left_out > 0).then(|| format!("{} rejected rows did not fit in rejects.csv", self.left_out))
+        let rows = self.left_out;
+        (rows > 0).then(|| format!("{rows} rejected rows did not fit in rejects.csv; they are counted all the same"))
     }
 
     /// The whole file.
@@ -127,29 +166,163 @@ impl<W: Write> Rejects<W> {
     /// # Errors
     /// Kind `unavailable`, where it cannot be written.
     pub fn finish(self) -> Result<W> {
-        self.csv.into_inner().map_err(|cause| unwritable(cause.to_string()))
+        self.out.into_inner().map_err(|cause| unwritable(cause.into_error()))
     }
 }
 
-fn write<'c, W: Write>(csv: &mut csv::Writer<W>, cells: impl Iterator<Item = &'c str>) -> Result<()> {
-    for cell in cells {
-        csv.write_field(as_text(cell).as_bytes()).map_err(unwritable)?;
+/// A line of the file. Not by the csv crate: it quotes empty cells as well, where it quotes all, and most of a line may
+/// be empty.
+fn line<'c>(cells: impl Iterator<Item = &'c str>) -> String {
+    let mut line = String::new();
+    for (n, cell) in cells.enumerate() {
+        if n > 0 {
+            line.push(',');
+        }
+        if !cell.is_empty() {
+            line.push('"');
+            line.push_str(&as_text(cell).replace('"', "\"\""));
+            line.push('"');
+        }
     }
-    csv.write_record(None::<&[u8]>).map_err(unwritable)
+    line.push('\n');
+    line
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests {
+    use jiff::Timestamp;
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
+    use crate::run::{RunRequest, SegmentRecord, SourceRecord, Trigger};
+
+    /// A run with one source of each of these columns.
+    fn run(sources: &[Vec<String>]) -> RunRecord {
+        let request = RunRequest {
+            run_id: "20261125T060000Z-newsletter-00000000".into(),
+            export: "newsletter".into(),
+            trigger: Trigger::Command,
+            drops: Vec::new(),
+            full: false,
+            keep_leavers: false,
+            pass_guards: Vec::new(),
+        };
+        let source = |columns: &Vec<String>| SourceRecord {
+            key: "drop.csv".into(),
+            version: "1".into(),
+            bytes: 1,
+            modified: Timestamp::UNIX_EPOCH,
+            segment: 0,
+            columns: columns.clone(),
+        };
+        let segments = vec![SegmentRecord { name: "News".into(), ..SegmentRecord::default() }];
+        let sources = sources.iter().map(source).collect();
+        RunRecord::begin(&request, "eu", String::new(), segments, sources, Timestamp::UNIX_EPOCH)
+    }
+
+    fn reject(source: usize, code: &str, cells: &[&str]) -> String {
+        json!({ "source": source, "line": 2, "code": code, "reason": "why", "row": cells }).to_string()
+    }
+
+    /// The file, and what is said of it.
+    fn written(run: &RunRecord, rows: impl IntoIterator<Item = String>) -> (Vec<u8>, Option<String>) {
+        let mut rejects = Rejects::new(run, Vec::new()).unwrap();
+        rows.into_iter().for_each(|row| rejects.line(&row).unwrap());
+        let warning = rejects.warning();
+        (rejects.finish().unwrap(), warning)
+    }
+
+    fn read(file: &[u8], delimiter: u8, quoting: bool) -> Vec<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new();
+        reader.has_headers(false).flexible(true).delimiter(delimiter).quoting(quoting);
+        let rows = reader.from_reader(file).into_records();
+        rows.map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+    }
+
+    const HOSTILE: [&str; 14] = [
+        "=cmd()",
+        "a;=cmd()",
+        "a;\"=cmd()\"",
+        "a;'=cmd()",
+        "a\t@SUM(A1)",
+        "a\n+1+A1",
+        "a\r\n\"\"-A1",
+        "＝cmd()",
+        "a;＋A1",
+        "\"=cmd()",
+        "\n=cmd()",
+        ";;=1",
+        "-1;-(A1)",
+        "'=it was so\";\"=",
+    ];
+
+    #[test]
+    fn no_separator_of_a_spreadsheet_makes_a_formula_of_a_cell_and_the_comma_gives_each_back() {
+        let columns = ["EMail", "Any"].map(str::to_owned).to_vec();
+        let rows = HOSTILE.map(|cell| reject(0, "invalid_email", &["ann", cell]));
+        let (file, _) = written(&run(&[columns]), rows);
+        for (delimiter, quoting) in [(b',', true), (b';', true), (b';', false), (b'\t', true), (b'\t', false)] {
+            for cell in read(&file, delimiter, quoting).concat() {
+                assert!(!cell.starts_with(FORMULA), "{cell} by {}", char::from(delimiter));
+            }
+        }
+        let cells: Vec<String> = read(&file, b',', true).into_iter().skip(1).map(|row| row[1].clone()).collect();
+        assert_eq!(cells.iter().map(|cell| as_it_was(cell)).collect::<Vec<_>>(), HOSTILE);
+    }
+
+    #[test]
+    fn a_number_with_a_sign_stays_as_it_was() {
+        for number in ["+4712345678", "-12.5", "+47 (0) 12/34-56", "-", "+"] {
+            assert_eq!((as_text(number), as_it_was(number)), (number.into(), number.into()));
+            // Of another hand, and no number: it comes back with what it came with.
+            let quoted = format!("'{number}");
+            assert_eq!(as_it_was(&as_text(&quoted)), quoted);
+        }
+        for formula in ["+1+1", "-A1", "-1e5", "＋47", "=1", "-2;-2", "+47\n"] {
+            assert_eq!(as_text(formula).chars().next(), Some('\''), "{formula}");
+        }
+    }
+
+    #[test]
+    fn malformed_rows_of_ten_thousand_columns_take_little_room_and_leave_room_for_others() {
+        let columns: Vec<String> = (0..10_000).map(|n| format!("c{n}")).collect();
+        let whole: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let malformed = std::iter::repeat_n(reject(0, "malformed_row", &["x"]), 100_000);
+        let (file, warning) = written(&run(&[columns.clone()]), malformed.chain([reject(0, "invalid_email", &whole)]));
+        assert!(file.len() < 40 << 20, "{} bytes", file.len());
+        let rows = read(&file, b',', true);
+        assert!(rows.iter().all(|row| row.len() == 10_006), "every row has all columns");
+        assert_eq!(rows[rows.len() - 1][10_002], "invalid_email");
+        let kept = rows.len() - 2;
+        assert!(kept > 3_000, "{kept}");
+        assert!(warning.unwrap().starts_with(&format!("{} rejected rows did not fit", 100_000 - kept)));
+    }
+
+    #[test]
+    fn sources_with_other_columns_share_a_file_and_what_fits_needs_no_warning() {
+        let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let rows = [reject(0, "refused", &["a@b.c", "Ann"]), reject(1, "refused", &["Bob", "7"])];
+        let (file, warning) = written(&run(&[of(&["EMail", "Name"]), of(&["Name", "Value"])]), rows);
+        let text = String::from_utf8(file).unwrap();
+        let tail = "\"newsletter\",\"News\",\"refused\",\"why\",\"drop.csv\",\"2\"";
+        let lines: Vec<String> = vec![
+            "\"EMail\",\"Name\",\"Value\",\"export\",\"segment\",\"reject_code\",\"reject_reason\",\"source\",\"line\""
+                .into(),
+            format!("\"a@b.c\",\"Ann\",,{tail}"),
+            format!(",\"Bob\",\"7\",{tail}"),
+        ];
+        assert_eq!((text.lines().collect::<Vec<_>>(), warning), (lines.iter().map(String::as_str).collect(), None));
+    }
 
     proptest! {
         #[test]
-        fn a_cell_comes_back_as_it_was_and_is_never_a_formula(cell in "['=+@a\\-\\t\\r]{0,6}") {
+        fn a_cell_comes_back_as_it_was_and_is_never_a_formula(cell in "['\"=+@a1＝;\\-\\t\\r\\n]{0,8}") {
             let safe = as_text(&cell);
-            prop_assert_eq!(as_it_was(&safe), &cell);
-            prop_assert!(!safe.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
+            prop_assert_eq!(as_it_was(&safe), cell.as_str());
+            prop_assert!(is_number(&cell) || !safe.starts_with(FORMULA));
+            prop_assert!(!safe.starts_with(['\t', '\r', '\n']));
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::error::{Error, Kind};
 
 pub use decoder::{Decoder, Summary};
 pub use drops::{Drop, DropKind, Settling};
-pub use model::Model;
+pub use model::{MAX_MODEL_BYTES, Model};
 pub use row::{Flaw, Row, Sink, Span};
 
 /// The longest row, in bytes of UTF-8: a longer one is malformed.

@@ -7,10 +7,17 @@
 //! `delimiter` comma, `quoteStyle` `QuoteStyle.Csv`. Whether every field is quoted (`csvStyle`) makes no difference here.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Encoding, Layout, unreadable};
 use crate::error::{Error, Result};
+
+/// The longest `model.json`, in bytes. It is read whole.
+pub const MAX_MODEL_BYTES: u64 = 16 << 20;
+
+/// The most commas and slashes in it. What stands between them, a value or a folder of a path, takes many times its text
+/// in memory. A hundred tables of a thousand columns each have that many.
+const MOST_PARTS: usize = 500_000;
 
 /// One `model.json`.
 #[derive(Clone, Debug)]
@@ -30,19 +37,30 @@ struct Entity {
 #[derive(Clone, Debug)]
 struct Partition {
     path: Vec<String>,
-    settings: Value,
+    settings: Settings,
+}
+
+/// How the files of a partition are written.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    header: bool,
+    delimiter: char,
+    encoding: Option<Encoding>,
+    quoted: bool,
 }
 
 #[derive(Deserialize)]
-struct ModelJson {
-    entities: Option<Vec<EntityJson>>,
+struct ModelJson<'j> {
+    #[serde(borrow)]
+    entities: Option<Vec<EntityJson<'j>>>,
 }
 
 #[derive(Deserialize)]
-struct EntityJson {
+struct EntityJson<'j> {
     name: Option<String>,
     attributes: Option<Vec<AttributeJson>>,
-    partitions: Option<Vec<PartitionJson>>,
+    #[serde(borrow)]
+    partitions: Option<Vec<PartitionJson<'j>>>,
 }
 
 #[derive(Deserialize)]
@@ -51,10 +69,24 @@ struct AttributeJson {
 }
 
 #[derive(Deserialize)]
-struct PartitionJson {
+struct PartitionJson<'j> {
     location: Option<String>,
-    #[serde(rename = "fileFormatSettings")]
-    settings: Option<Value>,
+    #[serde(borrow, rename = "fileFormatSettings")]
+    settings: Option<&'j RawValue>,
+}
+
+/// Settings as they stand there, each of whatever type.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SettingsJson<'j> {
+    #[serde(borrow)]
+    column_headers: Option<&'j RawValue>,
+    #[serde(borrow)]
+    delimiter: Option<&'j RawValue>,
+    #[serde(borrow)]
+    encoding: Option<&'j RawValue>,
+    #[serde(borrow)]
+    quote_style: Option<&'j RawValue>,
 }
 
 impl Model {
@@ -64,6 +96,10 @@ impl Model {
     /// Of kind `segment` where it is not a `model.json`.
     pub fn parse(key: &str, body: &[u8]) -> Result<Self> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        if body.iter().filter(|byte| matches!(byte, b',' | b'/')).count() > MOST_PARTS {
+            let what = format!("has more than {MOST_PARTS} commas and slashes, as no model.json has");
+            return Err(Error { subject: key.to_owned(), ..unreadable(what).to_do("look at what wrote it") });
+        }
         let json: ModelJson = serde_json::from_slice(body).map_err(|cause| {
             // The cause names what it found there, which may be anything: its place is enough.
             let place = format!("is not a model.json: line {}, column {}", cause.line(), cause.column());
@@ -81,7 +117,14 @@ impl Model {
         let path = segments(key);
         let entity = self.entity_named_in(&path).or_else(|| self.entity_listing(&path))?;
         let partition = entity.partitions.iter().max_by_key(|partition| common_tail(&partition.path, &path));
-        Some(layout(&entity.columns, partition.map(|partition| &partition.settings)))
+        let settings = partition.map_or(Settings::of(None), |partition| partition.settings);
+        Some(Layout {
+            columns: entity.columns.clone(),
+            header: Some(settings.header),
+            delimiter: Some(settings.delimiter),
+            encoding: settings.encoding,
+            quoted: settings.quoted,
+        })
     }
 
     /// The file names of the partitions that lie in this very folder; none where it lists none there.
@@ -124,11 +167,11 @@ impl Model {
     }
 }
 
-impl From<EntityJson> for Entity {
-    fn from(json: EntityJson) -> Self {
-        let partition = |part: PartitionJson| Partition {
+impl From<EntityJson<'_>> for Entity {
+    fn from(json: EntityJson<'_>) -> Self {
+        let partition = |part: PartitionJson<'_>| Partition {
             path: part.location.as_deref().map(location_path).unwrap_or_default(),
-            settings: part.settings.unwrap_or_default(),
+            settings: Settings::of(part.settings),
         };
         Self {
             name: json.name.unwrap_or_default(),
@@ -138,25 +181,23 @@ impl From<EntityJson> for Entity {
     }
 }
 
-fn layout(columns: &[String], settings: Option<&Value>) -> Layout {
-    let setting = |name: &str| settings.and_then(|settings| settings.get(name));
-    let text = |name: &str| setting(name).and_then(Value::as_str);
-    let header = match setting("columnHeaders") {
-        Some(Value::Bool(header)) => *header,
-        Some(Value::String(header)) => header.eq_ignore_ascii_case("true"),
-        _ => false,
-    };
-    let delimiter = match text("delimiter") {
-        Some("\\t") => Some('\t'),
-        Some(delimiter) => delimiter.chars().next(),
-        None => None,
-    };
-    Layout {
-        columns: columns.to_vec(),
-        header: Some(header),
-        delimiter: delimiter.or(Some(',')),
-        encoding: text("encoding").and_then(encoding),
-        quoted: text("quoteStyle") != Some("QuoteStyle.None"),
+impl Settings {
+    /// What `fileFormatSettings` says; what it does not say, or of another type, is as by default.
+    fn of(json: Option<&RawValue>) -> Self {
+        let json: SettingsJson<'_> = json.and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default();
+        let text = |json: Option<&RawValue>| json.and_then(|json| serde_json::from_str::<String>(json.get()).ok());
+        let header = text(json.column_headers).map(|header| header.eq_ignore_ascii_case("true"));
+        let delimiter = match text(json.delimiter).as_deref() {
+            Some("\\t") => Some('\t'),
+            Some(delimiter) => delimiter.chars().next(),
+            None => None,
+        };
+        Self {
+            header: header.unwrap_or(json.column_headers.is_some_and(|header| header.get() == "true")),
+            delimiter: delimiter.unwrap_or(','),
+            encoding: text(json.encoding).as_deref().and_then(encoding),
+            quoted: text(json.quote_style).as_deref() != Some("QuoteStyle.None"),
+        }
     }
 }
 
@@ -269,6 +310,24 @@ mod tests {
         let model = Model::parse("model.json", body).unwrap();
         assert_eq!(model.layout_for("z/part.csv"), None);
         assert!(model.layout_for("y/part.csv").is_some());
+    }
+
+    #[test]
+    fn settings_of_another_type_are_as_by_default() {
+        for settings in ["null", "7", "[]", r#"{"columnHeaders":1,"delimiter":[],"encoding":{},"quoteStyle":null}"#] {
+            let body = format!(r#"{{"entities":[{{"name":"T","partitions":[{{"fileFormatSettings":{settings}}}]}}]}}"#);
+            let layout = Model::parse("model.json", body.as_bytes()).unwrap().layout_for("T/T_1.csv").unwrap();
+            assert_eq!((layout.header, layout.delimiter, layout.quoted), (Some(false), Some(','), true), "{settings}");
+        }
+    }
+
+    #[test]
+    fn more_values_than_memory_should_hold_are_an_error() {
+        for part in ["{},", "\"/\","] {
+            let body = format!("{{\"entities\":[{}{{}}]}}", part.repeat(MOST_PARTS + 1));
+            let error = Model::parse("model.json", body.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains("more than 500000 commas and slashes"), "{error}");
+        }
     }
 
     #[test]

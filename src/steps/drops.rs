@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::{Meta, Store, World};
 use crate::run::{Asked, Order, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
 use crate::segment::drops::{drops, missing_parts, settled};
-use crate::segment::{Drop, DropKind, Model, Settling};
+use crate::segment::{Drop, DropKind, MAX_MODEL_BYTES, Model, Settling};
 
 /// What the run is to read.
 pub(super) enum Chosen {
@@ -173,6 +173,11 @@ async fn look_above(store: &impl Store, folder: &str, all: &mut Vec<Meta>) -> Re
 /// The `model.json` that describes a drop.
 pub(super) async fn model(store: &impl Store, key: Option<&str>) -> Result<Option<Model>> {
     let Some(key) = key else { return Ok(None) };
+    let Some(meta) = store.head(key).await? else { return Ok(None) };
+    if meta.bytes > MAX_MODEL_BYTES {
+        let what = format!("is longer than {} MiB, as no model.json is", MAX_MODEL_BYTES >> 20);
+        return Err(Error::new(Kind::Segment, "segment", key, what).to_do("look at what wrote it"));
+    }
     let Some(object) = store.get(key).await? else { return Ok(None) };
     Model::parse(key, &object.body).map(Some)
 }

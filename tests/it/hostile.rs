@@ -1,4 +1,5 @@
-//! Hostile input: nothing panics, memory stays bounded, errors are clear; the corpus is in `tests/data/hostile/`.
+//! Hostile input: nothing panics, errors are clear; the corpus is in `tests/data/hostile/`. What memory it takes is in
+//! `memory`.
 
 use std::io::Write;
 
@@ -54,16 +55,23 @@ fn segment_error(done: Result<Summary>, what: &str) -> Error {
     error
 }
 
+/// 256 MB of rows of zeros, packed 900 times: deflate's most is 1032 times.
 #[test]
-fn a_gzip_bomb_is_an_error() {
+fn a_gzip_bomb_is_an_error_also_where_it_packs_less_than_gzip_could() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    let zeros = vec![b'a'; 1 << 20];
-    packed.write_all(b"EMail\n").unwrap();
-    (0..256).for_each(|_| packed.write_all(&zeros).unwrap());
+    let zeros = "0,0\n".repeat(1 << 18);
+    let mut random = fastrand::Rng::with_seed(7);
+    packed.write_all(b"EMail,FirstName\n").unwrap();
+    for _ in 0..256 {
+        packed.write_all(zeros.as_bytes()).unwrap();
+        let noise: String = std::iter::repeat_with(|| random.alphanumeric()).take(140).collect();
+        packed.write_all(noise.as_bytes()).unwrap();
+    }
     let packed = packed.finish().unwrap();
-    assert!(packed.len() < 300_000, "{}", packed.len());
+    let ratio = (256 << 20) / packed.len();
+    assert!((850..950).contains(&ratio), "{ratio}");
     let error = segment_error(decode(packed.chunks(4096)).1, "a bomb");
-    println!("{error}");
+    assert!(error.to_string().contains("unpacks to more than 200 times its size"), "{error}");
 }
 
 #[test]
@@ -114,61 +122,35 @@ fn every_file_of_the_corpus_ends_as_its_name_says() {
 
 #[test]
 fn rejects_are_no_formulas_in_a_spreadsheet() {
-    for cell in ["=cmd()", "+1+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "'=1"] {
+    for cell in ["=cmd()", "+1+1", "-A1", "@SUM(A1)", "＝cmd()", "'=1"] {
         assert_eq!(as_text(cell), format!("'{cell}"));
         assert_eq!(as_it_was(&as_text(cell)), cell);
     }
-    for cell in ["", "Ana", "'", "O'Neill", "''quoted", "a=b", "ann+x@example.com"] {
+    assert_eq!((as_text("\t=1"), as_text("\rx")), ("'\t'=1".into(), "'\rx".into()));
+    for cell in ["", "Ana", "'", "O'Neill", "''quoted", "a=b", "ann+x@example.com", "a; b", "+4712345678", "-12.5"] {
         assert_eq!(as_text(cell), cell);
     }
     assert_eq!(as_it_was("=1"), "=1", "a cell from another hand stays");
 }
 
-/// What the whole program does with a file while it may have 200 MB of addresses, threads and their stacks included.
-#[cfg(all(target_os = "linux", feature = "cli", feature = "sandbox"))]
-#[test]
-fn memory_is_bounded_whatever_the_file() {
-    let packed = |head: &str, piece: &str, times: usize, tail: &str| {
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        packed.write_all(head.as_bytes()).unwrap();
-        // Not so alike that it would be a bomb.
-        let mut random = fastrand::Rng::with_seed(7);
-        for _ in 0..times {
-            let noise: String = std::iter::repeat_with(|| random.alphanumeric()).take(2000).collect();
-            packed.write_all(noise.as_bytes()).unwrap();
-            packed.write_all(piece.as_bytes()).unwrap();
-        }
-        packed.write_all(tail.as_bytes()).unwrap();
-        packed.finish().unwrap()
+/// An object that packs these bytes, as the state is packed.
+fn packed(parts: &[&[u8]]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    parts.iter().for_each(|part| gzip.write_all(part).unwrap());
+    gzip.finish().unwrap()
+}
+
+/// How many members a state object has, fed in pieces, and its header.
+fn members(object: &[u8], piece: usize) -> Result<(u64, state::Header)> {
+    let mut decoder = state::Decoder::new("members");
+    let mut count = 0;
+    let mut on = |_| {
+        count += 1;
+        Ok(())
     };
-    let (head, good) = ("EMail,FirstName,Value\n", "\nann@example.com,Ann,1\n");
-    let piece = "x".repeat(62_000);
-    let cases = [
-        ("one field of 1 GB", packed(&format!("{head}bob@example.com,"), &piece, 16_000, good), 0),
-        ("one quoted field of 1 GB", packed(&format!("{head}bob@example.com,\""), &piece, 16_000, good), 0),
-        ("a header of 1 GB", packed("EMail,", &piece, 16_000, good), 4),
-        ("a line of JSON of 256 MB", packed("{\"EMail\":\"", &piece, 4_000, "\"}\n"), 4),
-        ("fields without number", packed(head, &",".repeat(62_000), 1_000, good), 0),
-        ("100,000 malformed rows", packed(head, &"one,two\n".repeat(100), 1_000, good), 0),
-    ];
-    let folder = tempfile::tempdir().unwrap();
-    let mut settings = crate::scene::settings("http://127.0.0.1:9/v1");
-    settings["exports"]["newsletter"]["guards"]["max_reject_share"] = json!(1);
-    std::fs::write(folder.path().join("exports.json"), settings.to_string()).unwrap();
-    for (name, bytes, code) in cases {
-        std::fs::write(folder.path().join("drop"), bytes).unwrap();
-        let ended = std::process::Command::new("sh")
-            .args(["-c", "ulimit -v 200000; exec \"$0\" plan newsletter --drop drop"])
-            .arg(env!("CARGO_BIN_EXE_autopilot-export"))
-            .current_dir(folder.path())
-            .env("AUTOPILOT_API_KEY", "key")
-            .env("MALLOC_ARENA_MAX", "2")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert_eq!(ended.status.code(), Some(code), "{name}: {said}");
-        assert!(said.len() < 5_000, "{name}: {said}");
-    }
+    object.chunks(piece).try_for_each(|piece| decoder.feed(piece, &mut on))?;
+    let header = decoder.finish(&mut on)?;
+    Ok((count, header))
 }
 
 /// Text in the manner of each decoder, with what breaks it.
@@ -273,10 +255,16 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_state_or_a_model_panic(bytes in broken_text()) {
-        let mut decoder = state::Decoder::new("members");
-        if decoder.feed(&bytes, |_| Ok(())).is_ok() {
-            let _ = decoder.finish(|_| Ok(()));
+    fn no_bytes_make_the_state_or_a_model_panic(bytes in broken_text(), piece in 1_usize..50) {
+        let header = b"{\"format\":1,\"account\":\"a\",\"marked\":\"none\",\"key_fingerprint\":\"f\"}\n";
+        let member = [&header[..], &[1; 32], &[2; 16], b"\x01a"].concat();
+        prop_assert_eq!(members(&packed(&[&member]), piece).unwrap().0, 1);
+        for object in [bytes.clone(), packed(&[&bytes]), packed(&[header, &bytes]), packed(&[&member, &bytes])] {
+            let (whole, cut) = (members(&object, usize::MAX), members(&object, piece));
+            prop_assert_eq!(whole.as_ref().ok(), cut.as_ref().ok());
+            if let Err(error) = whole {
+                prop_assert_eq!(error.kind, Kind::Config);
+            }
         }
         let _ = Model::parse("model.json", &bytes);
         let _ = config::parse(&String::from_utf8_lossy(&bytes));
@@ -297,9 +285,9 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_for_a_spreadsheet_is_read_back_exactly(cell in "[-'=+@\t\r\na ]{0,6}|.{0,20}") {
+    fn what_is_written_for_a_spreadsheet_is_read_back_exactly(cell in "[-'\"=+@＠;1\t\r\na ]{0,8}|.{0,20}") {
         let written = as_text(&cell);
         prop_assert_eq!(as_it_was(&written), cell.as_str());
-        prop_assert!(!written.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
+        prop_assert!(!written.starts_with(['=', '@', '＠', '\t', '\r', '\n']));
     }
 }

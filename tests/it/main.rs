@@ -15,6 +15,8 @@ mod hostile;
 mod in_time;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod leaving;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "sandbox"))]
+mod memory;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod model;
 #[cfg(all(feature = "http", feature = "sandbox"))]

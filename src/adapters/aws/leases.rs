@@ -2,18 +2,12 @@
 //! term after it was last written; its age is the time between the object's `LastModified` and the `Date` of the very
 //! answer that tells it, so that S3's clock alone decides.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::store::{Bucket, plain, timestamp};
-use super::{failed, status};
+use super::store::Bucket;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Condition, Leases, Put, Store};
+use crate::state::hex;
 
 /// Seconds that a lease counts unless it is renewed. Longer than any pause between two renewals: deliver renews every
 /// 15 s, and the workflow waits 60 s at most before it calls a step again.
@@ -44,10 +38,6 @@ struct Found {
 }
 
 impl Found {
-    fn is_of(&self, holder: &str, process: Option<&str>) -> bool {
-        self.lease.holder.as_deref() == Some(holder) && self.lease.process.as_deref() == process
-    }
-
     fn is_free(&self) -> bool {
         self.lease.holder.is_none() || u64::try_from(self.age_seconds).is_ok_and(|age| age > self.lease.term)
     }
@@ -67,9 +57,15 @@ impl S3Leases {
         Self::with_term(bucket, TERM_SECONDS)
     }
 
-    /// The same for one process: another that goes on with the same run does not hold its leases.
+    /// The same for one process: another that goes on with the same run does not hold its leases, and has to wait for
+    /// their term.
     pub fn of_process(bucket: Bucket) -> Self {
-        Self { process: Some(format!("{:016x}", fastrand::u64(..))), ..Self::new(bucket) }
+        let mut mark = [0; 8];
+        // Without the system's randomness, that of the moment must do.
+        if getrandom::fill(&mut mark).is_err() {
+            mark = fastrand::u64(..).to_be_bytes();
+        }
+        Self { process: Some(hex(&mark)), ..Self::new(bucket) }
     }
 
     /// The same with another term, for tests that wait for its end.
@@ -77,22 +73,19 @@ impl S3Leases {
         Self { bucket, term: seconds, process: None }
     }
 
+    /// Whether a lease is `holder`'s, and of this process where it is a process's alone.
+    fn is_of(&self, found: &Found, holder: &str) -> bool {
+        found.lease.holder.as_deref() == Some(holder) && found.lease.process == self.process
+    }
+
     async fn find(&self, key: &str) -> Result<Option<Found>> {
-        let told = Told::default();
-        let request = self.bucket.client.get_object().bucket(&self.bucket.name).key(key);
-        let answer = match request.customize().interceptor(told.clone()).send().await {
-            Ok(answer) => answer,
-            Err(cause) if status(&cause) == Some(404) => return Ok(None),
-            Err(cause) => return Err(failed("lease", key, "read", &cause)),
-        };
-        let unclear = |what| Error::new(Kind::Unavailable, "lease", key, what);
-        let now = told.time().ok_or_else(|| unclear("S3 does not tell its time"))?;
-        let (tag, written) = (plain(answer.e_tag()), timestamp(answer.last_modified()));
-        let body = answer.body.collect().await.map_err(|cause| unclear("cannot be read").because(cause.to_string()))?;
-        let lease = serde_json::from_slice(&body.into_bytes()).map_err(|cause| {
+        let Some(whole) = self.bucket.whole("lease", key).await? else { return Ok(None) };
+        let unclear = || Error::new(Kind::Unavailable, "lease", key, "S3 does not tell its time");
+        let age_seconds = whole.now.ok_or_else(unclear)?.duration_since(whole.modified).as_secs();
+        let lease = serde_json::from_slice(&whole.body).map_err(|cause| {
             Error::new(Kind::Config, "lease", key, "is not what this program wrote").to_do("remove it").because(cause)
         })?;
-        Ok(Some(Found { lease, tag, age_seconds: now.duration_since(written).as_secs() }))
+        Ok(Some(Found { lease, tag: whole.tag, age_seconds }))
     }
 
     async fn write(&self, key: &str, holder: Option<&str>, condition: Condition) -> Result<bool> {
@@ -119,12 +112,8 @@ impl Leases for S3Leases {
         for _ in 0..TRIES {
             let condition = match self.find(&key).await? {
                 None => Condition::IfAbsent,
-                Some(found) if found.is_of(holder, self.process.as_deref()) && found.age_seconds < FRESH_SECONDS => {
-                    return Ok(true);
-                }
-                Some(found) if found.is_of(holder, self.process.as_deref()) || found.is_free() => {
-                    Condition::IfMatch(found.tag)
-                }
+                Some(found) if self.is_of(&found, holder) && found.age_seconds < FRESH_SECONDS => return Ok(true),
+                Some(found) if self.is_of(&found, holder) || found.is_free() => Condition::IfMatch(found.tag),
                 Some(_) => return Ok(false),
             };
             if self.write(&key, Some(holder), condition).await? {
@@ -138,7 +127,7 @@ impl Leases for S3Leases {
         let key = key(connection);
         for _ in 0..TRIES {
             match self.find(&key).await? {
-                Some(found) if found.is_of(holder, self.process.as_deref()) => {
+                Some(found) if self.is_of(&found, holder) => {
                     if found.age_seconds < FRESH_SECONDS {
                         return Ok(true);
                     }
@@ -157,7 +146,7 @@ impl Leases for S3Leases {
         let key = key(connection);
         for _ in 0..TRIES {
             match self.find(&key).await? {
-                Some(found) if found.is_of(holder, self.process.as_deref()) => {
+                Some(found) if self.is_of(&found, holder) => {
                     if self.write(&key, None, Condition::IfMatch(found.tag)).await? {
                         return Ok(());
                     }
@@ -166,33 +155,5 @@ impl Leases for S3Leases {
             }
         }
         Err(contended(&key))
-    }
-}
-
-/// Hears S3's time from the headers of an answer.
-#[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<Option<Timestamp>>>);
-
-impl Told {
-    fn time(&self) -> Option<Timestamp> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Intercept for Told {
-    fn name(&self) -> &'static str {
-        "TimeTold"
-    }
-
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> std::result::Result<(), BoxError> {
-        let date = context.response().headers().get("date");
-        let time = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = time;
-        Ok(())
     }
 }

@@ -4,11 +4,15 @@ mod executions;
 mod leases;
 mod secrets;
 mod store;
+#[cfg(test)]
+mod tests;
+mod whole;
 
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::SharedHttpClient;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
@@ -25,14 +29,21 @@ pub use store::{Bucket, ObjectReader};
 /// Tries of one call, the first included.
 const TRIES: u32 = 5;
 
+fn http() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+fn tries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(TRIES)
+}
+
 /// What the clients share: region, credentials and endpoint from the environment or the profile, one HTTP client.
 pub async fn sdk_config() -> SdkConfig {
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts =
         TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(20)).build();
     aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http)
-        .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
+        .http_client(http())
+        .retry_config(tries())
         .timeout_config(timeouts)
         .load()
         .await

@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_s3::Client;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::{Client, Config};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -19,6 +20,11 @@ use crate::ports::{Condition, Meta, Object, Put, Reader, Store};
 const CONFLICTS: u32 = 5;
 /// Times that a stream is taken up again where it was cut.
 const CUTS: u32 = 5;
+/// A longer file has [`LONG`] to arrive and be answered: the SDK counts a call's sending into the time that its answer may
+/// take. An upload that comes to a stand it ends by itself, much sooner.
+const LONG_BYTES: u64 = 8 << 20;
+/// 256 MiB at 1 MB a second.
+const LONG: Duration = Duration::from_secs(300);
 
 /// A bucket.
 #[derive(Clone, Debug)]
@@ -61,6 +67,11 @@ impl Bucket {
                 Condition::IfAbsent => request.if_none_match("*"),
                 Condition::IfMatch(tag) => request.if_match(quoted(tag)),
             };
+            let mut request = request.customize();
+            if body.is_long() {
+                let timeouts = TimeoutConfig::builder().read_timeout(LONG).build();
+                request = request.config_override(Config::builder().timeout_config(timeouts));
+            }
             let cause = match request.send().await {
                 Ok(answer) => return Ok(Put::Written(plain(answer.e_tag()))),
                 Err(cause) => cause,
@@ -86,6 +97,13 @@ enum Body<'a> {
 }
 
 impl Body<'_> {
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Bytes(_) => false,
+            Self::File(file) => std::fs::metadata(file).is_ok_and(|data| data.len() > LONG_BYTES),
+        }
+    }
+
     /// Of a file, read as it is sent: a state or many rejects may be more than the function's memory.
     async fn stream(&self, key: &str) -> Result<ByteStream> {
         match self {
@@ -154,17 +172,8 @@ impl Store for Bucket {
     type Reader = ObjectReader;
 
     async fn get(&self, key: &str) -> Result<Option<Object>> {
-        match self.client.get_object().bucket(&self.name).key(key).send().await {
-            Ok(answer) => {
-                let tag = plain(answer.e_tag());
-                let body = answer.body.collect().await.map_err(|cause| {
-                    Error::new(Kind::Unavailable, "store", key, "cannot be read").because(cause.to_string())
-                })?;
-                Ok(Some(Object { body: body.into_bytes(), tag }))
-            }
-            Err(cause) if status(&cause) == Some(404) && !is_bucket_absent(&cause) => Ok(None),
-            Err(cause) => Err(failed("store", key, "read", &cause)),
-        }
+        let whole = self.whole("store", key).await?;
+        Ok(whole.map(|whole| Object { body: whole.body, tag: whole.tag }))
     }
 
     async fn head(&self, key: &str) -> Result<Option<Meta>> {
@@ -221,7 +230,7 @@ impl Store for Bucket {
     }
 }
 
-fn is_bucket_absent<E>(cause: &aws_sdk_s3::error::SdkError<E>) -> bool
+pub(super) fn is_bucket_absent<E>(cause: &aws_sdk_s3::error::SdkError<E>) -> bool
 where
     E: ProvideErrorMetadata,
 {

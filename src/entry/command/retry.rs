@@ -88,19 +88,19 @@ fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
     let mut writers: BTreeMap<String, csv::Writer<Vec<u8>>> = BTreeMap::new();
     for record in reader.records() {
         let record = record.map_err(|_| wrong("has a row that is no text".into()))?;
-        let cell = |at| record.get(at).map(as_it_was);
+        let cell = |at| record.get(at).map(|cell| as_it_was(cell).into_owned());
         let (Some(of), Some(segment)) = (cell(export_at), cell(segment_at)) else {
             let line = record.position().map_or(0, csv::Position::line);
             return Err(wrong(format!("line {line} does not say its export and segment")));
         };
-        if export.get_or_insert_with(|| of.to_owned()) != of {
+        if *export.get_or_insert_with(|| of.clone()) != of {
             return Err(wrong("holds rows of several exports".into()));
         }
-        let known = config.exports.get(of).is_some_and(|export| export.segments.iter().any(|s| s.name == segment));
+        let known = config.exports.get(&of).is_some_and(|export| export.segments.iter().any(|s| s.name == segment));
         if !known {
             return Err(wrong("names an export or a segment that is not in the configuration".into()));
         }
-        let writer = writers.entry(segment.to_owned()).or_insert_with(|| {
+        let writer = writers.entry(segment).or_insert_with(|| {
             let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
             // Writing to memory cannot fail.
             let _ = writer.write_record(&original(&header));

@@ -10,6 +10,8 @@ mod everywhere;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod faults;
 #[cfg(all(feature = "http", feature = "sandbox"))]
+mod guarded;
+#[cfg(all(feature = "http", feature = "sandbox"))]
 mod hostile;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod in_time;

@@ -1,6 +1,8 @@
 //! Several at once, promise 6: "The account's rate is kept ... over all lanes (slots) and all runs of that connection
 //! (a lease: one run at a time)." And never two writers of one state.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use autopilot_export::report::{Outcome, Report};
@@ -10,9 +12,10 @@ use autopilot_export::steps::{self, Limit, Prepared, Stop};
 use jiff::SignedDuration;
 use serde_json::json;
 
+use crate::guarded::Guarded;
 use crate::mortal::Kill;
 use crate::scene::{people, settings};
-use crate::sim::{Doomed, Memory, Sim, SimWorld};
+use crate::sim::{Doomed, Sim, SimWorld};
 
 const RATE: u32 = 10;
 
@@ -22,10 +25,18 @@ fn sim() -> Sim {
     sim
 }
 
-/// A process whose clock is minutes off.
+static PROCESS: AtomicU32 = AtomicU32::new(1);
+
+/// A process of its own, whose clock is minutes off.
 fn process(sim: &Sim, minutes: i64) -> SimWorld {
-    let never = Kill::never();
-    let mut world = sim.process::<Doomed<Memory>>(Doomed(sim.store.clone(), never.clone()), Duration::ZERO, &never);
+    mortal_process(sim, minutes, &Kill::never())
+}
+
+fn mortal_process(sim: &Sim, minutes: i64, kill: &Arc<Kill>) -> SimWorld {
+    let leases = sim.leases.of_process(PROCESS.fetch_add(1, Ordering::SeqCst));
+    let store = Guarded(sim.store.clone(), leases.clone());
+    let mut world = sim.process(Doomed(store, Arc::clone(kill)), Duration::ZERO, kill);
+    world.leases = Doomed(leases, Arc::clone(kill));
     if let autopilot_export::ports::Clock::Counted(at, since) = world.clock {
         world.clock = autopilot_export::ports::Clock::Counted(at + SignedDuration::from_mins(minutes), since);
     }

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use crate::mortal::Kill;
 use crate::scene::people;
 use crate::sim::Sim;
-use crate::store_faults::{Faulty, Trouble};
+use crate::weather::{Faulty, Trouble};
 
 const LIMIT: SignedDuration = SignedDuration::from_secs(60);
 
@@ -24,7 +24,7 @@ async fn play(answer: Duration, store_call_ms: u64) {
     let mut sim = Sim::new(Options { latency: answer, bulk_lists: BulkLists::Never, ..Options::default() });
     sim.pace(4, 2);
     let request = sim.drop("members", &people(0, 300, 1));
-    let world = sim.process(Faulty::new(&sim.store, Trouble::Slow, store_call_ms), Duration::ZERO, &Kill::never());
+    let world = sim.process(Faulty::new(&sim, Trouble::Slow, store_call_ms), Duration::ZERO, &Kill::never());
     let began = world.clock().now();
     let prepared = steps::prepare(&world, &sim.config, &request).await.unwrap();
     assert!(matches!(prepared, Prepared::Ready { .. }), "{place}: {prepared:?}");

@@ -44,3 +44,5 @@ mod surroundings;
 mod together;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod ways;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod weather;

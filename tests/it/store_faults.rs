@@ -73,8 +73,8 @@ async fn undisturbed(lanes: u32, value: i64) -> (Held, State) {
 async fn play(case: &Case, lanes: u32, at: u64, wholes: &[(Held, State); 2]) -> u64 {
     let place = format!("{}, {lanes} lanes, call {at}", case.name);
     let (sim, request) = yesterday(lanes).await;
-    let mut store = Faulty::several(&sim, case.fault, at, case.calls);
-    store.newer = today(lanes, 3);
+    let store = Faulty::several(&sim, case.fault, at, case.calls);
+    *store.lands.lock().unwrap() = Some((TODAY.into(), today(lanes, 3)));
     let world = process(&sim, store.clone());
     let ended = tokio::time::timeout(Duration::from_secs(3600), run(&sim, &world, &request)).await;
     let [whole, replaced] = wholes;

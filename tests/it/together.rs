@@ -209,7 +209,7 @@ async fn a_holder_that_dies_with_the_lease_is_waited_for_and_its_results_are_kep
 /// looks at the lease with each write would fail.
 async fn the_other_waits(sim: &Sim, slow: &impl World, first: &RunRequest, members: usize) {
     let other = process(sim, 1);
-    let second = RunRequest { run_id: crate::sim::request("second", "").run_id, ..first.clone() };
+    let second = RunRequest { run_id: crate::sim::request("rival", "").run_id, ..first.clone() };
     let next = async {
         tokio::time::sleep(Duration::from_secs(10)).await;
         let waits = steps::prepare(&other, &sim.config, &second).await.unwrap();

@@ -29,7 +29,8 @@ pub(crate) enum Trouble {
     Lost,
     /// A conditional write is done, and told as lost to another: a client that repeats its own write sees the first.
     OwnLost,
-    Replaced,
+    /// An object is written while a drop is read.
+    Lands,
     Slow,
     Late,
 }
@@ -78,8 +79,8 @@ impl Weather {
 pub(crate) struct Faulty {
     inner: Guarded<Memory>,
     weather: Weather,
-    /// What a drop is replaced by.
-    pub(crate) newer: String,
+    /// What is written while a drop is read: its key and its content. Only once.
+    pub(crate) lands: Arc<Mutex<Option<(String, String)>>>,
     /// The notes that ranges were begun: results without a row.
     notes: Arc<Mutex<HashMap<String, (Bytes, Condition)>>>,
 }
@@ -95,7 +96,7 @@ impl Faulty {
         Self {
             inner: Guarded(sim.store.clone(), sim.leases.clone()),
             weather,
-            newer: String::new(),
+            lands: Arc::default(),
             notes: Arc::default(),
         }
     }
@@ -115,14 +116,13 @@ pub(crate) struct FaultyReader(MemoryReader, Faulty, String);
 impl Reader for FaultyReader {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         let Self(reader, store, key) = self;
-        let memory = store.memory();
-        if store.weather.trouble == Trouble::Replaced
+        let Weather { trouble, at, .. } = store.weather;
+        if trouble == Trouble::Lands
             && key.starts_with("segments/")
-            && store.calls() >= store.weather.at
-            // Only once: the new drop then stays.
-            && memory.body(key).unwrap().ends_with(b"1\n")
+            && store.calls() >= at
+            && let Some((key, body)) = store.lands.lock().unwrap().take()
         {
-            memory.write(key, store.newer.clone());
+            store.memory().write(&key, body);
         }
         store.weather.pass(key, reader.next()).await
     }

@@ -29,6 +29,8 @@ mod order;
 mod privacy;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod promises;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod retry;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod scene;
 #[cfg(all(feature = "http", feature = "sandbox"))]

@@ -10,13 +10,13 @@ use tokio::process::{Child, Command};
 
 use crate::scene::{API_KEY, Scene, people};
 
-struct Cli {
-    scene: Scene,
+pub(crate) struct Cli {
+    pub(crate) scene: Scene,
     config: PathBuf,
 }
 
 impl Cli {
-    fn new(scene: Scene) -> Self {
+    pub(crate) fn new(scene: Scene) -> Self {
         let config = scene.file("exports.json", scene.settings.to_string().as_bytes());
         Self { scene, config }
     }
@@ -32,12 +32,12 @@ impl Cli {
         command
     }
 
-    async fn run(&self, args: &[&str]) -> (i32, String, String) {
+    pub(crate) async fn run(&self, args: &[&str]) -> (i32, String, String) {
         ended(self.command(args).output().await.unwrap())
     }
 
     /// Runs the export on a drop; the report.
-    async fn export(&self, drop: &Path) -> (i32, Value) {
+    pub(crate) async fn export(&self, drop: &Path) -> (i32, Value) {
         let (code, out, err) = self.run(&["run", "newsletter", "--json", "--drop", drop.to_str().unwrap()]).await;
         (code, serde_json::from_str(&out).unwrap_or_else(|_| panic!("{code}: {out}\n{err}")))
     }

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use crate::mortal::Kill;
 use crate::scene::people;
 use crate::sim::Sim;
-use crate::store_faults::{Faulty, Trouble};
+use crate::weather::{Faulty, Trouble};
 
 const LIMIT: SignedDuration = SignedDuration::from_secs(60);
 
@@ -24,7 +24,8 @@ async fn play(answer: Duration, store_call_ms: u64) {
     let mut sim = Sim::new(Options { latency: answer, bulk_lists: BulkLists::Never, ..Options::default() });
     sim.pace(4, 2);
     let request = sim.drop("members", &people(0, 300, 1));
-    let world = sim.process(Faulty::new(&sim.store, Trouble::Slow, store_call_ms), Duration::ZERO, &Kill::never());
+    let world = sim.process(Faulty::new(&sim, Trouble::Slow, store_call_ms), Duration::ZERO, &Kill::never());
+    let began = world.clock().now();
     let prepared = steps::prepare(&world, &sim.config, &request).await.unwrap();
     assert!(matches!(prepared, Prepared::Ready { .. }), "{place}: {prepared:?}");
     let opened = steps::open(&world, &sim.config, &request).await.unwrap();
@@ -44,6 +45,8 @@ async fn play(answer: Duration, store_call_ms: u64) {
     });
     let calls: Vec<u32> = join_all(lanes).await;
     assert!(calls.iter().all(|calls| *calls > 1), "{place}: {calls:?}");
+    let took = world.clock().now().duration_since(began);
+    assert!(took > SignedDuration::try_from(answer * 30).unwrap(), "{place}: {took}, the answers came sooner");
     let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
     assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 300), "{place}: {report:?}");
     assert!(sim.peak() <= 4, "{place}: {} requests in a second", sim.peak());

@@ -10,6 +10,8 @@ mod everywhere;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod faults;
 #[cfg(all(feature = "http", feature = "sandbox"))]
+mod guarded;
+#[cfg(all(feature = "http", feature = "sandbox"))]
 mod hostile;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod in_time;
@@ -29,7 +31,10 @@ mod order;
 mod privacy;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod promises;
+#[cfg(feature = "sandbox")]
 mod renewed_key;
+#[cfg(all(feature = "cli", feature = "sandbox"))]
+mod retry;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod scene;
 #[cfg(all(feature = "http", feature = "sandbox"))]
@@ -45,3 +50,5 @@ mod surroundings;
 mod together;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod ways;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod weather;

@@ -1,8 +1,9 @@
 //! Promises 4 and 5: "The same drop, event, step or request delivered twice ends as if delivered once", and "A drop
 //! strictly older than the one last applied is `superseded`, and sends nothing."
 
+use std::time::Duration;
+
 use autopilot_export::error::Kind;
-use autopilot_export::ports::{Leases, World};
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RunRequest, Trigger, keys};
 use autopilot_export::sandbox::Options;
@@ -10,8 +11,9 @@ use autopilot_export::steps::{self, Prepared, Stop};
 use serde_json::json;
 
 use crate::mortal::Kill;
-use crate::scene::{EXPORT, LIST, people};
-use crate::sim::Sim;
+use crate::scene::{EXPORT, LIST, people, settings};
+use crate::sim::{Sim, Way, request};
+use crate::weather::{Faulty, Trouble};
 
 async fn run(sim: &Sim, request: &RunRequest) -> Report {
     steps::run(&sim.world(&Kill::never()), &sim.config, request, &Stop::default()).await.unwrap()
@@ -64,9 +66,9 @@ async fn drops_that_come_at_once_end_with_the_newest() {
     assert!(sim.held().values().all(|(_, custom, _)| custom["Value"] == 3));
 }
 
-// A newer drop comes while an older one is in prepare: it waits, and then counts.
+// A newer drop comes when an older one has been prepared: it waits, and then counts.
 #[tokio::test(start_paused = true)]
-async fn a_drop_that_comes_while_another_is_prepared_waits_and_counts() {
+async fn a_drop_that_comes_when_another_is_prepared_waits_and_counts() {
     let mut sim = Sim::new(Options::default());
     sim.pace(100, 2);
     let requests = drops(&sim);
@@ -83,21 +85,143 @@ async fn a_drop_that_comes_while_another_is_prepared_waits_and_counts() {
     assert!(sim.held().values().all(|(_, custom, _)| custom["Value"] == 3));
 }
 
-// DESIGN 4: "A dropped object belongs to the segment with the longest matching `prefix`", also where nothing was dropped
-// just now and a schedule takes the newest.
+fn source(report: &Report) -> &str {
+    assert_eq!(report.sources.len(), 1, "{report:?}");
+    &report.sources[0].key
+}
+
+/// A request as a trigger makes it: of an event for its drop, of a schedule for the newest.
+fn asked(trigger: Trigger, name: &str, key: &str) -> RunRequest {
+    let mut request = RunRequest { trigger, ..request(name, key) };
+    if trigger == Trigger::Schedule {
+        request.drops.clear();
+    }
+    request
+}
+
+// A newer drop comes in the middle of the reading of an older one, at any piece of it: what is read was fixed before, and
+// the newer one is the next run's.
+#[tokio::test(start_paused = true)]
+async fn a_drop_that_lands_while_another_is_read_is_the_next_ones() {
+    let (older, newer) = ("segments/newsletter/older.csv", "segments/newsletter/newer.csv");
+    for trigger in [Trigger::S3, Trigger::Schedule] {
+        let mut landings = 0;
+        for at in 1.. {
+            let mut sim = Sim::of(Way::Bulk, 1);
+            sim.pace(100, 2);
+            sim.store.write(older, people(0, 200, 1));
+            let store = Faulty::new(&sim, Trouble::Lands, at);
+            *store.lands.lock().unwrap() = Some((newer.into(), people(10, 210, 2)));
+            let world = sim.process(store.clone(), Duration::ZERO, &Kill::never());
+            let first = asked(trigger, "first", older);
+            let report = steps::run(&world, &sim.config, &first, &Stop::default()).await.unwrap();
+            if store.lands.lock().unwrap().is_some() {
+                break;
+            }
+            landings += 1;
+            let place = format!("{trigger:?}, lands at call {at}");
+            assert_eq!((source(&report), report.rows.delivered), (older, 200), "{place}: {report:?}");
+            let report = run(&sim, &asked(trigger, "second", newer)).await;
+            assert_eq!((source(&report), report.rows.delivered), (newer, 200), "{place}: {report:?}");
+            assert_eq!((report.members.joiners, report.members.leavers), (10, 10), "{place}: {report:?}");
+            let late = run(&sim, &asked(Trigger::S3, "late", older)).await;
+            assert_eq!(late.outcome, Outcome::Superseded, "{place}: {late:?}");
+            let held = sim.held();
+            let values = held.values().filter(|(_, custom, on_list)| *on_list && custom["Value"] == 2).count();
+            assert_eq!((values, sim.state().len()), (200, 200), "{place}");
+        }
+        assert!(landings > 6, "{landings}");
+    }
+}
+
+// "Its listing is frozen then; a part that comes later makes a new version of the drop."
+#[tokio::test(start_paused = true)]
+async fn a_prepare_that_is_repeated_keeps_its_listing_and_a_late_part_is_a_new_version() {
+    let folder = "segments/newsletter/2026/11/23/0600/";
+    let (mut frozen_times, mut open_times) = (0, 0);
+    for at in 1.. {
+        let mut sim = Sim::of(Way::Bulk, 1);
+        sim.pace(100, 2);
+        sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
+        let yesterday = sim.drop("2026/11/22/0600/all", &people(0, 20, 1));
+        run(&sim, &RunRequest { trigger: Trigger::S3, ..yesterday }).await;
+        sim.store.write(&format!("{folder}part_1.csv"), people(0, 10, 1));
+        sim.store.write(&format!("{folder}_SUCCESS"), "");
+        let kill = Kill::new(at, at % 2 == 0);
+        let event = asked(Trigger::S3, "first", &format!("{folder}part_1.csv"));
+        let world = sim.world(&kill);
+        tokio::select! {
+            biased;
+            () = kill.reached() => {}
+            prepared = steps::prepare(&world, &sim.config, &event) => {
+                assert!(matches!(prepared, Ok(Prepared::Ready { .. })), "{prepared:?}");
+                break;
+            }
+        }
+        let frozen = sim.store.body(&keys::of_run(&event.run_id, "run.json")).is_some();
+        (frozen_times, open_times) = (frozen_times + u32::from(frozen), open_times + u32::from(!frozen));
+        sim.store.write(&format!("{folder}part_2.csv"), people(10, 20, 1));
+        let report = run(&sim, &event).await;
+        let part_of_it = (1, Outcome::Succeeded, 10, 10);
+        let all = (2, Outcome::NothingToDo, 0, 20);
+        let told = |report: &Report| {
+            let members = sim.held().values().filter(|(_, _, on_list)| *on_list).count();
+            (report.sources.len(), report.outcome, report.members.leavers, members)
+        };
+        assert_eq!(told(&report), if frozen { part_of_it } else { all }, "call {at}: {report:?}");
+        let report = run(&sim, &asked(Trigger::S3, "second", &format!("{folder}part_2.csv"))).await;
+        let back = (2, Outcome::Succeeded, 0, 20);
+        assert_eq!(told(&report), if frozen { back } else { all }, "call {at}: {report:?}");
+        assert_eq!(sim.state().len(), 20, "call {at}");
+    }
+    assert!(frozen_times > 5 && open_times > 5, "{frozen_times}, {open_times}");
+}
+
+// A person who runs the same again, after a part came late, means the folder as it is now.
+#[tokio::test(start_paused = true)]
+async fn a_command_does_not_go_on_with_a_run_whose_drop_has_a_new_part() {
+    let mut sim = Sim::of(Way::Bulk, 1);
+    sim.pace(100, 2);
+    sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
+    let folder = "segments/newsletter/2026/11/23/0600/";
+    sim.store.write(&format!("{folder}part_1.csv"), people(0, 10, 1));
+    sim.store.write(&format!("{folder}_SUCCESS"), "");
+    let world = sim.world(&Kill::never());
+    let first = request("first", folder);
+    steps::prepare(&world, &sim.config, &first).await.unwrap();
+    let again = request("again", folder);
+    assert_eq!(steps::resume(&world, &sim.config, &again).await.unwrap(), Some(first));
+    sim.store.write(&format!("{folder}part_2.csv"), people(10, 20, 1));
+    assert_eq!(steps::resume(&world, &sim.config, &again).await.unwrap(), None);
+}
+
+// "A dropped object belongs to the segment with the longest matching `prefix`", whoever asks.
 #[tokio::test(start_paused = true)]
 async fn a_schedule_takes_only_its_own_segments_drops() {
-    let mut sim = Sim::new(Options::default());
-    sim.pace(100, 2);
-    let mut export = sim.settings["exports"][EXPORT].clone();
-    export["segments"] = json!([{ "name": "VIP", "prefix": "segments/newsletter/vip/" }]);
-    sim.set("/exports/vip", export);
-    let request = sim.drop("mine", &people(0, 10, 1));
-    sim.drop("vip/theirs", &people(50, 53, 1));
-    let request = RunRequest { trigger: Trigger::Schedule, drops: Vec::new(), ..request };
-    let report = run(&sim, &request).await;
-    assert_eq!((report.outcome, report.rows.delivered, report.members.leavers), (Outcome::Succeeded, 10, 0));
-    assert!(report.sources.iter().all(|source| source.key.ends_with("/mine.csv")), "{report:?}");
+    for kind in ["file", "folder"] {
+        let mut sim = Sim::of(Way::Bulk, 1);
+        sim.pace(100, 2);
+        let mut inner = settings("")["exports"]["newsletter"].clone();
+        inner["segments"] = json!([{ "name": "VIP", "prefix": "segments/news/vip/", "drop": kind }]);
+        sim.set("/exports/vip", inner);
+        sim.set("/exports/newsletter/segments/0/prefix", json!("segments/news/"));
+        sim.set("/exports/newsletter/segments/0/drop", json!(kind));
+        let mut vip = asked(Trigger::Schedule, "vip", "");
+        vip.run_id = vip.run_id.replace("newsletter", "vip");
+        vip.export = "vip".into();
+        // The inner one's come first and last, so that neither the oldest nor the newest of all is the outer one's.
+        for (number, name) in ["vip/2026/11/22/0600", "2026/11/23/0600", "vip/2026/11/24/0600"].iter().enumerate() {
+            let from = 100 * number as u32;
+            sim.store.write(&format!("segments/news/{name}/all.csv"), people(from, from + 10, 1));
+            sim.store.write(&format!("segments/news/{name}/_SUCCESS"), "");
+        }
+        let (outer, inner) = (run(&sim, &asked(Trigger::Schedule, "news", "")).await, run(&sim, &vip).await);
+        assert_eq!(source(&outer), "segments/news/2026/11/23/0600/all.csv", "{kind}");
+        assert_eq!(source(&inner), "segments/news/vip/2026/11/24/0600/all.csv", "{kind}");
+        let emails = |from: u32| (from..from + 10).map(|number| format!("person.{number}@example.com")).collect();
+        let contents = sim.sandbox.contents();
+        assert_eq!((contents.members(LIST), contents.members("VIP")), (emails(100), emails(200)), "{kind}");
+    }
 }
 
 // A configuration that changes between two steps is not applied to a plan that was made by another.
@@ -116,29 +240,4 @@ async fn a_plan_of_another_configuration_is_not_opened() {
     let opened = steps::open(&world, &before, &request).await.unwrap();
     let again = steps::open(&world, &before, &request).await.unwrap();
     assert_eq!(opened, again, "an open run is only told again");
-}
-
-// A run that died in front of a state that cannot be read: `--full` is the way out that the error names.
-#[tokio::test(start_paused = true)]
-async fn full_is_the_way_out_where_an_unfinished_run_stands_before_a_damaged_state() {
-    let mut sim = Sim::new(Options::default());
-    sim.pace(100, 2);
-    let request = sim.drop("a", &people(0, 10, 1));
-    run(&sim, &request).await;
-    let world = sim.world(&Kill::never());
-    let dies = sim.drop("b", &people(0, 20, 2));
-    steps::prepare(&world, &sim.config, &dies).await.unwrap();
-    steps::open(&world, &sim.config, &dies).await.unwrap();
-    world.leases().give_back("eu", &dies.run_id).await.unwrap();
-    sim.store.write(&keys::members(EXPORT, LIST), "damaged");
-    let next = sim.drop("c", &people(0, 20, 3));
-    let error = steps::run(&world, &sim.config, &next, &Stop::default()).await;
-    let told = match error {
-        Ok(report) => report.error.map(|error| error.message).unwrap_or_default(),
-        Err(error) => error.to_string(),
-    };
-    assert!(told.contains("--full"), "{told}");
-    let full = RunRequest { full: true, ..sim.drop("d", &people(0, 20, 4)) };
-    let report = run(&sim, &full).await;
-    assert_eq!((report.outcome, sim.state().len()), (Outcome::Succeeded, 20), "{report:?}");
 }

@@ -241,6 +241,11 @@ pub(crate) fn people(from: u32, to: u32, value: i64) -> String {
     format!("EMail,FirstName,Value\n{}", lines.collect::<String>())
 }
 
+/// The same without the header, to go on with.
+pub(crate) fn more(from: u32, to: u32, value: i64) -> String {
+    people(from, to, value).split_once('\n').unwrap().1.to_owned()
+}
+
 pub(crate) fn set(emails: &[&str]) -> BTreeSet<String> {
     emails.iter().map(|email| (*email).to_owned()).collect()
 }

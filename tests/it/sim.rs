@@ -14,19 +14,19 @@ use autopilot_export::ports::{
     Autopilot, Clock, Condition, Leases, Meta, Object, Put, Reader, SecretSource, Secrets, Store,
 };
 use autopilot_export::run::{Asked, RunRequest, Trigger, keys, run_id};
-use autopilot_export::sandbox::{Options, Sandbox};
+use autopilot_export::sandbox::{BulkLists, Options, Sandbox};
+use autopilot_export::steps::OpenRecord;
 use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::guarded::{Guarded, MemoryLeases};
 use crate::mortal::Kill;
 use crate::scene::{API_KEY, EXPORT, Held, LIST, Nobody, STATE_KEY, held, settings, state_of};
 
-/// How long a lease lives without being renewed, as on S3.
-const TERM: Duration = Duration::from_secs(60);
-/// How long the account takes to answer.
+/// How long the account takes to answer, where its options do not say.
 const LATENCY: Duration = Duration::from_millis(80);
 
 /// Objects in memory: body and version.
@@ -117,46 +117,23 @@ impl Store for Memory {
     }
 }
 
-/// Leases with a term, by one clock: of a holder that died, they end by themselves.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryLeases(Arc<Mutex<BTreeMap<String, (String, Instant)>>>);
-
-impl Leases for MemoryLeases {
-    async fn take(&self, connection: &str, holder: &str) -> Result<bool> {
-        let mut held = self.0.lock().unwrap();
-        let free = held.get(connection).is_none_or(|(who, until)| who == holder || *until <= Instant::now());
-        if free {
-            held.insert(connection.into(), (holder.into(), Instant::now() + TERM));
-        }
-        Ok(free)
-    }
-
-    async fn renew(&self, connection: &str, holder: &str) -> Result<bool> {
-        let mut held = self.0.lock().unwrap();
-        match held.get_mut(connection) {
-            Some((who, until)) if who == holder => {
-                *until = Instant::now() + TERM;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    async fn give_back(&self, connection: &str, holder: &str) -> Result<()> {
-        self.0.lock().unwrap().retain(|name, (who, _)| name != connection || who != holder);
-        Ok(())
-    }
-}
-
 /// The account, at a distance; remembers when each request left.
 #[derive(Clone)]
-pub(crate) struct Distant(pub(crate) Inside, pub(crate) Arc<Mutex<Vec<Instant>>>);
+pub(crate) struct Distant {
+    account: Inside,
+    latency: Duration,
+    sent: Arc<Mutex<Vec<Instant>>>,
+}
 
 impl Autopilot for Distant {
     async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Answer {
-        self.1.lock().unwrap().push(Instant::now());
-        let answer = self.0.call(base, key, call, within).await;
-        tokio::time::sleep(LATENCY).await;
+        self.sent.lock().unwrap().push(Instant::now());
+        let answer = self.account.call(base, key, call, within).await;
+        if self.latency > within {
+            tokio::time::sleep(within).await;
+            return Answer::Unclear("no answer in time");
+        }
+        tokio::time::sleep(self.latency).await;
         answer
     }
 }
@@ -226,13 +203,48 @@ impl<A: Autopilot> Autopilot for Doomed<A> {
     }
 }
 
-pub(crate) type SimWorld<S = Doomed<Memory>> = Outside<S, Doomed<MemoryLeases>, Doomed<GivenSecrets>, Doomed<Distant>>;
+/// How rows are sent: what the account honours, and how members are marked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Way {
+    Bulk,
+    Single,
+    List,
+    Field,
+}
+
+impl Way {
+    pub(crate) const ALL: [Way; 4] = [Way::Bulk, Way::Single, Way::List, Way::Field];
+
+    /// The account's part of it.
+    pub(crate) fn options(self) -> Options {
+        let (bulk, single) = match self {
+            Way::Bulk => (BulkLists::Always, BulkLists::Always),
+            Way::Single => (BulkLists::Never, BulkLists::Always),
+            Way::List | Way::Field => (BulkLists::Never, BulkLists::Never),
+        };
+        Options { bulk_lists: bulk, single_lists: single, ..Options::default() }
+    }
+
+    /// The configuration's part of it.
+    pub(crate) fn membership(self) -> Value {
+        if self == Way::Field { json!({ "field": "Reader" }) } else { json!({ "list": LIST }) }
+    }
+
+    /// Whether each joiner is a request of its own; else each leaver is.
+    pub(crate) fn is_one_by_one(self) -> bool {
+        matches!(self, Way::Single | Way::List)
+    }
+}
+
+pub(crate) type SimWorld<S = Doomed<Guarded<Memory>>> =
+    Outside<S, Doomed<MemoryLeases>, Doomed<GivenSecrets>, Doomed<Distant>>;
 
 /// A world in memory that outlives the processes in it.
 pub(crate) struct Sim {
     pub(crate) store: Memory,
     pub(crate) leases: MemoryLeases,
     pub(crate) sandbox: Sandbox,
+    latency: Duration,
     pub(crate) sent: Arc<Mutex<Vec<Instant>>>,
     pub(crate) settings: Value,
     pub(crate) config: Config,
@@ -242,15 +254,24 @@ pub(crate) struct Sim {
 impl Sim {
     pub(crate) fn new(options: Options) -> Self {
         let settings = settings("http://127.0.0.1:9/v1");
+        let latency = if options.latency.is_zero() { LATENCY } else { options.latency };
         Self {
             store: Memory::default(),
             leases: MemoryLeases::default(),
+            latency,
             sandbox: Sandbox::unserved(options),
             sent: Arc::default(),
             config: parse(&settings.to_string()).unwrap(),
             settings,
             began: Instant::now(),
         }
+    }
+
+    /// The same in this way.
+    pub(crate) fn of(way: Way, seed: u64) -> Self {
+        let mut sim = Self::new(Options { seed, ..way.options() });
+        sim.set("/exports/newsletter/segments/0/membership", way.membership());
+        sim
     }
 
     pub(crate) fn set(&mut self, path: &str, value: Value) {
@@ -270,18 +291,20 @@ impl Sim {
 
     /// A process whose store is another, and whose clock is off by this much.
     pub(crate) fn process<S: Store>(&self, store: S, off: Duration, kill: &Arc<Kill>) -> SimWorld<S> {
+        let (account, sent) = (Inside(self.sandbox.clone()), Arc::clone(&self.sent));
         Outside {
             store,
             leases: Doomed(self.leases.clone(), Arc::clone(kill)),
             secrets: Doomed(Self::secrets(), Arc::clone(kill)),
-            autopilot: Doomed(Distant(Inside(self.sandbox.clone()), Arc::clone(&self.sent)), Arc::clone(kill)),
+            autopilot: Doomed(Distant { account, latency: self.latency, sent }, Arc::clone(kill)),
             clock: Clock::Counted("2026-11-24T06:00:00Z".parse::<Timestamp>().unwrap() + off, self.began),
             watcher: Box::new(Nobody),
         }
     }
 
     pub(crate) fn world(&self, kill: &Arc<Kill>) -> SimWorld {
-        self.process(Doomed(self.store.clone(), Arc::clone(kill)), Duration::ZERO, kill)
+        let store = Guarded(self.store.clone(), self.leases.clone());
+        self.process(Doomed(store, Arc::clone(kill)), Duration::ZERO, kill)
     }
 
     /// Writes a drop and asks for it.
@@ -298,6 +321,13 @@ impl Sim {
     pub(crate) fn state(&self) -> BTreeMap<[u8; 32], [u8; 16]> {
         let body = self.store.body(&keys::members(EXPORT, LIST));
         body.map(|body| state_of(&body, &self.sandbox)).unwrap_or_default()
+    }
+
+    /// How many lanes of a run have something to do; none where it was never opened.
+    pub(crate) fn lanes(&self, run_id: &str) -> usize {
+        let Some(opened) = self.store.body(&keys::of_run(run_id, "open.json")) else { return 0 };
+        let opened: OpenRecord = serde_json::from_slice(&opened).unwrap();
+        opened.lanes.iter().filter(|lane| !lane.is_empty()).count()
     }
 
     /// The most requests that left in any one second.

@@ -1,8 +1,11 @@
 //! Several at once, promise 6: "The account's rate is kept ... over all lanes (slots) and all runs of that connection
 //! (a lease: one run at a time)." And never two writers of one state.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use autopilot_export::ports::World;
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::RunRequest;
 use autopilot_export::sandbox::Options;
@@ -10,9 +13,11 @@ use autopilot_export::steps::{self, Limit, Prepared, Stop};
 use jiff::SignedDuration;
 use serde_json::json;
 
+use crate::guarded::{Guarded, TERM};
 use crate::mortal::Kill;
 use crate::scene::{people, settings};
-use crate::sim::{Doomed, Memory, Sim, SimWorld};
+use crate::sim::{Doomed, Sim, SimWorld, Way};
+use crate::weather::{Faulty, Trouble};
 
 const RATE: u32 = 10;
 
@@ -22,20 +27,34 @@ fn sim() -> Sim {
     sim
 }
 
-/// A process whose clock is minutes off.
+static PROCESS: AtomicU32 = AtomicU32::new(1);
+
+/// A process of its own, whose clock is minutes off.
 fn process(sim: &Sim, minutes: i64) -> SimWorld {
-    let never = Kill::never();
-    let mut world = sim.process::<Doomed<Memory>>(Doomed(sim.store.clone(), never.clone()), Duration::ZERO, &never);
+    mortal_process(sim, minutes, &Kill::never())
+}
+
+fn mortal_process(sim: &Sim, minutes: i64, kill: &Arc<Kill>) -> SimWorld {
+    let leases = sim.leases.of_process(PROCESS.fetch_add(1, Ordering::SeqCst));
+    let store = Guarded(sim.store.clone(), leases.clone());
+    let mut world = sim.process(Doomed(store, Arc::clone(kill)), Duration::ZERO, kill);
+    world.leases = Doomed(leases, Arc::clone(kill));
     if let autopilot_export::ports::Clock::Counted(at, since) = world.clock {
         world.clock = autopilot_export::ports::Clock::Counted(at + SignedDuration::from_mins(minutes), since);
     }
     world
 }
 
-async fn run(sim: &Sim, world: &SimWorld, request: &RunRequest) -> Report {
+async fn run(sim: &Sim, world: &impl World, request: &RunRequest) -> Report {
     let report = steps::run(world, &sim.config, request, &Stop::default()).await.unwrap();
     assert!(report.rows.add_up(), "{report:?}");
     report
+}
+
+/// What the command line does: goes on with the run that the request repeats, else runs it.
+async fn command(sim: &Sim, world: &impl World, request: &RunRequest) -> Report {
+    let earlier = steps::resume(world, &sim.config, request).await.unwrap();
+    run(sim, world, earlier.as_ref().unwrap_or(request)).await
 }
 
 /// The list, the state and the account say the same.
@@ -52,6 +71,7 @@ async fn the_rate_is_kept_over_lanes_and_runs() {
     for (name, rows) in [("first", people(0, 145, 1)), ("second", people(20, 160, 1))] {
         let report = run(&sim, &world, &sim.drop(name, &rows)).await;
         assert!(report.requests.total > 30, "{report:?}");
+        assert!(sim.lanes(&report.run_id) > 1, "{report:?}");
     }
     agree(&sim, 140);
 }
@@ -60,25 +80,77 @@ async fn the_rate_is_kept_over_lanes_and_runs() {
 async fn two_processes_that_run_one_export_take_turns() {
     for minutes in [0, 7, -7] {
         let sim = sim();
-        let (first, second) = (sim.drop("first", &people(0, 30, 1)), sim.drop("second", &people(10, 40, 2)));
+        let (first, second) = (sim.drop("first", &people(0, 90, 1)), sim.drop("second", &people(80, 170, 2)));
         let (one, other) = (process(&sim, 0), process(&sim, minutes));
         let (a, b) = tokio::join!(run(&sim, &one, &first), run(&sim, &other, &second));
         assert_eq!((a.outcome, b.outcome), (Outcome::Succeeded, Outcome::Succeeded), "{minutes}");
-        assert_eq!(b.rows.delivered, 30, "{b:?}");
-        agree(&sim, 30);
+        assert_eq!(b.rows.delivered, 90, "{b:?}");
+        assert_eq!((sim.lanes(&a.run_id), sim.lanes(&b.run_id)), (4, 4), "{a:?} {b:?}");
+        agree(&sim, 90);
     }
 }
 
-// The same request in two processes at once: an event delivered twice, a person who is impatient.
+// An event delivered twice is one run; a person who is impatient asks for another.
 #[tokio::test(start_paused = true)]
-async fn the_same_run_in_two_processes_ends_as_once() {
+async fn the_same_drop_in_two_runs_at_once_ends_as_once() {
     let sim = sim();
-    let request = sim.drop("first", &people(0, 30, 1));
+    let request = sim.drop("first", &people(0, 90, 1));
     let other = RunRequest { run_id: crate::sim::request("other", "").run_id, ..request.clone() };
     let (one, two) = (process(&sim, 0), process(&sim, 3));
     let (a, b) = tokio::join!(run(&sim, &one, &request), run(&sim, &two, &other));
-    assert_eq!((a.rows.delivered, b.rows.unchanged, b.outcome), (30, 30, Outcome::NothingToDo), "{a:?} {b:?}");
-    agree(&sim, 30);
+    assert_eq!((a.rows.delivered, b.rows.unchanged, b.outcome), (90, 90, Outcome::NothingToDo), "{a:?} {b:?}");
+    agree(&sim, 90);
+}
+
+// The second finds the first's run unfinished and goes on with it, but only when the first has let go: two processes of
+// one run are two processes.
+#[tokio::test(start_paused = true)]
+async fn the_same_command_twice_at_once_takes_turns() {
+    let alone = sim();
+    let whole = command(&alone, &process(&alone, 0), &alone.drop("first", &people(0, 90, 1))).await;
+    let requests = alone.sent.lock().unwrap().len();
+    for later in (0..16_000).step_by(250) {
+        let sim = sim();
+        let request = sim.drop("first", &people(0, 90, 1));
+        let again = RunRequest { run_id: crate::sim::request("again", "").run_id, ..request.clone() };
+        let (one, two) = (process(&sim, 0), process(&sim, 2));
+        let second = async {
+            tokio::time::sleep(Duration::from_millis(later)).await;
+            command(&sim, &two, &again).await
+        };
+        let (a, b) = tokio::join!(command(&sim, &one, &request), second);
+        assert_eq!((&a.rows, sim.lanes(&a.run_id)), (&whole.rows, 4), "{later}: {a:?}");
+        assert!(a == b || b.outcome == Outcome::NothingToDo, "{later}: {a:?} {b:?}");
+        assert_eq!(sim.sent.lock().unwrap().len(), requests, "{later}: what one sends, the other does not");
+        agree(&sim, 90);
+    }
+}
+
+// The same, where the first dies while the second waits.
+#[tokio::test(start_paused = true)]
+async fn the_same_command_that_waits_for_one_that_dies_goes_on_with_its_run() {
+    for (at, after) in [(12, true), (40, false), (70, true), (110, false), (150, true), (190, false)] {
+        let sim = sim();
+        let request = sim.drop("first", &people(0, 90, 1));
+        let again = RunRequest { run_id: crate::sim::request("again", "").run_id, ..request.clone() };
+        let kill = Kill::new(at, after);
+        let (one, two) = (mortal_process(&sim, 0, &kill), process(&sim, 2));
+        let dies = async {
+            tokio::select! {
+                biased;
+                () = kill.reached() => {}
+                report = command(&sim, &one, &request) => panic!("{at}: never came there: {report:?}"),
+            }
+        };
+        let second = async {
+            // The first has begun.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            command(&sim, &two, &again).await
+        };
+        let ((), report) = tokio::join!(dies, second);
+        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 90), "{at}: {report:?}");
+        agree(&sim, 90);
+    }
 }
 
 // The lease and the quiet between two runs must not lean on the clocks of two machines being one.
@@ -116,20 +188,60 @@ async fn two_exports_share_one_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_dies_with_the_lease_is_waited_for_and_its_results_are_kept() {
-    for at in [60, 90, 110, 130] {
+    for (at, after) in [(30, false), (60, true), (100, false), (140, true), (180, false), (200, true)] {
         let sim = sim();
-        let (first, second) = (sim.drop("first", &people(0, 30, 1)), sim.drop("second", &people(0, 40, 1)));
-        let kill = Kill::new(at, true);
-        let dying = sim.world(&kill);
+        let (first, second) = (sim.drop("first", &people(0, 90, 1)), sim.drop("second", &people(0, 100, 1)));
+        let kill = Kill::new(at, after);
+        let dying = mortal_process(&sim, 0, &kill);
         tokio::select! {
             biased;
             () = kill.reached() => {}
-            report = run(&sim, &dying, &first) => drop(report),
+            report = run(&sim, &dying, &first) => panic!("{at}: never came there: {report:?}"),
         }
+        assert_eq!(sim.lanes(&first.run_id), if at < 60 { 0 } else { 4 }, "{at}");
         let report = run(&sim, &process(&sim, 5), &second).await;
         assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{at}: {report:?}");
-        agree(&sim, 40);
+        agree(&sim, 100);
     }
+}
+
+/// A run whose steps are slow, and another that waits for its lease: the first has it all the time, or the store that
+/// looks at the lease with each write would fail.
+async fn the_other_waits(sim: &Sim, slow: &impl World, first: &RunRequest, members: usize) {
+    let other = process(sim, 1);
+    let second = RunRequest { run_id: crate::sim::request("rival", "").run_id, ..first.clone() };
+    let next = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let waits = steps::prepare(&other, &sim.config, &second).await.unwrap();
+        assert!(matches!(waits, Prepared::Wait { .. }), "{waits:?}");
+        run(sim, &other, &second).await
+    };
+    let (a, b) = tokio::join!(run(sim, slow, first), next);
+    assert_eq!((a.outcome, b.outcome), (Outcome::Succeeded, Outcome::NothingToDo), "{a:?} {b:?}");
+    agree(sim, members);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_open_keeps_its_lease() {
+    let mut sim = Sim::new(Options { latency: Duration::from_secs(25), ..Options::default() });
+    sim.pace(RATE, 4);
+    let first = sim.drop("first", &people(0, 90, 1));
+    the_other_waits(&sim, &process(&sim, 0), &first, 90).await;
+    // The canary asks one thing after the other.
+    let sent = sim.sent.lock().unwrap().clone();
+    assert!(sent[8] - sent[0] > 2 * TERM, "{:?}", sent[8] - sent[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_prepare_and_a_slow_finish_keep_their_lease() {
+    let mut sim = Sim::of(Way::Bulk, 1);
+    sim.pace(RATE, 4);
+    let first = sim.drop("first", &people(0, 1000, 1));
+    let store = Faulty::new(&sim, Trouble::Slow, 5000);
+    let slow = sim.process(store.clone(), Duration::ZERO, &Kill::never());
+    let began = tokio::time::Instant::now();
+    the_other_waits(&sim, &slow, &first, 1000).await;
+    assert!(sim.sent.lock().unwrap()[0] - began > 3 * TERM, "prepare is quicker than a lease's term");
 }
 
 // "An execution stopped by hand never reaches it: the next prepare makes up for it."

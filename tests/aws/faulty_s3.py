@@ -14,6 +14,7 @@ FAULTS = {
     "internal error after it was done": (500, "InternalError"),
     "cut": None,
     "cut after it was done": None,
+    "cut in the answer": None,
 }
 CONFLICTS = {
     "conflict": (409, "ConditionalRequestConflict"),
@@ -66,10 +67,13 @@ class Call(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         conditional = self.command == "PUT" and any(name.lower() in CONDITIONS for name in self.headers)
         fault = self.server.fault(conditional)
-        if fault is None or fault.endswith("after it was done"):
+        if fault in (None, "cut in the answer") or fault.endswith("after it was done"):
             status, headers, answer = self.forward(body)
         if fault is None:
             return self.reply(status, headers, answer)
+        if fault == "cut in the answer":
+            self.close_connection = True
+            return self.reply(status, headers, answer, len(answer) // 2)
         if (FAULTS | CONFLICTS)[fault] is None:
             self.close_connection = True
             return None
@@ -88,7 +92,7 @@ class Call(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def reply(self, status, headers, body):
+    def reply(self, status, headers, body, sent=None):
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() not in ("content-length", "transfer-encoding", "connection"):
@@ -96,7 +100,7 @@ class Call(BaseHTTPRequestHandler):
         length = dict((name.lower(), value) for name, value in headers).get("content-length")
         self.send_header("content-length", length if self.command == "HEAD" and length else str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:sent])
 
     def log_message(self, *_):
         pass

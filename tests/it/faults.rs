@@ -166,7 +166,7 @@ async fn suite(seeds: std::ops::Range<u64>, kills: u64) {
             assert_eq!(alive.end, whole, "{}, seed {seed}", case.name);
             failed |= alive.failed;
             for kill in 1..=kills {
-                let kill = (alive.calls * kill / (kills + 1), (kill + seed).is_multiple_of(2));
+                let kill = ((alive.calls * kill / (kills + 1)).max(1), (kill + seed).is_multiple_of(2));
                 let killed = play(&case, &case.faults, seed, Some(kill), Some(&whole)).await;
                 assert_eq!(killed.end, whole, "{}, seed {seed}, killed at {kill:?}", case.name);
                 failed |= killed.failed;

@@ -120,6 +120,27 @@ async fn five_megabytes_are_streamed(store: &impl Store, at: &str) {
     store.delete(&key).await.unwrap();
 }
 
+async fn a_file_is_written_as_its_bytes_would_be(store: &impl Store, at: &str) {
+    let key = format!("{at}file.csv");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut tag = None;
+    for (size, condition) in [(0, Condition::IfAbsent), (9 << 20, Condition::Always)] {
+        std::fs::write(file.path(), vec![b'x'; size]).unwrap();
+        let Put::Written(new) = store.put_file(&key, file.path(), condition).await.unwrap() else { panic!("{size}") };
+        let meta = store.head(&key).await.unwrap().unwrap();
+        assert_eq!((meta.bytes, &meta.version), (size as u64, &new));
+        assert!(read(store, &meta).await.unwrap() == vec![b'x'; size], "{size} bytes");
+        tag = Some(new);
+    }
+    std::fs::write(file.path(), "another").unwrap();
+    for condition in [Condition::IfAbsent, Condition::IfMatch("no-such-tag".into())] {
+        assert_eq!(store.put_file(&key, file.path(), condition).await.unwrap(), Put::Lost);
+    }
+    let put = store.put_file(&key, file.path(), Condition::IfMatch(tag.unwrap())).await.unwrap();
+    assert!(put != Put::Lost && store.get(&key).await.unwrap().unwrap().body == "another");
+    store.delete(&key).await.unwrap();
+}
+
 /// What every store promises, below the prefix `at`.
 async fn keeps_the_contract(store: &impl Store, at: &str) {
     what_is_absent_is_none(store, at).await;
@@ -129,6 +150,7 @@ async fn keeps_the_contract(store: &impl Store, at: &str) {
     a_listing_has_every_key_of_a_prefix_in_order(store, at).await;
     a_replaced_object_is_not_read_as_the_one_before(store, at).await;
     five_megabytes_are_streamed(store, at).await;
+    a_file_is_written_as_its_bytes_would_be(store, at).await;
     assert!(store.list(at).await.unwrap().is_empty());
 }
 

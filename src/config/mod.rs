@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Kind, Result};
 
 pub use crate::segment::{DropKind, Encoding, FileKind, Format};
+pub use checks::base_url_fault;
 pub use connection::{Api, Connection, Consent};
 pub use export::{Export, Guards, Suppress};
 pub use fault::{Fault, nearest};

@@ -167,6 +167,8 @@ pub enum Answer {
     Refused(String),
     /// The key is not, or no longer, valid (401), or the account may not do this (403).
     Denied,
+    /// The address is neither https nor plain http to this machine: nothing was sent to it.
+    Insecure,
     /// Too many requests; the wait, where the answer names one.
     Throttled(Option<Duration>),
     /// No answer that says what happened: 408, 5xx, cut connection, stall, unreadable. What it was, in a few words.

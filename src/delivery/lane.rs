@@ -3,7 +3,10 @@
 //! The lane is given spans of rows, is asked what it [`Wants`], hands out calls, is told their answers, and gives out a
 //! [`Verdict`] per row. Every row handed in comes out in exactly one verdict, or is still in the lane when it stops.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod open;
+mod tries;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,6 +18,8 @@ use super::pace::after;
 use super::row::{Errand, Row, quoted};
 use crate::error::{Error, Kind, Result};
 use crate::state::Marked;
+use open::Open;
+use tries::Tries;
 
 /// How joiners get on a list; what the canary learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,60 +92,27 @@ enum Todo {
     Look(At),
 }
 
-#[derive(Debug)]
-struct Open {
-    errand: Errand,
-    marked: Marked,
-    /// The number of the first of `rows`; one that was judged is gone from its place.
-    first: u32,
-    rows: Vec<Option<Row>>,
-    left: usize,
-}
-
-impl Open {
-    fn new(errand: Errand, marked: Marked, numbered: Vec<(u32, Row)>) -> Self {
-        let (first, left) = (numbered.first().map_or(0, |(number, _)| *number), numbered.len());
-        let mut rows = Vec::with_capacity(left);
-        for (number, row) in numbered {
-            rows.resize_with(number.saturating_sub(first) as usize, || None);
-            rows.push(Some(row));
-        }
-        Self { errand, marked, first, rows, left }
-    }
-
-    fn place(&mut self, number: u32) -> Option<&mut Option<Row>> {
-        self.rows.get_mut(number.checked_sub(self.first)? as usize)
-    }
-
-    fn row(&self, number: u32) -> Option<&Row> {
-        self.rows.get(number.checked_sub(self.first)? as usize)?.as_ref()
-    }
-
-    /// Gives the row that is judged out.
-    fn take(&mut self, number: u32) -> Option<Row> {
-        let row = self.place(number)?.take()?;
-        self.left -= 1;
-        Some(row)
-    }
-}
-
 /// A lane at work.
 #[derive(Debug)]
 pub struct Lane {
     way: Way,
     patience: Duration,
     open: BTreeMap<u32, Open>,
-    ready: VecDeque<(Todo, u32)>,
-    later: Vec<(Timestamp, Todo, u32)>,
+    ready: VecDeque<(Todo, Tries)>,
+    later: Vec<(Timestamp, Todo, Tries)>,
     /// Leavers whose email was looked up and who wait for a full batch.
     looked_up: Vec<At>,
-    flying: HashMap<u64, (Todo, u32)>,
+    flying: HashMap<u64, (Todo, Tries)>,
     calls: u64,
     /// Answers in a row that said to wait or said nothing.
     troubles: u32,
     last_trouble: &'static str,
     pause_until: Timestamp,
+    /// Answers so far that said what happened, and when the last of them came.
+    confirmed: u64,
     confirmed_at: Timestamp,
+    /// Whether a batch was split although nothing was confirmed since it was made; until something is.
+    split_blindly: bool,
     verdicts: Vec<Verdict>,
     random: fastrand::Rng,
 }
@@ -160,7 +132,9 @@ impl Lane {
             troubles: 0,
             last_trouble: "no answer",
             pause_until: now,
+            confirmed: 0,
             confirmed_at: now,
+            split_blindly: false,
             verdicts: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
         }
@@ -174,16 +148,16 @@ impl Lane {
         for (number, row) in &rows {
             let at = (span, *number);
             match (errand, &marked) {
-                (Errand::Leaver, Marked::List { .. }) => self.ready.push_back((Todo::Remove(at), 0)),
-                (Errand::Leaver, Marked::Field(_)) => self.ready.push_back((Todo::Look(at), 0)),
+                (Errand::Leaver, Marked::List { .. }) => self.ready.push_back((Todo::Remove(at), Tries::default())),
+                (Errand::Leaver, Marked::Field(_)) => self.ready.push_back((Todo::Look(at), Tries::default())),
                 // There is nothing to take away, so nothing to ask for.
                 (Errand::Leaver, Marked::None) => unmarked.push(at),
                 (Errand::Joiner, Marked::List { .. }) if self.way == Way::Single => {
-                    self.ready.push_back((Todo::Alone(at), 0));
+                    self.ready.push_back((Todo::Alone(at), Tries::default()));
                 }
                 _ => {
                     if batch.len() == BATCH_ROWS || (bytes + row.body.len() > BATCH_BYTES && !batch.is_empty()) {
-                        self.ready.push_back((Todo::Bulk(std::mem::take(&mut batch)), 0));
+                        self.ready.push_back((Todo::Bulk(std::mem::take(&mut batch)), Tries::default()));
                         bytes = 0;
                     }
                     bytes += row.body.len();
@@ -192,7 +166,7 @@ impl Lane {
             }
         }
         if !batch.is_empty() {
-            self.ready.push_back((Todo::Bulk(batch), 0));
+            self.ready.push_back((Todo::Bulk(batch), Tries::default()));
         }
         if !rows.is_empty() {
             self.open.insert(span, Open::new(errand, marked, rows));
@@ -218,18 +192,27 @@ impl Lane {
         if self.is_empty() {
             return Ok(Wants::Rows);
         }
-        let end = after(self.confirmed_at, self.patience);
-        if now >= end && self.troubles > 0 {
+        // A pause may be longer than the patience.
+        let troubled = self.troubles > 0 || self.pause_until > now;
+        if troubled && now >= self.ends() {
             return Err(self.out_of_patience());
         }
-        self.flush_looked_up();
+        self.flush_looked_up(now);
         let due = self.later.iter().map(|(at, ..)| *at).min();
         let next = if self.ready.is_empty() { due } else { Some(now) };
         let Some(next) = next else {
             return Ok(Wants::Answer);
         };
         let next = next.max(self.pause_until);
-        Ok(if next <= now { Wants::Send } else { Wants::Wait(next) })
+        if next <= now {
+            return Ok(Wants::Send);
+        }
+        Ok(Wants::Wait(if troubled { next.min(self.ends()) } else { next }))
+    }
+
+    /// When patience ends.
+    fn ends(&self) -> Timestamp {
+        after(self.confirmed_at, self.patience)
     }
 
     fn is_empty(&self) -> bool {
@@ -252,7 +235,7 @@ impl Lane {
     /// row, the call.
     pub fn take(&mut self, now: Timestamp) -> Option<(u64, u32, Call)> {
         let due = self.later.iter().position(|(at, ..)| *at <= now);
-        let (todo, tries) = match due {
+        let (todo, mut tries) = match due {
             Some(at) => {
                 let (_, todo, tries) = self.later.swap_remove(at);
                 (todo, tries)
@@ -262,6 +245,9 @@ impl Lane {
         if self.flying.is_empty() && self.troubles == 0 {
             // Patience counts from when there was something to wait for.
             self.confirmed_at = self.confirmed_at.max(now);
+        }
+        if tries.all == 0 {
+            tries.since = self.confirmed;
         }
         let call = self.call(&todo);
         let (span, _) = match &todo {
@@ -326,33 +312,37 @@ impl Lane {
     /// Tells the lane what came of a call.
     ///
     /// # Errors
-    /// Kind `access`, when the account refuses the key.
+    /// Kind `access`, when the account refuses the key; `config`, when the address may not be asked.
     pub fn answer(&mut self, number: u64, answer: Answer, now: Timestamp) -> Result<()> {
         let Some((todo, tries)) = self.flying.remove(&number) else {
             return Ok(());
         };
-        let wait = match answer {
+        match answer {
             Answer::Denied => return Err(denied("deliver")),
+            Answer::Insecure => return Err(insecure("deliver")),
             Answer::Throttled(asked) => {
-                let wait = asked.unwrap_or_else(|| backoff::wait(self.troubles + 1, self.random.f64()));
+                let wait = match asked {
+                    // However short a wait is asked for, a call that is throttled each time backs off.
+                    Some(asked) => asked.max(backoff::wait(tries.all + 1, self.random.f64())),
+                    None => backoff::wait(self.troubles + 1, self.random.f64()),
+                };
                 // Whoever is over the account's rate must be quiet as a whole.
                 self.pause_until = self.pause_until.max(after(now, wait));
                 self.last_trouble = THROTTLED;
-                wait
+                self.again(todo, Tries { all: tries.all + 1, ..tries }, after(now, wait));
             }
             Answer::Unclear(what) => {
                 self.last_trouble = what;
-                backoff::wait(tries + 1, self.random.f64())
+                self.unclear(todo, tries, now);
             }
             settled => {
                 self.troubles = 0;
+                self.confirmed += 1;
                 self.confirmed_at = now;
+                self.split_blindly = false;
                 self.settle(todo, settled);
-                return Ok(());
             }
-        };
-        self.troubles = self.troubles.saturating_add(1);
-        self.later.push((after(now, wait), todo, tries + 1));
+        }
         Ok(())
     }
 
@@ -385,17 +375,22 @@ impl Lane {
     fn settle_bulk(&mut self, mut rows: Vec<At>, answer: Answer) {
         match answer {
             Answer::Done(Reply::Upserted { map, ids }) => {
+                // Nothing promises the ids' order, but they came in that of the rows in every answer that was recorded,
+                // and all answers since 2017 have the map. To send each row alone instead costs a hundred times the
+                // requests, for an account that is not known to exist. Source: AUTOPILOT_API 1.4 and its summary, 3.
+                let distinct: HashSet<&String> = ids.iter().collect();
+                let each_its_own = ids.len() == rows.len() && distinct.len() == rows.len();
                 for (n, at) in rows.iter().enumerate() {
                     let email = self.row(*at).map(|(_, row)| &*row.email).unwrap_or_default();
                     let id = match &map {
                         Some(map) => map.get(email).cloned(),
-                        None if ids.len() == rows.len() => ids.get(n).cloned(),
+                        None if each_its_own => ids.get(n).cloned(),
                         None => None,
                     };
                     match id {
                         Some(id) => self.arrived(*at, id, self.way != Way::BulkThenList),
                         // Missing without a word: once more alone, for its reason.
-                        None => self.ready.push_back((Todo::Alone(*at), 0)),
+                        None => self.ready.push_back((Todo::Alone(*at), Tries::default())),
                     }
                 }
             }
@@ -406,8 +401,8 @@ impl Lane {
             }
             _ => {
                 let rest = rows.split_off(rows.len() / 2);
-                self.ready.push_front((Todo::Bulk(rest), 0));
-                self.ready.push_front((Todo::Bulk(rows), 0));
+                self.ready.push_front((Todo::Bulk(rest), Tries::default()));
+                self.ready.push_front((Todo::Bulk(rows), Tries::default()));
             }
         }
     }
@@ -418,7 +413,9 @@ impl Lane {
             return;
         };
         match (open.errand, &open.marked) {
-            (Errand::Joiner, Marked::List { .. }) if !marked => self.ready.push_back((Todo::Add(at, id), 0)),
+            (Errand::Joiner, Marked::List { .. }) if !marked => {
+                self.ready.push_back((Todo::Add(at, id), Tries::default()))
+            }
             (Errand::Leaver, _) => self.judge(at, Outcome::Left),
             _ => self.judge(at, Outcome::Delivered(id)),
         }
@@ -440,12 +437,12 @@ impl Lane {
         self.looked_up.push(at);
     }
 
-    fn flush_looked_up(&mut self) {
-        let nothing_else = self.ready.is_empty() && self.later.is_empty() && self.flying.is_empty();
+    fn flush_looked_up(&mut self, now: Timestamp) {
+        let nothing_else = self.ready.is_empty() && self.flying.is_empty() && self.waits_in_vain(now);
         if self.looked_up.len() >= BATCH_ROWS || (nothing_else && !self.looked_up.is_empty()) {
             let rest = self.looked_up.split_off(self.looked_up.len().min(BATCH_ROWS));
             let batch = std::mem::replace(&mut self.looked_up, rest);
-            self.ready.push_front((Todo::Bulk(batch), 0));
+            self.ready.push_front((Todo::Bulk(batch), Tries::default()));
         }
     }
 
@@ -474,6 +471,12 @@ const THROTTLED: &str = "429, too many requests";
 pub fn denied(stage: &'static str) -> Error {
     Error::new(Kind::Access, stage, "Autopilot", "the account refuses the key")
         .to_do("store a valid key, then run again; what was confirmed stays confirmed")
+}
+
+/// The error of an address that a key must not be sent to.
+pub fn insecure(stage: &'static str) -> Error {
+    Error::new(Kind::Config, stage, "base_url", "is neither https nor plain http to this machine")
+        .to_do("give an address that starts with https://")
 }
 
 /// The key of a boolean custom field as a request names it. Source: AUTOPILOT_API 1.3, attested by every client.

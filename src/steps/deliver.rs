@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::ask::ANSWER_WITHIN;
@@ -155,6 +155,8 @@ struct Answered {
     sent: Timestamp,
     at: Timestamp,
     answer: Answer,
+    /// The key that the request carried.
+    key: SecretString,
 }
 
 /// Which ledgers are to be saved.
@@ -342,15 +344,17 @@ impl<'w, W: World> Work<'w, W> {
         let within = ANSWER_WITHIN.min(patience).min(left);
         Box::pin(async move {
             let answer = world.autopilot().call(connection.base_url.as_deref(), &key, &call, within).await;
-            Answered { number, range, counted: call.counted(), sent, at: world.clock().now(), answer }
+            Answered { number, range, counted: call.counted(), sent, at: world.clock().now(), answer, key }
         })
     }
 
     async fn answered(&mut self, answered: Answered) -> Result<()> {
-        let Answered { number, range, counted, sent, at, answer } = answered;
+        let Answered { number, range, counted, sent, at, answer, key } = answered;
         self.pace.answered(counted, sent, at);
+        // Of several requests with the old key the first answer renews it; the others say nothing of the new one.
+        let is_old = key.expose_secret() != self.secrets.api_key.expose_secret();
         let answer = match answer {
-            Answer::Denied if self.renew_key().await? => Answer::Unclear("the key was renewed"),
+            Answer::Denied if is_old || self.renew_key().await? => Answer::Unclear("the key was renewed"),
             answer => answer,
         };
         let requests = &mut self.ledgers.entry(range).or_default().sent.requests;

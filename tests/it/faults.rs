@@ -1,18 +1,24 @@
 //! Faults of Autopilot, from `tests/data/faults/sandbox.json`: whatever goes wrong, the end is that of a run in which
 //! nothing did, also where the program is killed on the way.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use autopilot_export::error::Kind;
+use autopilot_export::delivery::call::{Answer, Call};
+use autopilot_export::entry::outside::Outside;
+use autopilot_export::error::{Kind, Result};
+use autopilot_export::ports::{Autopilot, SecretSource, Secrets};
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::RunRequest;
-use autopilot_export::sandbox::{Fault, Options};
+use autopilot_export::sandbox::{Fault, Options, Sandbox};
 use autopilot_export::steps::{self, Stop};
 use futures_util::stream::{StreamExt, iter};
+use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::mortal::Kill;
-use crate::scene::{Held, people};
+use crate::scene::{API_KEY, Held, people};
 use crate::sim::Sim;
 
 #[derive(Deserialize)]
@@ -134,4 +140,74 @@ async fn over_the_wire(case: Case) {
         }
     }
     assert_eq!((scene.members().len(), scene.state().len()), (30, 30), "{}", case.name);
+}
+
+// Promise 3: "A row that failed is tried again by the next run." Only that row, and not all that travelled with it.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_autopilot_fails_for_keeps_no_other_row_from_it() {
+    let sick = "fail-rows:person.63@,fail-rows:person.317@";
+    for (membership, lanes) in [(json!("none"), 1), (json!({ "field": "In News" }), 3)] {
+        let mut sim = Sim::new(Options { faults: Fault::parse_list(sick).unwrap(), ..Options::default() });
+        sim.pace(5, lanes);
+        sim.set("/exports/newsletter/segments/0/membership", membership);
+        let request = sim.drop("members", &people(0, 350, 1));
+        let report = steps::run(&sim.world(&Kill::never()), &sim.config, &request, &Stop::default()).await.unwrap();
+        let error = report.error.as_ref().map(|error| error.kind);
+        assert_eq!((report.outcome, error), (Outcome::Failed, Some(Kind::Unavailable)), "{report:?}");
+        assert_eq!((report.rows.delivered, report.rows.pending), (348, 2), "{report:?}");
+        assert_eq!((sim.held().len(), sim.peak() <= 5), (348, true));
+        sim.sandbox.clear_faults();
+        let request = RunRequest { run_id: crate::sim::request("again", "").run_id, ..request };
+        let report = run(&sim.world(&Kill::never()), &sim, &request).await;
+        assert_eq!((report.outcome, report.rows.delivered, report.rows.unchanged), (Outcome::Succeeded, 2, 348));
+    }
+}
+
+/// A store of secrets in which the key is another from the moment that the account wants another.
+struct Rotated {
+    sandbox: Sandbox,
+    /// The key as it was last read, and how often it was read past any cache.
+    read: Arc<Mutex<(String, usize)>>,
+}
+
+const NEW_KEY: &str = "the key after that";
+
+impl SecretSource for Rotated {
+    async fn secrets(&self, _connection: &str, _secret: &str, again: bool) -> Result<Secrets> {
+        let mut read = self.read.lock().unwrap();
+        if again {
+            let renewed = self.sandbox.counters().statuses.contains_key(&401);
+            *read = (if renewed { NEW_KEY } else { API_KEY }.into(), read.1 + 1);
+        }
+        Ok(Secrets { api_key: read.0.clone().into(), ..Sim::secrets().0 })
+    }
+}
+
+/// An account that wants another key from its 40th request on.
+struct Renewing<A>(A, Sandbox);
+
+impl<A: Autopilot> Autopilot for Renewing<A> {
+    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Answer {
+        if self.1.counters().requests == 40 {
+            self.1.set_api_key(Some(NEW_KEY.into()));
+        }
+        self.0.call(base, key, call, within).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_renewed_in_mid_run_is_read_again_once_and_all_rows_arrive() {
+    let mut sim = Sim::new(Options { api_key: Some(API_KEY.into()), ..Options::default() });
+    sim.pace(2000, 1);
+    let request = sim.drop("members", &people(0, 200, 1));
+    let Outside { store, leases, autopilot, clock, watcher, .. } = sim.world(&Kill::never());
+    let read = Arc::new(Mutex::new((API_KEY.to_owned(), 0)));
+    let secrets = Rotated { sandbox: sim.sandbox.clone(), read: Arc::clone(&read) };
+    let autopilot = Renewing(autopilot, sim.sandbox.clone());
+    let world = Outside { store, leases, secrets, autopilot, clock, watcher };
+    let report = steps::run(&world, &sim.config, &request, &Stop::default()).await.unwrap();
+    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 200), "{report:?}");
+    assert_eq!(read.lock().unwrap().1, 1, "the key was read again once");
+    let refused = sim.sandbox.counters().statuses.get(&401).copied().unwrap_or_default();
+    assert!(refused > 10, "only {refused} calls were in flight with the old key");
 }

@@ -138,5 +138,15 @@ impl Error {
     }
 }
 
+/// A name that others gave, for a message: short, and printable.
+pub fn named(text: &str) -> String {
+    printable(text, 40)
+}
+
+/// The words of others for a message: without control characters, and no more than `most` characters.
+pub fn printable(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
+}
+
 /// A step's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,5 +1,7 @@
 //! The few small traits of the outside world. `steps` call them, `adapters` and tests implement them.
 
+mod clock;
+
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use jiff::Timestamp;
 use crate::delivery::call::{Answer, Call};
 use crate::error::{Error, Kind, Result};
 use crate::run::RunRequest;
+
+pub use clock::Clock;
 
 /// One stored object, or one file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,40 +132,6 @@ pub trait Executions: Send + Sync {
 
     /// Stops a run; one that has ended already is success.
     fn stop(&self, run_id: &str) -> impl Future<Output = Result<()>> + Send;
-}
-
-/// The wall clock, and sleeping by it. Under tokio's paused time the clock moves with it.
-#[derive(Clone, Debug)]
-pub enum Clock {
-    /// The machine's clock.
-    System,
-    /// A clock that stood at the given time at the given instant: tests.
-    Counted(Timestamp, tokio::time::Instant),
-}
-
-impl Clock {
-    /// A clock that starts at `at` and moves with tokio's time.
-    pub fn counted(at: Timestamp) -> Self {
-        Self::Counted(at, tokio::time::Instant::now())
-    }
-
-    /// The time now.
-    pub fn now(&self) -> Timestamp {
-        match self {
-            Self::System => Timestamp::now(),
-            Self::Counted(at, since) => {
-                let passed = jiff::SignedDuration::try_from(since.elapsed()).unwrap_or(jiff::SignedDuration::ZERO);
-                at.checked_add(passed).unwrap_or(Timestamp::MAX)
-            }
-        }
-    }
-
-    /// Waits until `at`; returns at once where that has passed.
-    pub async fn sleep_until(&self, at: Timestamp) {
-        if let Ok(wait) = Duration::try_from(at.duration_since(self.now())) {
-            tokio::time::sleep(wait).await;
-        }
-    }
 }
 
 /// Autopilot: one call, one answer.

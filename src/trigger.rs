@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::{Config, DropKind, Segment, export_of};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, named};
 use crate::run::{Asked, RunRequest, Trigger, run_id};
 use crate::segment::drops::drop_of;
 use event::{Dropped, Event, OnDemand};
@@ -54,7 +54,7 @@ pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> 
         }
         Event::Rule { rule, at } => {
             let export = export_of_rule(config, &rule).ok_or_else(|| {
-                Error::new(Kind::BadRequest, "start", format!("rule {}", event::named(&rule)), "names no export")
+                Error::new(Kind::BadRequest, "start", format!("rule {}", named(&rule)), "names no export")
                     .to_do("let the rule's name be or end in the export's name, after a -")
             })?;
             let request = request(export, Trigger::Schedule, run_id(at, export, &format!("schedule/{export}")));

@@ -23,6 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // Made with the first event: a function that is started ahead of need costs next to nothing.
     let function = &OnceCell::new();
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        Clock::read_again();
         let (event, context) = event.into_parts();
         let until = Timestamp::try_from(context.deadline()).unwrap_or_else(|_| Timestamp::now());
         let invocation = Invocation { request_id: context.request_id, until };

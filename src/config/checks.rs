@@ -1,5 +1,7 @@
 //! What a name, an address, a prefix, a schedule must look like. Each check says what is wrong, or nothing.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
+
 use jiff::civil;
 use jiff::fmt::strtime;
 use jiff::tz::{Offset, TimeZone};
@@ -16,8 +18,9 @@ pub(super) fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len()) && !name.starts_with('-') && name.bytes().all(known)
 }
 
-/// An Autopilot address: https, or plain http to this machine; no user, query or fragment.
-pub fn base_url(url: &str) -> Option<&'static str> {
+/// What is wrong with an Autopilot address: it is https, or plain http to this machine, and has no user, query or
+/// fragment. The scheme is in small letters, so that whoever looks at its first letters sees what a client does.
+pub fn base_url_fault(url: &str) -> Option<&'static str> {
     let (is_https, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
         (_, Some(rest)) => (false, rest),
@@ -31,12 +34,20 @@ pub fn base_url(url: &str) -> Option<&'static str> {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    if host.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_err()) {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if host.is_empty() || !port.is_none_or(is_port) {
         return Some("has no valid host and port");
     }
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<core::net::IpAddr>();
-    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    (!is_https && !is_loopback).then_some("must start with https://; plain http is for loopback addresses only")
+    (!is_https && !is_loopback(host)).then_some("must start with https://; plain http is for loopback addresses only")
+}
+
+/// Whether a URL's host is this machine for certain. Short and odd spellings of an IPv4 address are not read.
+fn is_loopback(host: &str) -> bool {
+    let six = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match six {
+        Some(six) => six.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => host == "localhost" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+    }
 }
 
 /// A key or prefix of the store: relative, and not climbing out of it.

@@ -147,7 +147,7 @@ fn api(entry: &Entry<'_>) -> Option<Api> {
 fn base_url(entry: &Entry<'_>) -> Option<String> {
     let text = entry.text()?;
     let url = text.trim().trim_end_matches('/');
-    match checks::base_url(url) {
+    match checks::base_url_fault(url) {
         Some(what) => entry.fault(what),
         None => return Some(url.to_owned()),
     }

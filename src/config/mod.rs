@@ -25,9 +25,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 
-pub use checks::base_url as base_url_fault;
-
 pub use crate::segment::{DropKind, Encoding, FileKind, Format};
+pub use checks::base_url_fault;
 pub use connection::{Api, Connection, Consent};
 pub use export::{Export, Guards, Suppress};
 pub use fault::{Fault, nearest};

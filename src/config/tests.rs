@@ -128,8 +128,10 @@ fn an_address_is_https_or_plain_http_to_this_machine() {
         "http://127.0.0.1:8080/v1",
         "http://127.8.9.1/v1",
         "http://[0:0:0:0:0:0:0:1]:80/v1",
+        "http://127.8.4.2:8080/v1",
         "http://localhost/v1",
         "http://[::1]:9/v1",
+        "http://[0:0:0:0:0:0:0:1]/v1",
         "https://h/v1///",
     ] {
         assert!(url(good).is_ok(), "{good}");
@@ -146,6 +148,12 @@ fn an_address_is_https_or_plain_http_to_this_machine() {
         "http://128.0.0.1/v1",
         "HTTP://127.0.0.1/v1",
         "http://127.0.0.1:80@example.com/v1",
+        "http://[::2]/v1",
+        "http://[::1].example.com/v1",
+        "http://127.0.0.1:+80/v1",
+        "http://128.0.0.1/v1",
+        "HTTP://127.0.0.1/v1",
+        "HTTP://example.com/v1",
         "https:///v1",
         "https://h/v1?x",
         "https://h:x/v1",

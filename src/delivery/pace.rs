@@ -102,7 +102,7 @@ fn plus(at: Timestamp, wait: SignedDuration) -> Timestamp {
 
 impl Pace {
     /// The slots of a lane with this share, whose first slot is not before `from`. `sent` are requests that count to
-    /// the lane already, in order of time.
+    /// the lane already, in order of time; one after `from` was sent by another process's clock, and counts from `from`.
     pub fn new(requests_per_second: f64, share: u32, sent: &[Timestamp], from: Timestamp) -> Self {
         let window = window(requests_per_second);
         let share = share.max(1);
@@ -114,7 +114,7 @@ impl Pace {
             took: VecDeque::new(),
             ideal: from,
         };
-        sent.iter().for_each(|at| pace.remember(*at));
+        sent.iter().for_each(|at| pace.remember((*at).min(from)));
         pace
     }
 
@@ -251,6 +251,13 @@ mod tests {
             }
             prop_assert!(peak(all) <= rate as usize);
         }
+    }
+
+    #[test]
+    fn requests_sent_by_a_clock_that_is_ahead_hold_a_lane_up_for_a_window_at_most() {
+        let ahead = after(start(), Duration::from_secs(3600));
+        let pace = Pace::new(20.0, 5, &[ahead; 5], start());
+        assert_eq!(pace.next(start()), after(start(), window(20.0)));
     }
 
     #[test]

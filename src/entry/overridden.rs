@@ -12,8 +12,9 @@ const NAME: &str = "AUTOPILOT_BASE_URL";
 /// Kind `config`, where it is no address to send a key to.
 pub(crate) fn base_url() -> Result<Option<String>> {
     let Some(url) = std::env::var(NAME).ok().filter(|url| !url.is_empty()) else { return Ok(None) };
-    match base_url_fault(&url) {
-        None => Ok(Some(url)),
+    let url = url.trim().trim_end_matches('/');
+    match base_url_fault(url) {
+        None => Ok(Some(url.to_owned())),
         Some(fault) => Err(Error::new(Kind::Config, "config", NAME, fault)),
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! The file is meant for spreadsheets, which take a cell that begins like a formula for one. Such a cell gets an
 //! apostrophe before it, which [`as_it_was`] takes off again. Where a spreadsheet's list separator is the semicolon, a
-//! cell goes on, or ends, where this file did not mean it: so every cell is quoted, and what follows such a separator
-//! within a cell gets an apostrophe like the cell itself.
+//! cell ends where this file did not mean it: what follows such a separator within a cell gets an apostrophe as well.
 //! Source: OWASP, "CSV Injection": the characters that begin a formula, their full-width forms, separators and quotes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::draw::RejectLine;
@@ -22,7 +21,7 @@ const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// What may end a cell, or its line, for a spreadsheet that does not take the comma for the separator.
 const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
 
-/// The longest file, in bytes; rows that do not fit are left out, and said to be. Half of what a function has for
+/// The longest file, in bytes, but for its last row; rows that do not fit are left out, and said to be. Half of what a function has for
 /// temporary files, the other half is for the state.
 /// Source: the Lambda developer guide, "Ephemeral storage": 512 MB unless more is asked for.
 const MOST_BYTES: u64 = 256 << 20;
@@ -70,7 +69,7 @@ fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Err
 /// Writes the rejects of one run; its sources may have different columns.
 #[derive(Debug)]
 pub struct Rejects<W: Write> {
-    out: BufWriter<W>,
+    csv: csv::Writer<W>,
     bytes: u64,
     padding: u64,
     left_out: u64,
@@ -108,11 +107,9 @@ impl<W: Write> Rejects<W> {
         }
         let width = header.len();
         // A column that is named like one of ours would be written twice; ours stand last and are the ones to read.
-        let first = line(header.iter().copied().chain(ADDED));
-        let bytes = first.len() as u64;
-        let mut out = BufWriter::new(out);
-        out.write_all(first.as_bytes()).map_err(unwritable)?;
-        Ok(Self { out, bytes, padding: 0, left_out: 0, export: run.request.export.clone(), sources, width })
+        let mut csv = csv::Writer::from_writer(out);
+        let bytes = write(&mut csv, header.iter().copied().chain(ADDED))?;
+        Ok(Self { csv, bytes, padding: 0, left_out: 0, export: run.request.export.clone(), sources, width })
     }
 
     /// Adds one row, as prepare kept it.
@@ -132,7 +129,7 @@ impl<W: Write> Rejects<W> {
         let (key, segment, places) =
             self.sources.get(row.source).ok_or_else(|| unreadable("a row of an unknown source"))?;
         let padding = self.padding + self.width.saturating_sub(cells.len()) as u64;
-        if padding > MOST_PADDING {
+        if padding > MOST_PADDING || self.bytes > MOST_BYTES {
             self.left_out += 1;
             return Ok(());
         }
@@ -145,14 +142,9 @@ impl<W: Write> Rejects<W> {
         }
         let number = row.line.to_string();
         let added = [self.export.as_str(), segment, row.code.name(), &row.reason, key, &number];
-        let line = line(columns.into_iter().chain(added));
-        let bytes = self.bytes + line.len() as u64;
-        if bytes > MOST_BYTES {
-            self.left_out += 1;
-            return Ok(());
-        }
-        (self.bytes, self.padding) = (bytes, padding);
-        self.out.write_all(line.as_bytes()).map_err(unwritable)
+        self.padding = padding;
+        self.bytes += write(&mut self.csv, columns.into_iter().chain(added))?;
+        Ok(())
     }
 
     /// What is to be said of rows that did not fit.
@@ -166,26 +158,20 @@ impl<W: Write> Rejects<W> {
     /// # Errors
     /// Kind `unavailable`, where it cannot be written.
     pub fn finish(self) -> Result<W> {
-        self.out.into_inner().map_err(|cause| unwritable(cause.into_error()))
+        self.csv.into_inner().map_err(|cause| unwritable(cause.to_string()))
     }
 }
 
-/// A line of the file. Not by the csv crate: it quotes empty cells as well, where it quotes all, and most of a line may
-/// be empty.
-fn line<'c>(cells: impl Iterator<Item = &'c str>) -> String {
-    let mut line = String::new();
-    for (n, cell) in cells.enumerate() {
-        if n > 0 {
-            line.push(',');
-        }
-        if !cell.is_empty() {
-            line.push('"');
-            line.push_str(&as_text(cell).replace('"', "\"\""));
-            line.push('"');
-        }
+/// One line of the file: gives how long it is, less the quotes within its cells.
+fn write<'c, W: Write>(csv: &mut csv::Writer<W>, cells: impl Iterator<Item = &'c str>) -> Result<u64> {
+    let mut bytes = 0;
+    for cell in cells {
+        let cell = as_text(cell);
+        bytes += cell.len() as u64 + 3;
+        csv.write_field(cell.as_bytes()).map_err(unwritable)?;
     }
-    line.push('\n');
-    line
+    csv.write_record(None::<&[u8]>).map_err(unwritable)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -290,7 +276,8 @@ mod tests {
         let columns: Vec<String> = (0..10_000).map(|n| format!("c{n}")).collect();
         let whole: Vec<&str> = columns.iter().map(String::as_str).collect();
         let malformed = std::iter::repeat_n(reject(0, "malformed_row", &["x"]), 100_000);
-        let (file, warning) = written(&run(std::slice::from_ref(&columns)), malformed.chain([reject(0, "invalid_email", &whole)]));
+        let (file, warning) =
+            written(&run(std::slice::from_ref(&columns)), malformed.chain([reject(0, "invalid_email", &whole)]));
         assert!(file.len() < 40 << 20, "{} bytes", file.len());
         let rows = read(&file, b',', true);
         assert!(rows.iter().all(|row| row.len() == 10_006), "every row has all columns");
@@ -306,12 +293,11 @@ mod tests {
         let rows = [reject(0, "refused", &["a@b.c", "Ann"]), reject(1, "refused", &["Bob", "7"])];
         let (file, warning) = written(&run(&[of(&["EMail", "Name"]), of(&["Name", "Value"])]), rows);
         let text = String::from_utf8(file).unwrap();
-        let tail = "\"newsletter\",\"News\",\"refused\",\"why\",\"drop.csv\",\"2\"";
+        let tail = "newsletter,News,refused,why,drop.csv,2";
         let lines: Vec<String> = vec![
-            "\"EMail\",\"Name\",\"Value\",\"export\",\"segment\",\"reject_code\",\"reject_reason\",\"source\",\"line\""
-                .into(),
-            format!("\"a@b.c\",\"Ann\",,{tail}"),
-            format!(",\"Bob\",\"7\",{tail}"),
+            "EMail,Name,Value,export,segment,reject_code,reject_reason,source,line".into(),
+            format!("a@b.c,Ann,,{tail}"),
+            format!(",Bob,7,{tail}"),
         ];
         assert_eq!((text.lines().collect::<Vec<_>>(), warning), (lines.iter().map(String::as_str).collect(), None));
     }

@@ -51,6 +51,11 @@ impl Answer {
         Self::new(status, body, "application/json; charset=utf-8")
     }
 
+    /// What a fault answers that is a status.
+    pub(super) fn struck(status: StatusCode) -> Self {
+        Self::error(status, "Something went wrong (a fault of the sandbox).")
+    }
+
     pub(super) fn bad_request(message: &str) -> Self {
         Self::error(StatusCode::BAD_REQUEST, message)
     }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::fault::{Fault, Trouble, When};
 
-/// The emails that upserts refuse, by a part of them in lower case.
+/// The emails that upserts refuse and that requests fail for, by a part of them in lower case.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     rows: Vec<String>,
     batches: Vec<String>,
+    failing: Vec<String>,
 }
 
 impl Refusals {
@@ -20,6 +21,11 @@ impl Refusals {
     /// Whether a batch with this email (lower case) is refused whole.
     pub(super) fn batch(&self, email: &str) -> bool {
         self.batches.iter().any(|part| email.contains(part.as_str()))
+    }
+
+    /// Whether a request with this email (lower case) fails.
+    pub(super) fn fails(&self, email: &str) -> bool {
+        self.failing.iter().any(|part| email.contains(part.as_str()))
     }
 }
 
@@ -40,6 +46,7 @@ impl Draw {
             match &fault.trouble {
                 Trouble::RefuseRows(part) => refusals.rows.push(part.clone()),
                 Trouble::RefuseBatch(part) => refusals.batches.push(part.clone()),
+                Trouble::FailRows(part) => refusals.failing.push(part.clone()),
                 _ => {}
             }
         }

@@ -1,7 +1,7 @@
 //! Faults: what the sandbox does wrong, and to which requests.
 //!
 //! Written as `WHAT:SHARE` (a share of all requests, 0 to 1), `WHAT@N` (the Nth request, counted from 1 when the
-//! faults were set), or `WHAT:TEXT` for the refusals:
+//! faults were set), or `WHAT:TEXT` for what strikes certain emails:
 //!
 //! | what | what happens | applied? |
 //! | --- | --- | --- |
@@ -15,6 +15,7 @@
 //! | `drop-rows` | some rows of a bulk call are not kept and missing from its map | the rest |
 //! | `refuse-rows:TEXT` | rows whose email holds TEXT: missing from the bulk map, 400 when sent alone | the rest |
 //! | `refuse-batch:TEXT` | a bulk call with such a row is answered 400 whole, and the row alone 400 | no |
+//! | `fail-rows:TEXT` | any request with such an email, in its body or its path, is answered 500 whole | no |
 //!
 //! Several are separated by commas: `429:0.05,500@7,refuse-rows:bad.example`. At most one of them strikes a request;
 //! an exact one goes before a share, and a fault before the rate limit.
@@ -47,6 +48,8 @@ pub enum Trouble {
     RefuseRows(String),
     /// Bulk calls with such a row are refused.
     RefuseBatch(String),
+    /// Any request with such an email fails.
+    FailRows(String),
 }
 
 /// Which requests a fault strikes.
@@ -56,7 +59,7 @@ pub enum When {
     Share(f64),
     /// The Nth request since the faults were set, counted from 1.
     Nth(u64),
-    /// Every upsert that holds such an email: the refusals.
+    /// Every request that holds such an email.
     Matching,
 }
 
@@ -99,9 +102,11 @@ impl FromStr for Fault {
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let wrong = |wrong| FaultError { text: text.to_owned(), wrong };
-        for (name, refusal) in
-            [("refuse-rows:", Trouble::RefuseRows as fn(String) -> Trouble), ("refuse-batch:", Trouble::RefuseBatch)]
-        {
+        for (name, refusal) in [
+            ("refuse-rows:", Trouble::RefuseRows as fn(String) -> Trouble),
+            ("refuse-batch:", Trouble::RefuseBatch),
+            ("fail-rows:", Trouble::FailRows),
+        ] {
             if let Some(part) = text.strip_prefix(name) {
                 if part.is_empty() {
                     return Err(wrong("needs a part of an email after the colon"));
@@ -131,7 +136,7 @@ impl FromStr for Fault {
                 _ => {
                     return Err(wrong(
                         "is none of a status from 400 to 599, cut-before, cut-after, stall, truncate, html, garbage, \
-                         drop-rows, refuse-rows, refuse-batch",
+                         drop-rows, refuse-rows, refuse-batch, fail-rows",
                     ));
                 }
             },
@@ -153,6 +158,7 @@ impl fmt::Display for Fault {
             Trouble::DropRows => f.write_str("drop-rows")?,
             Trouble::RefuseRows(part) => write!(f, "refuse-rows:{part}")?,
             Trouble::RefuseBatch(part) => write!(f, "refuse-batch:{part}")?,
+            Trouble::FailRows(part) => write!(f, "fail-rows:{part}")?,
         }
         match self.when {
             When::Share(share) => write!(f, ":{share}"),
@@ -171,7 +177,7 @@ mod tests {
     #[test]
     fn faults_read_back_as_they_were_written() {
         let text = "429:0.05,408:0.01,cut-before:0.01,cut-after@3,stall:0.005,truncate@4,html:0.01,garbage:0.01,\
-                    drop-rows:0.02,refuse-rows:bad.example,refuse-batch:worse@";
+                    drop-rows:0.02,refuse-rows:bad.example,refuse-batch:worse@,fail-rows:worst";
         let faults = Fault::parse_list(text).unwrap();
         let written: Vec<String> = faults.iter().map(Fault::to_string).collect();
         assert_eq!(written.join(","), text);

@@ -96,6 +96,9 @@ impl Shared {
     /// Does what the call asks.
     fn apply(&self, call: &Call, body: &[u8], options: &Options, spoilt: &Spoilt) -> Answer {
         let answer = match call {
+            call if call.contact().is_some_and(|contact| spoilt.refusals.fails(&contact.to_lowercase())) => {
+                Answer::struck(StatusCode::INTERNAL_SERVER_ERROR)
+            }
             // Bodies are parsed before the lock is taken.
             Call::UpsertOne => upsert::read_one(body, spoilt)
                 .map_or_else(|refused| refused, |rows| upsert::one(&mut locked(&self.store), rows, options)),
@@ -132,14 +135,17 @@ impl Shared {
                             apply();
                         }
                         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                        Some(Answer::error(status, "Something went wrong (a fault of the sandbox)."))
+                        Some(Answer::struck(status))
                     }
                     Some(Trouble::Html) => Some(Answer::html()),
                     Some(Trouble::Garbage) => {
                         apply();
                         Some(Answer::garbage())
                     }
-                    None | Some(Trouble::DropRows | Trouble::RefuseRows(_) | Trouble::RefuseBatch(_)) => Some(apply()),
+                    None
+                    | Some(
+                        Trouble::DropRows | Trouble::RefuseRows(_) | Trouble::RefuseBatch(_) | Trouble::FailRows(_),
+                    ) => Some(apply()),
                 }
             }
         };
@@ -198,7 +204,7 @@ pub(super) async fn api(
     };
     let apply = || shared.apply(&call, &body, &options, &spoilt);
     match trouble {
-        None | Some(Trouble::DropRows | Trouble::RefuseRows(_) | Trouble::RefuseBatch(_)) => {
+        None | Some(Trouble::DropRows | Trouble::RefuseRows(_) | Trouble::RefuseBatch(_) | Trouble::FailRows(_)) => {
             let answer = apply();
             shared.wait(options.latency).await;
             shared.answer(answer)
@@ -210,7 +216,7 @@ pub(super) async fn api(
             }
             shared.wait(options.latency).await;
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            shared.answer(Answer::error(status, "Something went wrong (a fault of the sandbox)."))
+            shared.answer(Answer::struck(status))
         }
         Some(Trouble::CutBefore) => shared.cut(&cutter),
         Some(Trouble::CutAfter) => {

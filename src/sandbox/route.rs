@@ -111,6 +111,20 @@ impl Call {
         }
     }
 
+    /// The contact that the path names, by id or email.
+    pub(super) fn contact(&self) -> Option<&str> {
+        match self {
+            Call::GetContact(contact)
+            | Call::DeleteContact(contact)
+            | Call::Unsubscribe(contact)
+            | Call::IsMember(_, contact)
+            | Call::AddMember(_, contact)
+            | Call::RemoveMember(_, contact)
+            | Call::EnterJourney(_, contact) => Some(contact),
+            _ => None,
+        }
+    }
+
     /// Whether the call changes anything when it succeeds.
     pub(super) fn writes(&self) -> bool {
         self.name().starts_with("POST") || self.name().starts_with("DELETE")

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -45,6 +46,9 @@ pub(super) fn read_one(body: &[u8], spoilt: &Spoilt) -> Result<Rows, Answer> {
     let one: One = serde_json::from_slice(body).map_err(|_| Answer::bad_request("No contact in the request body."))?;
     let row = Row::read(one.contact);
     let email = lower(&row);
+    if spoilt.refusals.fails(&email) {
+        return Err(Answer::struck(StatusCode::INTERNAL_SERVER_ERROR));
+    }
     if row.invalid || spoilt.refusals.row(&email) || spoilt.refusals.batch(&email) {
         return Err(Answer::bad_request("Invalid email address."));
     }
@@ -59,6 +63,9 @@ pub(super) fn read_many(body: &[u8], options: &Options, spoilt: &Spoilt) -> Resu
         return Err(Answer::bad_request("Too many contacts: at most 100 may be sent in one request."));
     }
     let rows: Vec<Row> = many.contacts.into_iter().map(Row::read).collect();
+    if rows.iter().any(|row| spoilt.refusals.fails(&lower(row))) {
+        return Err(Answer::struck(StatusCode::INTERNAL_SERVER_ERROR));
+    }
     let whole = options.refuse_invalid == RefuseInvalid::WholeBatch400;
     if rows.iter().any(|row| (whole && row.invalid) || spoilt.refusals.batch(&lower(row))) {
         return Err(Answer::bad_request("Invalid email address."));

@@ -43,7 +43,7 @@ const RESERVE: Duration = Duration::from_millis(1500);
 const RESERVE_CHECKPOINTS: u32 = 4;
 /// How often the lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
-/// A process that slept for longer may have lost the lease, and asks before it sends.
+/// A process that slept for longer by the wall clock may have lost the lease, and asks before it sends.
 const STALE: Duration = Duration::from_secs(30);
 
 /// When a deliver call must have ended.
@@ -192,7 +192,7 @@ impl<'w, W: World> Work<'w, W> {
             ranges,
             calls: calls.clone(),
             superseded: false,
-            renewed_at: now,
+            renewed_at: world.clock().wall(),
             secrets,
             limit,
             lane: Lane::new(opened.way, patience, now, seed),
@@ -224,7 +224,7 @@ impl<'w, W: World> Work<'w, W> {
         let in_flight = IN_FLIGHT.div_ceil(self.opened.lanes.len().max(1));
         let (mut save_began, mut slowest_save) = (clock.now(), Duration::ZERO);
         loop {
-            if between(self.renewed_at, clock.now()) >= STALE {
+            if between(self.renewed_at, clock.wall()) >= STALE {
                 self.renew().await?;
             }
             let now = clock.now();
@@ -306,7 +306,7 @@ impl<'w, W: World> Work<'w, W> {
             let what = format!("lane {} is worked on by a later call", self.number);
             return Err(Error::new(Kind::Unavailable, "deliver", run_id, what).to_do("nothing: that call goes on"));
         }
-        self.renewed_at = world.clock().now();
+        self.renewed_at = world.clock().wall();
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::config::{Config, Connection, Export, FieldType, Membership, nearest};
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
 use crate::delivery::lane::Way;
 use crate::delivery::pace::{after, shares, window};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, named};
 use crate::ledger::Sent;
 use crate::plan::deal::{Range, deal, lanes_for};
 use crate::ports::{Condition, Event, Leases, Store, World};
@@ -114,7 +114,7 @@ pub async fn look<W: World>(world: &W, connection: &Connection, stage: &'static 
 }
 
 /// Custom fields that the account does not declare as the export has them: the first has another type there, the rest
-/// are warnings.
+/// are warnings. What the account says is cut short: anything may stand there.
 ///
 /// # Errors
 /// Kind `config`, where a field has another type in the account.
@@ -130,11 +130,11 @@ pub fn fields_faults(export: &Export, fields: &[CustomField]) -> Result<Vec<Stri
         if declared.is_empty() {
             let mut text = format!("custom field \"{name}\" is not declared in the account");
             if let Some(nearest) = nearest(name, fields.iter().map(|field| field.name.as_str())) {
-                text.push_str(&format!("; the nearest is \"{nearest}\""));
+                text.push_str(&format!("; the nearest is \"{}\"", named(nearest)));
             }
             warnings.push(text);
         } else if !declared.iter().any(|field| field.kind.is_empty() || field.kind.eq_ignore_ascii_case(kind.name())) {
-            let there = declared.first().map(|field| field.kind.clone()).unwrap_or_default();
+            let there = declared.first().map(|field| named(&field.kind)).unwrap_or_default();
             let what = format!("has the type {there} in the account, {} in the configuration", kind.name());
             return Err(Error::new(Kind::Config, "open", format!("custom field \"{name}\""), what)
                 .to_do("give it the account's type"));
@@ -327,5 +327,35 @@ async fn create<W: World>(asker: &mut Asker<'_, W>, title: &str) -> Result<Strin
         (Some(id), _) | (None, Answer::Done(Reply::List(id))) => Ok(id),
         _ => Err(Error::new(Kind::Access, "open", format!("list \"{title}\""), "cannot be made")
             .to_do("make a list of that title in Autopilot")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn export() -> Export {
+        let text = r#"{
+            "connections": { "eu": { "secret": "eu" } },
+            "exports": { "news": {
+                "connection": "eu",
+                "segments": [{ "name": "News", "prefix": "segments/news/" }],
+                "match": { "email": "EMail", "custom": { "Value": { "column": "Value", "type": "integer" } } }
+            } }
+        }"#;
+        crate::config::parse(text).unwrap().exports.remove("news").unwrap()
+    }
+
+    fn field(name: &str, kind: &str) -> CustomField {
+        CustomField { name: name.into(), kind: kind.into() }
+    }
+
+    #[test]
+    fn what_the_account_says_of_its_fields_is_told_short_and_printable() {
+        let long = format!("te\u{1b}[2J\nxt{}", "x".repeat(5000));
+        let error = fields_faults(&export(), &[field("Value", &long)]).unwrap_err().to_string();
+        assert!(!error.contains(char::is_control) && error.contains("te[2Jxt") && error.len() < 200, "{error}");
+        let warnings = fields_faults(&export(), &[field("Valu\u{7}", "integer")]).unwrap();
+        assert_eq!(warnings, ["custom field \"Value\" is not declared in the account; the nearest is \"Valu\""]);
     }
 }

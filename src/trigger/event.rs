@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, named};
 use crate::run::Asked;
 
 /// The major version of S3's notifications that is understood.
@@ -207,9 +207,4 @@ fn as_<T: DeserializeOwned>(what: &'static str, value: &Value) -> Result<T> {
 fn unknown(subject: String) -> Error {
     Error::new(Kind::BadRequest, "start", subject, "is none that starts a run or takes a step")
         .to_do("send one like those in events/")
-}
-
-/// A name of the event for people: short, and printable.
-pub(super) fn named(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }

@@ -68,6 +68,26 @@ async fn an_answer_without_end_is_not_kept() {
 }
 
 #[tokio::test]
+async fn an_answer_is_as_long_as_its_call_gives_reason_for() {
+    let lists = format!("{}{{\"lists\":[]}}", " ".repeat(2 << 20));
+    let server = Scripted::answers("200 OK", "", &lists).await;
+    assert_eq!(server.ask(&Call::Lists).await, Answer::Done(Reply::Lists(vec![])));
+    let (list, contact) = (String::from("l"), String::from("c"));
+    for call in [
+        Call::Account,
+        Call::CreateList { title: "t".into() },
+        Call::Contact { contact: contact.clone() },
+        Call::Member { list: list.clone(), contact: contact.clone() },
+        Call::UpsertMany { body: "{}".into(), rows: 1 },
+        Call::UpsertOne { body: "{}".into() },
+        Call::AddMember { list: list.clone(), contact: contact.clone() },
+        Call::RemoveMember { list, contact },
+    ] {
+        assert_eq!(server.ask(&call).await, Answer::Unclear("the answer is too large"), "{call:?}");
+    }
+}
+
+#[tokio::test]
 async fn headers_without_end_are_not_kept() {
     let server = Scripted::new("HTTP/1.1 200 OK\r\n".into(), b"x-more: and more\r\n".repeat(1000), 10_000).await;
     assert!(matches!(server.ask(&Call::Account).await, Answer::Unclear(_)));
@@ -108,6 +128,12 @@ async fn an_answer_that_is_none_is_unclear() {
     // Deep nesting is refused by the reader of JSON, not by the stack.
     let deep = Scripted::answers("200 OK", "", &"[".repeat(200_000)).await;
     assert!(matches!(deep.ask(&add).await, Answer::Unclear(_)));
+    // A gateway that has lost its server knows nothing of the contact.
+    let lost = Scripted::answers("404 Not Found", "content-type: text/html\r\n", "<html>404</html>").await;
+    let remove = Call::RemoveMember { list: "l".into(), contact: "c".into() };
+    for call in [&remove, &Call::Contact { contact: "c".into() }, &many] {
+        assert!(matches!(lost.ask(call).await, Answer::Unclear(_)), "{call:?}");
+    }
     let wait = Scripted::answers("429 Slow", "retry-after: 1e300\r\n", "").await;
     assert!(matches!(wait.ask(&add).await, Answer::Throttled(_)));
 }
@@ -124,6 +150,42 @@ async fn ids_are_encoded_in_paths() {
     assert!(!request.contains("\r\nx: y"), "{request}");
 }
 
+// Promise 11: "Leaving a segment never deletes a contact."
+#[tokio::test]
+async fn an_id_that_leads_elsewhere_is_never_sent() {
+    let server = Scripted::answers("200 OK", "", "{}").await;
+    for (list, contact) in [("..", "person_1"), (".", "person_1"), ("", "person_1"), ("l", ".."), ("l", "."), ("l", "")]
+    {
+        let (list, contact) = (list.to_owned(), contact.to_owned());
+        for call in [
+            Call::Member { list: list.clone(), contact: contact.clone() },
+            Call::AddMember { list: list.clone(), contact: contact.clone() },
+            Call::RemoveMember { list: list.clone(), contact: contact.clone() },
+        ] {
+            assert!(matches!(server.ask(&call).await, Answer::Refused(_)), "{call:?}");
+        }
+    }
+    assert_eq!(server.requests(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_client_itself_gives_the_key_to_no_other_machine_in_plain() {
+    let server = Scripted::answers("200 OK", "", r#"{"instanceId":"a"}"#).await;
+    let key = API_KEY.to_owned().into();
+    let port = server.url.rsplit_once(':').unwrap().1;
+    for url in
+        ["http://0.0.0.0:", "HTTP://127.0.0.1:", "http://[::ffff:127.0.0.1]:", "http://127.1:", "ftp://127.0.0.1:"]
+    {
+        let url = format!("{url}{port}");
+        let answer = Client::default().call(Some(&url), &key, &Call::Account, Duration::from_secs(5)).await;
+        assert!(matches!(answer, Answer::Unclear(why) if why.contains("neither https")), "{url}: {answer:?}");
+    }
+    assert_eq!(server.requests(), [""; 0]);
+    let url = format!("http://127.0.0.1:{port}");
+    let answer = Client::default().call(Some(&url), &key, &Call::Account, Duration::from_secs(5)).await;
+    assert_eq!(answer, Answer::Done(Reply::Account("a".into())));
+}
+
 #[tokio::test]
 async fn a_key_that_is_no_header_is_denied_and_sends_nothing() {
     let server = Scripted::answers("200 OK", "", "{}").await;
@@ -138,6 +200,8 @@ fn tls_is_required_off_loopback() {
         ("http://127.0.0.1:9/v1", true),
         ("http://localhost:9/v1", true),
         ("http://[::1]:9/v1", true),
+        ("http://127.1.2.3:9/v1", true),
+        ("http://[0:0:0:0:0:0:0:1]:9/v1", true),
         ("https://autopilot.example/v1", true),
         ("http://autopilot.example/v1", false),
         ("http://127.0.0.1.autopilot.example/v1", false),
@@ -145,6 +209,7 @@ fn tls_is_required_off_loopback() {
         ("http://localhost@autopilot.example/v1", false),
         ("http://127.0.0.1:9@autopilot.example/v1", false),
         ("HTTP://autopilot.example/v1", false),
+        ("HTTP://127.0.0.1/v1", false),
         ("http://10.0.0.1/v1", false),
         ("http://0.0.0.0/v1", false),
         ("ftp://autopilot.example/v1", false),

@@ -1,19 +1,49 @@
 //! An HTTP response as an answer. Read leniently: extra keys, other types of error, empty bodies.
+//!
+//! What is not needed of an answer is not kept: its parts stay text until they are asked for.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::client::is_success;
+use super::client::{is_success, stands_in_a_path};
 use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
+use crate::error::printable;
 use crate::state::ContactId;
 
 /// The longest wait that an answer may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// The largest answer that holds an id or nothing, and room for keys that nobody has told of.
+const ID_BYTES: usize = 256 * 1024;
+/// The largest answer that is one contact: with all its fields, lists, and what was mailed to it.
+const CONTACT_BYTES: usize = 1024 * 1024;
+/// The largest answer to a bulk call. A hundred emails, each with its id twice, are less than a tenth of it; what is
+/// left holds the batch itself, should the server ever leave it in.
+/// Source: AUTOPILOT_API 1.4, an answer names internal keys that were to be removed, `proposedContacts` among them.
+const BULK_BYTES: usize = 1024 * 1024;
+/// The largest answer that tells all of an account: its lists, its fields. Neither is paged; that of a big account is
+/// far smaller.
+const ACCOUNT_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many bytes of a call's answer are read at most: many calls are in flight at a time, and a server that answers
+/// without end must not fill the memory.
+pub(super) fn most_bytes(call: &Call) -> usize {
+    match call {
+        Call::Lists | Call::CustomFields => ACCOUNT_BYTES,
+        Call::UpsertMany { .. } => BULK_BYTES,
+        Call::Contact { .. } => CONTACT_BYTES,
+        Call::Account
+        | Call::CreateList { .. }
+        | Call::Member { .. }
+        | Call::UpsertOne { .. }
+        | Call::AddMember { .. }
+        | Call::RemoveMember { .. } => ID_BYTES,
+    }
+}
 
 /// What the response to `call` means: its status, its `Retry-After` and its body, however odd they are.
 pub fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
@@ -23,9 +53,9 @@ pub fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) ->
         }
         401 => Answer::Denied,
         403 if call.speaks_for_the_account() => Answer::Denied,
-        // A page is a gateway's, and says nothing of a contact.
-        404 if is_blank(body) || serde_json::from_slice::<IgnoredAny>(body).is_ok() => Answer::NotFound,
-        404 => Answer::Unclear("a 404 that is not Autopilot's"),
+        // A gateway's page says nothing of the contact, which "not found" would take for gone.
+        404 if is_blank_or_json(body) => Answer::NotFound,
+        404 => Answer::Unclear("404 with a page that is not Autopilot's"),
         409 => Answer::Conflict,
         429 => Answer::Throttled(retry_after.and_then(wait)),
         408 => Answer::Unclear("408, the server timed out"),
@@ -35,7 +65,8 @@ pub fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) ->
     }
 }
 
-/// `Retry-After` in seconds or as a date; none is attested of Autopilot, should it ever come.
+/// `Retry-After` in seconds or as a date; none is attested of Autopilot, should it ever come. No time at all is no wait
+/// that is asked for.
 fn wait(text: &str) -> Option<Duration> {
     let seconds = match text.trim().parse::<f64>() {
         Ok(seconds) => seconds,
@@ -44,24 +75,72 @@ fn wait(text: &str) -> Option<Duration> {
             at.timestamp().duration_since(jiff::Timestamp::now()).as_secs_f64()
         }
     };
-    Duration::try_from_secs_f64(seconds.max(0.0)).ok().map(|wait| wait.min(LONGEST_WAIT))
+    let wait = Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST_WAIT.as_secs_f64())).ok()?;
+    Some(wait).filter(|wait| !wait.is_zero())
 }
 
 /// Autopilot's own words for a refusal: `message`, else `error` (a text or an object), else the status.
 fn reason(status: u16, body: &[u8]) -> String {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let places = ["/message", "/error/message", "/error", "/code"];
-    let text = places.iter().find_map(|place| body.pointer(place)?.as_str()).unwrap_or_default();
-    let text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
-    if text.is_empty() { format!("refused with status {status}") } else { text }
+    let body = object(body).unwrap_or_default();
+    let inner = || text(object(body.error?.get().as_bytes())?.message);
+    let said = text(body.message).or_else(inner).or_else(|| text(body.error)).or_else(|| text(body.code));
+    let said = printable(&said.unwrap_or_default(), 300);
+    if said.is_empty() { format!("refused with status {status}") } else { said }
 }
 
-#[derive(Deserialize)]
-struct Upserted<'a> {
-    /// Read only where there is no map.
+/// A part of an answer, as its text.
+type Part<'a> = Option<&'a RawValue>;
+
+/// Every key that an answer, or a part of one, is read for. What type it has is seen when it is asked for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Object<'a> {
+    #[serde(borrow, rename = "instanceId")]
+    instance_id: Part<'a>,
     #[serde(borrow)]
-    contact_ids: Option<&'a RawValue>,
-    email_contact_map: Option<HashMap<String, String>>,
+    contact_id: Part<'a>,
+    #[serde(borrow, rename = "Email")]
+    email: Part<'a>,
+    #[serde(borrow)]
+    contact_ids: Part<'a>,
+    #[serde(borrow)]
+    email_contact_map: Part<'a>,
+    #[serde(borrow)]
+    lists: Part<'a>,
+    #[serde(borrow)]
+    list_id: Part<'a>,
+    #[serde(borrow)]
+    title: Part<'a>,
+    #[serde(borrow)]
+    name: Part<'a>,
+    #[serde(borrow, rename = "fieldType")]
+    field_type: Part<'a>,
+    #[serde(borrow)]
+    message: Part<'a>,
+    #[serde(borrow)]
+    error: Part<'a>,
+    #[serde(borrow)]
+    code: Part<'a>,
+}
+
+fn object(json: &[u8]) -> Option<Object<'_>> {
+    let json = simdutf8::basic::from_utf8(json).ok()?;
+    // An array would be taken for the values of the keys.
+    json.trim_start().starts_with('{').then(|| serde_json::from_str(json).ok())?
+}
+
+fn text(part: Part<'_>) -> Option<String> {
+    serde_json::from_str(part?.get()).ok()
+}
+
+/// The parts of an array.
+fn parts(array: &str) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(array).ok()
+}
+
+/// Empty, or JSON; an HTML page is not Autopilot's answer.
+fn is_blank_or_json(body: &[u8]) -> bool {
+    body.iter().all(u8::is_ascii_whitespace) || serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 /// The map with its emails in lower case: what case Autopilot writes them in is unknown.
@@ -74,83 +153,70 @@ fn in_lower_case(map: HashMap<String, String>) -> HashMap<String, String> {
 }
 
 fn success(call: &Call, body: &[u8]) -> Option<Reply> {
-    match call {
-        Call::UpsertMany { .. } => {
-            let read: Upserted = serde_json::from_slice(body).ok()?;
-            Some(match read.email_contact_map {
-                Some(mut map) => {
-                    map.retain(|_, id| is_contact(id));
-                    Reply::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() }
-                }
-                None => {
-                    let ids: Vec<String> = serde_json::from_str(read.contact_ids?.get()).ok()?;
-                    ids.iter().all(|id| is_contact(id)).then_some(Reply::Upserted { map: None, ids })?
-                }
-            })
-        }
-        Call::Member { .. } | Call::AddMember { .. } | Call::RemoveMember { .. } => {
-            // Empty, or an object; an HTML page is not Autopilot's answer.
-            (is_blank(body) || serde_json::from_slice::<IgnoredAny>(body).is_ok()).then_some(Reply::Nothing)
-        }
-        _ => {
-            let body: Value = serde_json::from_slice(body).ok()?;
-            value(call, &body)
-        }
-    }
-}
-
-fn value(call: &Call, body: &Value) -> Option<Reply> {
-    let text = |key: &str| body.get(key)?.as_str().map(str::to_owned);
-    let contact = || text("contact_id").filter(|id| is_contact(id));
     Some(match call {
-        Call::Account => Reply::Account(text("instanceId")?),
-        Call::Lists => Reply::Lists(body.get("lists")?.as_array()?.iter().filter_map(list).collect()),
-        Call::CreateList { .. } => Reply::List(text("list_id").filter(|id| is_path_part(id))?),
-        Call::CustomFields => Reply::CustomFields(body.as_array()?.iter().filter_map(custom_field).collect()),
-        Call::Contact { .. } => Reply::Contact {
-            id: contact()?,
-            email: text("Email"),
-            lists: body
-                .get("lists")
-                .and_then(Value::as_array)
-                .map(|lists| lists.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()),
-        },
-        Call::UpsertOne { .. } => Reply::Written(contact()?),
-        _ => Reply::Nothing,
+        Call::Member { .. } | Call::AddMember { .. } | Call::RemoveMember { .. } => {
+            is_blank_or_json(body).then_some(Reply::Nothing)?
+        }
+        Call::CustomFields => {
+            let body = simdutf8::basic::from_utf8(body).ok()?;
+            Reply::CustomFields(parts(body)?.into_iter().filter_map(custom_field).collect())
+        }
+        Call::Account => Reply::Account(text(object(body)?.instance_id)?),
+        Call::Lists => Reply::Lists(parts(object(body)?.lists?.get())?.into_iter().filter_map(list).collect()),
+        Call::CreateList { .. } => Reply::List(list_id(object(body)?.list_id)?),
+        Call::Contact { .. } => {
+            let body = object(body)?;
+            let lists = body.lists.and_then(|lists| parts(lists.get()));
+            Reply::Contact {
+                id: contact_id(body.contact_id)?,
+                email: text(body.email),
+                lists: lists.map(|lists| lists.into_iter().filter_map(|id| list_id(Some(id))).collect()),
+            }
+        }
+        Call::UpsertOne { .. } => Reply::Written(contact_id(object(body)?.contact_id)?),
+        Call::UpsertMany { .. } => upserted(&object(body)?)?,
     })
 }
 
-fn is_blank(body: &[u8]) -> bool {
-    body.iter().all(u8::is_ascii_whitespace)
+fn upserted(body: &Object<'_>) -> Option<Reply> {
+    if let Some(map) = body.email_contact_map {
+        let mut map: HashMap<String, String> = serde_json::from_str(map.get()).ok()?;
+        map.retain(|_, id| is_contact(id));
+        return Some(Reply::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() });
+    }
+    // Read only where there is no map.
+    let ids: Vec<String> = serde_json::from_str(body.contact_ids?.get()).ok()?;
+    ids.iter().all(|id| is_contact(id)).then_some(Reply::Upserted { map: None, ids })
 }
 
 /// Whether a text can name a contact, in a path and in the state.
 fn is_contact(id: &str) -> bool {
-    is_path_part(id) && !ContactId::from(id).is_unknown()
+    stands_in_a_path(id) && !ContactId::from(id).is_unknown()
 }
 
-/// Whether a text is a part of a path, whatever it is encoded to: addresses lose the others, so that what takes a contact
-/// off the list `..` would be what deletes it.
-fn is_path_part(id: &str) -> bool {
-    !matches!(id, "" | "." | "..")
+fn contact_id(part: Part<'_>) -> Option<String> {
+    text(part).filter(|id| is_contact(id))
 }
 
-fn list(value: &Value) -> Option<List> {
-    let id = value.get("list_id")?.as_str().filter(|id| is_path_part(id))?;
-    Some(List { id: id.into(), title: value.get("title")?.as_str()?.into() })
+fn list_id(part: Part<'_>) -> Option<String> {
+    text(part).filter(|id| stands_in_a_path(id))
 }
 
-fn custom_field(value: &Value) -> Option<CustomField> {
-    Some(CustomField {
-        name: value.get("name")?.as_str()?.into(),
-        kind: value.get("fieldType").and_then(Value::as_str).unwrap_or_default().into(),
-    })
+fn list(part: &RawValue) -> Option<List> {
+    let list = object(part.get().as_bytes())?;
+    Some(List { id: list_id(list.list_id)?, title: text(list.title)? })
+}
+
+fn custom_field(part: &RawValue) -> Option<CustomField> {
+    let field = object(part.get().as_bytes())?;
+    Some(CustomField { name: text(field.name)?, kind: text(field.field_type).unwrap_or_default() })
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
@@ -179,12 +245,11 @@ mod tests {
     #[test]
     fn what_cannot_name_a_contact_is_no_id() {
         let one = Call::UpsertOne { body: Bytes::new() };
-        let lists =
-            br#"{"lists":[{"list_id":"..","title":"a"},{"list_id":"","title":"b"},{"list_id":".","title":"c"}]}"#;
-        assert_eq!(read(&Call::Lists, 200, None, lists), Answer::Done(Reply::Lists(vec![])));
-        for id in ["", "?", ".", "..", &"x".repeat(255)] {
+        let get = Call::Contact { contact: "c".into() };
+        for id in ["", ".", "..", "?", &"x".repeat(255)] {
             let body = serde_json::json!({ "contact_id": id }).to_string();
             assert!(matches!(read(&one, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
+            assert!(matches!(read(&get, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
             let body = serde_json::json!({ "contact_ids": [id], "email_contact_map": { "a@b.c": id } }).to_string();
             let nobody = Reply::Upserted { map: Some(HashMap::new()), ids: vec![] };
             assert_eq!(read(&bulk(), 200, None, body.as_bytes()), Answer::Done(nobody), "{id}");
@@ -192,18 +257,51 @@ mod tests {
     }
 
     #[test]
-    fn a_page_with_status_404_is_not_autopilots_word() {
-        let leaves = Call::RemoveMember { list: "l".into(), contact: "c".into() };
-        for body in [&b""[..], b" ", br#"{"error":"Not Found"}"#] {
-            assert_eq!(read(&leaves, 404, None, body), Answer::NotFound);
+    fn what_cannot_name_a_list_is_no_id() {
+        let make = Call::CreateList { title: "t".into() };
+        for id in ["", ".", ".."] {
+            let body = serde_json::json!({ "list_id": id }).to_string();
+            assert!(matches!(read(&make, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
+            let body = serde_json::json!({ "lists": [{ "list_id": id, "title": "t" }, 5, [1]] }).to_string();
+            assert_eq!(read(&Call::Lists, 200, None, body.as_bytes()), Answer::Done(Reply::Lists(vec![])), "{id}");
         }
-        assert!(matches!(read(&leaves, 404, None, b"<html>no such host</html>"), Answer::Unclear(_)));
+    }
+
+    #[test]
+    fn not_found_is_autopilots_word_and_not_a_gateways() {
+        for call in calls() {
+            for body in [&b""[..], b" \r\n", b"{}", br#"{"error":"Not Found","message":"no such"}"#] {
+                assert_eq!(read(&call, 404, None, body), Answer::NotFound);
+            }
+            for body in [&b"<html>Not Found</html>"[..], b"404 page not found", b"{\"error\":"] {
+                assert!(matches!(read(&call, 404, None, body), Answer::Unclear(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn types_that_nobody_expects_are_passed_over() {
+        let body = br#"{"lists":[{"list_id":"l","title":"T","x":{}},{"list_id":7,"title":"T"},null,"text"]}"#;
+        let lists = Answer::Done(Reply::Lists(vec![List { id: "l".into(), title: "T".into() }]));
+        assert_eq!(read(&Call::Lists, 200, None, body), lists);
+        let body = br#"[{"name":"A","fieldType":"date"},{"name":"B","fieldType":5},{"fieldType":"date"},5]"#;
+        let field = |name: &str, kind: &str| CustomField { name: name.into(), kind: kind.into() };
+        let fields = Answer::Done(Reply::CustomFields(vec![field("A", "date"), field("B", "")]));
+        assert_eq!(read(&Call::CustomFields, 200, None, body), fields);
+        let body = br#"{"contact_id":"c","Email":5,"lists":["l",7,".."],"mail_opened":{"a":[1]}}"#;
+        let contact = Reply::Contact { id: "c".into(), email: None, lists: Some(vec!["l".into()]) };
+        assert_eq!(read(&Call::Contact { contact: "c".into() }, 200, None, body), Answer::Done(contact));
+        // The values of all keys in their order, but no keys.
+        let body = serde_json::json!(["i", "c", "e", [], {}, [], "l", "t", "n", "f", "m", "e", "c"]).to_string();
+        assert!(matches!(read(&Call::Account, 200, None, body.as_bytes()), Answer::Unclear(_)));
     }
 
     #[test]
     fn refusals_say_what_autopilot_said() {
         for (body, reason) in [
-            (&br#"{"error":"Bad Request","message":"too many"}"#[..], "too many"),
+            (&br#"{"message":"two\nlines\u001b[2J"}"#[..], "twolines[2J"),
+            (br#"{"error":"Bad Request","message":"too many"}"#, "too many"),
+            (br#"{"error":"Bad Request","message":5}"#, "Bad Request"),
             (br#"{"error":{"message":"inner"}}"#, "inner"),
             (br#"{"code":"E1"}"#, "E1"),
             (b"", "refused with status 400"),
@@ -225,8 +323,13 @@ mod tests {
         assert_eq!(read(&bulk(), 429, None, b""), Answer::Throttled(None));
         assert_eq!(read(&bulk(), 429, Some("7"), b""), Answer::Throttled(Some(Duration::from_secs(7))));
         assert_eq!(wait("99999"), Some(LONGEST_WAIT));
-        assert_eq!(wait("Tue, 12 May 2015 10:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("1e300"), Some(LONGEST_WAIT));
+        assert_eq!(["soon", "nan", ""].map(wait), [None; 3]);
+    }
+
+    #[test]
+    fn no_time_at_all_is_no_wait_that_is_asked_for() {
+        assert_eq!(["0", "-1", "0.0", "Tue, 12 May 2015 10:00:00 GMT"].map(wait), [None; 4]);
     }
 
     fn calls() -> [Call; 10] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer;
-use super::client::{body, route};
+use super::client::{NO_PATH, body, route};
 use crate::delivery::call::{Answer, Call};
 use crate::ports::Autopilot;
 use crate::sandbox::Sandbox;
@@ -16,7 +16,9 @@ pub struct Inside(pub Sandbox);
 
 impl Autopilot for Inside {
     async fn call(&self, _base_url: Option<&str>, key: &SecretString, call: &Call, _within: Duration) -> Answer {
-        let (method, path) = route(call);
+        let Some((method, path)) = route(call) else {
+            return Answer::Refused(NO_PATH.into());
+        };
         let body = body(call).unwrap_or_default();
         let path = path.trim_start_matches('/');
         match self.0.ask(method.as_str(), path, key.expose_secret(), &body) {

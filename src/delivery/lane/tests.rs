@@ -82,6 +82,39 @@ fn run(lane: &mut Lane, mut answer: impl FnMut(&Call) -> Answer) -> Result<Vec<C
     }
 }
 
+/// The same with calls that take their time, many of them at once, until the lane gives up; gives when it did too.
+fn run_at_length(
+    lane: &mut Lane,
+    mut answer: impl FnMut(&Call) -> (Answer, Duration),
+) -> (Vec<Call>, Result<()>, Timestamp) {
+    let (mut now, mut calls) = (start(), Vec::new());
+    let mut flying: BTreeMap<(Timestamp, u64), Answer> = BTreeMap::new();
+    loop {
+        let answered = flying.keys().next().copied();
+        let until = match lane.wants(now) {
+            Err(error) => return (calls, Err(error), now),
+            Ok(Wants::Rows) => return (calls, Ok(()), now),
+            Ok(Wants::Send) => {
+                let (number, _, call) = lane.take(now).unwrap();
+                let (answer, took) = answer(&call);
+                flying.insert((after(now, took), number), answer);
+                calls.push(call);
+                assert!(calls.len() < 5000, "goes on for ever");
+                continue;
+            }
+            Ok(Wants::Wait(at)) => at,
+            Ok(Wants::Answer) => Timestamp::MAX,
+        };
+        match answered.filter(|(at, _)| *at <= until) {
+            Some((at, number)) => {
+                now = now.max(at);
+                lane.answer(number, flying.remove(&(at, number)).unwrap(), now).unwrap();
+            }
+            None => now = until,
+        }
+    }
+}
+
 fn outcomes(lane: &mut Lane) -> Vec<Outcome> {
     let mut verdicts = lane.verdicts();
     verdicts.sort_by_key(|v| (v.span, v.number));
@@ -180,6 +213,120 @@ fn unclear_answers_are_asked_again_until_patience_ends() {
     assert_eq!(run(&mut busy, |_| Answer::Throttled(None)).unwrap_err().kind, Kind::Throttled);
 }
 
+const QUICK: Duration = Duration::from_millis(80);
+
+/// Fails for as long as a call carries one of these rows.
+fn failing(call: &Call, sick: &[u32], took: Duration) -> (Answer, Duration) {
+    let is_sick = emails(call).iter().any(|email| sick.iter().any(|n| *email == format!("p{n}@example.org")));
+    if is_sick { (Answer::Unclear("5xx"), took) } else { (kind(call, &[]), QUICK) }
+}
+
+// Each run would send the same batch: a row that Autopilot fails for must not keep the others from it for ever.
+#[test]
+fn a_row_that_fails_its_batch_keeps_no_other_row() {
+    let seconds = Duration::from_secs;
+    let spread: Vec<u32> = (0..100).step_by(13).collect();
+    for sick in [&[0][..], &[13], &[63], &[99], &[3, 97], &[10, 11, 12], &spread] {
+        for (patience, took) in [(1, QUICK), (5, QUICK), (20, seconds(3)), (60, QUICK), (60, seconds(30))] {
+            for seed in 0..20 {
+                let place = format!("rows {sick:?}, patience {patience} s, answers after {took:?}, seed {seed}");
+                let mut lane = Lane::new(Way::Bulk, seconds(patience), start(), seed);
+                lane.load(0, span(Errand::Joiner, Marked::None, 100));
+                let (_, ended, _) = run_at_length(&mut lane, |call| failing(call, sick, took));
+                assert_eq!(ended.unwrap_err().kind, Kind::Unavailable, "{place}");
+                assert_eq!(outcomes(&mut lane).len(), 100 - sick.len(), "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_batch_with_such_a_row_is_worked_through_beside_the_others() {
+    for way in [Way::Bulk, Way::BulkThenList] {
+        let mut lane = lane(way, vec![span(Errand::Joiner, list(), 2000)]);
+        let sick: Vec<u32> = (0..2000).filter(|n| n % 100 == n / 100).collect();
+        let (_, ended, _) = run_at_length(&mut lane, |call| failing(call, &sick, QUICK));
+        assert!(ended.is_err());
+        assert_eq!(outcomes(&mut lane).len(), 2000 - sick.len());
+    }
+}
+
+#[test]
+fn an_outage_is_not_met_with_many_more_requests() {
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 1000)]);
+    let (calls, ended, _) = run_at_length(&mut lane, |_| (Answer::Unclear("5xx"), QUICK));
+    assert!(ended.is_err());
+    let sent: Vec<Vec<String>> = calls.iter().map(emails).collect();
+    let whole = sent.iter().filter(|emails| emails.len() == 100).count();
+    let parts: HashSet<&Vec<String>> = sent.iter().filter(|emails| emails.len() < 100).collect();
+    assert!((9 * 7..=10 * 12).contains(&whole), "{whole}");
+    assert!(parts.len() <= 8, "one batch is split: {}", parts.len());
+    assert!(sent.len() - whole <= 40, "{}", sent.len() - whole);
+}
+
+#[test]
+fn a_server_that_answers_now_and_then_is_sent_whole_batches() {
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 1000)]);
+    let mut failed: HashMap<Vec<String>, u32> = HashMap::new();
+    let (calls, ended, _) = run_at_length(&mut lane, |call| {
+        let failed = failed.entry(emails(call)).or_default();
+        *failed += 1;
+        if *failed < 4 { (Answer::Unclear("5xx"), QUICK) } else { (kind(call, &[]), QUICK) }
+    });
+    ended.unwrap();
+    assert_eq!(calls.len(), 40);
+}
+
+#[test]
+fn an_answer_that_says_to_wait_splits_nothing() {
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 200)]);
+    let mut left = 12;
+    let (calls, ended, _) = run_at_length(&mut lane, |call| {
+        left -= 1;
+        if left > 0 { (Answer::Throttled(None), QUICK) } else { (kind(call, &[]), QUICK) }
+    });
+    ended.unwrap();
+    assert!(calls.iter().all(|call| emails(call).len() == 100));
+}
+
+#[test]
+fn a_leaver_who_cannot_be_looked_up_keeps_no_other() {
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Leaver, Marked::Field("In News".into()), 130)]);
+    let (_, ended, _) = run_at_length(&mut lane, |call| match call {
+        Call::Contact { contact } if contact == "person_7" => (Answer::Unclear("5xx"), QUICK),
+        call => (kind(call, &[]), QUICK),
+    });
+    assert_eq!(ended.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(outcomes(&mut lane).len(), 129);
+}
+
+#[test]
+fn a_wait_beyond_the_patience_ends_with_the_patience() {
+    let long = Answer::Throttled(Some(Duration::from_secs(300)));
+    let (_, ended, at) = {
+        let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 100)]);
+        run_at_length(&mut lane, |_| (long.clone(), QUICK))
+    };
+    assert_eq!((ended.unwrap_err().kind, at), (Kind::Throttled, after(start(), Duration::from_secs(60))));
+    // Also where another answer was under way, and was a good one.
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 300)]);
+    let mut first = true;
+    let (_, ended, at) = run_at_length(&mut lane, |call| match std::mem::take(&mut first) {
+        true => (long.clone(), QUICK),
+        false => (kind(call, &[]), QUICK * 2),
+    });
+    assert_eq!((ended.unwrap_err().kind, at), (Kind::Throttled, after(start(), Duration::from_secs(60) + QUICK * 2)));
+    assert_eq!(outcomes(&mut lane).len(), 200);
+}
+
+#[test]
+fn no_wait_at_all_is_not_heeded() {
+    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 100)]);
+    let (calls, ended, _) = run_at_length(&mut lane, |_| (Answer::Throttled(Some(Duration::ZERO)), QUICK));
+    assert_eq!(ended.unwrap_err().kind, Kind::Throttled);
+    assert!(calls.len() < 15, "{}", calls.len());
+}
+
 #[test]
 fn a_refused_key_ends_the_lane() {
     let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
@@ -198,6 +345,20 @@ fn without_a_map_ids_count_only_when_there_is_one_per_row() {
     })
     .unwrap();
     assert_eq!(calls.len(), 3, "both rows alone");
+}
+
+#[test]
+fn without_a_map_ids_count_only_when_each_row_has_its_own() {
+    for (ids, count) in [(["a", "b"], 1), (["a", "a"], 3)] {
+        let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 2)]);
+        let calls = run(&mut lane, |call| match call {
+            Call::UpsertMany { .. } => {
+                Answer::Done(Reply::Upserted { map: None, ids: ids.map(str::to_owned).to_vec() })
+            }
+            call => kind(call, &[]),
+        });
+        assert_eq!(calls.unwrap().len(), count, "{ids:?}");
+    }
 }
 
 #[test]
@@ -321,38 +482,6 @@ proptest! {
                 }
                 Outcome::Left => prop_assert!(moody.removed.contains(&*row.contact_id)),
                 Outcome::Refused(_) => {}
-            }
-        }
-    }
-}
-
-/// A row that the server always fails on keeps no other from being delivered; an account that does not answer at all is
-/// not asked more often for it.
-#[test]
-fn a_row_that_always_fails_does_not_keep_its_batch() {
-    let fails = |call: &Call| match call {
-        Call::UpsertMany { body, .. } if text(body).contains("\"P7@") => Answer::Unclear("5xx"),
-        call => kind(call, &[]),
-    };
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, Marked::None, 100)]);
-    let error = run(&mut lane, fails).unwrap_err();
-    assert_eq!((error.kind, lane.verdicts().len()), (Kind::Unavailable, 99));
-}
-
-#[test]
-fn an_account_that_does_not_answer_is_not_asked_in_ever_smaller_batches() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, Marked::None, 300)]);
-    let (mut now, mut smallest) = (start(), 100);
-    loop {
-        match lane.wants(now) {
-            Err(error) => break assert_eq!((error.kind, smallest), (Kind::Unavailable, 100)),
-            Ok(Wants::Wait(at)) => now = at,
-            Ok(_) => {
-                let (number, _, call) = lane.take(now).unwrap();
-                if let Call::UpsertMany { rows, .. } = call {
-                    smallest = smallest.min(rows);
-                }
-                lane.answer(number, Answer::Unclear("cannot connect"), now).unwrap();
             }
         }
     }

@@ -109,6 +109,17 @@ async fn a_refused_batch_is_400_whole_and_400_alone() {
 }
 
 #[tokio::test]
+async fn a_failing_row_is_500_in_every_request_that_names_it() {
+    let sandbox = faulty("fail-rows:Bad.").await;
+    assert_eq!(bulk(&sandbox, json!([{"Email": "a@b.c"}, {"Email": "x@BAD.example"}])).await.status, 500);
+    assert_eq!(upsert(&sandbox, json!({"Email": "x@bad.example"})).await.status, 500);
+    assert_eq!(get(&sandbox, "/contact/x%40bad.example").await.status, 500);
+    assert_eq!(sandbox.contact_count(), 0);
+    assert_eq!(bulk(&sandbox, json!([{"Email": "a@b.c"}])).await.status, 200);
+    assert_eq!(get(&sandbox, "/contact/a%40b.c").await.status, 200);
+}
+
+#[tokio::test]
 async fn every_request_is_answered_or_counted_as_unanswered_and_a_seed_repeats_it() {
     let faults = "429:0.1,500:0.1,cut-before:0.1,cut-after:0.1,truncate:0.1,html:0.1,garbage:0.1,drop-rows:0.1";
     let mut runs = Vec::new();

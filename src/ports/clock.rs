@@ -1,0 +1,132 @@
+//! The clock: what time it is, and waiting for a time.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The wall clock, and sleeping by it. Under tokio's paused time the clock moves with it.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock as this process read it first, counted on from then. So nobody sets it while a run goes on:
+    /// by a clock that is set back the next slot is an hour away, by one that is set forward a second that holds the
+    /// rate is long past, and the rate is sent once more. A machine that is put to sleep in mid-run may be late by its sleep.
+    System,
+    /// A clock that stood at the given time at the given instant: tests.
+    Counted(Timestamp, tokio::time::Instant),
+}
+
+impl Clock {
+    /// A clock that starts at `at` and moves with tokio's time.
+    pub fn counted(at: Timestamp) -> Self {
+        Self::Counted(at, tokio::time::Instant::now())
+    }
+
+    /// Reads the machine's clock once more, for all of this process. A function does so as each of its calls begins:
+    /// between calls it is frozen, and what counts the time may stand still with it. Not within a run.
+    pub fn read_again() {
+        *READING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Reading::now());
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => {
+                let mut reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
+                reading.get_or_insert_with(Reading::now).at(Instant::now())
+            }
+            Self::Counted(at, since) => counted(*at, since.elapsed()),
+        }
+    }
+
+    /// What the machine's clock says: also of the time that the machine slept, but it may be set.
+    pub fn wall(&self) -> Timestamp {
+        match self {
+            Self::System => Timestamp::now(),
+            Self::Counted(..) => self.now(),
+        }
+    }
+
+    /// Waits until `at`; returns at once where that has passed.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        if let Ok(wait) = Duration::try_from(at.duration_since(self.now())) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// What the machine's clock said when it was last read.
+static READING: Mutex<Option<Reading>> = Mutex::new(None);
+
+/// The wall clock's time at an instant of the clock that only counts.
+#[derive(Clone, Copy, Debug)]
+struct Reading(Timestamp, Instant);
+
+impl Reading {
+    fn now() -> Self {
+        Self(Timestamp::now(), Instant::now())
+    }
+
+    fn at(self, now: Instant) -> Timestamp {
+        counted(self.0, now.duration_since(self.1))
+    }
+}
+
+fn counted(from: Timestamp, passed: Duration) -> Timestamp {
+    let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::ZERO);
+    from.checked_add(passed).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::pace::Pace;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// The milliseconds at which a lane sends in ten seconds by what it takes for the time.
+    fn sent(clock: impl Fn(u32) -> Timestamp) -> Vec<u32> {
+        let mut pace = Pace::new(20.0, 5, &[], clock(0));
+        let send = |passed: &u32| {
+            let now = clock(*passed);
+            let may = pace.next(now) <= now;
+            may.then(|| pace.take(now));
+            may
+        };
+        (0..10_000).filter(send).collect()
+    }
+
+    /// The most in any second, and the longest gap in milliseconds.
+    fn most_and_gap(sent: &[u32]) -> (usize, u32) {
+        let within = |from: &u32| sent.iter().filter(|at| (*from..*from + 1000).contains(*at)).count();
+        let gap = sent.windows(2).map(|two| two[1] - two[0]).chain([10_000 - sent[sent.len() - 1]]).max();
+        (sent.iter().map(within).max().unwrap(), gap.unwrap())
+    }
+
+    #[test]
+    fn a_clock_that_is_set_neither_stalls_a_lane_nor_crowds_it() {
+        let (wall, instant) = (Timestamp::from_second(1_764_000_000).unwrap(), Instant::now());
+        let reading = Reading(wall, instant);
+        let undisturbed = sent(|passed| counted(wall, MILLISECOND * passed));
+        for hours in [-1, 1] {
+            // What the machine says: after five seconds and a bit somebody sets its clock.
+            let machine = |passed: u32| {
+                let set = SignedDuration::from_hours(if passed < 5450 { 0 } else { hours });
+                counted(wall, MILLISECOND * passed) + set
+            };
+            let (most, gap) = most_and_gap(&sent(machine));
+            assert!(most > 5 || gap > 4000, "the machine's own clock does crowd or stall: {most}, {gap}");
+            let by_reading = sent(|passed| reading.at(instant + MILLISECOND * passed));
+            assert_eq!(by_reading, undisturbed);
+            assert_eq!(most_and_gap(&by_reading).0, 5);
+        }
+    }
+
+    #[test]
+    fn the_systems_clock_is_about_the_machines_and_never_goes_back() {
+        let times: Vec<Timestamp> = (0..100).map(|_| Clock::System.now()).collect();
+        assert!(times.is_sorted());
+        let apart = Timestamp::now().duration_since(times[0]).abs();
+        assert!(apart < SignedDuration::from_secs(30), "{apart}");
+    }
+}

@@ -23,7 +23,6 @@ resource "aws_lambda_function" "this" {
       {
         AUTOPILOT_EXPORT_BUCKET       = local.bucket
         AUTOPILOT_EXPORT_WORKFLOW_ARN = local.workflow_arn
-        AUTOPILOT_EXPORT_TOPIC_ARN    = aws_sns_topic.alerts.arn
         RUST_LOG                      = "info"
       },
       var.base_url_override == null ? {} : { AUTOPILOT_BASE_URL = var.base_url_override },

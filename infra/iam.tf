@@ -79,6 +79,18 @@ data "aws_iam_policy_document" "workflow" {
   }
 
   statement {
+    sid       = "Tell"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alerts.arn]
+  }
+
+  statement {
+    sid       = "TellInCipher"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [aws_kms_key.this.arn]
+  }
+
+  statement {
     sid       = "Decrypt"
     actions   = ["kms:Decrypt"]
     resources = local.data_keys

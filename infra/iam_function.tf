@@ -1,4 +1,4 @@
-# What the function may do: the bucket by prefix, its secrets, one machine, one topic, one queue.
+# What the function may do: the bucket by prefix, its secrets, one machine, one queue.
 
 data "aws_iam_policy_document" "function" {
   #checkov:skip=CKV_AWS_111:X-Ray knows no resources; said beside the statement
@@ -52,12 +52,6 @@ data "aws_iam_policy_document" "function" {
     sid       = "StartRuns"
     actions   = ["states:StartExecution"]
     resources = [local.workflow_arn]
-  }
-
-  statement {
-    sid       = "Tell"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.alerts.arn]
   }
 
   statement {

@@ -2,10 +2,13 @@
 
 resource "aws_sfn_state_machine" "this" {
   #checkov:skip=CKV_AWS_285:every event is logged, but not its data: step JSON holds names and counts, and is in the execution's own history
-  name       = var.name
-  type       = "STANDARD"
-  role_arn   = aws_iam_role.workflow.arn
-  definition = templatefile("${path.module}/workflow.asl.json", { function_arn = aws_lambda_function.this.arn })
+  name     = var.name
+  type     = "STANDARD"
+  role_arn = aws_iam_role.workflow.arn
+  definition = templatefile("${path.module}/workflow.asl.json", {
+    function_arn = aws_lambda_function.this.arn
+    topic_arn    = aws_sns_topic.alerts.arn
+  })
 
   logging_configuration {
     level                  = "ALL"

@@ -45,8 +45,17 @@ run "the_definition_as_deployed" {
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Default == "Failed"
-    error_message = "An outcome that is not known to be good fails the execution."
+    condition = (jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Default == "Tell"
+    && jsondecode(aws_sfn_state_machine.this.definition).States.Unsuccessful.Default == "Failed")
+    error_message = "An outcome that is not known to be good is told, and fails the execution."
+  }
+
+  assert {
+    condition = alltrue([for next in [
+      jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Next,
+      jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Catch[0].Next,
+    ] : next == "Unsuccessful"])
+    error_message = "A run ends as it does, whether it could be told or not."
   }
 
   # A task waits a little longer than a call can take.

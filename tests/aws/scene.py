@@ -1,5 +1,6 @@
 """What the tests of the deployment have in common: connections, exports, segments, and what became of runs."""
 
+import contextlib
 import csv
 import io
 import json
@@ -85,6 +86,24 @@ class Scene(World):
         """For looking often: the `aws` command line takes its time."""
         keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
+
+    @contextlib.contextmanager
+    def listening(self):
+        """Gives what the topic has told since: the messages of runs that ended badly."""
+        sqs, sns = self.client("sqs"), self.client("sns")
+        queue = sqs.create_queue(QueueName="listening")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        topic = sns.subscribe(TopicArn=self.outputs["topic_arn"], Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+
+        def told():
+            received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
+            return [json.loads(json.loads(message["Body"])["Message"]) for message in received]
+
+        try:
+            yield told
+        finally:
+            sns.unsubscribe(SubscriptionArn=topic["SubscriptionArn"])
+            sqs.delete_queue(QueueUrl=queue)
 
     def executions(self, export=""):
         found = self.client("stepfunctions").list_executions(stateMachineArn=self.outputs["workflow_arn"])

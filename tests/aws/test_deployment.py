@@ -125,8 +125,11 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     secret = json.loads(aws.aws("secretsmanager", "get-secret-value", "--secret-id", "autopilot-export/refused", "--output", "json")["SecretString"])
     wrong = json.dumps(secret | {"api_key": WRONG_KEY})
     aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/refused", "--secret-string", wrong)
-    run = aws.drop("refused", emails("refused", 5))
-    ended = aws.ended(run)
+    with aws.listening() as told:
+        run = aws.drop("refused", emails("refused", 5))
+        ended = aws.ended(run)
+        said = [(message["run_id"], message["outcome"], message["error"]["kind"]) for message in told()]
+    assert said == [(run, "failed", "access")]
     assert (ended["status"], ended["error"]) == ("FAILED", "access")
     report = aws.report(run)
     assert (report["outcome"], report["error"]["kind"], report["rows"]["pending"]) == ("failed", "access", 5)

@@ -44,7 +44,8 @@ async fn rows_without_a_confirmation_are_pending_and_sent_by_the_next_run() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_connection("patience_seconds", json!(1));
     scene.set_membership(json!("none"));
-    scene.sandbox.set_faults(faults("500@5,500@6,500@7,500@8,500@9,500@10"));
+    let outage: Vec<String> = (5..100).map(|request| format!("500@{request}")).collect();
+    scene.sandbox.set_faults(faults(&outage.join(",")));
     let request = scene.drop(people(0, 150, 1));
     let report = scene.run(&request).await;
     assert_eq!((report.outcome, report.exit_code()), (Outcome::Failed, 5), "{report:?}");

@@ -1,7 +1,8 @@
 //! A lane's deliver calls: how many there were, and that one alone is at work.
 //!
 //! A call may be made again while it still works: the workflow does so when it lost sight of a function. Both hold the
-//! run's lease. So each call has a number, and who finds a later number than its own stops without another word.
+//! run's lease. So each call has a number, and who finds a later number than its own stops without another word; the
+//! later one lets it, before it sends.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ pub(super) struct Calls {
     calls: u32,
     /// Calls in a row that confirmed nothing.
     barren: u32,
+    /// The last that ended in order.
+    #[serde(default)]
+    ended: u32,
 }
 
 impl Calls {
@@ -34,6 +38,11 @@ impl Calls {
         self.calls == 1
     }
 
+    /// Whether the call before may still be at work: it never said that it ended.
+    pub(super) fn may_be_beside(&self) -> bool {
+        self.ended + 1 < self.calls
+    }
+
     /// Whether no other call has begun since.
     pub(super) async fn is_the_last(&self, store: &impl Store, run_id: &str, lane: u32) -> Result<bool> {
         let last: Self = read_json(store, &keys::calls(run_id, lane)).await?.unwrap_or_default();
@@ -46,6 +55,7 @@ impl Calls {
     /// Kind `unavailable`, where two calls in a row confirmed nothing; those of the store.
     pub(super) async fn end(&mut self, store: &impl Store, run_id: &str, lane: u32, barren: bool) -> Result<()> {
         self.barren = if barren { self.barren + 1 } else { 0 };
+        self.ended = self.calls;
         write_json(store, &keys::calls(run_id, lane), self).await?;
         if self.barren < 2 {
             return Ok(());

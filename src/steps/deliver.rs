@@ -46,6 +46,12 @@ const RENEW_EVERY: Duration = Duration::from_secs(15);
 /// A process that slept for longer by the wall clock may have lost the lease, and asks before it sends.
 const STALE: Duration = Duration::from_secs(30);
 
+/// So long a call of the function leaves to the one before, where that has not said that it ended: until it has looked, and
+/// its last requests are over. On one machine whoever has the lease knows that the other is gone.
+const LET_BE: Duration = RENEW_EVERY.saturating_add(Duration::from_secs(5));
+/// But no more than this part of its own time.
+const LET_BE_PART: u32 = 4;
+
 /// When a deliver call must have ended.
 #[derive(Clone, Debug, Default)]
 pub struct Limit {
@@ -95,12 +101,16 @@ pub async fn deliver<W: World>(
         return Err(Error::new(Kind::BadRequest, "deliver", run_id, format!("has no lane {lane}")));
     };
     let mut calls = Calls::begin(store, run_id, lane).await?;
+    if let Some(until) = limit.until.filter(|_| calls.may_be_beside()) {
+        let now = world.clock().now();
+        world.clock().sleep_until(after(now, LET_BE.min(between(now, until) / LET_BE_PART))).await;
+    }
     let secrets = world.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let pace = pace(&opened, connection, lane, calls.is_first(), world.clock().now());
     let lane_of = (lane, ranges.as_slice(), &calls);
     let mut work = Work::new(world, (export, connection), (&run, &opened), lane_of, secrets, (limit, pace));
     let worked = work.go_on().await;
-    if work.superseded {
+    if work.replaced {
         return worked.map(told);
     }
     work.enter(world.clock().now());
@@ -157,8 +167,8 @@ struct Work<'w, W: World> {
     number: u32,
     ranges: &'w [Range],
     calls: Calls,
-    /// Whether a later call of this lane is at work.
-    superseded: bool,
+    /// Whether another run, or a later call of this lane, is at work in its place: it writes nothing any more.
+    replaced: bool,
     renewed_at: Timestamp,
     secrets: Secrets,
     limit: &'w Limit,
@@ -191,7 +201,7 @@ impl<'w, W: World> Work<'w, W> {
             number,
             ranges,
             calls: calls.clone(),
-            superseded: false,
+            replaced: false,
             renewed_at: world.clock().wall(),
             secrets,
             limit,
@@ -299,10 +309,11 @@ impl<'w, W: World> Work<'w, W> {
     async fn renew(&mut self) -> Result<()> {
         let (world, run_id) = (self.world, self.run.request.run_id.as_str());
         if !world.leases().renew(&self.connection.name, run_id).await? {
+            self.replaced = true;
             return Err(lost_lease("deliver", &self.connection.name));
         }
-        self.superseded = !self.calls.is_the_last(world.store(), run_id, self.number).await?;
-        if self.superseded {
+        self.replaced = !self.calls.is_the_last(world.store(), run_id, self.number).await?;
+        if self.replaced {
             let what = format!("lane {} is worked on by a later call", self.number);
             return Err(Error::new(Kind::Unavailable, "deliver", run_id, what).to_do("nothing: that call goes on"));
         }

@@ -1,10 +1,14 @@
 //! Everything that is tested from outside the library, in one binary.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod again;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod bad_input;
 #[cfg(all(feature = "cli", feature = "sandbox"))]
 mod command;
+#[cfg(all(feature = "http", feature = "sandbox"))]
+mod confirmed;
 #[cfg(all(feature = "http", feature = "sandbox"))]
 mod everywhere;
 #[cfg(all(feature = "http", feature = "sandbox"))]

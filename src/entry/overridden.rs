@@ -11,10 +11,32 @@ const NAME: &str = "AUTOPILOT_BASE_URL";
 /// # Errors
 /// Kind `config`, where it is no address to send a key to.
 pub(crate) fn base_url() -> Result<Option<String>> {
-    let Some(url) = std::env::var(NAME).ok().filter(|url| !url.is_empty()) else { return Ok(None) };
+    checked(&std::env::var(NAME).unwrap_or_default())
+}
+
+fn checked(url: &str) -> Result<Option<String>> {
     let url = url.trim().trim_end_matches('/');
     match base_url_fault(url) {
+        _ if url.is_empty() => Ok(None),
         None => Ok(Some(url.to_owned())),
         Some(fault) => Err(Error::new(Kind::Config, "config", NAME, fault)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environments_address_is_held_to_the_same_as_the_configurations() {
+        assert_eq!(checked("").unwrap(), None);
+        assert_eq!(checked("http://127.0.0.1:8080/v1/ ").unwrap().as_deref(), Some("http://127.0.0.1:8080/v1"));
+        for url in
+            ["http://autopilot.example/v1", "HTTP://127.0.0.1/v1", "https://key@autopilot.example/v1", "no address"]
+        {
+            let error = checked(url).unwrap_err();
+            assert_eq!((error.kind, error.subject.as_str()), (Kind::Config, NAME), "{url}");
+            assert!(!error.to_string().contains("autopilot.example"), "{error}");
+        }
     }
 }

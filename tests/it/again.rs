@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use crate::mortal::Kill;
 use crate::scene::{EXPORT, people};
 use crate::sim::{Sim, SimWorld, Way};
+use crate::weather::{Faulty, Trouble};
 
 const MEMBERS: usize = 200;
 
@@ -66,7 +67,9 @@ async fn a_deliver_call_that_is_made_again_waits_until_the_one_before_has_stoppe
 async fn two_open_calls_of_one_run_deal_once() {
     for milliseconds in [0, 40, 120, 300, 700, 2000] {
         let (sim, request) = sim(10, 4);
-        let (one, two) = (call(&sim), call(&sim));
+        // A store that takes its time, so that what the one does comes between what the other does.
+        let slow = || sim.process(Faulty::new(&sim, Trouble::Slow, 50), Duration::ZERO, &Kill::never());
+        let (one, two) = (slow(), slow());
         steps::prepare(&one, &sim.config, &request).await.unwrap();
         let again = async {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;

@@ -190,7 +190,9 @@ pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) ->
     if let Some(chunk) = record.canary {
         // Should the run never get further: these rows may have been sent.
         record.lanes = vec![vec![Range { chunk, from: 0, to: CANARY_ROWS }]];
-        write_json(store, &open_key, &record).await?;
+        if let Some(held) = dealt_before(store, &open_key, &record).await? {
+            return told(store, run_id, &held).await;
+        }
         canary::learn(world, &mut asker, &run, chunk, &mut record).await?;
     }
     let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
@@ -202,25 +204,31 @@ pub async fn open<W: World>(world: &W, config: &Config, request: &RunRequest) ->
     record.last_sent = asker.times.split_off(asker.times.len().saturating_sub(in_a_window as usize));
     record.sent = asker.sent;
     record.warnings.iter().for_each(|warning| world.watcher().saw(Event::Warns(warning)));
-    told(store, run_id, &first_dealt(store, &open_key, record).await?).await
+    let held = dealt_before(store, &open_key, &record).await?;
+    told(store, run_id, &held.unwrap_or(record)).await
 }
 
-/// Stores what was dealt, unless another call of this very step has dealt meanwhile: lanes work by one deal alone.
-async fn first_dealt(store: &impl Store, key: &str, record: OpenRecord) -> Result<OpenRecord> {
+/// Stores the record, unless another call of this very step has dealt meanwhile: gives what that has dealt. Lanes work by
+/// one deal alone.
+async fn dealt_before(store: &impl Store, key: &str, record: &OpenRecord) -> Result<Option<OpenRecord>> {
     let condition = match store.head(key).await? {
         Some(meta) => Condition::IfMatch(meta.version),
         None => Condition::IfAbsent,
     };
-    let held = |held: Option<OpenRecord>| held.filter(|held| held.dealt);
-    if let Some(held) = held(read_json(store, key).await?) {
-        return Ok(held);
+    let dealt = async || Ok(read_json::<OpenRecord>(store, key).await?.filter(|held| held.dealt));
+    if let Some(held) = dealt().await? {
+        return Ok(Some(held));
     }
-    if write_json_if(store, key, &record, condition).await? {
-        return Ok(record);
+    if write_json_if(store, key, record, condition).await? {
+        return Ok(None);
     }
-    held(read_json(store, key).await?).ok_or_else(|| {
-        Error::new(Kind::Unavailable, "open", key, "is written by another call of this step").to_do("run again")
-    })
+    match dealt().await? {
+        None => {
+            Err(Error::new(Kind::Unavailable, "open", key, "is written by another call of this step")
+                .to_do("run again"))
+        }
+        held => Ok(held),
+    }
 }
 
 /// Lists the lanes for the workflow, and says where.

@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws aws-local bench soak fuzz deny build plan deploy destroy infra-init invoke check check-infra fmt
+.PHONY: help run test test-aws aws-local bench bench-cost soak fuzz deny build plan deploy destroy infra-init invoke check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -30,6 +30,12 @@ bench: ## speed and memory beside what people write, as tables; ROWS=20000 for a
 	[ -x .venv/bin/python ] || python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r benches/requirements.txt
 	.venv/bin/python benches/run --rows $(or $(ROWS),100000) $(PARTS)
+
+bench-cost: ## what plan says that a run costs on AWS beside what one took of the local AWS, as a table
+	@command -v terraform >/dev/null || { echo "bench-cost: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
+	cargo build --release --locked --bins
+	LAMBDA_BINARY=$(CURDIR)/target/release/autopilot-export-lambda CLI_BINARY=$(CURDIR)/target/release/autopilot-export \
+	  scripts/local/python benches/cost
 
 aws-local: ## a whole AWS on this machine, deployed to, until Ctrl-C; settings in scripts/local/up.py
 	@command -v terraform >/dev/null || { echo "aws-local: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }

@@ -114,11 +114,13 @@ class Functions:
         self.numbers = iter(range(1, 1 << 30))
         self.lock = threading.Lock()
         self.calls = []  # each call that has ended: its event, its answer, whether that is an error
+        self.seconds = []  # how long each took, with the start of a worker where it needed one
         self.server = Server(("127.0.0.1", port), handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def invoke(self, name, settings, event):
+        began = time.monotonic()
         with self.lock:
             fits = [one for one in self.idle if (one.name, one.settings) == (name, settings) and one.is_alive()]
             worker = fits[-1] if fits else Worker(self, name, settings)
@@ -127,6 +129,7 @@ class Functions:
         body, failed, is_of_use = worker.invoke(event)
         with self.lock:
             self.calls.append((json.loads(event), json.loads(body), failed))
+            self.seconds.append(time.monotonic() - began)
             if is_of_use:
                 self.idle.append(worker)
             else:

@@ -12,7 +12,7 @@ use crate::delivery::pace;
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
-use crate::plan::deal::requests;
+use crate::plan::deal::{lanes_for, requests};
 use crate::ports::World;
 use crate::report::{Members, Report};
 use crate::run::{Asked, RunRequest, Trigger, run_id};
@@ -122,14 +122,15 @@ struct Plan {
 const BESIDE_SLOTS: f64 = 1.0;
 
 /// The dollars of a run of so many seconds on AWS: one function of 256 MB on arm64, all lanes waiting together, its
-/// workflow's transitions, its objects: a checkpoint a second and lane, five for each four thousand rows, and a few.
+/// workflow's transitions (a task and a choice for each call, the Map, the ends), its objects: a checkpoint a second and
+/// lane, five for each four thousand rows, and a few. `make bench-cost` measures it.
 /// Source: list prices of us-east-1: $0.0000133334 per GB-second, $0.025 per 1,000 transitions, $0.005 per 1,000 PUTs.
-fn dollars(seconds: f64, lanes: u32, requests: u64) -> f64 {
-    let compute = seconds * f64::from(lanes) * 0.25 * 0.000_013_333_4;
-    let calls = f64::from(lanes) * (seconds / 890.0).ceil();
-    let transitions = 12.0 + 3.0 * calls;
-    let requests = requests as f64;
-    let objects = requests.min(seconds * f64::from(lanes)) + requests * 0.125 + 30.0;
+fn dollars(seconds: f64, lanes: u32, requests: u64, rows: u64) -> f64 {
+    let (lanes, requests, rows) = (f64::from(lanes), requests as f64, rows as f64);
+    let compute = seconds * lanes * 0.25 * 0.000_013_333_4;
+    let calls = 3.0 + lanes * (seconds / 890.0).ceil();
+    let transitions = 2.0 * calls + lanes + 2.0;
+    let objects = requests.min(seconds * lanes) + rows * 5.0 / 4000.0 + 30.0;
     compute + transitions * 0.025 / 1000.0 + objects * 0.005 / 1000.0
 }
 
@@ -146,6 +147,8 @@ pub(super) async fn plan<W: World>(world: &W, common: &Common, args: &RunArgs, c
     let slot = pace::interval(connection.requests_per_second).as_secs_f64();
     let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
     let (fewest, most) = (fewest + opening, most + opening + canary);
+    let lanes = lanes_for(&record.chunks, &memberships, Way::BulkThenList, connection.lanes);
+    let rows = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
     let plan = Plan {
         export: export.name.clone(),
         read: counts.read,
@@ -163,7 +166,7 @@ pub(super) async fn plan<W: World>(world: &W, common: &Common, args: &RunArgs, c
         requests_at_most: most,
         seconds: seconds(fewest),
         seconds_at_most: seconds(most),
-        dollars: dollars(seconds(most), connection.lanes, most),
+        dollars: dollars(seconds(most), lanes, most, rows),
     };
     if common.json {
         print::json(&plan)?;

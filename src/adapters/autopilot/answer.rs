@@ -102,10 +102,6 @@ struct Object<'a> {
     #[serde(borrow, rename = "Email")]
     email: Part<'a>,
     #[serde(borrow)]
-    contact_ids: Part<'a>,
-    #[serde(borrow)]
-    email_contact_map: Part<'a>,
-    #[serde(borrow)]
     lists: Part<'a>,
     #[serde(borrow)]
     list_id: Part<'a>,
@@ -123,7 +119,19 @@ struct Object<'a> {
     code: Part<'a>,
 }
 
+/// The same of the answer to a bulk call, of which there is much: it is read once.
+#[derive(Deserialize)]
+struct Upserted<'a> {
+    #[serde(borrow)]
+    contact_ids: Part<'a>,
+    email_contact_map: Option<HashMap<String, String>>,
+}
+
 fn object(json: &[u8]) -> Option<Object<'_>> {
+    read_object(json)
+}
+
+fn read_object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
     let json = simdutf8::basic::from_utf8(json).ok()?;
     // An array would be taken for the values of the keys.
     json.trim_start().starts_with('{').then(|| serde_json::from_str(json).ok())?
@@ -174,13 +182,12 @@ fn success(call: &Call, body: &[u8]) -> Option<Reply> {
             }
         }
         Call::UpsertOne { .. } => Reply::Written(contact_id(object(body)?.contact_id)?),
-        Call::UpsertMany { .. } => upserted(&object(body)?)?,
+        Call::UpsertMany { .. } => upserted(read_object(body)?)?,
     })
 }
 
-fn upserted(body: &Object<'_>) -> Option<Reply> {
-    if let Some(map) = body.email_contact_map {
-        let mut map: HashMap<String, String> = serde_json::from_str(map.get()).ok()?;
+fn upserted(body: Upserted<'_>) -> Option<Reply> {
+    if let Some(mut map) = body.email_contact_map {
         map.retain(|_, id| is_contact(id));
         return Some(Reply::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() });
     }
@@ -292,7 +299,7 @@ mod tests {
         let contact = Reply::Contact { id: "c".into(), email: None, lists: Some(vec!["l".into()]) };
         assert_eq!(read(&Call::Contact { contact: "c".into() }, 200, None, body), Answer::Done(contact));
         // The values of all keys in their order, but no keys.
-        let body = serde_json::json!(["i", "c", "e", [], {}, [], "l", "t", "n", "f", "m", "e", "c"]).to_string();
+        let body = serde_json::json!(["i", "c", "e", [], "l", "t", "n", "f", "m", "e", "c"]).to_string();
         assert!(matches!(read(&Call::Account, 200, None, body.as_bytes()), Answer::Unclear(_)));
     }
 

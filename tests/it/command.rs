@@ -225,6 +225,46 @@ async fn runs_report_schema_and_check_tell_what_there_is() {
     assert_eq!(cli.run(&["check"]).await.0, 3);
 }
 
+#[tokio::test]
+async fn what_became_of_runs_is_told_without_a_configuration() {
+    let mut cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = cli.scene.file("members.csv", people(0, 4, 1).as_bytes());
+    let run = cli.export(&drop).await.1["run_id"].as_str().unwrap().to_owned();
+    cli.config = cli.scene.root().join("no-such.json");
+    for command in [&["runs"][..], &["report", &run], &["report", &run, "--html"], &["watch", &run]] {
+        let (code, out, err) = cli.run(command).await;
+        assert!(code == 0 && (out + &err).contains(&run), "{command:?}: {code}: {err}");
+    }
+    assert_eq!(cli.run(&["plan", "newsletter"]).await.0, 2);
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_command_that_is_no_run_as_well() {
+    let options = Options { latency: Duration::from_secs(20), ..Options::default() };
+    let cli = Cli::new(Scene::new(options).await);
+    for signal in ["-INT", "-TERM"] {
+        let child = cli.command(&["check"]).spawn().unwrap();
+        let before = cli.scene.sandbox.counters().requests;
+        while cli.scene.sandbox.counters().requests == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let pid = child.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
+        let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
+        assert_eq!(ended.unwrap().unwrap().status.code(), Some(130), "{signal}");
+    }
+}
+
+/// A panic's message may quote anything; outside Lambda its library panics.
+#[cfg(feature = "lambda")]
+#[tokio::test]
+async fn a_panic_is_told_by_its_place_alone() {
+    let mut function = Command::new(env!("CARGO_BIN_EXE_autopilot-export-lambda"));
+    let (_, out, err) = ended(function.env_clear().output().await.unwrap());
+    assert!(err.starts_with("bug: ") && err.ends_with("please report this line\n"), "{err}");
+    assert_eq!((out.as_str(), err.lines().count()), ("", 1), "{err}");
+}
+
 /// A disk is full where no file can grow: the shell keeps files to 2 KB.
 #[tokio::test]
 async fn a_full_disk_is_told_and_nothing_is_sent_that_is_not_kept() {

@@ -143,3 +143,19 @@ async fn a_run_that_waits_for_hours_asks_less_and_less_often() {
     assert_eq!((waits[0], waits[waits.len() - 1]), (10, 300));
     assert!(times < 400, "{times} times in a day");
 }
+
+/// Who only looks, as `check` does, takes the connection's turn and keeps its pace too.
+#[tokio::test(start_paused = true)]
+async fn who_only_looks_takes_the_connections_turn_and_leaves_it() {
+    let (sim, request) = sim(4, 1);
+    let connection = &sim.config.connections["eu"];
+    let (one, two) = (call(&sim), call(&sim));
+    assert!(one.leases().take("eu", &request.run_id).await.unwrap());
+    assert!(steps::look(&two, connection, "check").await.unwrap().is_none(), "a run has the connection");
+    assert_eq!(sim.sent.lock().unwrap().len(), 0);
+    one.leases().give_back("eu", &request.run_id).await.unwrap();
+    let (first, second) = (steps::look(&one, connection, "check"), steps::look(&two, connection, "check"));
+    assert!(first.await.unwrap().is_some() && second.await.unwrap().is_some());
+    steps::run(&call(&sim), &sim.config, &request, &Stop::default()).await.unwrap();
+    assert!(sim.peak() <= 4, "{} requests in a second", sim.peak());
+}

@@ -227,6 +227,18 @@ mod tests {
         settled(&drop, &metas, model, Duration::from_secs(60), at(now))
     }
 
+    // Such a drop would be the newest for years, and every other one superseded.
+    #[test]
+    fn a_number_that_would_be_in_the_future_is_no_time() {
+        let written = "2026-11-23T06:10:00Z";
+        let time = |key: &str, kind| drops("s/", &[meta(key, written)], kind).remove(0).time;
+        assert_eq!(time("s/members_4102444800.csv", DropKind::File), at(written));
+        assert_eq!(time("s/members_1764000000.csv", DropKind::File), at("2025-11-24T16:00:00Z"));
+        assert_eq!(time("s/BlobExport/Gold/2099/11/23/0600/1.csv", DropKind::Folder), at(written));
+        // A day ahead is a time zone.
+        assert_eq!(time("s/BlobExport/Gold/2026/11/23/1800/1.csv", DropKind::Folder), at("2026-11-23T18:00:00Z"));
+    }
+
     #[test]
     fn a_folder_with_all_its_parts_is_one_drop_at_the_time_of_its_path() {
         let mut metas = gold(&["Gold_2.csv", "Gold_1.csv", "_SUCCESS", ".part.crc", ""]);

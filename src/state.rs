@@ -155,12 +155,12 @@ pub enum Case {
 impl ContactId {
     /// Of a contact that was sent without an answer. No id of Autopilot's.
     pub fn unknown() -> Self {
-        Self::Text("?".into())
+        Self::Text(UNKNOWN.into())
     }
 
     /// Whether it is not known.
     pub fn is_unknown(&self) -> bool {
-        *self == Self::unknown()
+        matches!(self, Self::Text(id) if **id == *UNKNOWN)
     }
 }
 
@@ -183,6 +183,7 @@ impl std::fmt::Display for ContactId {
     }
 }
 
+const UNKNOWN: &str = "?";
 const PERSON: &str = "person_";
 /// The digits of a UUID's parts, between which dashes stand.
 const DIGITS: [usize; 5] = [8, 4, 4, 4, 12];

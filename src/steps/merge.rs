@@ -296,3 +296,119 @@ pub(super) async fn keep_order(store: &impl Store, run: &RunRecord) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::adapters::local::Folder;
+    use crate::delivery::lane::{Outcome, Verdict, Way};
+    use crate::delivery::row::{Errand, Row};
+    use crate::ledger::{Ledger, Sent};
+    use crate::plan::deal::{Chunk, Range};
+    use crate::run::{RunRequest, SegmentRecord, Trigger};
+    use crate::state::{ContactId, Marked};
+    use crate::steps::open::OpenRecord;
+
+    const RANGES: usize = 5;
+    const RUN: &str = "20261125T000000Z-news-00000000";
+
+    fn run(rows: u32) -> (RunRecord, OpenRecord) {
+        let request = RunRequest {
+            run_id: RUN.into(),
+            export: "news".into(),
+            trigger: Trigger::Command,
+            drops: Vec::new(),
+            full: false,
+            keep_leavers: false,
+            pass_guards: Vec::new(),
+        };
+        let segment = SegmentRecord { name: "News".into(), drop: Some("drop".into()), ..Default::default() };
+        let at = Timestamp::UNIX_EPOCH;
+        let mut run = RunRecord::begin(&request, "eu", String::new(), vec![segment], Vec::new(), at);
+        let chunk = |number| Chunk { name: format!("chunks/{number}"), segment: 0, errand: Errand::Changed, rows };
+        run.chunks = (0..RANGES).map(chunk).collect();
+        let opened = OpenRecord {
+            account: "account".into(),
+            marked: vec![Marked::None],
+            way: Way::Bulk,
+            canary: None,
+            dealt: true,
+            lanes: vec![(0..RANGES).map(|chunk| Range { chunk, from: 0, to: rows }).collect()],
+            shares: vec![1],
+            last_sent: Vec::new(),
+            sent: Sent::default(),
+            warnings: Vec::new(),
+        };
+        (run, opened)
+    }
+
+    fn member(name: u32, digest: u8) -> Member {
+        let key = Digester::new("key").unwrap().profile(&name.to_string());
+        Member { key, digest: [digest; 16], contact_id: ContactId::from(format!("contact_{name}").as_str()) }
+    }
+
+    fn verdict(number: u32, member: &Member, outcome: Outcome) -> Verdict {
+        let row = Row { key: member.key, digest: member.digest, ..Row::default() };
+        Verdict { span: 0, number, row, outcome }
+    }
+
+    /// Members are kept, changed, taken off and added, wherever a slice ends.
+    #[tokio::test]
+    async fn the_state_is_the_same_in_any_number_of_slices() {
+        const ROWS: u32 = 60;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Folder::new(folder.path());
+        let (run, opened) = run(ROWS);
+        let header = Header {
+            format: FORMAT,
+            account: "account".into(),
+            marked: Marked::None,
+            key_fingerprint: Digester::new("key").unwrap().fingerprint(),
+        };
+        let mut expected = BTreeMap::new();
+        let mut before: Vec<_> = (0..400).map(|name| member(name, 0)).collect();
+        before.sort_unstable_by_key(|member| member.key);
+        let mut state = Writer::new(&header, Vec::new()).unwrap();
+        for member in before {
+            state.member(&member).unwrap();
+            expected.insert(member.key, member);
+        }
+        let key = keys::members("news", "News");
+        store.put(&key, state.finish().unwrap().into(), Condition::Always).await.unwrap();
+        for range in 0..RANGES {
+            let mut ledger = Ledger::default();
+            for number in 0..ROWS {
+                // Half of them are members before.
+                let told = member(200 + range as u32 * 100 + number, 1);
+                if number % 3 == 0 {
+                    expected.remove(&told.key);
+                    ledger.enter(Errand::Leaver, &verdict(number, &told, Outcome::Left));
+                } else {
+                    let delivered = Outcome::Delivered(told.contact_id.to_string());
+                    ledger.enter(Errand::Changed, &verdict(number, &told, delivered));
+                    expected.insert(told.key, told);
+                }
+            }
+            store.put(&keys::results(RUN, 0, range), ledger.checkpoint().into(), Condition::Always).await.unwrap();
+        }
+        let expected: Vec<_> = expected.into_values().collect();
+        let held = store.head(&key).await.unwrap();
+        let mut confirmed = Confirmed::of(&store, &run, &opened, 0).await.unwrap();
+        for slices in [1, 2, 3, 7, 1000] {
+            confirmed.slices = slices;
+            let (file, members) = merged(&confirmed, &header, held.as_ref(), &mut None).await.unwrap();
+            let mut decoder = Decoder::new("merged");
+            let mut found = Vec::new();
+            let mut take = |member| {
+                found.push(member);
+                Ok(())
+            };
+            decoder.feed(&std::fs::read(file.path()).unwrap(), &mut take).unwrap();
+            decoder.finish(&mut take).unwrap();
+            assert_eq!(found, expected, "{slices} slices");
+            assert_eq!(members.count, expected.len() as u64);
+        }
+    }
+}

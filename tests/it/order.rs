@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use autopilot_export::error::Kind;
+use autopilot_export::ports::{Clock, Leases, Store};
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::{RunRequest, Trigger, keys};
+use autopilot_export::run::{RunRecord, RunRequest, Stage, Trigger, keys};
 use autopilot_export::sandbox::Options;
-use autopilot_export::steps::{self, Prepared, Stop};
+use autopilot_export::steps::{self, Limit, Prepared, Stop};
 use serde_json::json;
 
+use crate::guarded::TERM;
 use crate::mortal::Kill;
 use crate::scene::{EXPORT, LIST, people, settings};
 use crate::sim::{Sim, Way, request};
@@ -240,4 +242,152 @@ async fn a_plan_of_another_configuration_is_not_opened() {
     let opened = steps::open(&world, &before, &request).await.unwrap();
     let again = steps::open(&world, &before, &request).await.unwrap();
     assert_eq!(opened, again, "an open run is only told again");
+}
+
+// It stops between fixing what it reads and making its plan, and the plan would be another.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_begun_by_another_configuration_makes_no_plan() {
+    let mut begun = 0;
+    for at in 1.. {
+        let mut sim = Sim::new(Options::default());
+        sim.pace(100, 2);
+        let request = sim.drop("a", &people(0, 10, 1));
+        let kill = Kill::new(at, at % 2 == 0);
+        let world = sim.world(&kill);
+        tokio::select! {
+            biased;
+            () = kill.reached() => {}
+            _ = steps::prepare(&world, &sim.config, &request) => break,
+        }
+        let Some(record) = sim.store.body(&keys::of_run(&request.run_id, "run.json")) else { continue };
+        if serde_json::from_slice::<RunRecord>(&record).unwrap().stage != Stage::Preparing {
+            continue;
+        }
+        begun += 1;
+        let (world, before) = (sim.world(&Kill::never()), sim.config.clone());
+        sim.set(&format!("/exports/{EXPORT}/segments/0/membership"), json!({ "list": "Another" }));
+        let error = steps::prepare(&world, &sim.config, &request).await.unwrap_err();
+        assert!(error.kind == Kind::Config && error.to_string().contains("has changed"), "call {at}: {error}");
+        let prepared = steps::prepare(&world, &before, &request).await.unwrap();
+        assert!(matches!(prepared, Prepared::Ready { .. }), "call {at}: {prepared:?}");
+    }
+    assert!(begun > 3, "{begun}");
+}
+
+/// The export goes through another connection from now on.
+fn moves(sim: &mut Sim) {
+    let connection = sim.settings["connections"]["eu"].clone();
+    sim.set("/connections/us", connection);
+    sim.set(&format!("/exports/{EXPORT}/connection"), json!("us"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_keeps_its_connection_when_its_export_moves_to_another() {
+    let mut sim = Sim::new(Options::default());
+    sim.pace(100, 2);
+    let request = sim.drop("a", &people(0, 60, 1));
+    let world = sim.world(&Kill::never());
+    steps::prepare(&world, &sim.config, &request).await.unwrap();
+    let opened = steps::open(&world, &sim.config, &request).await.unwrap();
+    moves(&mut sim);
+    for lane in 0..opened.count {
+        assert!(steps::deliver(&world, &sim.config, &request, lane, &Limit::default()).await.unwrap().done);
+    }
+    let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
+    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 60), "{report:?}");
+    assert_eq!(report.connection, "eu");
+    assert!(sim.leases.take("eu", "another run").await.unwrap(), "its lease was given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_died_is_finished_under_the_connection_that_it_had() {
+    let mut sim = Sim::of(Way::List, 1);
+    sim.pace(10, 2);
+    let kill = Kill::new(120, true);
+    let (dying, stop) = (sim.world(&kill), Stop::default());
+    let first = sim.drop("first", &people(0, 90, 1));
+    tokio::select! {
+        biased;
+        () = kill.reached() => {}
+        done = steps::run(&dying, &sim.config, &first, &stop) => panic!("never came there: {done:?}"),
+    }
+    moves(&mut sim);
+    tokio::time::sleep(TERM).await;
+    assert!(sim.leases.take("eu", "another run").await.unwrap());
+    let second = sim.drop("second", &people(0, 90, 1));
+    let world = sim.world(&Kill::never());
+    let waits = steps::prepare(&world, &sim.config, &second).await.unwrap();
+    assert!(matches!(waits, Prepared::Wait { .. }), "{waits:?}");
+    sim.leases.give_back("eu", "another run").await.unwrap();
+    let report = run(&sim, &second).await;
+    assert_eq!((report.outcome, report.connection.as_str()), (Outcome::Succeeded, "us"), "{report:?}");
+    assert!(report.rows.unchanged > 10, "what the first had confirmed is kept: {report:?}");
+    for connection in ["eu", "us"] {
+        assert!(sim.leases.take(connection, "another run").await.unwrap(), "{connection} was given back");
+    }
+}
+
+// "A drop that a person names on the command line counts as the newest": of those that there are then. It is compared with
+// times of the store, so its own is by the store's clock as well.
+#[tokio::test(start_paused = true)]
+async fn a_drop_that_a_person_names_is_newest_when_it_is_named_by_the_stores_clock() {
+    for (clock, is_new) in [("2020", true), ("2020", false), ("2030", true), ("2030", false)] {
+        let mut sim = Sim::of(Way::Bulk, 1);
+        sim.pace(100, 2);
+        let run = async |request: &RunRequest| {
+            let mut world = sim.world(&Kill::never());
+            world.clock = Clock::counted(format!("{clock}-01-01T00:00:00Z").parse().unwrap());
+            steps::run(&world, &sim.config, request, &Stop::default()).await.unwrap()
+        };
+        let event = |name, rows: String| RunRequest { trigger: Trigger::S3, ..sim.drop(name, &rows) };
+        let first = event("first", people(0, 12, if is_new { 1 } else { 2 }));
+        run(&first).await;
+        let named = sim.drop("named", &people(0, 12, 2));
+        let before = event("before", people(0, 13, 3));
+        let report = run(&named).await;
+        let outcome = if is_new { Outcome::Succeeded } else { Outcome::NothingToDo };
+        assert_eq!(report.outcome, outcome, "{clock}: {report:?}");
+        let after = event("after", people(0, 14, 4));
+        let (before, after) = (run(&before).await, run(&after).await);
+        assert_eq!(before.outcome, Outcome::Superseded, "{clock}, {is_new}: {before:?}");
+        assert_eq!((after.outcome, after.rows.delivered), (Outcome::Succeeded, 14), "{clock}, {is_new}: {after:?}");
+    }
+}
+
+// Nor does a retry, which a person names as well: it is not the whole segment.
+#[tokio::test(start_paused = true)]
+async fn a_retry_makes_no_drop_an_older_one() {
+    for is_new in [true, false] {
+        let mut sim = Sim::of(Way::Bulk, 1);
+        sim.pace(100, 2);
+        let [first, second, third] = drops(&sim);
+        run(&sim, &second).await;
+        let mut retry = RunRequest { keep_leavers: true, ..request("retry", "") };
+        retry.drops[0].key = keys::retry(&retry.run_id, LIST);
+        sim.store.write(&retry.drops[0].key, if is_new { people(20, 21, 1) } else { people(0, 1, 2) });
+        let report = run(&sim, &retry).await;
+        let outcome = if is_new { Outcome::Succeeded } else { Outcome::NothingToDo };
+        assert_eq!(report.outcome, outcome, "{report:?}");
+        assert_eq!(run(&sim, &third).await.outcome, Outcome::Succeeded, "{is_new}");
+        assert_eq!(run(&sim, &first).await.outcome, Outcome::Superseded, "{is_new}");
+    }
+}
+
+// Its file is whole, also where drops of the segment are folders that parts may yet come to.
+#[tokio::test(start_paused = true)]
+async fn a_retry_waits_for_no_folder_to_settle() {
+    let mut sim = Sim::of(Way::Bulk, 1);
+    sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
+    let mut retry = RunRequest { keep_leavers: true, ..request("retry", "") };
+    retry.drops[0].key = keys::retry(&retry.run_id, LIST);
+    sim.store.write(&retry.drops[0].key, people(0, 10, 1));
+    let mut world = sim.world(&Kill::never());
+    world.clock = Clock::counted(sim.store.head(&retry.drops[0].key).await.unwrap().unwrap().modified);
+    let prepared = steps::prepare(&world, &sim.config, &retry).await.unwrap();
+    assert!(matches!(prepared, Prepared::Ready { .. }), "{prepared:?}");
+    // The same rows as a folder's part may not be all.
+    let drop = sim.drop("2026/11/23/0600/part_1", &people(0, 10, 1));
+    world.leases.give_back("eu", &retry.run_id).await.unwrap();
+    let other = steps::prepare(&world, &sim.config, &drop).await.unwrap();
+    assert!(matches!(other, Prepared::Wait { .. }), "{other:?}");
 }

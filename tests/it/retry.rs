@@ -142,16 +142,19 @@ async fn a_retry_in_which_one_row_of_three_is_corrected_needs_no_guard_passed_ov
     assert_eq!((&retried["guards_passed_over"], cli.scene.members().len()), (&json!([]), 18), "{retried}");
 }
 
+// Nor does it stop where Autopilot refuses them once more.
 #[tokio::test]
-async fn two_drops_of_one_segment_are_refused_before_anything_is_sent() {
-    let cli = Cli::new(Scene::new(Options::default()).await);
-    let [one, other] = ["one.csv", "other.csv"].map(|name| cli.scene.file(name, people(0, 4, 1).as_bytes()));
-    let [one, other] = [one, other].map(|path| path.to_str().unwrap().to_owned());
-    for command in ["run", "plan"] {
-        let (code, _, err) = cli.run(&[command, EXPORT, "--drop", &one, "--drop", &other]).await;
-        assert!(code == 2 && err.contains("more than one drop"), "{code}: {err}");
-    }
-    assert_eq!(cli.scene.sandbox.counters().requests, 0);
+async fn a_retry_whose_rows_autopilot_refuses_again_is_not_stopped_by_a_guard() {
+    let faults = Fault::parse_list("refuse-rows:person.3@,refuse-rows:person.5@").unwrap();
+    let mut scene = Scene::new(Options { faults, ..Options::default() }).await;
+    scene.set_export("guards", json!({ "max_reject_share": 0.2 }));
+    let cli = Cli::new(scene);
+    let drop = cli.scene.file("members.csv", people(0, 20, 1).as_bytes());
+    let (code, report) = cli.export(&drop).await;
+    assert_eq!((code, &report["rows"]["rejected"]), (1, &json!(2)), "{report}");
+    let (code, retried) = json_of(&cli, &["retry", report["run_id"].as_str().unwrap()]).await;
+    assert_eq!((code, &retried["outcome"]), (1, &json!("succeeded_with_rejects")), "{retried}");
+    assert_eq!((&retried["rows"]["rejected"], &retried["guards_passed_over"]), (&json!(2), &json!([])), "{retried}");
 }
 
 // "`--pass-guard NAME` passes over one for one run, and the report says so": also of what Autopilot refuses.

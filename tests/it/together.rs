@@ -1,21 +1,27 @@
 //! Several at once, promise 6: "The account's rate is kept ... over all lanes (slots) and all runs of that connection
 //! (a lease: one run at a time)." And never two writers of one state.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use autopilot_export::ports::World;
+use autopilot_export::adapters::autopilot::Inside;
+use autopilot_export::delivery::call::{Answer, Call};
+use autopilot_export::entry::outside::Outside;
+use autopilot_export::error::Kind;
+use autopilot_export::ports::{Autopilot, World};
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::RunRequest;
+use autopilot_export::run::{Asked, RunRequest};
 use autopilot_export::sandbox::Options;
 use autopilot_export::steps::{self, Limit, Prepared, Stop};
 use jiff::SignedDuration;
+use secrecy::SecretString;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::guarded::{Guarded, TERM};
 use crate::mortal::Kill;
-use crate::scene::{people, settings};
+use crate::scene::{LIST, people, settings};
 use crate::sim::{Doomed, Sim, SimWorld, Way};
 use crate::weather::{Faulty, Trouble};
 
@@ -74,6 +80,68 @@ async fn the_rate_is_kept_over_lanes_and_runs() {
         assert!(sim.lanes(&report.run_id) > 1, "{report:?}");
     }
     agree(&sim, 140);
+}
+
+// What `open` asks at once still has a slot for each.
+#[tokio::test(start_paused = true)]
+async fn the_first_requests_of_a_run_leave_each_in_its_slot() {
+    for rate in [1, 2] {
+        let mut sim = sim();
+        sim.pace(rate, 4);
+        run(&sim, &process(&sim, 0), &sim.drop("first", &people(0, 3, 1))).await;
+        assert!(sim.sent.lock().unwrap().len() >= 6);
+        assert!(sim.peak() <= rate as usize, "{} requests in a second of {rate}", sim.peak());
+    }
+}
+
+/// An account to which some requests are on their way for up to 40 ms, once it has shown how quick it is. When they arrive
+/// is remembered.
+struct FarAway {
+    account: Inside,
+    arrived: Arc<Mutex<Vec<Instant>>>,
+    random: Mutex<fastrand::Rng>,
+}
+
+impl Autopilot for FarAway {
+    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Answer {
+        let is_held_up = self.arrived.lock().unwrap().len() > 60 && self.random.lock().unwrap().u8(..10) == 0;
+        let way = if is_held_up { self.random.lock().unwrap().u64(10..40) } else { 0 };
+        tokio::time::sleep(Duration::from_millis(way)).await;
+        self.arrived.lock().unwrap().push(Instant::now());
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        self.account.call(base, key, call, within).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_held_up_on_their_way_arrive_at_the_rate_all_the_same() {
+    let mut sim = Sim::of(Way::List, 1);
+    sim.pace(20, 2);
+    let (account, arrived) = (Inside(sim.sandbox.clone()), Arc::clone(&sim.sent));
+    let autopilot = FarAway { account, arrived, random: Mutex::new(fastrand::Rng::with_seed(7)) };
+    let Outside { store, leases, secrets, clock, watcher, .. } = process(&sim, 0);
+    let world = Outside { store, leases, secrets, autopilot, clock, watcher };
+    let report = run(&sim, &world, &sim.drop("first", &people(0, 600, 1))).await;
+    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 600), "{report:?}");
+    assert!(sim.peak() <= 20, "{} arrived in a second", sim.peak());
+}
+
+// The last of four once began three quarters of a second late: after the others' shares, or held up by all of what `open`
+// had asked.
+#[tokio::test(start_paused = true)]
+async fn lanes_begin_together() {
+    for lane in 0..4 {
+        let mut sim = Sim::of(Way::List, 1);
+        sim.pace(20, 4);
+        let (world, request) = (process(&sim, 0), sim.drop("first", &people(0, 200, 1)));
+        steps::prepare(&world, &sim.config, &request).await.unwrap();
+        assert_eq!(steps::open(&world, &sim.config, &request).await.unwrap().count, 4);
+        sim.sent.lock().unwrap().clear();
+        let began = Instant::now();
+        steps::deliver(&world, &sim.config, &request, lane, &Limit::default()).await.unwrap();
+        let late = sim.sent.lock().unwrap()[0] - began;
+        assert!(late < Duration::from_millis(100), "lane {lane}: {late:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,13 +221,34 @@ async fn the_same_command_that_waits_for_one_that_dies_goes_on_with_its_run() {
     }
 }
 
+// Who waits for another process that has the very same run has nothing to finish.
+#[tokio::test(start_paused = true)]
+async fn who_is_stopped_while_another_has_its_run_is_interrupted_and_changes_nothing() {
+    let sim = sim();
+    let request = sim.drop("first", &people(0, 90, 1));
+    let (one, two) = (process(&sim, 0), process(&sim, 2));
+    let stop = Stop::default();
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let stops = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            stop.wish();
+        };
+        tokio::join!(steps::run(&two, &sim.config, &request, &stop), stops).0
+    };
+    let (a, b) = tokio::join!(run(&sim, &one, &request), second);
+    assert_eq!(b.unwrap_err().kind, Kind::Interrupted);
+    assert_eq!((a.outcome, a.rows.delivered), (Outcome::Succeeded, 90), "{a:?}");
+    agree(&sim, 90);
+}
+
 // The lease and the quiet between two runs must not lean on the clocks of two machines being one.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_minutes_off_does_not_break_the_rate() {
     for (before, behind) in [(0, 9), (9, 0), (-9, 0), (0, -9), (9, -5), (-9, 5)] {
         let sim = sim();
         run(&sim, &process(&sim, before), &sim.drop("first", &people(0, 12, 1))).await;
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         run(&sim, &process(&sim, behind), &sim.drop("second", &people(0, 12, 2))).await;
         agree(&sim, 12);
         assert!(began.elapsed() < Duration::from_secs(30), "waits for another's clock: {:?}", began.elapsed());
@@ -207,16 +296,20 @@ async fn a_holder_that_dies_with_the_lease_is_waited_for_and_its_results_are_kep
 
 /// A run whose steps are slow, and another that waits for its lease: the first has it all the time, or the store that
 /// looks at the lease with each write would fail.
-async fn the_other_waits(sim: &Sim, slow: &impl World, first: &RunRequest, members: usize) {
+async fn the_other_waits(sim: &Sim, slow: impl Future<Output = Report>, first: &RunRequest, members: usize) {
     let other = process(sim, 1);
     let second = RunRequest { run_id: crate::sim::request("rival", "").run_id, ..first.clone() };
     let next = async {
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        let waits = steps::prepare(&other, &sim.config, &second).await.unwrap();
-        assert!(matches!(waits, Prepared::Wait { .. }), "{waits:?}");
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let mut waits = 0;
+        while let Prepared::Wait { .. } = steps::prepare(&other, &sim.config, &second).await.unwrap() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            waits += 1;
+        }
+        assert!(waits > 60, "the first was through after {waits} s");
         run(sim, &other, &second).await
     };
-    let (a, b) = tokio::join!(run(sim, slow, first), next);
+    let (a, b) = tokio::join!(slow, next);
     assert_eq!((a.outcome, b.outcome), (Outcome::Succeeded, Outcome::NothingToDo), "{a:?} {b:?}");
     agree(sim, members);
 }
@@ -226,22 +319,95 @@ async fn a_slow_open_keeps_its_lease() {
     let mut sim = Sim::new(Options { latency: Duration::from_secs(25), ..Options::default() });
     sim.pace(RATE, 4);
     let first = sim.drop("first", &people(0, 90, 1));
-    the_other_waits(&sim, &process(&sim, 0), &first, 90).await;
+    the_other_waits(&sim, run(&sim, &process(&sim, 0), &first), &first, 90).await;
     // The canary asks one thing after the other.
     let sent = sim.sent.lock().unwrap().clone();
     assert!(sent[8] - sent[0] > 2 * TERM, "{:?}", sent[8] - sent[0]);
+}
+
+/// A run of three segments, which a slow store needs longer for than the term to prepare, and to finish.
+fn long(sim: &mut Sim) -> RunRequest {
+    let names = [LIST, "Second", "Third"];
+    let segment = |name| json!({ "name": name, "prefix": format!("segments/{name}/") });
+    sim.set("/exports/newsletter/segments", json!(names.map(segment)));
+    let drop = |(name, to): (&str, u32)| {
+        let key = format!("segments/{name}/a.csv");
+        sim.store.write(&key, people(0, to, 1));
+        Asked { segment: name.into(), key, version: None }
+    };
+    let drops = names.into_iter().zip([1000, 20, 20]).map(drop).collect();
+    RunRequest { drops, ..crate::sim::request("first", "") }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_prepare_and_a_slow_finish_keep_their_lease() {
     let mut sim = Sim::of(Way::Bulk, 1);
     sim.pace(RATE, 4);
-    let first = sim.drop("first", &people(0, 1000, 1));
-    let store = Faulty::new(&sim, Trouble::Slow, 5000);
-    let slow = sim.process(store.clone(), Duration::ZERO, &Kill::never());
-    let began = tokio::time::Instant::now();
-    the_other_waits(&sim, &slow, &first, 1000).await;
-    assert!(sim.sent.lock().unwrap()[0] - began > 3 * TERM, "prepare is quicker than a lease's term");
+    let first = long(&mut sim);
+    let slow = sim.process(Faulty::new(&sim, Trouble::Slow, 4000), Duration::ZERO, &Kill::never());
+    let began = Instant::now();
+    the_other_waits(&sim, run(&sim, &slow, &first), &first, 1000).await;
+    assert!(sim.sent.lock().unwrap()[0] - began > 2 * TERM, "prepare is quicker than a lease's term");
+}
+
+/// The same run as calls of the function.
+#[cfg(feature = "lambda")]
+mod by_calls {
+    use autopilot_export::entry::handler::{CONFIG, Function, Invocation};
+    use autopilot_export::error::Result;
+    use autopilot_export::ports::Executions;
+    use autopilot_export::run::keys;
+    use futures_util::future::join_all;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Whoever calls the function is its workflow.
+    struct Nothing;
+
+    impl Executions for Nothing {
+        async fn start(&self, _request: &RunRequest) -> Result<String> {
+            Ok(String::new())
+        }
+
+        async fn stop(&self, _run_id: &str) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    async fn called(sim: &Sim, world: impl World, request: &RunRequest) -> Report {
+        sim.store.write(CONFIG, sim.settings.to_string());
+        let function = Function { world, executions: Nothing, bucket: "b".into(), base_url: None };
+        let call = async |event: Value| {
+            let invocation = Invocation { request_id: "r".into(), until: jiff::Timestamp::MAX };
+            function.answer(event, &invocation).await.unwrap()
+        };
+        let run_id = request.run_id.as_str();
+        assert_eq!(call(json!({ "step": "prepare", "run": request })).await["status"], "ready");
+        let opened = call(json!({ "step": "open", "run_id": run_id })).await;
+        let lanes = 0..opened["lanes"]["count"].as_u64().unwrap();
+        join_all(lanes.map(|lane| call(json!({ "step": "deliver", "run_id": run_id, "lane": lane })))).await;
+        call(json!({ "step": "finish", "run_id": run_id })).await;
+        let report = sim.store.body(&keys::of_run(run_id, "report.json")).unwrap();
+        serde_json::from_slice(&report).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_functions_slow_steps_keep_their_lease() {
+        let mut sim = Sim::of(Way::Bulk, 1);
+        sim.pace(RATE, 4);
+        let first = long(&mut sim);
+        let slow = sim.process(Faulty::new(&sim, Trouble::Slow, 4000), Duration::ZERO, &Kill::never());
+        the_other_waits(&sim, called(&sim, slow, &first), &first, 1000).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_functions_slow_open_keeps_its_lease() {
+        let mut sim = Sim::new(Options { latency: Duration::from_secs(25), ..Options::default() });
+        sim.pace(RATE, 4);
+        let first = sim.drop("first", &people(0, 90, 1));
+        the_other_waits(&sim, called(&sim, process(&sim, 0), &first), &first, 90).await;
+    }
 }
 
 // "An execution stopped by hand never reaches it: the next prepare makes up for it."

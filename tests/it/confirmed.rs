@@ -1,9 +1,13 @@
 //! What a run had confirmed, and what it did not come to.
 
+use std::time::Duration;
+
 use autopilot_export::report::Outcome;
 use autopilot_export::run::keys;
 use autopilot_export::sandbox::Options;
-use autopilot_export::steps::{self, Stop};
+use autopilot_export::steps::{self, Limit, Stop};
+use serde_json::json;
+use tokio::time::Instant;
 
 use crate::mortal::Kill;
 use crate::scene::people;
@@ -58,4 +62,31 @@ async fn leavers_that_no_lane_came_to_fail_the_run_and_leave_with_the_next() {
     assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
     let on_list = sim.held().values().filter(|(_, _, on_list)| *on_list).count();
     assert_eq!((on_list, sim.state().len()), (40, 40));
+}
+
+/// At a request in ten seconds it is long until another answer comes.
+#[tokio::test(start_paused = true)]
+async fn what_was_judged_is_saved_after_a_second_although_no_other_answer_comes() {
+    let mut sim = Sim::new(Options::default());
+    sim.set("/connections/eu/requests_per_second", json!(0.1));
+    sim.set("/exports/newsletter/segments/0/membership", json!("none"));
+    let request = sim.drop("first", &people(0, 250, 1));
+    let (world, limit) = (sim.world(&Kill::never()), Limit::default());
+    steps::prepare(&world, &sim.config, &request).await.unwrap();
+    steps::open(&world, &sim.config, &request).await.unwrap();
+    let results = keys::results(&request.run_id, 0, 0);
+    let is_saved =
+        || sim.store.body(&results).is_some_and(|body| body.iter().filter(|byte| **byte == b'\n').count() > 100);
+    let saved = async {
+        while !is_saved() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Instant::now()
+    };
+    let saved = tokio::select! {
+        done = steps::deliver(&world, &sim.config, &request, 0, &limit) => panic!("{done:?}"),
+        saved = saved => saved,
+    };
+    let sent = *sim.sent.lock().unwrap().last().unwrap();
+    assert!(saved - sent < Duration::from_millis(1200), "{:?} after the request", saved - sent);
 }

@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use autopilot_export::delivery::call::{Answer, Call};
+use autopilot_export::entry::outside::Outside;
 use autopilot_export::error::Kind;
+use autopilot_export::ports::Autopilot;
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RunRequest, keys};
 use autopilot_export::sandbox::{Fault, Options};
 use autopilot_export::steps::{self, Stop};
 use futures_util::stream::{StreamExt, iter};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -260,4 +264,27 @@ async fn a_row_that_autopilot_fails_for_keeps_no_other_row_from_it() {
         let report = run(&sim.world(&Kill::never()), &sim, &request).await;
         assert_eq!((report.outcome, report.rows.delivered, report.rows.unchanged), (Outcome::Succeeded, 2, 348));
     }
+}
+
+/// An account that wants to be left alone for so long.
+struct Throttles(Duration);
+
+impl Autopilot for Throttles {
+    async fn call(&self, _base: Option<&str>, _key: &SecretString, _call: &Call, _within: Duration) -> Answer {
+        Answer::Throttled(Some(self.0))
+    }
+}
+
+// The first requests of a run have the same patience as its lanes.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_longer_than_the_patience_ends_the_run_with_the_patience() {
+    let sim = Sim::new(Options::default());
+    let request = sim.drop("members", &people(0, 10, 1));
+    let Outside { store, leases, secrets, clock, watcher, .. } = sim.world(&Kill::never());
+    let autopilot = Throttles(Duration::from_secs(300));
+    let world = Outside { store, leases, secrets, autopilot, clock, watcher };
+    let began = tokio::time::Instant::now();
+    let report = steps::run(&world, &sim.config, &request, &Stop::default()).await.unwrap();
+    assert_eq!(report.error.map(|error| error.kind), Some(Kind::Throttled));
+    assert!(began.elapsed() <= Duration::from_secs(61), "{:?}", began.elapsed());
 }

@@ -12,9 +12,9 @@ use autopilot_export::steps::{self, Limit, OpenRecord};
 use futures_util::stream::{StreamExt, iter};
 use serde_json::{Value, json};
 
-use crate::mortal::Kill;
+use crate::mortal::{Kill, Mortal};
 use crate::scene::{Scene, more, people};
-use crate::sim::Way;
+use crate::sim::{Sim, Way};
 
 /// Plays at once: most of the time they wait for a quiet second between two runs.
 const AT_ONCE: usize = 48;
@@ -188,19 +188,24 @@ async fn what_a_dead_run_had_confirmed_is_kept_when_another_drop_comes() {
     assert!(dead.rows.add_up() && (dead.rows.delivered, dead.outcome) == (200, Outcome::Failed), "{dead:?}");
 }
 
-// A checkpoint under way when a lane ends must not land after the lane's last one.
-#[tokio::test]
+// A checkpoint under way when a lane ends must not land after the lane's last one. At one request a second the first batch
+// is being saved when the last one is answered.
+#[tokio::test(start_paused = true)]
 async fn a_slow_checkpoint_does_not_undo_the_last_one() {
-    let mut scene = Scene::new(Options::default()).await;
-    scene.set_membership(json!({ "field": "Reader" }));
-    scene.set_connection("lanes", json!(1));
-    scene.set_connection("requests_per_second", json!(20));
-    let world = scene.world(Kill::never(), Kill::never_but_slow());
-    let (config, request) = (&scene.config, scene.drop(people(0, 150, 1)));
-    steps::prepare(&world, config, &request).await.unwrap();
-    steps::open(&world, config, &request).await.unwrap();
-    assert!(steps::deliver(&world, config, &request, 0, &Limit::default()).await.unwrap().done);
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    let report = steps::finish(&world, config, &request, None).await.unwrap();
-    assert_eq!((report.rows.delivered, report.rows.pending), (150, 0), "{report:?}");
+    for (rate, batches) in [(1.0, 2), (1.0, 3), (0.95, 2), (0.95, 3), (0.9, 2), (0.9, 3)] {
+        let place = format!("{rate} a second, {batches} batches");
+        let mut sim = Sim::of(Way::Field, 1);
+        sim.pace(1, 1);
+        sim.set("/connections/eu/requests_per_second", json!(rate));
+        let request = sim.drop("members", &people(0, batches * 100, 1));
+        let store = Mortal(sim.store.clone(), Kill::never_but_slow());
+        let (world, config) = (sim.process(store, Duration::ZERO, &Kill::never()), &sim.config);
+        steps::prepare(&world, config, &request).await.unwrap();
+        steps::open(&world, config, &request).await.unwrap();
+        assert!(steps::deliver(&world, config, &request, 0, &Limit::default()).await.unwrap().done);
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let report = steps::finish(&world, config, &request, None).await.unwrap();
+        let delivered = u64::from(batches) * 100;
+        assert_eq!((report.rows.delivered, report.rows.pending), (delivered, 0), "{place}: {report:?}");
+    }
 }

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use autopilot_export::run::{RunRecord, Trigger, keys};
 use autopilot_export::sandbox::{BulkLists, Fault, Options};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 use crate::scene::{API_KEY, Scene, people};
@@ -121,27 +123,29 @@ async fn retry_sends_what_was_refused_and_what_was_corrected_and_nobody_leaves()
 }
 
 #[tokio::test]
-async fn a_segment_with_two_drops_is_refused() {
+async fn a_segment_with_two_drops_is_refused_before_anything_is_sent() {
     let cli = Cli::new(Scene::new(Options::default()).await);
     let files = ["a.csv", "b.csv"].map(|name| cli.scene.file(name, people(0, 4, 1).as_bytes()));
     let [a, b] = files.each_ref().map(|file| file.to_str().unwrap());
-    let (code, _, err) = cli.run(&["run", "newsletter", "--drop", a, "--drop", b]).await;
-    assert!(code == 2 && err.contains("more than one drop"), "{code}: {err}");
-    assert_eq!(cli.scene.emails().len(), 0);
+    for command in ["run", "plan"] {
+        let (code, _, err) = cli.run(&[command, "newsletter", "--drop", a, "--drop", b]).await;
+        assert!(code == 2 && err.contains("more than one drop"), "{code}: {err}");
+    }
+    assert_eq!(cli.scene.sandbox.counters().requests, 0);
 }
 
 /// Whoever reads what a run says may go away; the run goes on.
 #[tokio::test]
 async fn a_run_ends_whole_where_nobody_reads_its_standard_error() {
-    let cli = Cli::new(Scene::new(Options::default()).await);
-    let drop = cli.scene.file("members.csv", people(0, 40, 1).as_bytes());
-    let mut deaf = Command::new("sh");
-    deaf.args(["-c", "exec 2>&1; { \"$0\" \"$@\"; echo $? >&3; } 3>code | :", env!("CARGO_BIN_EXE_autopilot-export")]);
-    let folder = drop.parent().unwrap();
-    deaf.current_dir(folder);
-    cli.command_of(deaf, &["-v", "run", "newsletter", "--drop", drop.to_str().unwrap()]).output().await.unwrap();
-    let code = std::fs::read_to_string(folder.join("code")).unwrap();
-    assert_eq!((code.trim(), cli.scene.members().len()), ("0", 40));
+    for verbose in ["-v", "-vv", "--json"] {
+        let cli = Cli::new(Scene::new(Options::default()).await);
+        let drop = cli.scene.file("members.csv", people(0, 40, 1).as_bytes());
+        let (reader, writer) = std::io::pipe().unwrap();
+        std::mem::drop(reader);
+        let mut deaf = cli.command(&[verbose, "run", "newsletter", "--drop", drop.to_str().unwrap()]);
+        let code = deaf.stderr(writer).status().await.unwrap().code();
+        assert_eq!((code, cli.scene.members().len()), (Some(0), 40), "{verbose}");
+    }
 }
 
 /// A run that takes a second or two: the sandbox honours lists in no upsert, 40 requests a second.
@@ -253,6 +257,57 @@ async fn a_signal_ends_a_command_that_is_no_run_as_well() {
         let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
         assert_eq!(ended.unwrap().unwrap().status.code(), Some(130), "{signal}");
     }
+}
+
+#[tokio::test]
+async fn a_signal_ends_the_watching_of_a_run() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let request = cli.scene.request("", Trigger::Command);
+    let record = RunRecord::begin(&request, "eu", String::new(), Vec::new(), Vec::new(), jiff::Timestamp::now());
+    cli.scene.write(&keys::of_run(&request.run_id, "run.json"), &serde_json::to_vec(&record).unwrap());
+    for signal in ["-INT", "-TERM"] {
+        let mut child = cli.command(&["watch", &request.run_id]).spawn().unwrap();
+        // It looks, and will look again.
+        let mut said = [0; 1];
+        child.stderr.as_mut().unwrap().read_exact(&mut said).await.unwrap();
+        let pid = child.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
+        let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
+        assert_eq!(ended.unwrap().unwrap().status.code(), Some(130), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_disabled_is_not_checked_and_check_says_so() {
+    for disabled in ["/connections/eu/enabled", "/exports/newsletter/enabled"] {
+        let mut scene = Scene::new(Options { api_key: Some("another".into()), ..Options::default() }).await;
+        scene.set(disabled, json!(false));
+        let cli = Cli::new(scene);
+        let drop = cli.scene.file("no-such-columns.csv", b"A,B\n1,2\n");
+        cli.scene.write("segments/newsletter/members.csv", &std::fs::read(drop).unwrap());
+        if disabled.starts_with("/exports") {
+            cli.scene.sandbox.set_api_key(Some(API_KEY.into()));
+        }
+        let (code, out, err) = cli.run(&["check"]).await;
+        assert_eq!(code, 0, "{disabled}: {out}{err}");
+        assert!(out.contains("ok     export newsletter: is disabled, and not checked"), "{disabled}: {out}");
+        assert_eq!(out.matches("export newsletter").count(), 1, "{disabled}: {out}");
+    }
+}
+
+/// A thread that wants more memory for its stack than there are addresses cannot be started, and the program panics.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_panic_ends_every_command_with_70() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = cli.scene.file("members.csv", people(0, 4, 1).as_bytes());
+    for args in [&["runs"][..], &["check"], &["run", "newsletter", "--drop", drop.to_str().unwrap()]] {
+        let mut command = cli.command(args);
+        let (code, out, err) = ended(command.env("RUST_MIN_STACK", (1_u64 << 55).to_string()).output().await.unwrap());
+        assert_eq!((code, out.as_str(), err.lines().count()), (70, "", 1), "{args:?}: {err}");
+        assert!(err.starts_with("bug: ") && err.ends_with("please report this line\n"), "{args:?}: {err}");
+    }
+    assert_eq!(cli.scene.emails().len(), 0);
 }
 
 /// A panic's message may quote anything; outside Lambda its library panics.

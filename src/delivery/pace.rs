@@ -307,6 +307,38 @@ mod tests {
     }
 
     #[test]
+    fn small_delays_that_the_margin_covers_do_not_add_up() {
+        let last = |longest_way: u64| {
+            let mut random = fastrand::Rng::with_seed(7);
+            let (mut pace, mut now) = (Pace::new(20.0, 20, &[], start()), start());
+            for _ in 0..2000 {
+                now = pace.next(now);
+                pace.take(now);
+                let took = Duration::from_millis(10 + random.u64(..=longest_way));
+                pace.answered(Counted::Bulk, now, after(now, took));
+            }
+            now
+        };
+        assert_eq!(last(4), last(0));
+        assert!(last(8) > last(0), "what the margin does not cover counts");
+    }
+
+    #[test]
+    fn what_was_sent_before_the_lanes_is_dealt_in_turn_and_a_few_hold_up_none() {
+        let sent: Vec<Timestamp> = (0..12).map(|n| after(start(), Duration::from_millis(n))).collect();
+        let of = |lane| history(&sent, &[5, 5, 5, 5], lane);
+        assert_eq!((of(0), of(3)), (vec![sent[0], sent[4], sent[8]], vec![sent[3], sent[7], sent[11]]));
+        let now = sent[11];
+        for lane in 0..4 {
+            assert_eq!(Pace::new(20.0, 5, &of(lane), now).next(now), now, "lane {lane}");
+        }
+        // A lane with a smaller share has fewer of them, and each of them counts once.
+        let shares = [3, 1];
+        let dealt = [0, 1].map(|lane| history(&sent, &shares, lane));
+        assert_eq!((dealt[0].len(), dealt[1].len()), (9, 3));
+    }
+
+    #[test]
     fn slots_are_spread_evenly_over_the_first_half_of_the_window() {
         let times = sent(Pace::new(20.0, 5, &[], start()), &[0], 20);
         let milliseconds: Vec<i128> = times.iter().map(|at| (at - times[0]) / 1_000_000).collect();

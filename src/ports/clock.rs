@@ -123,10 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_clock_is_about_the_machines_and_never_goes_back() {
+    fn the_systems_clock_is_about_the_machines_and_counts_on_whatever_that_says() {
         let times: Vec<Timestamp> = (0..100).map(|_| Clock::System.now()).collect();
         assert!(times.is_sorted());
         let apart = Timestamp::now().duration_since(times[0]).abs();
         assert!(apart < SignedDuration::from_secs(30), "{apart}");
+        // It counts on from what was read, whatever the machine says since.
+        let ahead = Reading(Timestamp::now() + SignedDuration::from_secs(5), Instant::now());
+        let before = READING.lock().unwrap().replace(ahead);
+        let (now, wall) = (Clock::System.now(), Clock::System.wall());
+        *READING.lock().unwrap() = before;
+        assert!(now.duration_since(wall) > SignedDuration::from_secs(4), "{now}, {wall}");
     }
 }

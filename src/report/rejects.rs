@@ -288,6 +288,20 @@ mod tests {
     }
 
     #[test]
+    fn rows_beyond_the_longest_file_are_left_out_and_told() {
+        let run = run(&[vec!["EMail".to_owned()]]);
+        let mut rejects = Rejects::new(&run, Vec::new()).unwrap();
+        for (number, so_far) in [0, MOST_BYTES, MOST_BYTES + 1, 2 * MOST_BYTES].into_iter().enumerate() {
+            rejects.bytes = so_far;
+            rejects.line(&reject(0, "invalid_email", &[&format!("row {number}")])).unwrap();
+        }
+        assert!(rejects.warning().unwrap().starts_with("2 rejected rows did not fit"));
+        let rows = read(&rejects.finish().unwrap(), b',', true);
+        let kept: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+        assert_eq!(kept, ["EMail", "row 0", "row 1"]);
+    }
+
+    #[test]
     fn sources_with_other_columns_share_a_file_and_what_fits_needs_no_warning() {
         let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let rows = [reject(0, "refused", &["a@b.c", "Ann"]), reject(1, "refused", &["Bob", "7"])];

@@ -206,13 +206,30 @@ fn what_is_no_event_is_a_bad_request() {
         let error = triggered(&event, &config(), now(), "one").unwrap_err();
         assert_eq!(error.kind, Kind::BadRequest, "{event}");
     }
-    let odd = "news\u{1b}[2Jletter";
-    let rule = json!({ "detail-type": "Scheduled Event", "time": "2026-11-23T06:02:00Z", "resources": [odd] });
-    for event in [rule, json!({ "export": odd })] {
-        let error = triggered(&event, &config(), now(), "one").unwrap_err().to_string();
-        assert!(!error.contains(char::is_control), "{error:?}");
-    }
     let mut removed = event("s3-object-created.json");
     removed["Records"][0]["eventName"] = json!("ObjectRemoved:Delete");
     assert_eq!(ask(&config(), &removed).ignored[0].why, "ObjectRemoved:Delete creates no object");
+}
+
+#[test]
+fn errors_hold_no_control_characters_of_an_event() {
+    let odd = "news\u{1b}[2Jletter";
+    let notification = |name: &str, value: &str| {
+        let mut event = event("s3-object-created.json");
+        event["Records"][0][name] = json!(value);
+        event
+    };
+    for event in [
+        json!({ "detail-type": "Scheduled Event", "time": "2026-11-23T06:02:00Z", "resources": [odd] }),
+        json!({ "detail-type": odd }),
+        json!({ "export": odd }),
+        json!({ "export": "newsletter", "full": odd }),
+        notification("eventVersion", odd),
+        notification("eventTime", odd),
+    ] {
+        let error = triggered(&event, &config(), now(), "one").unwrap_err().chain();
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+    let ignored = &ask(&config(), &notification("eventName", odd)).ignored[0];
+    assert!(ignored.why.ends_with("creates no object") && !ignored.why.contains(char::is_control), "{ignored:?}");
 }

@@ -158,3 +158,21 @@ async fn a_run_that_never_began_is_finished_by_its_name() {
     }
     sandbox.stop().await;
 }
+
+// The Map tolerates lanes that fail, and says nothing of why.
+#[tokio::test]
+async fn a_lane_that_failed_is_the_runs_error() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(Some("a-key")).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run = drop_file(&function, TWO).await;
+    let run_id = run["run_id"].clone();
+    ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+    sandbox.set_api_key(Some("another-key".into()));
+    let error = ask(&function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Access);
+    let finished = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+    assert_eq!((&finished["outcome"], &finished["error"]["kind"]), (&json!("failed"), &json!("access")));
+    assert_eq!(finished["error"]["message"], json!(error.chain()));
+    sandbox.stop().await;
+}

@@ -411,4 +411,14 @@ mod tests {
             assert_eq!(members.count, expected.len() as u64);
         }
     }
+
+    #[tokio::test]
+    async fn results_are_read_a_few_times_whatever_the_segments_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Folder::new(folder.path());
+        for (rows, slices) in [(40_000, 1), (40_001, 3), (10_000_000, 3)] {
+            let (run, opened) = run(rows);
+            assert_eq!(Confirmed::of(&store, &run, &opened, 0).await.unwrap().slices, slices, "{rows} rows a chunk");
+        }
+    }
 }

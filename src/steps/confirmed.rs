@@ -1,6 +1,6 @@
 //! What was confirmed of a segment, read back from the lanes' results: all at once, or that of a large segment in slices
-//! of the keys, so that merging it takes no more memory than preparing it did. Rows that may have been sent and have no verdict are told as well: whatever the
-//! next drop is, it must put them right.
+//! of the keys, so that merging it takes about the memory that preparing it did. Rows that may have been sent and have no
+//! verdict are told as well: whatever the next drop is, it must put them right.
 
 use std::collections::{BTreeMap, HashSet};
 

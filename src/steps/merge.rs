@@ -380,7 +380,7 @@ mod tests {
         for range in 0..RANGES {
             let mut ledger = Ledger::default();
             for number in 0..ROWS {
-                // Half of them are members before.
+                // Those of the first two ranges are members before.
                 let told = member(200 + range as u32 * 100 + number, 1);
                 if number % 3 == 0 {
                     expected.remove(&told.key);

@@ -242,6 +242,13 @@ async fn what_became_of_runs_is_told_without_a_configuration() {
     assert_eq!(cli.run(&["plan", "newsletter"]).await.0, 2);
 }
 
+async fn is_ended_by(signal: &str, child: Child) {
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
+    let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
+    assert_eq!(ended.unwrap().unwrap().status.code(), Some(130), "{signal}");
+}
+
 #[tokio::test]
 async fn a_signal_ends_a_command_that_is_no_run_as_well() {
     let options = Options { latency: Duration::from_secs(20), ..Options::default() };
@@ -252,10 +259,7 @@ async fn a_signal_ends_a_command_that_is_no_run_as_well() {
         while cli.scene.sandbox.counters().requests == before {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let pid = child.id().unwrap().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
-        let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
-        assert_eq!(ended.unwrap().unwrap().status.code(), Some(130), "{signal}");
+        is_ended_by(signal, child).await;
     }
 }
 
@@ -270,10 +274,7 @@ async fn a_signal_ends_the_watching_of_a_run() {
         // It looks, and will look again.
         let mut said = [0; 1];
         child.stderr.as_mut().unwrap().read_exact(&mut said).await.unwrap();
-        let pid = child.id().unwrap().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
-        let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
-        assert_eq!(ended.unwrap().unwrap().status.code(), Some(130), "{signal}");
+        is_ended_by(signal, child).await;
     }
 }
 

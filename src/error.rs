@@ -84,7 +84,7 @@ impl fmt::Display for Kind {
 /// Why a step ended early. Its text is `<stage>: <subject>: <what is wrong>[; <what to do>]`, never with an email,
 /// a value or a key in it; the cause is apart, in [`std::error::Error::source`].
 #[derive(Debug, thiserror::Error)]
-#[error("{stage}: {subject}: {what}{}", remedy(.to_do))]
+#[error("{stage}: {subject}: {problem}{}", remedy(.hint))]
 pub struct Error {
     /// Who must act.
     pub kind: Kind,
@@ -93,34 +93,34 @@ pub struct Error {
     /// What it failed on: an export, a file, a list, a setting.
     pub subject: String,
     /// What is wrong.
-    pub what: String,
+    pub problem: String,
     /// What to do about it, where there is something.
-    pub to_do: Option<String>,
+    pub hint: Option<String>,
     /// The cause, joined to the message once, at the edge.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-fn remedy(to_do: &Option<String>) -> String {
-    to_do.as_ref().map(|text| format!("; {text}")).unwrap_or_default()
+fn remedy(hint: &Option<String>) -> String {
+    hint.as_ref().map(|text| format!("; {text}")).unwrap_or_default()
 }
 
 impl Error {
     /// An error of `kind`, without remedy and cause.
-    pub fn new(kind: Kind, stage: &'static str, subject: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { kind, stage, subject: subject.into(), what: what.into(), to_do: None, source: None }
+    pub fn new(kind: Kind, stage: &'static str, subject: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { kind, stage, subject: subject.into(), problem: problem.into(), hint: None, source: None }
     }
 
     /// The same error, saying what to do.
     #[must_use]
-    pub fn to_do(mut self, what: impl Into<String>) -> Self {
-        self.to_do = Some(what.into());
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
     /// The same error, with its cause.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn with_source(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(cause.into());
         self
     }

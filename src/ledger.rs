@@ -10,13 +10,13 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::value::string;
+use crate::chunk::{self, Operation};
 use crate::delivery::call::Requests;
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
-use crate::delivery::row::{self, Errand};
 use crate::error::{Error, Kind, Result};
 use crate::state::{ContactId, Member, ProfileKey, push_hex, unhex};
+use crate::value::string;
 
 /// What the requests of a range were.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl Ledger {
     }
 
     /// Enters a verdict.
-    pub fn enter(&mut self, errand: Errand, verdict: &Verdict) {
+    pub fn enter(&mut self, operation: Operation, verdict: &Verdict) {
         let Verdict { number, row, outcome, .. } = verdict;
         let lines = &mut self.lines;
         // Writing to a String cannot fail.
@@ -72,7 +72,7 @@ impl Ledger {
             }
             Outcome::Left => member(lines, &row.key),
             // A leaver that cannot leave stays a member, and is tried again by the next run.
-            Outcome::Refused(_) if errand == Errand::Leaver => {}
+            Outcome::Refused(_) if operation == Operation::Leave => {}
             Outcome::Refused(reason) => {
                 lines.push('\t');
                 string(reason, lines);
@@ -132,7 +132,7 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
     let (head, lines) = text.split_once('\n').ok_or_else(wrong)?;
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;
     let mut entries = Vec::new();
-    for line in row::lines(lines) {
+    for line in chunk::lines(lines) {
         entries.push(entry(line).ok_or_else(wrong)?);
     }
     Ok(Results { sent, entries, lines: lines.to_owned() })
@@ -140,7 +140,7 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
 
 /// A row's number and what became of it.
 fn entry(line: &str) -> Option<(u32, Entry)> {
-    let mut cells = row::divided(line, b'\t');
+    let mut cells = chunk::divided(line, b'\t');
     let number = cells.next()?.parse().ok()?;
     let entry = match (cells.next(), cells.next(), cells.next()) {
         (None, ..) => Entry::Stays,
@@ -159,20 +159,26 @@ fn entry(line: &str) -> Option<(u32, Entry)> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// Says that an object of the run is damaged, and goes on as if it held nothing.
+pub fn unreadable<T: Default>(error: Error) -> T {
+    tracing::warn!(error.kind = error.kind.name(), "{}", error.chain());
+    T::default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::row::Row;
+    use crate::chunk::Row;
 
     #[test]
     fn verdicts_are_read_back() {
         let row = Row { key: [1; 32], digest: [2; 16], ..Row::default() };
         let verdict = |number, outcome| Verdict { span: 0, number, row: row.clone(), outcome };
         let mut ledger = Ledger::default();
-        ledger.enter(Errand::Joiner, &verdict(4, Outcome::Delivered("per\"son".into())));
-        ledger.enter(Errand::Leaver, &verdict(5, Outcome::Left));
-        ledger.enter(Errand::Leaver, &verdict(6, Outcome::Refused("no".into())));
-        ledger.enter(Errand::Changed, &verdict(7, Outcome::Refused("bad \"x\"".into())));
+        ledger.enter(Operation::Join, &verdict(4, Outcome::Delivered("per\"son".into())));
+        ledger.enter(Operation::Leave, &verdict(5, Outcome::Left));
+        ledger.enter(Operation::Leave, &verdict(6, Outcome::Refused("no".into())));
+        ledger.enter(Operation::Update, &verdict(7, Outcome::Refused("bad \"x\"".into())));
         let results = read("r", &ledger.checkpoint()).unwrap();
         let numbers: Vec<u32> = results.entries.iter().map(|(n, _)| *n).collect();
         assert_eq!(numbers, [4, 5, 6, 7]);

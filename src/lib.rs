@@ -9,6 +9,7 @@
 //! These modules know no AWS, no HTTP, no clock and no environment: values in, values out. `ports` are the few small
 //! traits of the outside world, `adapters` implement them, `entry` is where people and AWS come in.
 
+pub mod chunk;
 pub mod config;
 pub mod contact;
 pub mod delivery;
@@ -22,6 +23,7 @@ pub mod segment;
 pub mod state;
 pub mod steps;
 pub mod trigger;
+pub mod value;
 
 pub mod adapters;
 pub mod entry;

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use autopilot_export::adapters::autopilot::answer;
-use autopilot_export::delivery::call::{Answer, Call, Reply};
+use autopilot_export::delivery::call::{Response, Call, Payload};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -34,14 +34,14 @@ fn texts<'v>(value: &'v Value, found: &mut HashSet<&'v str>) {
     }
 }
 
-fn ids(reply: Reply) -> Vec<String> {
+fn ids(reply: Payload) -> Vec<String> {
     match reply {
-        Reply::Account(id) | Reply::List(id) | Reply::Written(id) => vec![id],
-        Reply::Contact { id, lists, .. } => lists.into_iter().flatten().chain([id]).collect(),
-        Reply::Lists(lists) => lists.into_iter().map(|list| list.id).collect(),
-        Reply::CustomFields(fields) => fields.into_iter().map(|field| field.name).collect(),
-        Reply::Upserted { map, ids } => map.into_iter().flatten().map(|(_, id)| id).chain(ids).collect(),
-        Reply::Nothing => Vec::new(),
+        Payload::Account(id) | Payload::List(id) | Payload::Written(id) => vec![id],
+        Payload::Contact { id, lists, .. } => lists.into_iter().flatten().chain([id]).collect(),
+        Payload::Lists(lists) => lists.into_iter().map(|list| list.id).collect(),
+        Payload::CustomFields(fields) => fields.into_iter().map(|field| field.name).collect(),
+        Payload::Upserted { map, ids } => map.into_iter().flatten().map(|(_, id)| id).chain(ids).collect(),
+        Payload::Nothing => Vec::new(),
     }
 }
 
@@ -54,16 +54,16 @@ fuzz_target!(|body: &[u8]| {
     for status in [status, 200, 400, 429] {
         for call in calls() {
             match answer::read(&call, status, Some(&wait), body) {
-                Answer::Done(reply) => {
+                Response::Done(reply) => {
                     assert!((200..300).contains(&status));
                     for id in ids(reply) {
                         assert!(known.contains(id.as_str()), "{id:?}");
                     }
                 }
-                Answer::Refused(text) => {
+                Response::Refused(text) => {
                     assert!(!text.is_empty() && text.chars().count() <= 300 && !text.contains(char::is_control));
                 }
-                Answer::Throttled(wait) => assert!(wait.is_none_or(|wait| wait.as_secs() <= 300)),
+                Response::RateLimited(wait) => assert!(wait.is_none_or(|wait| wait.as_secs() <= 300)),
                 _ => {}
             }
         }

@@ -5,13 +5,13 @@
 use std::io::Write;
 
 use autopilot_export::error::{Kind, Result};
-use autopilot_export::state::{ContactId, Decoder, FORMAT, Header, Marked, Member, Writer};
+use autopilot_export::state::{ContactId, Decoder, FORMAT, Header, MembershipTarget, Member, Writer};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;
 
 fn header() -> Header {
-    let marked = Marked::List { title: "News".into(), id: "contactlist_1".into() };
+    let marked = MembershipTarget::List { title: "News".into(), id: "contactlist_1".into() };
     Header { format: FORMAT, account: "account".into(), marked, key_fingerprint: "0123456789abcdef".into() }
 }
 

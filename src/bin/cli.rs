@@ -7,14 +7,14 @@ use autopilot_export::adapters::local::{FileLeases, Folder, LocalSecrets, WithFi
 use autopilot_export::config::Config;
 use autopilot_export::entry::args::{Args, Command, Common};
 use autopilot_export::entry::command::{self, Code};
+use autopilot_export::entry::environment::Adapters;
 #[cfg(feature = "aws")]
 use autopilot_export::entry::on_aws;
-use autopilot_export::entry::outside::Outside;
 use autopilot_export::entry::panics;
 use autopilot_export::entry::show::say;
 use autopilot_export::error::{Error, Kind};
 use autopilot_export::ports::Clock;
-use autopilot_export::steps::Stop;
+use autopilot_export::steps::Cancellation;
 use clap::Parser;
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 /// Carries a command out, unless somebody stops it.
 async fn until_stopped(args: Args) -> Code {
-    let stop = Stop::default();
+    let stop = Cancellation::default();
     match &args.command {
         // While it asks for a key, a signal ends it at once, as the terminal must be put right by the shell.
         Command::Connect { .. } => return carry_out(args, &stop).await,
@@ -53,7 +53,7 @@ async fn until_stopped(args: Args) -> Code {
             on_signal(stop.clone(), "nothing is under way that must be saved");
             return tokio::select! {
                 code = carry_out(args, &stop) => code,
-                () = stop.wanted() => Ok(Kind::Interrupted.exit_code()),
+                () = stop.cancelled() => Ok(Kind::Interrupted.exit_code()),
             };
         }
     }
@@ -71,10 +71,10 @@ fn runtime(command: &Command) -> Result<Runtime, Error> {
         _ => Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().max_blocking_threads(FILES_AT_ONCE).build();
-    runtime.map_err(|cause| Error::new(Kind::Bug, "command", "runtime", "cannot be started").because(cause))
+    runtime.map_err(|cause| Error::new(Kind::Bug, "command", "runtime", "cannot be started").with_source(cause))
 }
 
-async fn carry_out(args: Args, stop: &Stop) -> Code {
+async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     let Args { common, command } = args;
     match command {
         Command::Schema => return command::print_schema(),
@@ -99,9 +99,9 @@ async fn carry_out(args: Args, stop: &Stop) -> Code {
     #[cfg(not(feature = "aws"))]
     if common.store.starts_with("s3://") {
         return Err(Error::new(Kind::Config, "command", "--store", "names a bucket, and this program knows no AWS")
-            .to_do("build it with the default features"));
+            .hint("build it with the default features"));
     }
-    let world = Outside {
+    let env = Adapters {
         store: WithFiles(Folder::new(&common.store)),
         leases: FileLeases::new(&common.store),
         secrets: LocalSecrets::new(api_key(&common)?, &common.store),
@@ -109,7 +109,7 @@ async fn carry_out(args: Args, stop: &Stop) -> Code {
         clock: Clock::System,
         watcher: command::watcher(&command),
     };
-    command::carry_out(&world, &common, command, &config, stop).await
+    command::carry_out(&env, &common, command, &config, stop).await
 }
 
 /// The key from its file, else from the environment.
@@ -117,25 +117,25 @@ fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
     let given = match &common.api_key_file {
         Some(file) => Some(std::fs::read_to_string(file).map_err(|cause| {
             Error::new(Kind::Config, "secrets", file.display().to_string(), "cannot be read")
-                .to_do("name a file that holds the key")
-                .because(cause)
+                .hint("name a file that holds the key")
+                .with_source(cause)
         })?),
         None => std::env::var("AUTOPILOT_API_KEY").ok(),
     };
     let given = given.map(|key| key.trim_start_matches('\u{feff}').trim().to_owned()).filter(|key| !key.is_empty());
     if given.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
         return Err(Error::new(Kind::Config, "secrets", "the API key", "holds more than a key")
-            .to_do("let the file or the variable hold the key alone, on one line"));
+            .hint("let the file or the variable hold the key alone, on one line"));
     }
     Ok(given.map(SecretString::from))
 }
 
 /// The first signal asks to stop, the second stops.
-fn on_signal(stop: Stop, what_follows: &'static str) {
+fn on_signal(stop: Cancellation, what_follows: &'static str) {
     tokio::spawn(async move {
         signal().await;
         say(&format!("stopping: {what_follows}; once more stops at once"));
-        stop.wish();
+        stop.cancel();
         signal().await;
         std::process::exit(i32::from(Kind::Interrupted.exit_code()));
     });

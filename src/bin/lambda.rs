@@ -2,8 +2,8 @@
 
 use autopilot_export::adapters::autopilot::Client;
 use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
+use autopilot_export::entry::environment::Adapters;
 use autopilot_export::entry::handler::{Function, Invocation, Logged, base_url};
-use autopilot_export::entry::outside::Outside;
 use autopilot_export::entry::panics;
 use autopilot_export::error::{Error, Kind};
 use autopilot_export::ports::Clock;
@@ -33,16 +33,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-type World = Outside<Bucket, S3Leases, SecretsManager, Client>;
+type Environment = Adapters<Bucket, S3Leases, SecretsManager, Client>;
 
 /// The function with its adapters.
-async fn on_aws() -> Result<Function<World, StateMachine>, Error> {
+async fn on_aws() -> Result<Function<Environment, StateMachine>, Error> {
     let bucket = set("AUTOPILOT_EXPORT_BUCKET")?;
     let workflow = set("AUTOPILOT_EXPORT_WORKFLOW_ARN")?;
     let sdk = sdk_config().await;
     let store = Bucket::new(s3(&sdk), bucket.as_str());
     Ok(Function {
-        world: Outside {
+        env: Adapters {
             leases: S3Leases::new(store.clone()),
             store,
             secrets: SecretsManager::new(&sdk),
@@ -64,6 +64,6 @@ fn told(error: &Error) -> Diagnostic {
 }
 
 fn set(name: &'static str) -> Result<String, Error> {
-    let error = || Error::new(Kind::Config, "function", name, "is not set").to_do("deploy with infra/");
+    let error = || Error::new(Kind::Config, "function", name, "is not set").hint("deploy with infra/");
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(error)
 }

@@ -125,7 +125,7 @@ pub(super) fn date_format(format: &str) -> Option<&'static str> {
     let reads = || {
         let sample = afternoon.to_zoned_datetime(TimeZone::UTC).ok()?;
         let text = strtime::format(format, &sample).ok()?;
-        let read = Offset::UTC.to_datetime(crate::contact::value::timestamp_in(&text, format).ok()?);
+        let read = Offset::UTC.to_datetime(crate::value::timestamp_in(&text, format).ok()?);
         Some(read == day || (read.date(), read.hour()) == (afternoon.date(), afternoon.hour()))
     };
     (reads() != Some(true)).then_some("is not a date format that can be read, such as %d/%m/%Y")

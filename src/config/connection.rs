@@ -91,21 +91,21 @@ impl Connection {
     /// # Errors
     /// Kind `config`: the connection or the export is disabled, or nobody has agreed that data leaves.
     pub fn may_send(&self, export: &Export) -> Result<()> {
-        let stop = |subject: String, what: &str, to_do: String| {
-            Err(Error::new(Kind::Config, "config", subject, what).to_do(to_do))
+        let stop = |subject: String, what: &str, hint: String| {
+            Err(Error::new(Kind::Config, "config", subject, what).hint(hint))
         };
         let (connection, export_name) = (&self.name, &export.name);
         if !export.enabled {
-            let to_do = format!("set exports.{export_name}.enabled to true to run it");
-            return stop(format!("export {export_name}"), "is disabled", to_do);
+            let hint = format!("set exports.{export_name}.enabled to true to run it");
+            return stop(format!("export {export_name}"), "is disabled", hint);
         }
         if !self.enabled {
-            let to_do = format!("set connections.{connection}.enabled to true to send through it");
-            return stop(format!("connection {connection}"), "is disabled", to_do);
+            let hint = format!("set connections.{connection}.enabled to true to send through it");
+            return stop(format!("connection {connection}"), "is disabled", hint);
         }
         if self.consent.is_none() {
-            let to_do = format!("fill in connections.{connection}.consent: agreed_by and agreed_on");
-            return stop(format!("connection {connection}"), "nobody has agreed that data leaves for Autopilot", to_do);
+            let hint = format!("fill in connections.{connection}.consent: agreed_by and agreed_on");
+            return stop(format!("connection {connection}"), "nobody has agreed that data leaves for Autopilot", hint);
         }
         Ok(())
     }

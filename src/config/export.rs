@@ -121,11 +121,11 @@ impl Export {
 fn connection(entry: &Entry<'_>, known: &[&str]) -> Option<String> {
     let name = entry.text()?;
     if !known.contains(&name.as_str()) {
-        let to_do = match nearest(&name, known.iter().copied()) {
+        let hint = match nearest(&name, known.iter().copied()) {
             Some(near) => format!("did you mean {}?", shown(near)),
             None => "name one of the connections of this file".to_owned(),
         };
-        entry.fault_with("is no connection of this file", to_do);
+        entry.fault_with("is no connection of this file", hint);
     }
     Some(name)
 }

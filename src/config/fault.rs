@@ -11,13 +11,13 @@ pub struct Fault {
     /// What is wrong there.
     pub what: String,
     /// What to do about it, where there is something.
-    pub to_do: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "config: {}: {}", self.path, self.what)?;
-        self.to_do.iter().try_for_each(|to_do| write!(f, "; {to_do}"))
+        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
     }
 }
 

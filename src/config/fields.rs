@@ -2,41 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reader::{Entry, Object};
 use super::{checks, source};
-use crate::contact::value;
-
-/// What a field's values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldType {
-    /// Any text.
-    String,
-    /// A whole number.
-    Integer,
-    /// A number.
-    Float,
-    /// True or false.
-    Boolean,
-    /// A moment.
-    Date,
-}
-
-impl FieldType {
-    /// Its name, in the file and on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            FieldType::String => "string",
-            FieldType::Integer => "integer",
-            FieldType::Float => "float",
-            FieldType::Boolean => "boolean",
-            FieldType::Date => "date",
-        }
-    }
-}
+use crate::value::{self, FieldType};
 
 const TYPES: [(&str, FieldType); 5] = [
     ("string", FieldType::String),
@@ -192,8 +162,8 @@ fn custom(entry: &Entry<'_>, clear_empty: bool) -> BTreeMap<String, CustomField>
             entry.fault(what);
         }
         if entry.value.is_string() {
-            let to_do = "write { \"column\": NAME, \"type\": TYPE }";
-            entry.fault_with("a custom field needs its type", to_do);
+            let hint = "write { \"column\": NAME, \"type\": TYPE }";
+            entry.fault_with("a custom field needs its type", hint);
             return None;
         }
         let mut object = entry.object()?;

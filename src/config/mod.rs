@@ -30,7 +30,7 @@ pub use checks::base_url_fault;
 pub use connection::{Api, Connection, Consent};
 pub use export::{Export, Guards, Suppress};
 pub use fault::{Fault, nearest};
-pub use fields::{CustomField, Field, FieldType, Match, STANDARD, Source, Standard};
+pub use fields::{CustomField, Field, Match, STANDARD, Source, Standard};
 pub use parse::parse;
 pub use schema::schema;
 pub use source::{Membership, Segment};
@@ -83,7 +83,7 @@ impl Config {
 pub fn connection_of<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> {
     config.connections.get(name).ok_or_else(|| {
         Error::new(Kind::Config, "run", fault::shown(name), "is no connection of the configuration any more")
-            .to_do("put it back until the run has ended; what was confirmed is kept until then")
+            .hint("put it back until the run has ended; what was confirmed is kept until then")
     })
 }
 
@@ -98,7 +98,7 @@ pub fn export_of<'c>(config: &'c Config, name: &str) -> Result<(&'c Export, &'c 
         let nearest = nearest(name, config.exports.keys().map(String::as_str));
         let error = Error::new(Kind::BadRequest, "run", fault::shown(name), "is no export of the configuration");
         match nearest {
-            Some(nearest) => error.to_do(format!("the nearest is {nearest}")),
+            Some(nearest) => error.hint(format!("the nearest is {nearest}")),
             None => error,
         }
     })

@@ -99,7 +99,7 @@ fn syntax(error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let what = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
-    Fault { path: format!("line {line}, column {column}"), what: what.to_owned(), to_do: None }
+    Fault { path: format!("line {line}, column {column}"), what: what.to_owned(), hint: None }
 }
 
 /// A JSON value in which no key stands twice: of two exports with one name the first would be lost without a word.

@@ -14,8 +14,8 @@ use super::fault::{Fault, nearest, shown};
 pub(super) struct Faults(RefCell<Vec<Fault>>);
 
 impl Faults {
-    pub(super) fn add(&self, path: &str, what: impl Into<String>, to_do: Option<String>) {
-        self.0.borrow_mut().push(Fault { path: path.to_owned(), what: what.into(), to_do });
+    pub(super) fn add(&self, path: &str, what: impl Into<String>, hint: Option<String>) {
+        self.0.borrow_mut().push(Fault { path: path.to_owned(), what: what.into(), hint });
     }
 
     pub(super) fn into_list(self) -> Vec<Fault> {
@@ -49,8 +49,8 @@ impl<'v> Entry<'v> {
     }
 
     /// Reports it, and says what to do.
-    pub(super) fn fault_with(&self, what: impl Into<String>, to_do: impl Into<String>) {
-        self.faults.add(self.place(), what, Some(to_do.into()));
+    pub(super) fn fault_with(&self, what: impl Into<String>, hint: impl Into<String>) {
+        self.faults.add(self.place(), what, Some(hint.into()));
     }
 
     /// Reports that something is wrong with a part of this value.
@@ -188,11 +188,11 @@ impl<'v> Object<'v> {
     /// Reports every key that was not asked for.
     pub(super) fn done(self) {
         for key in self.map.keys().filter(|key| !self.asked.contains(&key.as_str())) {
-            let to_do = match nearest(key, self.asked.iter().copied()) {
+            let hint = match nearest(key, self.asked.iter().copied()) {
                 Some(known) => format!("did you mean {known}?"),
                 None => format!("known here: {}", self.asked.join(", ")),
             };
-            self.faults.add(&join(&self.path, key), "is not a known key", Some(to_do));
+            self.faults.add(&join(&self.path, key), "is not a known key", Some(hint));
         }
     }
 }

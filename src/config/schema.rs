@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::Config;
-use super::fields::{FieldType, Match, STANDARD};
+use super::fields::{Match, STANDARD};
+use crate::value::FieldType;
 
 /// The schema of `exports.json`: draft 2020-12. The same on every call.
 pub fn schema() -> Value {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use crate::value::FieldType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -285,7 +286,7 @@ fn the_parser_and_the_schema_know_the_same_keys() {
     file["exports"] = json!({ "e": export });
     let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for fault in parse(&file.to_string()).unwrap_err() {
-        if let Some(keys) = fault.to_do.as_deref().and_then(|to_do| to_do.strip_prefix("known here: ")) {
+        if let Some(keys) = fault.hint.as_deref().and_then(|hint| hint.strip_prefix("known here: ")) {
             let place = fault.path.trim_end_matches("qqqqqqqqqqqqqqqqqqqqqqqq").trim_end_matches('.');
             known.insert(place.to_owned(), keys.split(", ").map(str::to_owned).collect());
         }

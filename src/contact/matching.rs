@@ -1,9 +1,11 @@
 //! An export's matching, compiled for the columns of one file, and what it makes of a row.
 
-use crate::config::{Export, Field, FieldType, Source, nearest};
+use crate::config::{Export, Field, Source, nearest};
+use crate::value::FieldType;
 
+use super::email;
 use super::reject::{Reject, RejectCode};
-use super::{email, value};
+use crate::value;
 
 /// A column that the configuration names and the file does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,6 @@ pub mod reject;
 pub mod suppression;
 #[cfg(test)]
 mod tests;
-pub mod value;
 
 pub use matching::{Contact, Matching, Outcome, UnknownColumn};
 pub use reject::{Reject, RejectCode};

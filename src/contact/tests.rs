@@ -5,9 +5,10 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::value::{self, Misfit};
 use super::*;
-use crate::config::{self, Export, FieldType};
+use crate::config::{self, Export};
+use crate::value::FieldType;
+use crate::value::{self, Misfit};
 
 /// An export with these settings for `match` (its email is the column `E`) and `suppress`.
 fn export(mut match_: Value, suppress: Value) -> Export {

@@ -68,7 +68,7 @@ pub enum Call {
 
 /// What a request counts as in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counted {
+pub enum RequestKind {
     /// A bulk call.
     Bulk,
     /// A call for one contact.
@@ -81,16 +81,16 @@ pub enum Counted {
 
 impl Call {
     /// What the request counts as.
-    pub fn counted(&self) -> Counted {
+    pub fn kind(&self) -> RequestKind {
         match self {
-            Self::UpsertMany { .. } => Counted::Bulk,
-            Self::UpsertOne { .. } | Self::Contact { .. } => Counted::Single,
+            Self::UpsertMany { .. } => RequestKind::Bulk,
+            Self::UpsertOne { .. } | Self::Contact { .. } => RequestKind::Single,
             Self::Lists
             | Self::CreateList { .. }
             | Self::Member { .. }
             | Self::AddMember { .. }
-            | Self::RemoveMember { .. } => Counted::List,
-            Self::Account | Self::CustomFields => Counted::Other,
+            | Self::RemoveMember { .. } => RequestKind::List,
+            Self::Account | Self::CustomFields => RequestKind::Other,
         }
     }
 
@@ -123,7 +123,7 @@ pub struct CustomField {
 
 /// What a successful request brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum Payload {
     /// The account's id.
     Account(String),
     /// All lists.
@@ -156,9 +156,9 @@ pub enum Reply {
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Response {
     /// Done.
-    Done(Reply),
+    Done(Payload),
     /// There is no such contact, list or member (404).
     NotFound,
     /// A list or hook of that name exists (409).
@@ -166,11 +166,11 @@ pub enum Answer {
     /// Refused for what it asks; asking again will not help. The text is Autopilot's, and may hold personal data.
     Refused(String),
     /// The key is not, or no longer, valid (401), or the account may not do this (403).
-    Denied,
+    Unauthorized,
     /// Too many requests; the wait, where the answer names one.
-    Throttled(Option<Duration>),
+    RateLimited(Option<Duration>),
     /// No answer that says what happened: 408, 5xx, cut connection, stall, unreadable. What it was, in a few words.
-    Unclear(&'static str),
+    Failed(&'static str),
 }
 
 /// How many requests were made, by what they count as.
@@ -195,13 +195,13 @@ pub struct Requests {
 
 impl Requests {
     /// Counts one request.
-    pub fn count(&mut self, counted: Counted) {
+    pub fn count(&mut self, counted: RequestKind) {
         self.total += 1;
         match counted {
-            Counted::Bulk => self.bulk += 1,
-            Counted::Single => self.single += 1,
-            Counted::List => self.list += 1,
-            Counted::Other => {}
+            RequestKind::Bulk => self.bulk += 1,
+            RequestKind::Single => self.single += 1,
+            RequestKind::List => self.list += 1,
+            RequestKind::Other => {}
         }
     }
 

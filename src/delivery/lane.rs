@@ -1,9 +1,9 @@
 //! One lane at work: which request comes next, and what an answer means for the rows it carried.
 //!
-//! The lane is given spans of rows, is asked what it [`Wants`], hands out calls, is told their answers, and gives out a
+//! The lane is given spans of rows, is asked what it [`Next`], hands out calls, is told their answers, and gives out a
 //! [`Verdict`] per row. Every row handed in comes out in exactly one verdict, or is still in the lane when it stops.
 
-mod tries;
+mod attempts;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -12,19 +12,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::backoff;
-use super::call::{Answer, BATCH_BYTES, BATCH_ROWS, Call, Reply};
+use super::call::{BATCH_BYTES, BATCH_ROWS, Call, Payload, Response};
 use super::pace::after;
-use super::row::{Errand, Row, quoted};
 use super::span::Open;
 pub use super::span::Span;
+use crate::chunk::{Operation, Row, quoted};
 use crate::error::{Error, Kind, Result};
-use crate::state::Marked;
-use tries::Tries;
+use crate::state::MembershipTarget;
+use attempts::Attempts;
 
 /// How joiners get on a list; what the canary learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+pub enum ListStrategy {
     /// Bulk rows that name the list.
     Bulk,
     /// One call per joiner that names the list.
@@ -59,21 +59,21 @@ pub struct Verdict {
 
 /// What the lane can do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
+pub enum Next {
     /// Send: [`Lane::take`] has a call.
     Send,
     /// Nothing before this time.
-    Wait(Timestamp),
+    WaitUntil(Timestamp),
     /// Nothing before an answer.
-    Answer,
+    AwaitResponse,
     /// Nothing at all: every row that was loaded is judged.
-    Rows,
+    NeedRows,
 }
 
 type At = (u32, u32);
 
 #[derive(Debug)]
-enum Todo {
+enum Request {
     Bulk(Vec<At>),
     Alone(At),
     Add(At, String),
@@ -84,14 +84,14 @@ enum Todo {
 /// A lane at work.
 #[derive(Debug)]
 pub struct Lane {
-    way: Way,
+    way: ListStrategy,
     patience: Duration,
     open: BTreeMap<u32, Open>,
-    ready: VecDeque<(Todo, Tries)>,
-    later: Vec<(Timestamp, Todo, Tries)>,
+    ready: VecDeque<(Request, Attempts)>,
+    later: Vec<(Timestamp, Request, Attempts)>,
     /// Leavers whose email was looked up and who wait for a full batch.
     looked_up: Vec<At>,
-    flying: HashMap<u64, (Todo, Tries)>,
+    flying: HashMap<u64, (Request, Attempts)>,
     calls: u64,
     /// Answers in a row that said to wait or said nothing.
     troubles: u32,
@@ -108,7 +108,7 @@ pub struct Lane {
 
 impl Lane {
     /// A lane without rows. `patience` is how long nothing may be confirmed; `seed` spreads its waits.
-    pub fn new(way: Way, patience: Duration, now: Timestamp, seed: u64) -> Self {
+    pub fn new(way: ListStrategy, patience: Duration, now: Timestamp, seed: u64) -> Self {
         Self {
             way,
             patience,
@@ -131,22 +131,26 @@ impl Lane {
 
     /// Gives the lane more rows; `span` must be new to it.
     pub fn load(&mut self, span: u32, rows: Span) {
-        let Span { errand, marked, rows } = rows;
+        let Span { operation, marked, rows } = rows;
         let (mut batch, mut unmarked) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for (number, row) in &rows {
             let at = (span, *number);
-            match (errand, &marked) {
-                (Errand::Leaver, Marked::List { .. }) => self.ready.push_back((Todo::Remove(at), Tries::default())),
-                (Errand::Leaver, Marked::Field(_)) => self.ready.push_back((Todo::Look(at), Tries::default())),
+            match (operation, &marked) {
+                (Operation::Leave, MembershipTarget::List { .. }) => {
+                    self.ready.push_back((Request::Remove(at), Attempts::default()))
+                }
+                (Operation::Leave, MembershipTarget::Field(_)) => {
+                    self.ready.push_back((Request::Look(at), Attempts::default()))
+                }
                 // There is nothing to take away, so nothing to ask for.
-                (Errand::Leaver, Marked::None) => unmarked.push(at),
-                (Errand::Joiner, Marked::List { .. }) if self.way == Way::Single => {
-                    self.ready.push_back((Todo::Alone(at), Tries::default()));
+                (Operation::Leave, MembershipTarget::None) => unmarked.push(at),
+                (Operation::Join, MembershipTarget::List { .. }) if self.way == ListStrategy::Single => {
+                    self.ready.push_back((Request::Alone(at), Attempts::default()));
                 }
                 _ => {
                     if batch.len() == BATCH_ROWS || (bytes + row.body.len() > BATCH_BYTES && !batch.is_empty()) {
-                        self.ready.push_back((Todo::Bulk(std::mem::take(&mut batch)), Tries::default()));
+                        self.ready.push_back((Request::Bulk(std::mem::take(&mut batch)), Attempts::default()));
                         bytes = 0;
                     }
                     bytes += row.body.len();
@@ -155,10 +159,10 @@ impl Lane {
             }
         }
         if !batch.is_empty() {
-            self.ready.push_back((Todo::Bulk(batch), Tries::default()));
+            self.ready.push_back((Request::Bulk(batch), Attempts::default()));
         }
         if !rows.is_empty() {
-            self.open.insert(span, Open::new(errand, marked, rows));
+            self.open.insert(span, Open::new(operation, marked, rows));
         }
         unmarked.into_iter().for_each(|at| self.judge(at, Outcome::Left));
     }
@@ -177,9 +181,9 @@ impl Lane {
     ///
     /// # Errors
     /// Kind `unavailable` or `throttled`, when nothing was confirmed for longer than the patience.
-    pub fn wants(&mut self, now: Timestamp) -> Result<Wants> {
+    pub fn next(&mut self, now: Timestamp) -> Result<Next> {
         if self.is_empty() {
-            return Ok(Wants::Rows);
+            return Ok(Next::NeedRows);
         }
         // A pause may be longer than the patience.
         let troubled = self.troubles > 0 || self.pause_until > now;
@@ -190,13 +194,13 @@ impl Lane {
         let due = self.later.iter().map(|(at, ..)| *at).min();
         let next = if self.ready.is_empty() { due } else { Some(now) };
         let Some(next) = next else {
-            return Ok(Wants::Answer);
+            return Ok(Next::AwaitResponse);
         };
         let next = next.max(self.pause_until);
         if next <= now {
-            return Ok(Wants::Send);
+            return Ok(Next::Send);
         }
-        Ok(Wants::Wait(if troubled { next.min(self.ends()) } else { next }))
+        Ok(Next::WaitUntil(if troubled { next.min(self.ends()) } else { next }))
     }
 
     /// When patience ends.
@@ -213,21 +217,21 @@ impl Lane {
         let throttled = self.last_trouble == THROTTLED;
         let kind = if throttled { Kind::Throttled } else { Kind::Unavailable };
         let what = format!("confirmed nothing for {seconds} s; last: {}", self.last_trouble);
-        Error::new(kind, "deliver", "Autopilot", what).to_do(if throttled {
+        Error::new(kind, "deliver", "Autopilot", what).hint(if throttled {
             "find what else uses the account's rate, or lower requests_per_second; what is pending is sent by the next run"
         } else {
             "what is pending is sent by the next run"
         })
     }
 
-    /// The next call, when the lane [`Wants::Send`]: the number to give back with its answer, the span of its first
+    /// The next call, when the lane [`Next::Send`]: the number to give back with its answer, the span of its first
     /// row, the call.
     pub fn take(&mut self, now: Timestamp) -> Option<(u64, u32, Call)> {
         let due = self.later.iter().position(|(at, ..)| *at <= now);
-        let (todo, mut tries) = match due {
+        let (todo, mut attempts) = match due {
             Some(at) => {
-                let (_, todo, tries) = self.later.swap_remove(at);
-                (todo, tries)
+                let (_, todo, attempts) = self.later.swap_remove(at);
+                (todo, attempts)
             }
             None => self.ready.pop_front()?,
         };
@@ -235,16 +239,16 @@ impl Lane {
             // Patience counts from when there was something to wait for.
             self.confirmed_at = self.confirmed_at.max(now);
         }
-        if tries.all == 0 {
-            tries.since = self.confirmed;
+        if attempts.all == 0 {
+            attempts.since = self.confirmed;
         }
         let call = self.call(&todo);
         let (span, _) = match &todo {
-            Todo::Bulk(rows) => rows.first().copied().unwrap_or_default(),
-            Todo::Alone(at) | Todo::Add(at, _) | Todo::Remove(at) | Todo::Look(at) => *at,
+            Request::Bulk(rows) => rows.first().copied().unwrap_or_default(),
+            Request::Alone(at) | Request::Add(at, _) | Request::Remove(at) | Request::Look(at) => *at,
         };
         self.calls += 1;
-        self.flying.insert(self.calls, (todo, tries));
+        self.flying.insert(self.calls, (todo, attempts));
         Some((self.calls, span, call))
     }
 
@@ -253,14 +257,14 @@ impl Lane {
         Some((open, open.row(at.1)?))
     }
 
-    fn call(&self, todo: &Todo) -> Call {
+    fn call(&self, todo: &Request) -> Call {
         let list_of = |at: At| match self.row(at).map(|(open, _)| &open.marked) {
-            Some(Marked::List { id, .. }) => id.clone(),
+            Some(MembershipTarget::List { id, .. }) => id.clone(),
             _ => String::new(),
         };
         let contact_of = |at: At| self.row(at).map(|(_, row)| row.contact_id.to_string()).unwrap_or_default();
         match todo {
-            Todo::Bulk(rows) => {
+            Request::Bulk(rows) => {
                 let bytes: usize = rows.iter().filter_map(|at| self.row(*at)).map(|(_, row)| row.body.len() + 64).sum();
                 let mut body = String::with_capacity(bytes + 64);
                 body.push_str(r#"{"contacts":["#);
@@ -268,30 +272,30 @@ impl Lane {
                     if n > 0 {
                         body.push(',');
                     }
-                    self.write_body(&mut body, *at, Way::Bulk);
+                    self.write_body(&mut body, *at, ListStrategy::Bulk);
                 }
                 body.push_str("]}");
                 Call::UpsertMany { body: body.into(), rows: rows.len() }
             }
-            Todo::Alone(at) => {
+            Request::Alone(at) => {
                 let mut body = String::from(r#"{"contact":"#);
-                self.write_body(&mut body, *at, Way::Single);
+                self.write_body(&mut body, *at, ListStrategy::Single);
                 body.push('}');
                 Call::UpsertOne { body: body.into() }
             }
-            Todo::Add(at, contact) => Call::AddMember { list: list_of(*at), contact: contact.clone() },
-            Todo::Remove(at) => Call::RemoveMember { list: list_of(*at), contact: contact_of(*at) },
-            Todo::Look(at) => Call::Contact { contact: contact_of(*at) },
+            Request::Add(at, contact) => Call::AddMember { list: list_of(*at), contact: contact.clone() },
+            Request::Remove(at) => Call::RemoveMember { list: list_of(*at), contact: contact_of(*at) },
+            Request::Look(at) => Call::Contact { contact: contact_of(*at) },
         }
     }
 
     /// Writes a row's body; with its list, where the lane's way is `way` and the row joins one.
-    fn write_body(&self, out: &mut String, at: At, way: Way) {
+    fn write_body(&self, out: &mut String, at: At, way: ListStrategy) {
         let Some((open, row)) = self.row(at) else {
             return;
         };
         match &open.marked {
-            Marked::List { id, .. } if self.way == way && open.errand == Errand::Joiner => {
+            MembershipTarget::List { id, .. } if self.way == way && open.operation == Operation::Join => {
                 out.push_str(&with_list(&row.body, id));
             }
             _ => out.push_str(&row.body),
@@ -302,26 +306,26 @@ impl Lane {
     ///
     /// # Errors
     /// Kind `access`, when the account refuses the key.
-    pub fn answer(&mut self, number: u64, answer: Answer, now: Timestamp) -> Result<()> {
-        let Some((todo, tries)) = self.flying.remove(&number) else {
+    pub fn answer(&mut self, number: u64, answer: Response, now: Timestamp) -> Result<()> {
+        let Some((todo, attempts)) = self.flying.remove(&number) else {
             return Ok(());
         };
         match answer {
-            Answer::Denied => return Err(denied("deliver")),
-            Answer::Throttled(asked) => {
+            Response::Unauthorized => return Err(denied("deliver")),
+            Response::RateLimited(asked) => {
                 let wait = match asked {
                     // However short a wait is asked for, a call that is throttled each time backs off.
-                    Some(asked) => asked.max(backoff::wait(tries.all + 1, self.random.f64())),
+                    Some(asked) => asked.max(backoff::wait(attempts.all + 1, self.random.f64())),
                     None => backoff::wait(self.troubles + 1, self.random.f64()),
                 };
                 // Whoever is over the account's rate must be quiet as a whole.
                 self.pause_until = self.pause_until.max(after(now, wait));
                 self.last_trouble = THROTTLED;
-                self.again(todo, Tries { all: tries.all + 1, ..tries }, after(now, wait));
+                self.again(todo, Attempts { all: attempts.all + 1, ..attempts }, after(now, wait));
             }
-            Answer::Unclear(what) => {
+            Response::Failed(what) => {
                 self.last_trouble = what;
-                self.unclear(todo, tries, now);
+                self.unclear(todo, attempts, now);
             }
             settled => {
                 self.troubles = 0;
@@ -334,35 +338,35 @@ impl Lane {
         Ok(())
     }
 
-    fn settle(&mut self, todo: Todo, answer: Answer) {
+    fn settle(&mut self, todo: Request, answer: Response) {
         match todo {
-            Todo::Bulk(rows) => self.settle_bulk(rows, answer),
-            Todo::Alone(at) => match answer {
-                Answer::Done(Reply::Written(id)) => {
-                    let alone = self.way == Way::Single;
+            Request::Bulk(rows) => self.settle_bulk(rows, answer),
+            Request::Alone(at) => match answer {
+                Response::Done(Payload::Written(id)) => {
+                    let alone = self.way == ListStrategy::Single;
                     self.arrived(at, id, alone);
                 }
                 other => self.judge(at, Outcome::Refused(reason(other))),
             },
-            Todo::Add(at, contact) => match answer {
-                Answer::Done(_) => self.judge(at, Outcome::Delivered(contact)),
+            Request::Add(at, contact) => match answer {
+                Response::Done(_) => self.judge(at, Outcome::Delivered(contact)),
                 other => self.judge(at, Outcome::Refused(format!("not put on the list: {}", reason(other)))),
             },
-            Todo::Remove(at) => match answer {
-                Answer::Done(_) | Answer::NotFound => self.judge(at, Outcome::Left),
+            Request::Remove(at) => match answer {
+                Response::Done(_) | Response::NotFound => self.judge(at, Outcome::Left),
                 other => self.judge(at, Outcome::Refused(reason(other))),
             },
-            Todo::Look(at) => match answer {
-                Answer::Done(Reply::Contact { email: Some(email), .. }) => self.looked_up(at, &email),
-                Answer::Done(_) | Answer::NotFound => self.judge(at, Outcome::Left),
+            Request::Look(at) => match answer {
+                Response::Done(Payload::Contact { email: Some(email), .. }) => self.looked_up(at, &email),
+                Response::Done(_) | Response::NotFound => self.judge(at, Outcome::Left),
                 other => self.judge(at, Outcome::Refused(reason(other))),
             },
         }
     }
 
-    fn settle_bulk(&mut self, mut rows: Vec<At>, answer: Answer) {
+    fn settle_bulk(&mut self, mut rows: Vec<At>, answer: Response) {
         match answer {
-            Answer::Done(Reply::Upserted { map, ids }) => {
+            Response::Done(Payload::Upserted { map, ids }) => {
                 // Nothing promises the ids' order, but they came in that of the rows in every answer that was recorded,
                 // and all answers since 2017 have the map. To send each row alone instead costs a hundred times the
                 // requests, for an account that is not known to exist. Source: AUTOPILOT_API 1.4 and its summary, 3.
@@ -376,9 +380,9 @@ impl Lane {
                         None => None,
                     };
                     match id {
-                        Some(id) => self.arrived(*at, id, self.way != Way::BulkThenList),
+                        Some(id) => self.arrived(*at, id, self.way != ListStrategy::BulkThenList),
                         // Missing without a word: once more alone, for its reason.
-                        None => self.ready.push_back((Todo::Alone(*at), Tries::default())),
+                        None => self.ready.push_back((Request::Alone(*at), Attempts::default())),
                     }
                 }
             }
@@ -389,8 +393,8 @@ impl Lane {
             }
             _ => {
                 let rest = rows.split_off(rows.len() / 2);
-                self.ready.push_front((Todo::Bulk(rest), Tries::default()));
-                self.ready.push_front((Todo::Bulk(rows), Tries::default()));
+                self.ready.push_front((Request::Bulk(rest), Attempts::default()));
+                self.ready.push_front((Request::Bulk(rows), Attempts::default()));
             }
         }
     }
@@ -400,11 +404,11 @@ impl Lane {
         let Some((open, _)) = self.row(at) else {
             return;
         };
-        match (open.errand, &open.marked) {
-            (Errand::Joiner, Marked::List { .. }) if !marked => {
-                self.ready.push_back((Todo::Add(at, id), Tries::default()))
+        match (open.operation, &open.marked) {
+            (Operation::Join, MembershipTarget::List { .. }) if !marked => {
+                self.ready.push_back((Request::Add(at, id), Attempts::default()))
             }
-            (Errand::Leaver, _) => self.judge(at, Outcome::Left),
+            (Operation::Leave, _) => self.judge(at, Outcome::Left),
             _ => self.judge(at, Outcome::Delivered(id)),
         }
     }
@@ -413,7 +417,7 @@ impl Lane {
         let Some(open) = self.open.get_mut(&at.0) else {
             return;
         };
-        let Marked::Field(field) = &open.marked else {
+        let MembershipTarget::Field(field) = &open.marked else {
             return;
         };
         let body = format!(r#"{{"Email":{},"custom":{{{}:false}}}}"#, quoted(email), quoted(&field_key(field)));
@@ -430,7 +434,7 @@ impl Lane {
         if self.looked_up.len() >= BATCH_ROWS || (nothing_else && !self.looked_up.is_empty()) {
             let rest = self.looked_up.split_off(self.looked_up.len().min(BATCH_ROWS));
             let batch = std::mem::replace(&mut self.looked_up, rest);
-            self.ready.push_front((Todo::Bulk(batch), Tries::default()));
+            self.ready.push_front((Request::Bulk(batch), Attempts::default()));
         }
     }
 
@@ -458,7 +462,7 @@ const THROTTLED: &str = "429, too many requests";
 /// The error of an account that refuses the key.
 pub fn denied(stage: &'static str) -> Error {
     Error::new(Kind::Access, stage, "Autopilot", "the account refuses the key")
-        .to_do("store a valid key, then run again; what was confirmed stays confirmed")
+        .hint("store a valid key, then run again; what was confirmed stays confirmed")
 }
 
 /// The key of a boolean custom field as a request names it. Source: AUTOPILOT_API 1.3, attested by every client.
@@ -474,12 +478,12 @@ pub fn with_list(body: &str, list: &str) -> String {
     format!(r#"{inner}{comma}"_autopilot_list":{}}}"#, quoted(list))
 }
 
-fn reason(answer: Answer) -> String {
+fn reason(answer: Response) -> String {
     match answer {
-        Answer::Refused(text) if !text.trim().is_empty() => text,
-        Answer::NotFound => "not found".into(),
-        Answer::Conflict => "conflict".into(),
-        Answer::Done(_) => "the answer does not say that it was written".into(),
+        Response::Refused(text) if !text.trim().is_empty() => text,
+        Response::NotFound => "not found".into(),
+        Response::Conflict => "conflict".into(),
+        Response::Done(_) => "the answer does not say that it was written".into(),
         _ => "refused without a reason".into(),
     }
 }

@@ -4,5 +4,4 @@ pub mod backoff;
 pub mod call;
 pub mod lane;
 pub mod pace;
-pub mod row;
 mod span;

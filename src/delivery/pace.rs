@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::call::Counted;
+use super::call::RequestKind;
 
 /// How much longer than a second the window is: arrivals jitter on their way to the server.
 /// Source: measured against a server that counts a sliding second, at 20 requests a second: 19.8 a second was clean,
@@ -75,7 +75,7 @@ pub fn history(sent: &[Timestamp], shares: &[u32], lane: usize) -> Vec<Timestamp
 }
 
 /// What was asked, and how long the answer took.
-type Took = (Counted, SignedDuration);
+type Took = (RequestKind, SignedDuration);
 
 /// One lane's slots.
 #[derive(Clone, Debug)]
@@ -151,7 +151,7 @@ impl Pace {
     }
 
     /// Says that the request that left at `sent` was answered at `at`.
-    pub fn answered(&mut self, counted: Counted, sent: Timestamp, at: Timestamp) {
+    pub fn answered(&mut self, counted: RequestKind, sent: Timestamp, at: Timestamp) {
         if self.took.len() == ANSWERS {
             self.took.pop_front();
         }
@@ -292,7 +292,7 @@ mod tests {
             if let Some((sent, at)) = answers.front().copied().filter(|(_, at)| *at <= next) {
                 answers.pop_front();
                 now = now.max(at);
-                pace.answered(Counted::Bulk, sent, at);
+                pace.answered(RequestKind::Bulk, sent, at);
                 continue;
             }
             now = next;
@@ -315,7 +315,7 @@ mod tests {
                 now = pace.next(now);
                 pace.take(now);
                 let took = Duration::from_millis(10 + random.u64(..=longest_way));
-                pace.answered(Counted::Bulk, now, after(now, took));
+                pace.answered(RequestKind::Bulk, now, after(now, took));
             }
             now
         };

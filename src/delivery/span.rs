@@ -1,15 +1,15 @@
-//! Rows of one segment and one errand, as a lane is given them and as it holds them.
+//! Rows of one segment and one operation, as a lane is given them and as it holds them.
 
-use super::row::{Errand, Row};
-use crate::state::Marked;
+use crate::chunk::{Operation, Row};
+use crate::state::MembershipTarget;
 
-/// Rows of one segment and one errand.
+/// Rows of one segment and one operation.
 #[derive(Clone, Debug)]
 pub struct Span {
     /// What is to be done for them.
-    pub errand: Errand,
+    pub operation: Operation,
     /// How members are marked.
-    pub marked: Marked,
+    pub marked: MembershipTarget,
     /// The rows, each with its number within the span; rows that were judged before are left out.
     pub rows: Vec<(u32, Row)>,
 }
@@ -17,8 +17,8 @@ pub struct Span {
 /// A span in a lane.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) errand: Errand,
-    pub(super) marked: Marked,
+    pub(super) operation: Operation,
+    pub(super) marked: MembershipTarget,
     /// The number of the first of `rows`; one that was judged is gone from its place.
     first: u32,
     rows: Vec<Option<Row>>,
@@ -26,14 +26,14 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn new(errand: Errand, marked: Marked, numbered: Vec<(u32, Row)>) -> Self {
+    pub(super) fn new(operation: Operation, marked: MembershipTarget, numbered: Vec<(u32, Row)>) -> Self {
         let (first, left) = (numbered.first().map_or(0, |(number, _)| *number), numbered.len());
         let mut rows = Vec::with_capacity(left);
         for (number, row) in numbered {
             rows.resize_with(number.saturating_sub(first) as usize, || None);
             rows.push(Some(row));
         }
-        Self { errand, marked, first, rows, left }
+        Self { operation, marked, first, rows, left }
     }
 
     pub(super) fn place(&mut self, number: u32) -> Option<&mut Option<Row>> {

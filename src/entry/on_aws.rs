@@ -1,16 +1,16 @@
 //! The commands for AWS: a bucket as the store, the key in Secrets Manager, runs as executions.
 
+use super::address::base_url;
 use super::args::{Command, Common};
 use super::command::{self, Code};
-use super::outside::Outside;
-use super::overridden::base_url;
+use super::environment::Adapters;
 use super::show::{Silent, say};
 use crate::adapters::autopilot::Client;
 use crate::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
 use crate::adapters::local::{FileLeases, Folder, GivenSecrets, WithFiles, new_state_key};
 use crate::config::Config;
 use crate::ports::{Clock, Secrets};
-use crate::steps::Stop;
+use crate::steps::Cancellation;
 
 /// How a bucket is named as the store.
 const BUCKET: &str = "s3://";
@@ -24,7 +24,7 @@ pub fn is_meant(common: &Common, command: &Command) -> bool {
 ///
 /// # Errors
 /// Those of the command.
-pub async fn carry_out(common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+pub async fn carry_out(common: &Common, command: Command, config: &Config, stop: &Cancellation) -> Code {
     match command {
         Command::Connect { connection } => connect(common, config, &connection).await,
         Command::Start(args) => {
@@ -36,11 +36,11 @@ pub async fn carry_out(common: &Common, command: Command, config: &Config, stop:
     }
 }
 
-async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Cancellation) -> Code {
     let bucket = common.store.trim_start_matches(BUCKET).trim_end_matches('/');
     let sdk = sdk_config().await;
     let store = Bucket::new(s3(&sdk), bucket);
-    let world = Outside {
+    let env = Adapters {
         leases: S3Leases::of_process(store.clone()),
         store: WithFiles(store),
         secrets: SecretsManager::new(&sdk),
@@ -48,7 +48,7 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &St
         clock: Clock::System,
         watcher: command::watcher(&command),
     };
-    command::carry_out(&world, common, command, config, stop).await
+    command::carry_out(&env, common, command, config, stop).await
 }
 
 /// Asks for a key, verifies it, and stores it beside the state key, which stays where there is one.
@@ -64,7 +64,7 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
         None => new_state_key()?.into(),
     };
     let secrets = Secrets { api_key: command::ask_key(name)?, state_key };
-    let world = Outside {
+    let env = Adapters {
         store: Folder::new(&common.store),
         leases: FileLeases::new(&common.store),
         secrets: GivenSecrets(secrets.clone()),
@@ -72,7 +72,7 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
         clock: Clock::System,
         watcher: Box::new(Silent),
     };
-    command::verify(&world, &connection).await?;
+    command::verify(&env, &connection).await?;
     vault.store(name, &connection.secret, &secrets).await?;
     say(&format!("{name} is connected: the key opens the account, and is stored as {}", connection.secret));
     Ok(0)

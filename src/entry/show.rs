@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::ports::{Event, Watcher};
+use crate::ports::{Event, Observer};
 
 /// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ pub fn say(text: &str) {
 #[derive(Debug)]
 pub struct Silent;
 
-impl Watcher for Silent {
+impl Observer for Silent {
     fn saw(&self, _event: Event<'_>) {}
 }
 
@@ -75,7 +75,7 @@ impl Progress {
     }
 }
 
-impl Watcher for Shown {
+impl Observer for Shown {
     fn saw(&self, event: Event<'_>) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         match event {

@@ -11,7 +11,7 @@ pub const MAX_REJECT_SHARE: &str = "max_reject_share";
 
 /// What the guards look at.
 #[derive(Clone, Debug, Default)]
-pub struct Looked {
+pub struct GuardInput {
     /// Distinct profiles over all segments of the export.
     pub profiles: u64,
     /// Rows read.
@@ -25,11 +25,11 @@ pub struct Looked {
 }
 
 /// The guards that object, each with its name.
-pub fn objections(export: &str, guards: &Guards, looked: &Looked) -> Vec<(&'static str, Error)> {
+pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'static str, Error)> {
     let mut found = Vec::new();
-    let mut object = |name: &'static str, subject: String, what: String, to_do: &str| {
-        let to_do = format!("{to_do}, or pass over it once with --pass-guard {name}");
-        found.push((name, Error::new(Kind::Guard, "prepare", subject, what).to_do(to_do)));
+    let mut object = |name: &'static str, subject: String, what: String, hint: &str| {
+        let hint = format!("{hint}, or pass over it once with --pass-guard {name}");
+        found.push((name, Error::new(Kind::Guard, "prepare", subject, what).hint(hint)));
     };
     for (segment, read, members, leavers) in &looked.segments {
         if *read == 0 && guards.allow_empty {
@@ -82,14 +82,14 @@ mod tests {
     // Promise 9: "Guards come before the first request, and name their numbers."
     #[test]
     fn guards_name_their_numbers() {
-        let looked = Looked {
+        let looked = GuardInput {
             profiles: 100_001,
             read: 10,
             rejected: 3,
             is_retry: false,
             segments: vec![("News".into(), 10, 10, 6), ("Empty".into(), 0, 0, 0)],
         };
-        let found = objections("newsletter", &guards(), &looked);
+        let found = violations("newsletter", &guards(), &looked);
         let text = found.iter().map(|(name, error)| format!("{name} = {error}\n")).collect::<String>();
         for part in
             ["100001 profiles; max_profiles allows 100000", "6 of 10 members", "3 of 10 rows", "holds no profile"]
@@ -102,20 +102,20 @@ mod tests {
     #[test]
     fn numbers_at_their_limit_pass() {
         let segments = vec![("News".into(), 10, 10, 5)];
-        let looked = Looked { profiles: 100_000, read: 10, rejected: 2, is_retry: false, segments };
-        assert!(objections("newsletter", &guards(), &looked).is_empty());
+        let looked = GuardInput { profiles: 100_000, read: 10, rejected: 2, is_retry: false, segments };
+        assert!(violations("newsletter", &guards(), &looked).is_empty());
     }
 
     #[test]
     fn an_empty_drop_that_is_allowed_may_empty_the_segment() {
-        let looked = Looked { segments: vec![("News".into(), 0, 10, 10)], ..Looked::default() };
-        assert_eq!(objections("newsletter", &guards(), &looked).len(), 1);
-        assert!(objections("newsletter", &Guards { allow_empty: true, ..guards() }, &looked).is_empty());
+        let looked = GuardInput { segments: vec![("News".into(), 0, 10, 10)], ..GuardInput::default() };
+        assert_eq!(violations("newsletter", &guards(), &looked).len(), 1);
+        assert!(violations("newsletter", &Guards { allow_empty: true, ..guards() }, &looked).is_empty());
     }
 
     #[test]
     fn the_share_of_rejects_says_nothing_of_rows_that_were_rejected_before() {
-        let looked = Looked { read: 3, rejected: 2, is_retry: true, ..Looked::default() };
-        assert!(objections("newsletter", &guards(), &looked).is_empty());
+        let looked = GuardInput { read: 3, rejected: 2, is_retry: true, ..GuardInput::default() };
+        assert!(violations("newsletter", &guards(), &looked).is_empty());
     }
 }

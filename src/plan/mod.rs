@@ -1,8 +1,8 @@
 //! Contacts against the state: joiners, changed, leavers, unchanged; the guards; the dealing to lanes.
 
-pub mod deal;
-pub mod draw;
 pub mod guards;
-pub mod known;
+pub mod lanes;
+pub mod members;
+pub mod planner;
 
-pub use draw::{Counts, Drawing};
+pub use planner::{Counts, Planner};

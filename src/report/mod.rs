@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::RejectCode;
 use crate::delivery::call::Requests;
-use crate::delivery::lane::Way;
+use crate::delivery::lane::ListStrategy;
 use crate::error::Kind;
 use crate::plan::Counts;
 use crate::run::{RunRecord, Trigger};
@@ -138,7 +138,7 @@ pub struct Report {
     pub guards_passed_over: Vec<String>,
     /// How joiners got on their lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list_way: Option<Way>,
+    pub list_way: Option<ListStrategy>,
     /// Why the run failed or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
@@ -159,7 +159,7 @@ pub struct Confirmed {
     /// Requests.
     pub requests: Requests,
     /// How joiners got on their lists.
-    pub way: Option<Way>,
+    pub way: Option<ListStrategy>,
     /// What people should know.
     pub warnings: Vec<String>,
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::draw::RejectLine;
+use crate::plan::planner::RejectLine;
 use crate::run::RunRecord;
 
 /// What follows the original columns.
@@ -63,7 +63,7 @@ fn each_piece(cell: &str, other: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> 
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Bug, "finish", "rejects", "are not what was kept").because(cause)
+    Error::new(Kind::Bug, "finish", "rejects", "are not what was kept").with_source(cause)
 }
 
 /// Writes the rejects of one run; its sources may have different columns.
@@ -81,8 +81,8 @@ pub struct Rejects<W: Write> {
 
 fn unwritable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(Kind::Unavailable, "finish", "rejects.csv", "cannot be written")
-        .to_do("make room for temporary files (TMPDIR) and run again; nothing that was confirmed is lost")
-        .because(cause)
+        .hint("make room for temporary files (TMPDIR) and run again; nothing that was confirmed is lost")
+        .with_source(cause)
 }
 
 impl<W: Write> Rejects<W> {

@@ -27,7 +27,7 @@ use std::str::FromStr;
 
 /// What goes wrong. The module's documentation has the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum FaultKind {
     /// Answered with this status.
     Status(u16),
     /// Closed without an answer, not applied.
@@ -67,7 +67,7 @@ pub enum When {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// What.
-    pub trouble: Trouble,
+    pub trouble: FaultKind,
     /// To which requests.
     pub when: When,
 }
@@ -103,9 +103,9 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let wrong = |wrong| FaultError { text: text.to_owned(), wrong };
         for (name, refusal) in [
-            ("refuse-rows:", Trouble::RefuseRows as fn(String) -> Trouble),
-            ("refuse-batch:", Trouble::RefuseBatch),
-            ("fail-rows:", Trouble::FailRows),
+            ("refuse-rows:", FaultKind::RefuseRows as fn(String) -> FaultKind),
+            ("refuse-batch:", FaultKind::RefuseBatch),
+            ("fail-rows:", FaultKind::FailRows),
         ] {
             if let Some(part) = text.strip_prefix(name) {
                 if part.is_empty() {
@@ -124,15 +124,15 @@ impl FromStr for Fault {
             return Err(wrong("needs a share (`500:0.02`) or a request's number (`500@7`)"));
         };
         let trouble = match name {
-            "cut-before" => Trouble::CutBefore,
-            "cut-after" => Trouble::CutAfter,
-            "stall" => Trouble::Stall,
-            "truncate" => Trouble::Truncate,
-            "html" => Trouble::Html,
-            "garbage" => Trouble::Garbage,
-            "drop-rows" => Trouble::DropRows,
+            "cut-before" => FaultKind::CutBefore,
+            "cut-after" => FaultKind::CutAfter,
+            "stall" => FaultKind::Stall,
+            "truncate" => FaultKind::Truncate,
+            "html" => FaultKind::Html,
+            "garbage" => FaultKind::Garbage,
+            "drop-rows" => FaultKind::DropRows,
             status => match status.parse() {
-                Ok(status @ 400..=599) => Trouble::Status(status),
+                Ok(status @ 400..=599) => FaultKind::Status(status),
                 _ => {
                     return Err(wrong(
                         "is none of a status from 400 to 599, cut-before, cut-after, stall, truncate, html, garbage, \
@@ -148,17 +148,17 @@ impl FromStr for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.trouble {
-            Trouble::Status(status) => write!(f, "{status}")?,
-            Trouble::CutBefore => f.write_str("cut-before")?,
-            Trouble::CutAfter => f.write_str("cut-after")?,
-            Trouble::Stall => f.write_str("stall")?,
-            Trouble::Truncate => f.write_str("truncate")?,
-            Trouble::Html => f.write_str("html")?,
-            Trouble::Garbage => f.write_str("garbage")?,
-            Trouble::DropRows => f.write_str("drop-rows")?,
-            Trouble::RefuseRows(part) => write!(f, "refuse-rows:{part}")?,
-            Trouble::RefuseBatch(part) => write!(f, "refuse-batch:{part}")?,
-            Trouble::FailRows(part) => write!(f, "fail-rows:{part}")?,
+            FaultKind::Status(status) => write!(f, "{status}")?,
+            FaultKind::CutBefore => f.write_str("cut-before")?,
+            FaultKind::CutAfter => f.write_str("cut-after")?,
+            FaultKind::Stall => f.write_str("stall")?,
+            FaultKind::Truncate => f.write_str("truncate")?,
+            FaultKind::Html => f.write_str("html")?,
+            FaultKind::Garbage => f.write_str("garbage")?,
+            FaultKind::DropRows => f.write_str("drop-rows")?,
+            FaultKind::RefuseRows(part) => write!(f, "refuse-rows:{part}")?,
+            FaultKind::RefuseBatch(part) => write!(f, "refuse-batch:{part}")?,
+            FaultKind::FailRows(part) => write!(f, "fail-rows:{part}")?,
         }
         match self.when {
             When::Share(share) => write!(f, ":{share}"),

@@ -11,17 +11,17 @@ mod answer;
 mod calls;
 mod columns;
 mod contents;
-mod draw;
+mod counters;
 pub mod fault;
-mod gate;
 mod hooks;
 mod id;
-mod meter;
+mod injector;
 mod options;
 mod page;
 mod read;
 mod route;
 mod row;
+mod server;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -40,12 +40,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use contents::{Contents, HeldContact, HeldList};
-pub use fault::{Fault, FaultError, Trouble, When};
-pub use meter::Counters;
+pub use counters::Counters;
+pub use fault::{Fault, FaultError, FaultKind, When};
 pub use options::{BulkLists, Options, RefuseInvalid};
 
-use draw::Draw;
-use gate::{Shared, locked};
+use injector::FaultInjector;
+use server::{Shared, locked};
 use wire::{Cuttable, Cutter};
 
 /// How long [`Sandbox::stop`] waits for requests under way.
@@ -63,7 +63,7 @@ fn shared(options: Options) -> Arc<Shared> {
     Arc::new(Shared {
         store: Mutex::new(store::Store::new(&options)),
         meter: Mutex::default(),
-        draw: Mutex::new(Draw::new(options.faults.clone(), options.seed)),
+        draw: Mutex::new(FaultInjector::new(options.faults.clone(), options.seed)),
         hooks: Mutex::default(),
         options: RwLock::new(Arc::new(options)),
         stop: watch::Sender::new(false),
@@ -79,7 +79,7 @@ pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
         .route("/", get(page::page))
         .route("/_sandbox/contents", get(page::contents))
         .route("/_sandbox/counters", get(page::counters))
-        .fallback(gate::api)
+        .fallback(server::api)
         .with_state(Arc::clone(&shared));
     let task = tokio::spawn(async move {
         let service = router.into_make_service_with_connect_info::<Cutter>();
@@ -143,7 +143,7 @@ impl Sandbox {
     /// Other faults from now on; their requests are counted from 1 again.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         let seed = self.shared.options().seed;
-        *locked(&self.shared.draw) = Draw::new(faults, seed);
+        *locked(&self.shared.draw) = FaultInjector::new(faults, seed);
     }
 
     /// No faults from now on.

@@ -8,8 +8,8 @@ use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 
 use super::contents::{self, Contents};
-use super::gate::{Shared, locked};
-use super::meter::Counters;
+use super::counters::Counters;
+use super::server::{Shared, locked};
 
 /// Contacts shown on the page.
 const SHOWN: usize = 50;

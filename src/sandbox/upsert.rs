@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::draw::Refusals;
 use super::id;
+use super::injector::Refusals;
 use super::options::{Options, RefuseInvalid};
 use super::row::Row;
 use super::store::Store;
@@ -21,7 +21,7 @@ const MOST: usize = 100;
 
 /// What goes wrong within upserts.
 #[derive(Debug, Default)]
-pub(super) struct Spoilt {
+pub(super) struct InjectedFaults {
     pub(super) refusals: Arc<Refusals>,
     /// Drop some rows, chosen by this seed.
     pub(super) drop_rows: Option<u64>,
@@ -42,7 +42,7 @@ struct Many {
 pub(super) struct Rows(Vec<Row>);
 
 /// Reads the body of `POST /contact`; also its refusals.
-pub(super) fn read_one(body: &[u8], spoilt: &Spoilt) -> Result<Rows, Answer> {
+pub(super) fn read_one(body: &[u8], spoilt: &InjectedFaults) -> Result<Rows, Answer> {
     let one: One = serde_json::from_slice(body).map_err(|_| Answer::bad_request("No contact in the request body."))?;
     let row = Row::read(one.contact);
     let email = lower(&row);
@@ -56,7 +56,7 @@ pub(super) fn read_one(body: &[u8], spoilt: &Spoilt) -> Result<Rows, Answer> {
 }
 
 /// Reads the body of `POST /contacts`; also what refuses it whole.
-pub(super) fn read_many(body: &[u8], options: &Options, spoilt: &Spoilt) -> Result<Rows, Answer> {
+pub(super) fn read_many(body: &[u8], options: &Options, spoilt: &InjectedFaults) -> Result<Rows, Answer> {
     let many: Many =
         serde_json::from_slice(body).map_err(|_| Answer::bad_request("No contacts in the request body."))?;
     if many.contacts.len() > MOST {
@@ -97,7 +97,7 @@ struct Written {
 }
 
 /// Writes the rows. One that is refused is missing from the answer, and nothing says why.
-pub(super) fn many(store: &mut Store, rows: Rows, options: &Options, spoilt: &Spoilt) -> Answer {
+pub(super) fn many(store: &mut Store, rows: Rows, options: &Options, spoilt: &InjectedFaults) -> Answer {
     let now_ms = Timestamp::now().as_millisecond();
     let mut dropped = spoilt.drop_rows.map(|seed| Dropped::new(seed, rows.0.len()));
     let mut written = Written {

@@ -1,11 +1,11 @@
 //! The whole way from bytes to rows, for one file.
 
 use super::csv::CsvRows;
+use super::encoding::Text;
+use super::gzip::Unpack;
 use super::ndjson::{self, JsonRows};
 use super::scanner::Scanner;
 use super::sniff::Known;
-use super::text::Text;
-use super::unpack::Unpack;
 use super::{FileKind, Format, Layout, MAX_ROW_BYTES, Sink, unreadable};
 use crate::error::{Error, Result};
 
@@ -134,7 +134,7 @@ impl Head {
             _ if told == Some(FileKind::Csv) => FileKind::Csv,
             (Some(b'[' | b'{'), None) if !last && self.text.len() <= MAX_ROW_BYTES => return Ok(None),
             (Some(b'['), Some(b'{' | b'[' | b']' | b'"')) => {
-                return Err(unreadable("is one JSON array").to_do("write one JSON object per line, without the array"));
+                return Err(unreadable("is one JSON array").hint("write one JSON object per line, without the array"));
             }
             (Some(b'{'), Some(b'"' | b'}')) => FileKind::Ndjson,
             _ => told.unwrap_or(FileKind::Csv),

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::Model;
-use crate::ports::Meta;
+use crate::ports::ObjectMeta;
 
 /// What a segment's drop is (`segments[].drop`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -30,7 +30,7 @@ pub struct Drop {
     /// The time in its path or name, else when the newest of its parts was written.
     pub time: Timestamp,
     /// The files, in order of their keys; at least one.
-    pub parts: Vec<Meta>,
+    pub parts: Vec<ObjectMeta>,
     /// The key of the nearest `model.json` up the path that the listing holds.
     pub model: Option<String>,
     /// A digest of the parts' keys and versions: 16 hexadecimal digits.
@@ -53,9 +53,9 @@ pub enum Settling {
 
 /// The drops among what was listed under `prefix`, the oldest first. Objects that are no data belong to none; an
 /// empty file is a part like any other.
-pub fn drops(prefix: &str, metas: &[Meta], kind: DropKind) -> Vec<Drop> {
+pub fn drops(prefix: &str, metas: &[ObjectMeta], kind: DropKind) -> Vec<Drop> {
     let listed = || metas.iter().filter(|meta| meta.key.starts_with(prefix));
-    let mut groups: BTreeMap<String, Vec<Meta>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<ObjectMeta>> = BTreeMap::new();
     for meta in listed().filter(|meta| is_data(&meta.key)) {
         let name = match kind {
             DropKind::File => meta.key.clone(),
@@ -86,7 +86,7 @@ pub fn drop_of(key: &str, kind: DropKind) -> Option<String> {
 
 /// Whether a drop is all there: a file always; a folder when the `model.json` that lists this very folder misses no
 /// part, or a `_SUCCESS` is in it, or nothing in it changed for the time `settle`. `all` is the listing.
-pub fn settled(drop: &Drop, all: &[Meta], model: Option<&Model>, settle: Duration, now: Timestamp) -> Settling {
+pub fn settled(drop: &Drop, all: &[ObjectMeta], model: Option<&Model>, settle: Duration, now: Timestamp) -> Settling {
     if !drop.name.ends_with('/') && !drop.name.is_empty() {
         return Settling::Complete;
     }
@@ -147,9 +147,9 @@ fn name_time(key: &str) -> Option<Timestamp> {
     Timestamp::from_second(sound.then(|| digits.parse().ok()).flatten()?).ok()
 }
 
-fn time(name: &str, parts: &[Meta]) -> Timestamp {
+fn time(name: &str, parts: &[ObjectMeta]) -> Timestamp {
     // A number of ten digits may be something else: nothing is written before the time in its name.
-    let in_name = |part: &Meta| name_time(&part.key).filter(|at| *at <= part.modified);
+    let in_name = |part: &ObjectMeta| name_time(&part.key).filter(|at| *at <= part.modified);
     let named = || parts.iter().map(in_name).max().flatten();
     let written = || parts.iter().map(|part| part.modified).max().unwrap_or(Timestamp::MIN);
     // Nor is a folder filled before the time in its path, whatever the time zones.
@@ -157,7 +157,7 @@ fn time(name: &str, parts: &[Meta]) -> Timestamp {
     in_path.or_else(named).unwrap_or_else(written)
 }
 
-fn version(parts: &[Meta]) -> String {
+fn version(parts: &[ObjectMeta]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part.key.as_bytes());
@@ -202,11 +202,11 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn meta(key: &str, modified: &str) -> Meta {
-        Meta { key: key.to_owned(), bytes: 1, modified: at(modified), version: "v1".to_owned() }
+    fn meta(key: &str, modified: &str) -> ObjectMeta {
+        ObjectMeta { key: key.to_owned(), bytes: 1, modified: at(modified), version: "v1".to_owned() }
     }
 
-    fn gold(parts: &[&str]) -> Vec<Meta> {
+    fn gold(parts: &[&str]) -> Vec<ObjectMeta> {
         parts.iter().map(|name| meta(&format!("{FOLDER}{name}"), "2026-11-23T06:10:00Z")).collect()
     }
 
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_part_more_or_another_content_is_another_version() {
-        let version = |metas: &[Meta]| drops("s/", metas, DropKind::Folder).remove(0).version;
+        let version = |metas: &[ObjectMeta]| drops("s/", metas, DropKind::Folder).remove(0).version;
         let one = version(&gold(&["a.csv", "b.csv"]));
         assert_eq!((one.len(), &one), (16, &version(&gold(&["b.csv", "a.csv"]))));
         assert_ne!(one, version(&gold(&["a.csv", "b.csv", "c.csv"])));

@@ -1,7 +1,7 @@
 //! From the bytes of a drop to rows with their place, and from listings to drops.
 //!
 //! Bytes are pushed in and rows come out through a [`Sink`], so memory stays bounded whatever the size:
-//! `unpack` (gzip) → `text` (to UTF-8) → `sniff` (kind, delimiter, header) → `csv` or `ndjson`. [`Decoder`] is the
+//! `gzip` (gzip) → `encoding` (to UTF-8) → `sniff` (kind, delimiter, header) → `csv` or `ndjson`. [`Decoder`] is the
 //! whole of it. Nothing is taken on trust that a wrong guess could hide: a file that cannot be understood is an
 //! [`Error`] of kind `segment`, a row that cannot be understood is one malformed row, and what neither the settings
 //! nor a `model.json` nor the file itself tells is not guessed.
@@ -11,6 +11,8 @@
 mod csv;
 mod decoder;
 pub mod drops;
+mod encoding;
+mod gzip;
 pub mod model;
 mod ndjson;
 mod row;
@@ -19,8 +21,6 @@ mod sniff;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests;
-mod text;
-mod unpack;
 
 use crate::error::{Error, Kind};
 

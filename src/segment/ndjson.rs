@@ -18,7 +18,7 @@ use crate::error::Result;
 /// How much text tells the columns.
 pub(super) const HEAD: usize = 64 << 10;
 
-/// The part of `text` that tells the columns, whole lines; none before more text comes.
+/// The part of `encoding` that tells the columns, whole lines; none before more text comes.
 pub(super) fn head(text: &[u8], last: bool) -> Option<&[u8]> {
     let first = text.get(..HEAD).or(last.then_some(text))?;
     // Of a first line that is too long the pieces decide how much is there: it tells nothing.
@@ -44,7 +44,7 @@ pub(super) fn columns(head: &[u8], layout: Option<&Layout>) -> Result<Vec<String
         }
     }
     if columns.is_empty() {
-        return Err(unreadable("none of its first lines is a JSON object").to_do("write one JSON object per line"));
+        return Err(unreadable("none of its first lines is a JSON object").hint("write one JSON object per line"));
     }
     let named = layout.map(|layout| layout.columns.as_slice()).unwrap_or_default();
     columns.extend(named.iter().filter(|name| !seen.contains(*name)).cloned());

@@ -39,7 +39,7 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// A row of the pieces of `text` that `spans` name.
+    /// A row of the pieces of `encoding` that `spans` name.
     pub fn new(line: u64, text: &'a str, spans: &'a [Span]) -> Self {
         Self { line, text, spans }
     }

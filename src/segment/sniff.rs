@@ -41,7 +41,7 @@ impl Known {
         for name in &self.wanted {
             if columns.iter().filter(|column| *column == name).count() > 1 {
                 return Err(unreadable(format!("has several columns named `{name}`"))
-                    .to_do("rename all but one, or match another column"));
+                    .hint("rename all but one, or match another column"));
             }
         }
         Ok(Sniffed { delimiter, columns, header })
@@ -54,7 +54,7 @@ impl Known {
         let byte = u8::try_from(told).ok().filter(|byte| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r'));
         let Some(byte) = byte else {
             return Err(unreadable(format!("cannot be separated by {told:?}"))
-                .to_do("set segments[].format.delimiter to one ASCII character, or leave it out"));
+                .hint("set segments[].format.delimiter to one ASCII character, or leave it out"));
         };
         let (seen, other) = (split(raw, byte, self.quoting()), split(raw, best, self.quoting()));
         let (Ok(seen), Ok(other)) = (seen, other) else { return Ok(byte) };
@@ -62,7 +62,7 @@ impl Known {
         let fits = |fields: &[String]| self.found(fields) > 0 || width == Some(fields.len());
         if best != byte && !fits(&seen) && (seen.len() == 1 || fits(&other)) {
             return Err(unreadable(format!("is separated by {:?}, not by {told:?}", char::from(best)))
-                .to_do("correct segments[].format.delimiter, or leave it out where no model.json tells it"));
+                .hint("correct segments[].format.delimiter, or leave it out where no model.json tells it"));
         }
         Ok(byte)
     }
@@ -95,7 +95,7 @@ impl Known {
             (Ok(fields), _, _) => fields,
             (Err(_), Some(false), Some(_)) => return self.layout_names(),
             (Err(flaw), _, _) => {
-                return Err(unreadable(format!("the first line cannot be read: {flaw}")).to_do(match flaw {
+                return Err(unreadable(format!("the first line cannot be read: {flaw}")).hint(match flaw {
                     Flaw::Encoding => "save it as UTF-8, or set segments[].format.encoding",
                     _ => "deliver it with a first line of column names",
                 }));
@@ -114,7 +114,7 @@ impl Known {
             Some(true) => Ok((fields, true)),
             Some(false) if !email && found > 0 && found >= self.wanted.len().min(2) => {
                 Err(unreadable(format!("the first line holds column names, but {teller} says it does not"))
-                    .to_do("set segments[].format.header to true"))
+                    .hint("set segments[].format.header to true"))
             }
             Some(false) => self.layout_names(),
             None if named && !email => Ok((fields, true)),
@@ -129,7 +129,7 @@ impl Known {
     fn layout_names(&self) -> Result<(Vec<String>, bool)> {
         match self.layout.as_ref().filter(|layout| !layout.columns.is_empty()) {
             Some(layout) => Ok((layout.columns.clone(), false)),
-            None => Err(unreadable("nothing names its columns").to_do("deliver model.json, or a first line of names")),
+            None => Err(unreadable("nothing names its columns").hint("deliver model.json, or a first line of names")),
         }
     }
 
@@ -140,7 +140,7 @@ impl Known {
 }
 
 fn looks_like_data(what: &str) -> Error {
-    unreadable(what).to_do(
+    unreadable(what).hint(
         "set segments[].format.header to true if it does hold the names; \
          else deliver model.json with it, or a first line of names",
     )

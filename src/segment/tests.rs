@@ -525,9 +525,9 @@ mod generate;
 fn generated(options: &generate::Options, counts: &generate::Counts) -> Vec<Vec<String>> {
     let folder = walk(&options.out);
     let key = |path: &std::path::Path| path.strip_prefix(&options.out).unwrap().to_str().unwrap().to_owned();
-    let metas: Vec<crate::ports::Meta> = folder
+    let metas: Vec<crate::ports::ObjectMeta> = folder
         .iter()
-        .map(|path| crate::ports::Meta {
+        .map(|path| crate::ports::ObjectMeta {
             key: key(path),
             bytes: 1,
             modified: jiff::Timestamp::UNIX_EPOCH,

@@ -1,29 +1,22 @@
 //! The steps of a run, over ports. Each can be called again at any time and goes on where it was.
 
-mod ask;
-mod calls;
-mod canary;
-mod checkpoints;
-mod confirmed;
+mod cancel;
 mod deliver;
-mod draw;
-mod drops;
+pub mod documents;
 mod finish;
-mod kept;
-mod merge;
+mod lease;
 mod open;
 mod prepare;
-mod saved;
-mod unsure;
+mod session;
+mod unconfirmed;
 mod workflow;
 
-pub use ask::Asker;
+pub use cancel::Cancellation;
 pub use deliver::{Delivered, Limit, deliver};
+pub use documents::{read_json, write_json, write_json_if};
 pub use finish::{Failure, finish};
-pub use kept::while_renewing;
-pub use open::{OpenRecord, Opened, Resolved, fields_faults, look, open};
+pub use lease::with_lease;
+pub use open::{Opened, Resolved, fields_faults, look, open};
 pub use prepare::{Prepared, plan, prepare};
-pub use saved::{read_json, write_json, write_json_if};
-pub use workflow::{Stop, resume, run};
-
-pub use crate::config::{connection_of, export_of};
+pub use session::Session;
+pub use workflow::{resume, run};

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result, named};
-use crate::run::Asked;
+use crate::run::RequestedDrop;
 
 /// The major version of S3's notifications that is understood.
 /// Source: the S3 user guide, "Event message structure": minor versions only add fields.
@@ -43,7 +43,7 @@ pub(super) struct Dropped {
 pub(super) struct OnDemand {
     pub(super) export: String,
     #[serde(default)]
-    pub(super) drops: Vec<Asked>,
+    pub(super) drops: Vec<RequestedDrop>,
     #[serde(default)]
     pub(super) full: bool,
     #[serde(default)]
@@ -200,11 +200,11 @@ fn decoded(key: &str) -> Option<String> {
 fn as_<T: DeserializeOwned>(what: &'static str, value: &Value) -> Result<T> {
     // The cause names fields; a text of the event is in it only where a field has another type.
     T::deserialize(value).map_err(|cause| {
-        Error::new(Kind::BadRequest, "start", what, "is not of the form it should have").because(cause)
+        Error::new(Kind::BadRequest, "start", what, "is not of the form it should have").with_source(cause)
     })
 }
 
 fn unknown(subject: String) -> Error {
     Error::new(Kind::BadRequest, "start", subject, "is none that starts a run or takes a step")
-        .to_do("send one like those in events/")
+        .hint("send one like those in events/")
 }

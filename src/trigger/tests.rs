@@ -118,7 +118,7 @@ fn parts_of_a_folder_told_together_are_one_run_and_later_ones_another() {
     let config = folders(|_| {});
     let record = |key: &str, tag: &str| {
         let object = json!({ "key": key, "sequencer": tag });
-        json!({ "eventVersion": "2.1", "eventName": "ObjectCreated:Put", "eventTime": "2026-11-23T06:00:00Z",
+        json!({ "eventVersion": "2.1", "eventName": "ObjectCreated:PutOutcome", "eventTime": "2026-11-23T06:00:00Z",
                 "s3": { "bucket": { "name": "b" }, "object": object } })
     };
     let folder = "segments/gold/2026/11/23/0600/";

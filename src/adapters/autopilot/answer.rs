@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::client::{is_success, stands_in_a_path};
-use crate::delivery::call::{Answer, Call, CustomField, List, Reply};
+use crate::delivery::call::{Call, CustomField, List, Payload, Response};
 use crate::error::printable;
 use crate::state::ContactId;
 
@@ -46,22 +46,22 @@ pub(super) fn most_bytes(call: &Call) -> usize {
 }
 
 /// What the response to `call` means: its status, its `Retry-After` and its body, however odd they are.
-pub fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
+pub fn read(call: &Call, status: u16, retry_after: Option<&str>, body: &[u8]) -> Response {
     match status {
         status if is_success(status) => {
-            success(call, body).map_or(Answer::Unclear("an unreadable answer"), Answer::Done)
+            success(call, body).map_or(Response::Failed("an unreadable answer"), Response::Done)
         }
-        401 => Answer::Denied,
-        403 if call.speaks_for_the_account() => Answer::Denied,
+        401 => Response::Unauthorized,
+        403 if call.speaks_for_the_account() => Response::Unauthorized,
         // A gateway's page says nothing of the contact, which "not found" would take for gone.
-        404 if is_blank_or_json(body) => Answer::NotFound,
-        404 => Answer::Unclear("404 with a page that is not Autopilot's"),
-        409 => Answer::Conflict,
-        429 => Answer::Throttled(retry_after.and_then(wait)),
-        408 => Answer::Unclear("408, the server timed out"),
-        500..=599 => Answer::Unclear("5xx, the server failed"),
-        400..=499 => Answer::Refused(reason(status, body)),
-        _ => Answer::Unclear("an unexpected status"),
+        404 if is_blank_or_json(body) => Response::NotFound,
+        404 => Response::Failed("404 with a page that is not Autopilot's"),
+        409 => Response::Conflict,
+        429 => Response::RateLimited(retry_after.and_then(wait)),
+        408 => Response::Failed("408, the server timed out"),
+        500..=599 => Response::Failed("5xx, the server failed"),
+        400..=499 => Response::Refused(reason(status, body)),
+        _ => Response::Failed("an unexpected status"),
     }
 }
 
@@ -160,40 +160,40 @@ fn in_lower_case(map: HashMap<String, String>) -> HashMap<String, String> {
     map.into_iter().map(|(email, id)| (email.trim().to_lowercase(), id)).collect()
 }
 
-fn success(call: &Call, body: &[u8]) -> Option<Reply> {
+fn success(call: &Call, body: &[u8]) -> Option<Payload> {
     Some(match call {
         Call::Member { .. } | Call::AddMember { .. } | Call::RemoveMember { .. } => {
-            is_blank_or_json(body).then_some(Reply::Nothing)?
+            is_blank_or_json(body).then_some(Payload::Nothing)?
         }
         Call::CustomFields => {
             let body = simdutf8::basic::from_utf8(body).ok()?;
-            Reply::CustomFields(parts(body)?.into_iter().filter_map(custom_field).collect())
+            Payload::CustomFields(parts(body)?.into_iter().filter_map(custom_field).collect())
         }
-        Call::Account => Reply::Account(text(object(body)?.instance_id)?),
-        Call::Lists => Reply::Lists(parts(object(body)?.lists?.get())?.into_iter().filter_map(list).collect()),
-        Call::CreateList { .. } => Reply::List(list_id(object(body)?.list_id)?),
+        Call::Account => Payload::Account(text(object(body)?.instance_id)?),
+        Call::Lists => Payload::Lists(parts(object(body)?.lists?.get())?.into_iter().filter_map(list).collect()),
+        Call::CreateList { .. } => Payload::List(list_id(object(body)?.list_id)?),
         Call::Contact { .. } => {
             let body = object(body)?;
             let lists = body.lists.and_then(|lists| parts(lists.get()));
-            Reply::Contact {
+            Payload::Contact {
                 id: contact_id(body.contact_id)?,
                 email: text(body.email),
                 lists: lists.map(|lists| lists.into_iter().filter_map(|id| list_id(Some(id))).collect()),
             }
         }
-        Call::UpsertOne { .. } => Reply::Written(contact_id(object(body)?.contact_id)?),
+        Call::UpsertOne { .. } => Payload::Written(contact_id(object(body)?.contact_id)?),
         Call::UpsertMany { .. } => upserted(read_object(body)?)?,
     })
 }
 
-fn upserted(body: Upserted<'_>) -> Option<Reply> {
+fn upserted(body: Upserted<'_>) -> Option<Payload> {
     if let Some(mut map) = body.email_contact_map {
         map.retain(|_, id| is_contact(id));
-        return Some(Reply::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() });
+        return Some(Payload::Upserted { map: Some(in_lower_case(map)), ids: Vec::new() });
     }
     // Read only where there is no map.
     let ids: Vec<String> = serde_json::from_str(body.contact_ids?.get()).ok()?;
-    ids.iter().all(|id| is_contact(id)).then_some(Reply::Upserted { map: None, ids })
+    ids.iter().all(|id| is_contact(id)).then_some(Payload::Upserted { map: None, ids })
 }
 
 /// Whether a text can name a contact, in a path and in the state.
@@ -234,18 +234,18 @@ mod tests {
     #[test]
     fn the_map_is_compared_without_case() {
         let body = br#"{"contact_ids":["person_1"],"email_contact_map":{"Ann@Example.org":"person_1"},"_x":[]}"#;
-        let Answer::Done(Reply::Upserted { map: Some(map), .. }) = read(&bulk(), 200, None, body) else { panic!() };
+        let Response::Done(Payload::Upserted { map: Some(map), .. }) = read(&bulk(), 200, None, body) else { panic!() };
         assert_eq!(map.get("ann@example.org").map(String::as_str), Some("person_1"));
     }
 
     #[test]
     fn what_cannot_be_read_is_unclear_and_is_asked_again() {
         for body in [&b"<html>"[..], b"", b"{}", b"{\"contact_ids\":", b"[1,2]", br#"{"contact_ids":[1]}"#] {
-            assert!(matches!(read(&bulk(), 200, None, body), Answer::Unclear(_)));
+            assert!(matches!(read(&bulk(), 200, None, body), Response::Failed(_)));
         }
-        assert!(matches!(read(&Call::Account, 200, None, b"{\"instanceId\":5}"), Answer::Unclear(_)));
+        assert!(matches!(read(&Call::Account, 200, None, b"{\"instanceId\":5}"), Response::Failed(_)));
         for status in [408, 500, 502, 503, 302] {
-            assert!(matches!(read(&bulk(), status, None, b""), Answer::Unclear(_)), "{status}");
+            assert!(matches!(read(&bulk(), status, None, b""), Response::Failed(_)), "{status}");
         }
     }
 
@@ -255,11 +255,11 @@ mod tests {
         let get = Call::Contact { contact: "c".into() };
         for id in ["", ".", "..", "?", &"x".repeat(255)] {
             let body = serde_json::json!({ "contact_id": id }).to_string();
-            assert!(matches!(read(&one, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
-            assert!(matches!(read(&get, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
+            assert!(matches!(read(&one, 200, None, body.as_bytes()), Response::Failed(_)), "{id}");
+            assert!(matches!(read(&get, 200, None, body.as_bytes()), Response::Failed(_)), "{id}");
             let body = serde_json::json!({ "contact_ids": [id], "email_contact_map": { "a@b.c": id } }).to_string();
-            let nobody = Reply::Upserted { map: Some(HashMap::new()), ids: vec![] };
-            assert_eq!(read(&bulk(), 200, None, body.as_bytes()), Answer::Done(nobody), "{id}");
+            let nobody = Payload::Upserted { map: Some(HashMap::new()), ids: vec![] };
+            assert_eq!(read(&bulk(), 200, None, body.as_bytes()), Response::Done(nobody), "{id}");
         }
     }
 
@@ -268,9 +268,9 @@ mod tests {
         let make = Call::CreateList { title: "t".into() };
         for id in ["", ".", ".."] {
             let body = serde_json::json!({ "list_id": id }).to_string();
-            assert!(matches!(read(&make, 200, None, body.as_bytes()), Answer::Unclear(_)), "{id}");
+            assert!(matches!(read(&make, 200, None, body.as_bytes()), Response::Failed(_)), "{id}");
             let body = serde_json::json!({ "lists": [{ "list_id": id, "title": "t" }, 5, [1]] }).to_string();
-            assert_eq!(read(&Call::Lists, 200, None, body.as_bytes()), Answer::Done(Reply::Lists(vec![])), "{id}");
+            assert_eq!(read(&Call::Lists, 200, None, body.as_bytes()), Response::Done(Payload::Lists(vec![])), "{id}");
         }
     }
 
@@ -278,10 +278,10 @@ mod tests {
     fn not_found_is_autopilots_word_and_not_a_gateways() {
         for call in calls() {
             for body in [&b""[..], b" \r\n", b"{}", br#"{"error":"Not Found","message":"no such"}"#] {
-                assert_eq!(read(&call, 404, None, body), Answer::NotFound);
+                assert_eq!(read(&call, 404, None, body), Response::NotFound);
             }
             for body in [&b"<html>Not Found</html>"[..], b"404 page not found", b"{\"error\":"] {
-                assert!(matches!(read(&call, 404, None, body), Answer::Unclear(_)));
+                assert!(matches!(read(&call, 404, None, body), Response::Failed(_)));
             }
         }
     }
@@ -289,18 +289,18 @@ mod tests {
     #[test]
     fn types_that_nobody_expects_are_passed_over() {
         let body = br#"{"lists":[{"list_id":"l","title":"T","x":{}},{"list_id":7,"title":"T"},null,"text"]}"#;
-        let lists = Answer::Done(Reply::Lists(vec![List { id: "l".into(), title: "T".into() }]));
+        let lists = Response::Done(Payload::Lists(vec![List { id: "l".into(), title: "T".into() }]));
         assert_eq!(read(&Call::Lists, 200, None, body), lists);
         let body = br#"[{"name":"A","fieldType":"date"},{"name":"B","fieldType":5},{"fieldType":"date"},5]"#;
         let field = |name: &str, kind: &str| CustomField { name: name.into(), kind: kind.into() };
-        let fields = Answer::Done(Reply::CustomFields(vec![field("A", "date"), field("B", "")]));
+        let fields = Response::Done(Payload::CustomFields(vec![field("A", "date"), field("B", "")]));
         assert_eq!(read(&Call::CustomFields, 200, None, body), fields);
         let body = br#"{"contact_id":"c","Email":5,"lists":["l",7,".."],"mail_opened":{"a":[1]}}"#;
-        let contact = Reply::Contact { id: "c".into(), email: None, lists: Some(vec!["l".into()]) };
-        assert_eq!(read(&Call::Contact { contact: "c".into() }, 200, None, body), Answer::Done(contact));
+        let contact = Payload::Contact { id: "c".into(), email: None, lists: Some(vec!["l".into()]) };
+        assert_eq!(read(&Call::Contact { contact: "c".into() }, 200, None, body), Response::Done(contact));
         // The values of all keys in their order, but no keys.
         let body = serde_json::json!(["i", "c", "e", [], "l", "t", "n", "f", "m", "e", "c"]).to_string();
-        assert!(matches!(read(&Call::Account, 200, None, body.as_bytes()), Answer::Unclear(_)));
+        assert!(matches!(read(&Call::Account, 200, None, body.as_bytes()), Response::Failed(_)));
     }
 
     #[test]
@@ -313,22 +313,22 @@ mod tests {
             (br#"{"code":"E1"}"#, "E1"),
             (b"", "refused with status 400"),
         ] {
-            assert_eq!(read(&bulk(), 400, None, body), Answer::Refused(reason.into()));
+            assert_eq!(read(&bulk(), 400, None, body), Response::Refused(reason.into()));
         }
     }
 
     #[test]
     fn access_is_the_accounts_or_the_rows() {
         let one = Call::UpsertOne { body: Bytes::new() };
-        assert_eq!(read(&one, 401, None, b""), Answer::Denied);
-        assert_eq!(read(&bulk(), 403, None, b""), Answer::Denied);
-        assert!(matches!(read(&one, 403, None, b""), Answer::Refused(_)));
+        assert_eq!(read(&one, 401, None, b""), Response::Unauthorized);
+        assert_eq!(read(&bulk(), 403, None, b""), Response::Unauthorized);
+        assert!(matches!(read(&one, 403, None, b""), Response::Refused(_)));
     }
 
     #[test]
     fn a_wait_is_heeded_in_both_forms_and_bounded() {
-        assert_eq!(read(&bulk(), 429, None, b""), Answer::Throttled(None));
-        assert_eq!(read(&bulk(), 429, Some("7"), b""), Answer::Throttled(Some(Duration::from_secs(7))));
+        assert_eq!(read(&bulk(), 429, None, b""), Response::RateLimited(None));
+        assert_eq!(read(&bulk(), 429, Some("7"), b""), Response::RateLimited(Some(Duration::from_secs(7))));
         assert_eq!(wait("99999"), Some(LONGEST_WAIT));
         assert_eq!(wait("1e300"), Some(LONGEST_WAIT));
         assert_eq!(["soon", "nan", ""].map(wait), [None; 3]);
@@ -381,13 +381,13 @@ mod tests {
             for body in [&whole[..], &whole[..cut % (whole.len() + 1)]] {
                 for call in calls() {
                     let ids = match read(&call, status, None, body) {
-                        Answer::Done(_) if !is_success(status) => panic!("{status} is no success"),
-                        Answer::Done(Reply::Upserted { map, ids }) => {
+                        Response::Done(_) if !is_success(status) => panic!("{status} is no success"),
+                        Response::Done(Payload::Upserted { map, ids }) => {
                             ids.into_iter().chain(map.unwrap_or_default().into_values()).collect()
                         }
-                        Answer::Done(Reply::Written(id) | Reply::List(id) | Reply::Account(id)) => vec![id],
-                        Answer::Done(Reply::Contact { id, .. }) => vec![id],
-                        Answer::Refused(text) => {
+                        Response::Done(Payload::Written(id) | Payload::List(id) | Payload::Account(id)) => vec![id],
+                        Response::Done(Payload::Contact { id, .. }) => vec![id],
+                        Response::Refused(text) => {
                             prop_assert!(text.chars().count() <= 300);
                             continue;
                         }

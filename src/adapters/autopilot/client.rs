@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::answer;
 use crate::config::base_url_fault;
-use crate::delivery::call::{Answer, Call};
+use crate::delivery::call::{Call, Response};
 use crate::ports::Autopilot;
 
 /// Where classic Autopilot lives. Source: its API description; every client since 2017.
@@ -52,19 +52,19 @@ impl Client {
         made.get()
     }
 
-    async fn request(&self, base: &str, key: &SecretString, call: &Call, within: Duration) -> Answer {
+    async fn request(&self, base: &str, key: &SecretString, call: &Call, within: Duration) -> Response {
         // Whoever names an address past the configuration does not give the key away either.
         if base_url_fault(base).is_some() {
-            return Answer::Unclear(INSECURE);
+            return Response::Failed(INSECURE);
         }
         let Some((method, path)) = route(call) else {
-            return Answer::Refused(NO_PATH.into());
+            return Response::Refused(NO_PATH.into());
         };
         let Some(http) = self.http(base.starts_with("http://")) else {
-            return Answer::Unclear("the certificates of this machine cannot be read");
+            return Response::Failed("the certificates of this machine cannot be read");
         };
         let Ok(mut secret) = HeaderValue::from_str(key.expose_secret()) else {
-            return Answer::Denied;
+            return Response::Unauthorized;
         };
         secret.set_sensitive(true);
         let mut request = http.request(method, format!("{base}{path}")).header(KEY_HEADER, secret).timeout(within);
@@ -73,15 +73,15 @@ impl Client {
         }
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Answer::Unclear(trouble(&error)),
+            Err(error) => return Response::Failed(trouble(&error)),
         };
         let (mut read, most) = (Vec::new(), answer::most_bytes(call));
         loop {
             match response.chunk().await {
                 Ok(Some(piece)) if read.len() + piece.len() <= most => read.extend_from_slice(&piece),
-                Ok(Some(_)) => return Answer::Unclear("the answer is too large"),
+                Ok(Some(_)) => return Response::Failed("the answer is too large"),
                 Ok(None) => break,
-                Err(error) => return Answer::Unclear(trouble(&error)),
+                Err(error) => return Response::Failed(trouble(&error)),
             }
         }
         let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
@@ -90,12 +90,12 @@ impl Client {
 }
 
 impl Autopilot for Client {
-    async fn call(&self, base_url: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Answer {
+    async fn call(&self, base_url: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Response {
         let base = base_url.unwrap_or(BASE_URL).trim_end_matches('/');
         // The client's own time-out covers the whole request; this one holds whatever it does.
         match tokio::time::timeout(within + Duration::from_millis(100), self.request(base, key, call, within)).await {
             Ok(answer) => answer,
-            Err(_) => Answer::Unclear(NO_ANSWER),
+            Err(_) => Response::Failed(NO_ANSWER),
         }
     }
 }

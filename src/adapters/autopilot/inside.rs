@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::answer;
 use super::client::{NO_PATH, body, route};
-use crate::delivery::call::{Answer, Call};
+use crate::delivery::call::{Call, Response};
 use crate::ports::Autopilot;
 use crate::sandbox::Sandbox;
 
@@ -15,15 +15,15 @@ use crate::sandbox::Sandbox;
 pub struct Inside(pub Sandbox);
 
 impl Autopilot for Inside {
-    async fn call(&self, _base_url: Option<&str>, key: &SecretString, call: &Call, _within: Duration) -> Answer {
+    async fn call(&self, _base_url: Option<&str>, key: &SecretString, call: &Call, _within: Duration) -> Response {
         let Some((method, path)) = route(call) else {
-            return Answer::Refused(NO_PATH.into());
+            return Response::Refused(NO_PATH.into());
         };
         let body = body(call).unwrap_or_default();
         let path = path.trim_start_matches('/');
         match self.0.ask(method.as_str(), path, key.expose_secret(), &body) {
             Some((status, body)) => answer::read(call, status, None, &body),
-            None => Answer::Unclear("the connection was cut"),
+            None => Response::Failed("the connection was cut"),
         }
     }
 }

@@ -49,7 +49,7 @@ impl Executions for StateMachine {
             Ok(_) => Ok(()),
             Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionDoesNotExist") => {
                 Err(Error::new(Kind::BadRequest, "stop", run_id, "is no run of this workflow")
-                    .to_do("autopilot-export runs lists them"))
+                    .hint("autopilot-export runs lists them"))
             }
             Err(cause) => Err(failed("stop", run_id, "stopped", &cause)),
         }

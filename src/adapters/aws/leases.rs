@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Bucket;
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Condition, Leases, Put, Store};
+use crate::ports::{Leases, PutMode, PutOutcome, Store};
 use crate::state::hex;
 
 /// Seconds that a lease counts unless it is renewed. Longer than any pause between two renewals: deliver renews every
@@ -83,17 +83,19 @@ impl S3Leases {
         let unclear = || Error::new(Kind::Unavailable, "lease", key, "S3 does not tell its time");
         let age_seconds = whole.now.ok_or_else(unclear)?.duration_since(whole.modified).as_secs();
         let lease = serde_json::from_slice(&whole.body).map_err(|cause| {
-            Error::new(Kind::Config, "lease", key, "is not what this program wrote").to_do("remove it").because(cause)
+            Error::new(Kind::Config, "lease", key, "is not what this program wrote")
+                .hint("remove it")
+                .with_source(cause)
         })?;
         Ok(Some(Found { lease, tag: whole.tag, age_seconds }))
     }
 
-    async fn write(&self, key: &str, holder: Option<&str>, condition: Condition) -> Result<bool> {
+    async fn write(&self, key: &str, holder: Option<&str>, condition: PutMode) -> Result<bool> {
         let (holder, process) = (holder.map(str::to_owned), self.process.clone());
         let lease = Lease { holder, process, term: self.term, mark: fastrand::u64(..) };
         let body = serde_json::to_vec(&lease)
-            .map_err(|cause| Error::new(Kind::Bug, "lease", key, "cannot be written").because(cause))?;
-        Ok(matches!(self.bucket.put(key, body.into(), condition).await?, Put::Written(_)))
+            .map_err(|cause| Error::new(Kind::Bug, "lease", key, "cannot be written").with_source(cause))?;
+        Ok(matches!(self.bucket.put(key, body.into(), condition).await?, PutOutcome::Written(_)))
     }
 }
 
@@ -102,7 +104,7 @@ fn key(connection: &str) -> String {
 }
 
 fn contended(key: &str) -> Error {
-    Error::new(Kind::Unavailable, "lease", key, "is written by others again and again").to_do("run again later")
+    Error::new(Kind::Unavailable, "lease", key, "is written by others again and again").hint("run again later")
 }
 
 impl Leases for S3Leases {
@@ -111,9 +113,9 @@ impl Leases for S3Leases {
         // Who loses a race looks again: perhaps its own earlier writing has won, whose answer was lost.
         for _ in 0..TRIES {
             let condition = match self.find(&key).await? {
-                None => Condition::IfAbsent,
+                None => PutMode::Create,
                 Some(found) if self.is_of(&found, holder) && found.age_seconds < FRESH_SECONDS => return Ok(true),
-                Some(found) if self.is_of(&found, holder) || found.is_free() => Condition::IfMatch(found.tag),
+                Some(found) if self.is_of(&found, holder) || found.is_free() => PutMode::Update(found.tag),
                 Some(_) => return Ok(false),
             };
             if self.write(&key, Some(holder), condition).await? {
@@ -132,7 +134,7 @@ impl Leases for S3Leases {
                         return Ok(true);
                     }
                     // Also past its term: nobody else has taken it.
-                    if self.write(&key, Some(holder), Condition::IfMatch(found.tag)).await? {
+                    if self.write(&key, Some(holder), PutMode::Update(found.tag)).await? {
                         return Ok(true);
                     }
                 }
@@ -142,12 +144,12 @@ impl Leases for S3Leases {
         Err(contended(&key))
     }
 
-    async fn give_back(&self, connection: &str, holder: &str) -> Result<()> {
+    async fn release(&self, connection: &str, holder: &str) -> Result<()> {
         let key = key(connection);
         for _ in 0..TRIES {
             match self.find(&key).await? {
                 Some(found) if self.is_of(&found, holder) => {
-                    if self.write(&key, None, Condition::IfMatch(found.tag)).await? {
+                    if self.write(&key, None, PutMode::Update(found.tag)).await? {
                         return Ok(());
                     }
                 }

@@ -84,11 +84,11 @@ where
 {
     let code = cause.as_service_error().and_then(|error| error.code()).unwrap_or_default();
     let denied = DENIED.contains(&code) || status(cause) == Some(403);
-    let error = |kind| Error::new(kind, stage, subject, format!("cannot be {what}")).because(words(code, cause));
+    let error = |kind| Error::new(kind, stage, subject, format!("cannot be {what}")).with_source(words(code, cause));
     if denied {
-        error(Kind::Access).to_do("check the credentials, and what their role may do")
+        error(Kind::Access).hint("check the credentials, and what their role may do")
     } else if ABSENT.contains(&code) {
-        error(Kind::Config).to_do("check its name, the account and the region")
+        error(Kind::Config).hint("check its name, the account and the region")
     } else {
         error(Kind::Unavailable)
     }

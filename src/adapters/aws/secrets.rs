@@ -108,12 +108,12 @@ fn read(connection: &str, text: &str) -> Result<Secrets> {
     let connect = format!("complete it with autopilot-export connect {connection}");
     let stored: Stored = serde_json::from_str(text).map_err(|_| {
         let what = "the secret is not JSON with api_key and state_key alone";
-        Error::new(Kind::Config, "secrets", connection, what).to_do(connect.clone())
+        Error::new(Kind::Config, "secrets", connection, what).hint(connect.clone())
     })?;
     let Stored { api_key, state_key } = stored;
     if api_key.expose_secret().trim().is_empty() || state_key.expose_secret().len() < 32 {
         let what = "the secret's api_key is empty or its state_key too short";
-        return Err(Error::new(Kind::Config, "secrets", connection, what).to_do(connect));
+        return Err(Error::new(Kind::Config, "secrets", connection, what).hint(connect));
     }
     Ok(Secrets { api_key, state_key })
 }
@@ -125,7 +125,7 @@ impl SecretSource for SecretsManager {
         }
         let text = self.text(connection, secret).await?.ok_or_else(|| {
             Error::new(Kind::Config, "secrets", connection, "there is no key in Secrets Manager")
-                .to_do(format!("store it with autopilot-export connect {connection}"))
+                .hint(format!("store it with autopilot-export connect {connection}"))
         })?;
         let secrets = read(connection, text.expose_secret())?;
         self.keep(secret, &secrets);

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{failed, status};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Condition, Meta, Object, Put, Reader, Store};
+use crate::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 
 /// Tries of a conditional write that met another at the same moment.
 /// Source: the S3 user guide, "Conditional writes": 409 ConditionalRequestConflict is to be tried again.
@@ -44,28 +44,28 @@ impl Bucket {
         &self.name
     }
 
-    async fn stream(&self, meta: &Meta, from: u64) -> Result<ByteStream> {
+    async fn stream(&self, meta: &ObjectMeta, from: u64) -> Result<ByteStream> {
         let request = self.client.get_object().bucket(&self.name).key(&meta.key).if_match(quoted(&meta.version));
         let request = if from > 0 { request.range(format!("bytes={from}-")) } else { request };
         match request.send().await {
             Ok(answer) => Ok(answer.body),
             Err(cause) if matches!(status(&cause), Some(404 | 412)) => {
                 Err(Error::new(Kind::Unavailable, "store", &meta.key, "was replaced while it was read")
-                    .to_do("run again"))
+                    .hint("run again"))
             }
             Err(cause) => Err(failed("store", &meta.key, "read", &cause)),
         }
     }
 
     /// Writes an object, again where another wrote at the same moment.
-    async fn write(&self, key: &str, body: Body<'_>, condition: Condition) -> Result<Put> {
+    async fn write(&self, key: &str, body: Body<'_>, condition: PutMode) -> Result<PutOutcome> {
         let mut conflicts = 0;
         loop {
             let request = self.client.put_object().bucket(&self.name).key(key).body(body.stream(key).await?);
             let request = match &condition {
-                Condition::Always => request,
-                Condition::IfAbsent => request.if_none_match("*"),
-                Condition::IfMatch(tag) => request.if_match(quoted(tag)),
+                PutMode::Overwrite => request,
+                PutMode::Create => request.if_none_match("*"),
+                PutMode::Update(tag) => request.if_match(quoted(tag)),
             };
             let mut request = request.customize();
             if body.is_long() {
@@ -73,13 +73,15 @@ impl Bucket {
                 request = request.config_override(Config::builder().timeout_config(timeouts));
             }
             let cause = match request.send().await {
-                Ok(answer) => return Ok(Put::Written(plain(answer.e_tag()))),
+                Ok(answer) => return Ok(PutOutcome::Written(plain(answer.e_tag()))),
                 Err(cause) => cause,
             };
             match status(&cause) {
-                Some(412) => return Ok(Put::Lost),
+                Some(412) => return Ok(PutOutcome::Conflict),
                 // The object to be replaced is gone.
-                Some(404) if condition != Condition::Always && !is_bucket_absent(&cause) => return Ok(Put::Lost),
+                Some(404) if condition != PutMode::Overwrite && !is_bucket_absent(&cause) => {
+                    return Ok(PutOutcome::Conflict);
+                }
                 Some(409) if conflicts < CONFLICTS => {
                     conflicts += 1;
                     tokio::time::sleep(Duration::from_millis(50 + fastrand::u64(..100)) * conflicts).await;
@@ -109,7 +111,7 @@ impl Body<'_> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone().into()),
             Self::File(file) => ByteStream::from_path(file).await.map_err(|cause| {
-                Error::new(Kind::Unavailable, "store", key, "its temporary file cannot be read").because(cause)
+                Error::new(Kind::Unavailable, "store", key, "its temporary file cannot be read").with_source(cause)
             }),
         }
     }
@@ -138,7 +140,7 @@ fn size(length: Option<i64>) -> u64 {
 #[derive(Debug)]
 pub struct ObjectReader {
     bucket: Bucket,
-    meta: Meta,
+    meta: ObjectMeta,
     stream: ByteStream,
     read: u64,
     cuts: u32,
@@ -161,7 +163,7 @@ impl Reader for ObjectReader {
                 }
                 _ => {
                     return Err(Error::new(Kind::Unavailable, "store", &self.meta.key, "is cut off again and again")
-                        .to_do("run again later"));
+                        .hint("run again later"));
                 }
             }
         }
@@ -176,9 +178,9 @@ impl Store for Bucket {
         Ok(whole.map(|whole| Object { body: whole.body, tag: whole.tag }))
     }
 
-    async fn head(&self, key: &str) -> Result<Option<Meta>> {
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
         match self.client.head_object().bucket(&self.name).key(key).send().await {
-            Ok(answer) => Ok(Some(Meta {
+            Ok(answer) => Ok(Some(ObjectMeta {
                 key: key.to_owned(),
                 bytes: size(answer.content_length()),
                 modified: timestamp(answer.last_modified()),
@@ -189,26 +191,26 @@ impl Store for Bucket {
         }
     }
 
-    async fn open(&self, meta: &Meta) -> Result<ObjectReader> {
+    async fn open(&self, meta: &ObjectMeta) -> Result<ObjectReader> {
         let stream = self.stream(meta, 0).await?;
         Ok(ObjectReader { bucket: self.clone(), meta: meta.clone(), stream, read: 0, cuts: 0 })
     }
 
-    async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
+    async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
         self.write(key, Body::Bytes(body), condition).await
     }
 
-    async fn put_file(&self, key: &str, file: &Path, condition: Condition) -> Result<Put> {
+    async fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> Result<PutOutcome> {
         self.write(key, Body::File(file), condition).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         let mut found = Vec::new();
         let mut pages = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|cause| failed("store", prefix, "listed", &cause))?;
             found.extend(page.contents().iter().filter_map(|object| {
-                Some(Meta {
+                Some(ObjectMeta {
                     key: object.key()?.to_owned(),
                     bytes: size(object.size()),
                     modified: timestamp(object.last_modified()),

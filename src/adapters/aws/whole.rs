@@ -44,8 +44,8 @@ impl Bucket {
                 Err(_) if reads < READS => tokio::time::sleep(Duration::from_millis(100) * reads).await,
                 Err(cause) => {
                     return Err(Error::new(Kind::Unavailable, stage, key, "is cut off again and again")
-                        .to_do("run again later")
-                        .because(cause.to_string()));
+                        .hint("run again later")
+                        .with_source(cause.to_string()));
                 }
             }
         }

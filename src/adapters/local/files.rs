@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::store::{FileReader, failed, meta_of, metadata, walk};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Condition, Meta, Object, Put, Reader, Store};
+use crate::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 
 /// What the key of such a file starts with; its absolute path follows.
 pub const FILE: &str = "file:";
@@ -23,10 +23,12 @@ fn path_of(key: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 /// Kind `bad_request`, where there is no such file or folder.
-pub fn file_metas(path: &Path) -> Result<(Vec<Meta>, bool)> {
+pub fn file_metas(path: &Path) -> Result<(Vec<ObjectMeta>, bool)> {
     let shown = path.display().to_string();
     let full = std::fs::canonicalize(path).map_err(|cause| {
-        Error::new(Kind::BadRequest, "run", &shown, "cannot be found").to_do("name a file or a folder").because(cause)
+        Error::new(Kind::BadRequest, "run", &shown, "cannot be found")
+            .hint("name a file or a folder")
+            .with_source(cause)
     })?;
     let key = format!("{FILE}{}", full.display());
     if let Some(data) = metadata(&full, &shown)? {
@@ -70,29 +72,29 @@ impl<S: Store> Store for WithFiles<S> {
         Ok(Some(Object { body: body.into(), tag: meta_of(key, &data).version }))
     }
 
-    async fn head(&self, key: &str) -> Result<Option<Meta>> {
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
         match path_of(key) {
             Some(path) => Ok(metadata(&path, key)?.map(|data| meta_of(key, &data))),
             None => self.0.head(key).await,
         }
     }
 
-    async fn open(&self, meta: &Meta) -> Result<Self::Reader> {
+    async fn open(&self, meta: &ObjectMeta) -> Result<Self::Reader> {
         match path_of(&meta.key) {
             Some(path) => Ok(WithFilesReader::File(FileReader::open(path, meta.clone()).await?)),
             None => Ok(WithFilesReader::Stored(self.0.open(meta).await?)),
         }
     }
 
-    async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
+    async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
         self.0.put(key, body, condition).await
     }
 
-    async fn put_file(&self, key: &str, file: &Path, condition: Condition) -> Result<Put> {
+    async fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> Result<PutOutcome> {
         self.0.put_file(key, file, condition).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         match path_of(prefix) {
             Some(path) => Ok(file_metas(&path)?.0),
             None => self.0.list(prefix).await,

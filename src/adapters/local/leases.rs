@@ -56,7 +56,7 @@ impl Leases for FileLeases {
         Ok(self.held().get(connection).is_some_and(|(who, _)| who == holder))
     }
 
-    async fn give_back(&self, connection: &str, holder: &str) -> Result<()> {
+    async fn release(&self, connection: &str, holder: &str) -> Result<()> {
         let mut held = self.held();
         if held.get(connection).is_some_and(|(who, _)| who == holder)
             && let Some((_, file)) = held.remove(connection)
@@ -82,7 +82,7 @@ mod tests {
         assert!(!one.take("eu", "b").await.unwrap());
         assert!(!other.take("eu", "b").await.unwrap(), "another process");
         assert!(other.take("us", "b").await.unwrap(), "another connection");
-        one.give_back("eu", "b").await.unwrap();
+        one.release("eu", "b").await.unwrap();
         assert!(one.renew("eu", "a").await.unwrap(), "b had nothing to give back");
         drop(one);
         assert!(other.take("eu", "b").await.unwrap(), "gone with its holder");

@@ -33,7 +33,7 @@ pub fn new_state_key() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|cause| {
         Error::new(Kind::Unavailable, "secrets", "state key", "cannot be made: no randomness")
-            .because(cause.to_string())
+            .with_source(cause.to_string())
     })?;
     Ok(hex(&bytes))
 }
@@ -47,7 +47,7 @@ fn state_key(path: PathBuf) -> Result<String> {
             Ok(text) if text.trim().len() >= 32 => return Ok(text.trim().to_owned()),
             Ok(_) => {
                 return Err(Error::new(Kind::Config, "secrets", key, "holds no state key")
-                    .to_do("restore it, or remove it and send every row once with --full"));
+                    .hint("restore it, or remove it and send every row once with --full"));
             }
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
                 return Err(failed("read", &key, cause));
@@ -85,7 +85,7 @@ impl SecretSource for LocalSecrets {
     async fn secrets(&self, connection: &str, _secret: &str, _again: bool) -> Result<Secrets> {
         let Some(api_key) = self.api_key.clone() else {
             return Err(Error::new(Kind::Config, "secrets", connection, "there is no key")
-                .to_do("give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY"));
+                .hint("give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY"));
         };
         let path = self.state_key.clone();
         let state_key = blocking(move || state_key(path)).await?.into();

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Condition, Meta, Object, Put, Reader, Store};
+use crate::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 use crate::run::keys;
 
 /// Bytes in one piece of a stream.
@@ -45,26 +45,26 @@ impl Folder {
         }
     }
 
-    async fn replace(&self, key: &str, content: Content, condition: Condition) -> Result<Put> {
+    async fn replace(&self, key: &str, content: Content, condition: PutMode) -> Result<PutOutcome> {
         let (path, key, root) = (self.path(key)?, key.to_owned(), Arc::clone(&self.root));
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
         blocking(move || {
             let unwritable = |cause| failed("written", &key, cause);
             let _locked = match condition {
-                Condition::Always => None,
+                PutMode::Overwrite => None,
                 _ => Some(lock(&root).map_err(unwritable)?),
             };
             let now = || Ok::<_, Error>(metadata(&path, &key)?.map(|data| tag(&data)));
             let may = match &condition {
-                Condition::Always => true,
-                Condition::IfAbsent => now()?.is_none(),
-                Condition::IfMatch(tag) => now()?.as_ref() == Some(tag),
+                PutMode::Overwrite => true,
+                PutMode::Create => now()?.is_none(),
+                PutMode::Update(tag) => now()?.as_ref() == Some(tag),
             };
             if !may {
-                return Ok(Put::Lost);
+                return Ok(PutOutcome::Conflict);
             }
             let written = write(&path, &content, number, !keys::is_passing(&key)).map_err(unwritable)?;
-            Ok(Put::Written(tag(&written)))
+            Ok(PutOutcome::Written(tag(&written)))
         })
         .await
     }
@@ -74,7 +74,7 @@ impl Folder {
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(cause) => Err(Error::new(Kind::Bug, "store", "folder", "file work was cut off").because(cause)),
+        Err(cause) => Err(Error::new(Kind::Bug, "store", "folder", "file work was cut off").with_source(cause)),
     }
 }
 
@@ -84,21 +84,21 @@ pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
     let error = |kind| Error::new(kind, "store", key, format!("cannot be {what}"));
     let error = match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            error(Kind::Unavailable).to_do("make room on the disk and run again; nothing that was confirmed is lost")
+            error(Kind::Unavailable).hint("make room on the disk and run again; nothing that was confirmed is lost")
         }
-        io::ErrorKind::PermissionDenied if is_drop => error(Kind::Segment).to_do("let this user read the file"),
-        io::ErrorKind::PermissionDenied => error(Kind::Config).to_do("give this user access to the store's folder"),
+        io::ErrorKind::PermissionDenied if is_drop => error(Kind::Segment).hint("let this user read the file"),
+        io::ErrorKind::PermissionDenied => error(Kind::Config).hint("give this user access to the store's folder"),
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists if !is_drop => {
-            error(Kind::Config).to_do("name a folder with --store")
+            error(Kind::Config).hint("name a folder with --store")
         }
         _ => error(Kind::Unavailable),
     };
-    error.because(cause)
+    error.with_source(cause)
 }
 
-pub(super) fn meta_of(key: &str, data: &fs::Metadata) -> Meta {
+pub(super) fn meta_of(key: &str, data: &fs::Metadata) -> ObjectMeta {
     let modified = data.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-    Meta { key: key.into(), bytes: data.len(), modified, version: tag(data) }
+    ObjectMeta { key: key.into(), bytes: data.len(), modified, version: tag(data) }
 }
 
 /// What tells one content of a file from another: files are replaced by renaming, so the inode tells as well.
@@ -165,7 +165,7 @@ fn lock(root: &Path) -> io::Result<File> {
 }
 
 /// Adds the files below `folder` whose keys start with `prefix`.
-pub(super) fn walk(folder: &Path, key: &str, prefix: &str, found: &mut Vec<Meta>) -> io::Result<()> {
+pub(super) fn walk(folder: &Path, key: &str, prefix: &str, found: &mut Vec<ObjectMeta>) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -195,11 +195,11 @@ pub(super) fn walk(folder: &Path, key: &str, prefix: &str, found: &mut Vec<Meta>
 pub struct FileReader {
     file: Option<File>,
     path: PathBuf,
-    meta: Meta,
+    meta: ObjectMeta,
 }
 
 impl FileReader {
-    pub(super) async fn open(path: PathBuf, meta: Meta) -> Result<Self> {
+    pub(super) async fn open(path: PathBuf, meta: ObjectMeta) -> Result<Self> {
         blocking(move || {
             let file = File::open(&path).map_err(|cause| failed("read", &meta.key, cause))?;
             let reader = Self { file: Some(file), path, meta };
@@ -215,7 +215,7 @@ impl FileReader {
             return Ok(());
         }
         let what = "was replaced while it was read";
-        Err(Error::new(Kind::Unavailable, "store", &self.meta.key, what).to_do("run again"))
+        Err(Error::new(Kind::Unavailable, "store", &self.meta.key, what).hint("run again"))
     }
 }
 
@@ -268,24 +268,24 @@ impl Store for Folder {
         .await
     }
 
-    async fn head(&self, key: &str) -> Result<Option<Meta>> {
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
         let path = self.path(key)?;
         Ok(metadata(&path, key)?.map(|data| meta_of(key, &data)))
     }
 
-    async fn open(&self, meta: &Meta) -> Result<FileReader> {
+    async fn open(&self, meta: &ObjectMeta) -> Result<FileReader> {
         FileReader::open(self.path(&meta.key)?, meta.clone()).await
     }
 
-    async fn put(&self, key: &str, body: Bytes, condition: Condition) -> Result<Put> {
+    async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
         self.replace(key, Content::Bytes(body), condition).await
     }
 
-    async fn put_file(&self, key: &str, file: &Path, condition: Condition) -> Result<Put> {
+    async fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> Result<PutOutcome> {
         self.replace(key, Content::File(file.to_owned()), condition).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Meta>> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         let (root, prefix) = (Arc::clone(&self.root), prefix.to_owned());
         blocking(move || {
             // Begin at the deepest folder that the prefix names, not at the root.

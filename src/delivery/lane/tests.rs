@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn list() -> Marked {
-    Marked::List { title: "News".into(), id: "contactlist_1".into() }
+fn list() -> MembershipTarget {
+    MembershipTarget::List { title: "News".into(), id: "contactlist_1".into() }
 }
 
 fn contact(n: u32) -> (u32, Row) {
@@ -12,15 +12,15 @@ fn contact(n: u32) -> (u32, Row) {
     (n, Row { email: email.into(), body: body.into(), contact_id: format!("person_{n}").into(), ..Row::default() })
 }
 
-fn span(errand: Errand, marked: Marked, rows: u32) -> Span {
-    Span { errand, marked, rows: (0..rows).map(contact).collect() }
+fn span(operation: Operation, marked: MembershipTarget, rows: u32) -> Span {
+    Span { operation, marked, rows: (0..rows).map(contact).collect() }
 }
 
 fn start() -> Timestamp {
     Timestamp::from_second(1_764_000_000).unwrap()
 }
 
-fn lane(way: Way, spans: Vec<Span>) -> Lane {
+fn lane(way: ListStrategy, spans: Vec<Span>) -> Lane {
     let mut lane = Lane::new(way, Duration::from_secs(60), start(), 7);
     spans.into_iter().enumerate().for_each(|(n, span)| lane.load(n as u32, span));
     lane
@@ -31,7 +31,7 @@ fn text(body: &[u8]) -> &str {
 }
 
 /// Answers like an account that takes everything but the emails in `refused`, which it leaves out without a word.
-fn kind(call: &Call, refused: &[&str]) -> Answer {
+fn kind(call: &Call, refused: &[&str]) -> Response {
     match call {
         Call::UpsertMany { body, rows } => {
             let body: serde_json::Value = serde_json::from_slice(body).unwrap();
@@ -44,35 +44,35 @@ fn kind(call: &Call, refused: &[&str]) -> Answer {
             assert_eq!(emails.len(), *rows);
             let map =
                 emails.into_iter().filter(|e| !refused.contains(&e.as_str())).map(|e| (e.clone(), format!("id {e}")));
-            Answer::Done(Reply::Upserted { map: Some(map.collect()), ids: vec![] })
+            Response::Done(Payload::Upserted { map: Some(map.collect()), ids: vec![] })
         }
         Call::UpsertOne { body } => {
             let body: serde_json::Value = serde_json::from_slice(body).unwrap();
             let email = body["contact"]["Email"].as_str().unwrap().to_lowercase();
             if refused.contains(&email.as_str()) {
-                Answer::Refused("bad email".into())
+                Response::Refused("bad email".into())
             } else {
-                Answer::Done(Reply::Written(format!("id {email}")))
+                Response::Done(Payload::Written(format!("id {email}")))
             }
         }
         Call::Contact { contact } => {
             let email = Some(contact.replace("person_", "P") + "@example.org");
-            Answer::Done(Reply::Contact { id: contact.clone(), email, lists: None })
+            Response::Done(Payload::Contact { id: contact.clone(), email, lists: None })
         }
-        _ => Answer::Done(Reply::Nothing),
+        _ => Response::Done(Payload::Nothing),
     }
 }
 
 /// Runs the lane to its end and gives the calls it made.
-fn run(lane: &mut Lane, mut answer: impl FnMut(&Call) -> Answer) -> Result<Vec<Call>> {
+fn run(lane: &mut Lane, mut answer: impl FnMut(&Call) -> Response) -> Result<Vec<Call>> {
     let mut now = start();
     let mut calls = Vec::new();
     loop {
-        match lane.wants(now)? {
-            Wants::Rows => return Ok(calls),
-            Wants::Wait(at) => now = at,
-            Wants::Answer => panic!("every call was answered"),
-            Wants::Send => {
+        match lane.next(now)? {
+            Next::NeedRows => return Ok(calls),
+            Next::WaitUntil(at) => now = at,
+            Next::AwaitResponse => panic!("every call was answered"),
+            Next::Send => {
                 let (number, _, call) = lane.take(now).unwrap();
                 lane.answer(number, answer(&call), now)?;
                 calls.push(call);
@@ -85,16 +85,16 @@ fn run(lane: &mut Lane, mut answer: impl FnMut(&Call) -> Answer) -> Result<Vec<C
 /// The same with calls that take their time, many of them at once, until the lane gives up; gives when it did too.
 fn run_at_length(
     lane: &mut Lane,
-    mut answer: impl FnMut(&Call) -> (Answer, Duration),
+    mut answer: impl FnMut(&Call) -> (Response, Duration),
 ) -> (Vec<Call>, Result<()>, Timestamp) {
     let (mut now, mut calls) = (start(), Vec::new());
-    let mut flying: BTreeMap<(Timestamp, u64), Answer> = BTreeMap::new();
+    let mut flying: BTreeMap<(Timestamp, u64), Response> = BTreeMap::new();
     loop {
         let answered = flying.keys().next().copied();
-        let until = match lane.wants(now) {
+        let until = match lane.next(now) {
             Err(error) => return (calls, Err(error), now),
-            Ok(Wants::Rows) => return (calls, Ok(()), now),
-            Ok(Wants::Send) => {
+            Ok(Next::NeedRows) => return (calls, Ok(()), now),
+            Ok(Next::Send) => {
                 let (number, _, call) = lane.take(now).unwrap();
                 let (answer, took) = answer(&call);
                 flying.insert((after(now, took), number), answer);
@@ -102,8 +102,8 @@ fn run_at_length(
                 assert!(calls.len() < 5000, "goes on for ever");
                 continue;
             }
-            Ok(Wants::Wait(at)) => at,
-            Ok(Wants::Answer) => Timestamp::MAX,
+            Ok(Next::WaitUntil(at)) => at,
+            Ok(Next::AwaitResponse) => Timestamp::MAX,
         };
         match answered.filter(|(at, _)| *at <= until) {
             Some((at, number)) => {
@@ -123,7 +123,7 @@ fn outcomes(lane: &mut Lane) -> Vec<Outcome> {
 
 #[test]
 fn rows_travel_a_hundred_a_call() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, list(), 250)]);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, list(), 250)]);
     let calls = run(&mut lane, |call| kind(call, &[])).unwrap();
     assert_eq!(calls.len(), 3);
     let Call::UpsertMany { body, .. } = &calls[0] else { panic!() };
@@ -133,7 +133,7 @@ fn rows_travel_a_hundred_a_call() {
 
 #[test]
 fn a_row_missing_in_the_map_is_asked_for_its_reason_alone() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 3)]);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 3)]);
     let calls = run(&mut lane, |call| kind(call, &["p1@example.org"])).unwrap();
     assert_eq!(calls.len(), 2);
     let got = outcomes(&mut lane);
@@ -143,9 +143,9 @@ fn a_row_missing_in_the_map_is_asked_for_its_reason_alone() {
 
 #[test]
 fn a_batch_refused_whole_is_split_until_the_refused_row_is_alone() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 100)]);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 100)]);
     let calls = run(&mut lane, |call| match call {
-        Call::UpsertMany { body, .. } if text(body).contains("P63@") => Answer::Refused("one is bad".into()),
+        Call::UpsertMany { body, .. } if text(body).contains("P63@") => Response::Refused("one is bad".into()),
         call => kind(call, &[]),
     })
     .unwrap();
@@ -157,8 +157,10 @@ fn a_batch_refused_whole_is_split_until_the_refused_row_is_alone() {
 
 #[test]
 fn the_three_ways_onto_a_list() {
-    for (way, singles, adds, bulks) in [(Way::Bulk, 0, 0, 1), (Way::Single, 3, 0, 0), (Way::BulkThenList, 0, 3, 1)] {
-        let mut lane = lane(way, vec![span(Errand::Joiner, list(), 3)]);
+    for (way, singles, adds, bulks) in
+        [(ListStrategy::Bulk, 0, 0, 1), (ListStrategy::Single, 3, 0, 0), (ListStrategy::BulkThenList, 0, 3, 1)]
+    {
+        let mut lane = lane(way, vec![span(Operation::Join, list(), 3)]);
         let calls = run(&mut lane, |call| kind(call, &[])).unwrap();
         let count = |f: fn(&Call) -> bool| calls.iter().filter(|c| f(c)).count();
         assert_eq!(count(|c| matches!(c, Call::UpsertOne { body } if text(body).contains("contactlist_1"))), singles);
@@ -170,15 +172,16 @@ fn the_three_ways_onto_a_list() {
 
 #[test]
 fn leavers_leave_their_list_and_an_unknown_contact_has_left() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Leaver, list(), 2)]);
-    let calls = run(&mut lane, |_| Answer::NotFound).unwrap();
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Leave, list(), 2)]);
+    let calls = run(&mut lane, |_| Response::NotFound).unwrap();
     assert!(calls.iter().all(|c| matches!(c, Call::RemoveMember { .. })));
     assert_eq!(outcomes(&mut lane), [Outcome::Left, Outcome::Left]);
 }
 
 #[test]
 fn leavers_of_a_field_are_looked_up_and_then_sent_in_bulk() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Leaver, Marked::Field("In News".into()), 130)]);
+    let mut lane =
+        lane(ListStrategy::Bulk, vec![span(Operation::Leave, MembershipTarget::Field("In News".into()), 130)]);
     let calls = run(&mut lane, |call| kind(call, &[])).unwrap();
     let bulks: Vec<_> = calls
         .iter()
@@ -191,34 +194,34 @@ fn leavers_of_a_field_are_looked_up_and_then_sent_in_bulk() {
 
 #[test]
 fn a_throttled_lane_waits_as_long_as_the_answer_says() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 1)]);
     let (number, ..) = lane.take(start()).unwrap();
-    lane.answer(number, Answer::Throttled(Some(Duration::from_secs(9))), start()).unwrap();
-    assert_eq!(lane.wants(start()).unwrap(), Wants::Wait(after(start(), Duration::from_secs(9))));
+    lane.answer(number, Response::RateLimited(Some(Duration::from_secs(9))), start()).unwrap();
+    assert_eq!(lane.next(start()).unwrap(), Next::WaitUntil(after(start(), Duration::from_secs(9))));
 }
 
 #[test]
 fn unclear_answers_are_asked_again_until_patience_ends() {
-    let mut one = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
+    let mut one = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 1)]);
     let mut left = 4;
     let calls = run(&mut one, |call| {
         left -= 1;
-        if left > 0 { Answer::Unclear("500") } else { kind(call, &[]) }
+        if left > 0 { Response::Failed("500") } else { kind(call, &[]) }
     });
     assert_eq!(calls.unwrap().len(), 4);
-    let mut never = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
-    let error = run(&mut never, |_| Answer::Unclear("the connection was cut")).unwrap_err();
+    let mut never = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 1)]);
+    let error = run(&mut never, |_| Response::Failed("the connection was cut")).unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
-    let mut busy = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
-    assert_eq!(run(&mut busy, |_| Answer::Throttled(None)).unwrap_err().kind, Kind::Throttled);
+    let mut busy = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 1)]);
+    assert_eq!(run(&mut busy, |_| Response::RateLimited(None)).unwrap_err().kind, Kind::Throttled);
 }
 
 const QUICK: Duration = Duration::from_millis(80);
 
 /// Fails for as long as a call carries one of these rows.
-fn failing(call: &Call, sick: &[u32], took: Duration) -> (Answer, Duration) {
+fn failing(call: &Call, sick: &[u32], took: Duration) -> (Response, Duration) {
     let is_sick = emails(call).iter().any(|email| sick.iter().any(|n| *email == format!("p{n}@example.org")));
-    if is_sick { (Answer::Unclear("5xx"), took) } else { (kind(call, &[]), QUICK) }
+    if is_sick { (Response::Failed("5xx"), took) } else { (kind(call, &[]), QUICK) }
 }
 
 // Each run would send the same batch: a row that Autopilot fails for must not keep the others from it for ever.
@@ -230,8 +233,8 @@ fn a_row_that_fails_its_batch_keeps_no_other_row() {
         for (patience, took) in [(1, QUICK), (5, QUICK), (20, seconds(3)), (60, QUICK), (60, seconds(30))] {
             for seed in 0..20 {
                 let place = format!("rows {sick:?}, patience {patience} s, answers after {took:?}, seed {seed}");
-                let mut lane = Lane::new(Way::Bulk, seconds(patience), start(), seed);
-                lane.load(0, span(Errand::Joiner, Marked::None, 100));
+                let mut lane = Lane::new(ListStrategy::Bulk, seconds(patience), start(), seed);
+                lane.load(0, span(Operation::Join, MembershipTarget::None, 100));
                 let (_, ended, _) = run_at_length(&mut lane, |call| failing(call, sick, took));
                 assert_eq!(ended.unwrap_err().kind, Kind::Unavailable, "{place}");
                 assert_eq!(outcomes(&mut lane).len(), 100 - sick.len(), "{place}");
@@ -242,8 +245,8 @@ fn a_row_that_fails_its_batch_keeps_no_other_row() {
 
 #[test]
 fn every_batch_with_such_a_row_is_worked_through_beside_the_others() {
-    for way in [Way::Bulk, Way::BulkThenList] {
-        let mut lane = lane(way, vec![span(Errand::Joiner, list(), 2000)]);
+    for way in [ListStrategy::Bulk, ListStrategy::BulkThenList] {
+        let mut lane = lane(way, vec![span(Operation::Join, list(), 2000)]);
         let sick: Vec<u32> = (0..2000).filter(|n| n % 100 == n / 100).collect();
         let (_, ended, _) = run_at_length(&mut lane, |call| failing(call, &sick, QUICK));
         assert!(ended.is_err());
@@ -253,8 +256,8 @@ fn every_batch_with_such_a_row_is_worked_through_beside_the_others() {
 
 #[test]
 fn an_outage_is_not_met_with_many_more_requests() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 1000)]);
-    let (calls, ended, _) = run_at_length(&mut lane, |_| (Answer::Unclear("5xx"), QUICK));
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 1000)]);
+    let (calls, ended, _) = run_at_length(&mut lane, |_| (Response::Failed("5xx"), QUICK));
     assert!(ended.is_err());
     let sent: Vec<Vec<String>> = calls.iter().map(emails).collect();
     let whole = sent.iter().filter(|emails| emails.len() == 100).count();
@@ -266,12 +269,12 @@ fn an_outage_is_not_met_with_many_more_requests() {
 
 #[test]
 fn a_server_that_answers_now_and_then_is_sent_whole_batches() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 1000)]);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 1000)]);
     let mut failed: HashMap<Vec<String>, u32> = HashMap::new();
     let (calls, ended, _) = run_at_length(&mut lane, |call| {
         let failed = failed.entry(emails(call)).or_default();
         *failed += 1;
-        if *failed < 4 { (Answer::Unclear("5xx"), QUICK) } else { (kind(call, &[]), QUICK) }
+        if *failed < 4 { (Response::Failed("5xx"), QUICK) } else { (kind(call, &[]), QUICK) }
     });
     ended.unwrap();
     assert_eq!(calls.len(), 40);
@@ -279,11 +282,11 @@ fn a_server_that_answers_now_and_then_is_sent_whole_batches() {
 
 #[test]
 fn an_answer_that_says_to_wait_splits_nothing() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 200)]);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 200)]);
     let mut left = 12;
     let (calls, ended, _) = run_at_length(&mut lane, |call| {
         left -= 1;
-        if left > 0 { (Answer::Throttled(None), QUICK) } else { (kind(call, &[]), QUICK) }
+        if left > 0 { (Response::RateLimited(None), QUICK) } else { (kind(call, &[]), QUICK) }
     });
     ended.unwrap();
     assert!(calls.iter().all(|call| emails(call).len() == 100));
@@ -291,9 +294,10 @@ fn an_answer_that_says_to_wait_splits_nothing() {
 
 #[test]
 fn a_leaver_who_cannot_be_looked_up_keeps_no_other() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Leaver, Marked::Field("In News".into()), 130)]);
+    let mut lane =
+        lane(ListStrategy::Bulk, vec![span(Operation::Leave, MembershipTarget::Field("In News".into()), 130)]);
     let (_, ended, _) = run_at_length(&mut lane, |call| match call {
-        Call::Contact { contact } if contact == "person_7" => (Answer::Unclear("5xx"), QUICK),
+        Call::Contact { contact } if contact == "person_7" => (Response::Failed("5xx"), QUICK),
         call => (kind(call, &[]), QUICK),
     });
     assert_eq!(ended.unwrap_err().kind, Kind::Unavailable);
@@ -302,14 +306,14 @@ fn a_leaver_who_cannot_be_looked_up_keeps_no_other() {
 
 #[test]
 fn a_wait_beyond_the_patience_ends_with_the_patience() {
-    let long = Answer::Throttled(Some(Duration::from_secs(300)));
+    let long = Response::RateLimited(Some(Duration::from_secs(300)));
     let (_, ended, at) = {
-        let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 100)]);
+        let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 100)]);
         run_at_length(&mut lane, |_| (long.clone(), QUICK))
     };
     assert_eq!((ended.unwrap_err().kind, at), (Kind::Throttled, after(start(), Duration::from_secs(60))));
     // Also where another answer was under way, and was a good one.
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 300)]);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 300)]);
     let mut first = true;
     let (_, ended, at) = run_at_length(&mut lane, |call| match std::mem::take(&mut first) {
         true => (long.clone(), QUICK),
@@ -321,25 +325,25 @@ fn a_wait_beyond_the_patience_ends_with_the_patience() {
 
 #[test]
 fn no_wait_at_all_is_not_heeded() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Joiner, Marked::None, 100)]);
-    let (calls, ended, _) = run_at_length(&mut lane, |_| (Answer::Throttled(Some(Duration::ZERO)), QUICK));
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 100)]);
+    let (calls, ended, _) = run_at_length(&mut lane, |_| (Response::RateLimited(Some(Duration::ZERO)), QUICK));
     assert_eq!(ended.unwrap_err().kind, Kind::Throttled);
     assert!(calls.len() < 15, "{}", calls.len());
 }
 
 #[test]
 fn a_refused_key_ends_the_lane() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 1)]);
-    assert_eq!(run(&mut lane, |_| Answer::Denied).unwrap_err().kind, Kind::Access);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 1)]);
+    assert_eq!(run(&mut lane, |_| Response::Unauthorized).unwrap_err().kind, Kind::Access);
 }
 
 #[test]
 fn without_a_map_ids_count_only_when_there_is_one_per_row() {
-    let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 2)]);
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 2)]);
     let mut first = true;
     let calls = run(&mut lane, |call| {
         if std::mem::take(&mut first) {
-            return Answer::Done(Reply::Upserted { map: None, ids: vec!["only one".into()] });
+            return Response::Done(Payload::Upserted { map: None, ids: vec!["only one".into()] });
         }
         kind(call, &[])
     })
@@ -350,10 +354,10 @@ fn without_a_map_ids_count_only_when_there_is_one_per_row() {
 #[test]
 fn without_a_map_ids_count_only_when_each_row_has_its_own() {
     for (ids, count) in [(["a", "b"], 1), (["a", "a"], 3)] {
-        let mut lane = lane(Way::Bulk, vec![span(Errand::Changed, list(), 2)]);
+        let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 2)]);
         let calls = run(&mut lane, |call| match call {
             Call::UpsertMany { .. } => {
-                Answer::Done(Reply::Upserted { map: None, ids: ids.map(str::to_owned).to_vec() })
+                Response::Done(Payload::Upserted { map: None, ids: ids.map(str::to_owned).to_vec() })
             }
             call => kind(call, &[]),
         });
@@ -382,43 +386,44 @@ impl Moody {
         Self { random: fastrand::Rng::with_seed(seed), written, added, removed }
     }
 
-    fn anything(&mut self, call: &Call) -> Answer {
+    fn anything(&mut self, call: &Call) -> Response {
         let emails = emails(call);
         let id = |email: &String| format!("id {email}");
         match self.random.u8(..16) {
-            0 => Answer::NotFound,
-            1 => Answer::Conflict,
-            2 => Answer::Refused("no".into()),
-            3 => Answer::Throttled(Some(Duration::from_secs(self.random.u64(..3)))),
-            4 | 5 => Answer::Unclear("5xx"),
-            6 => Answer::Done(Reply::Nothing),
-            7 => Answer::Done(Reply::Written("id of somebody".into())),
-            8 => {
-                Answer::Done(Reply::Upserted { map: Some([("x@example.org".into(), "y".into())].into()), ids: vec![] })
-            }
-            9 => Answer::Done(Reply::Upserted { map: None, ids: emails.iter().skip(1).map(id).collect() }),
-            10 => Answer::Done(Reply::Upserted { map: None, ids: emails.iter().map(id).collect() }),
-            11 => Answer::Done(Reply::Contact { id: "c".into(), email: None, lists: None }),
+            0 => Response::NotFound,
+            1 => Response::Conflict,
+            2 => Response::Refused("no".into()),
+            3 => Response::RateLimited(Some(Duration::from_secs(self.random.u64(..3)))),
+            4 | 5 => Response::Failed("5xx"),
+            6 => Response::Done(Payload::Nothing),
+            7 => Response::Done(Payload::Written("id of somebody".into())),
+            8 => Response::Done(Payload::Upserted {
+                map: Some([("x@example.org".into(), "y".into())].into()),
+                ids: vec![],
+            }),
+            9 => Response::Done(Payload::Upserted { map: None, ids: emails.iter().skip(1).map(id).collect() }),
+            10 => Response::Done(Payload::Upserted { map: None, ids: emails.iter().map(id).collect() }),
+            11 => Response::Done(Payload::Contact { id: "c".into(), email: None, lists: None }),
             _ => kind(call, &[]),
         }
     }
 
-    fn answer(&mut self, call: &Call) -> Answer {
+    fn answer(&mut self, call: &Call) -> Response {
         let (answer, emails) = (self.anything(call), emails(call));
         match (&answer, call) {
-            (Answer::Done(Reply::Upserted { map: Some(map), .. }), Call::UpsertMany { .. }) => {
+            (Response::Done(Payload::Upserted { map: Some(map), .. }), Call::UpsertMany { .. }) => {
                 self.written.extend(map.clone());
             }
-            (Answer::Done(Reply::Upserted { map: None, ids }), Call::UpsertMany { .. })
+            (Response::Done(Payload::Upserted { map: None, ids }), Call::UpsertMany { .. })
                 if ids.len() == emails.len() =>
             {
                 self.written.extend(emails.into_iter().zip(ids.iter().cloned()));
             }
-            (Answer::Done(Reply::Written(id)), Call::UpsertOne { .. }) => {
+            (Response::Done(Payload::Written(id)), Call::UpsertOne { .. }) => {
                 self.written.extend(emails.into_iter().map(|email| (email, id.clone())));
             }
-            (Answer::Done(_), Call::AddMember { contact, .. }) => drop(self.added.insert(contact.clone())),
-            (Answer::Done(_) | Answer::NotFound, Call::RemoveMember { contact, .. }) => {
+            (Response::Done(_), Call::AddMember { contact, .. }) => drop(self.added.insert(contact.clone())),
+            (Response::Done(_) | Response::NotFound, Call::RemoveMember { contact, .. }) => {
                 self.removed.insert(contact.clone());
             }
             _ => {}
@@ -447,22 +452,22 @@ proptest! {
     fn every_row_has_one_verdict_and_none_that_was_not_said(
         seed: u64, rows in 1u32..230, way in 0usize..3, joiner: bool, lists: bool
     ) {
-        let way = [Way::Bulk, Way::Single, Way::BulkThenList][way];
-        let marked = if lists { list() } else { Marked::None };
-        let errand = if joiner || !lists { Errand::Joiner } else { Errand::Leaver };
-        let (mut lane, mut moody) = (lane(way, vec![span(errand, marked, rows)]), Moody::new(seed));
+        let way = [ListStrategy::Bulk, ListStrategy::Single, ListStrategy::BulkThenList][way];
+        let marked = if lists { list() } else { MembershipTarget::None };
+        let operation = if joiner || !lists { Operation::Join } else { Operation::Leave };
+        let (mut lane, mut moody) = (lane(way, vec![span(operation, marked, rows)]), Moody::new(seed));
         let (mut now, mut flying, mut calls) = (start(), Vec::new(), 0);
         loop {
-            let wants = lane.wants(now).unwrap();
-            if wants == Wants::Rows {
+            let wants = lane.next(now).unwrap();
+            if wants == Next::NeedRows {
                 break;
             }
-            if wants == Wants::Send && flying.len() < 5 {
+            if wants == Next::Send && flying.len() < 5 {
                 let (number, _, call) = lane.take(now).unwrap();
                 flying.push((number, call));
                 calls += 1;
                 assert!(calls < 20_000, "goes on for ever");
-            } else if let Wants::Wait(at) = wants && moody.random.bool() {
+            } else if let Next::WaitUntil(at) = wants && moody.random.bool() {
                 now = at;
             } else if !flying.is_empty() {
                 let (number, call) = flying.swap_remove(moody.random.usize(..flying.len()));
@@ -478,7 +483,7 @@ proptest! {
             match outcome {
                 Outcome::Delivered(id) => {
                     prop_assert!(moody.written.contains(&(row.email.to_string(), id.clone())));
-                    prop_assert!(way != Way::BulkThenList || !lists || moody.added.contains(&id));
+                    prop_assert!(way != ListStrategy::BulkThenList || !lists || moody.added.contains(&id));
                 }
                 Outcome::Left => prop_assert!(moody.removed.contains(&*row.contact_id)),
                 Outcome::Refused(_) => {}

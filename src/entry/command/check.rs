@@ -6,7 +6,7 @@ use super::{Code, print};
 use crate::config::{Config, Export, Membership};
 use crate::entry::args::Common;
 use crate::error::{Error, Kind};
-use crate::ports::World;
+use crate::ports::Environment;
 use crate::run::{RunRequest, Trigger, run_id};
 use crate::steps::{Resolved, fields_faults, look, plan};
 
@@ -18,7 +18,7 @@ struct Finding {
 }
 
 /// Checks every export that is enabled; changes nothing.
-pub(super) async fn check<W: World>(world: &W, common: &Common, config: &Config) -> Code {
+pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Config) -> Code {
     let mut findings = Vec::new();
     let mut worst: Option<Kind> = None;
     let mut fail = |findings: &mut Vec<Finding>, subject: String, error: &Error| {
@@ -37,7 +37,7 @@ pub(super) async fn check<W: World>(world: &W, common: &Common, config: &Config)
         if !connection.enabled {
             continue;
         }
-        let resolved = match look(world, connection, "check").await {
+        let resolved = match look(env, connection, "check").await {
             Ok(Some(resolved)) => resolved,
             Ok(None) => {
                 let text = "a run has the connection; the account was not asked".into();
@@ -65,9 +65,9 @@ pub(super) async fn check<W: World>(world: &W, common: &Common, config: &Config)
                 Err(error) => fail(&mut findings, subject.clone(), &error),
             }
             findings.extend(lists(export, &resolved).map(|text| Finding { subject: subject.clone(), ok: true, text }));
-            match columns(world, config, export).await {
+            match columns(env, config, export).await {
                 Ok(text) => findings.push(Finding { subject, ok: true, text }),
-                Err(error) if error.what.starts_with("there is no drop") => {
+                Err(error) if error.problem.starts_with("there is no drop") => {
                     findings.push(Finding { subject, ok: true, text: "no drop yet, columns not checked".into() });
                 }
                 Err(error) => fail(&mut findings, subject, &error),
@@ -96,9 +96,9 @@ fn lists<'a>(export: &'a Export, resolved: &'a Resolved) -> impl Iterator<Item =
 }
 
 /// Whether the newest drop has the columns that the matching names, and what a run would make of it.
-async fn columns<W: World>(world: &W, config: &Config, export: &Export) -> Result<String, Error> {
+async fn columns<W: Environment>(env: &W, config: &Config, export: &Export) -> Result<String, Error> {
     let request = RunRequest {
-        run_id: run_id(world.clock().now(), &export.name, "check"),
+        run_id: run_id(env.clock().now(), &export.name, "check"),
         export: export.name.clone(),
         trigger: Trigger::OnDemand,
         drops: Vec::new(),
@@ -106,7 +106,7 @@ async fn columns<W: World>(world: &W, config: &Config, export: &Export) -> Resul
         keep_leavers: false,
         pass_guards: Vec::new(),
     };
-    let (record, guard) = plan(world, config, &request).await?;
+    let (record, guard) = plan(env, config, &request).await?;
     match guard {
         Some(guard) => Err(guard),
         None => {

@@ -5,10 +5,10 @@ use std::io::{BufRead, IsTerminal, stdin};
 use secrecy::SecretString;
 
 use crate::config::{Config, Connection, nearest};
-use crate::delivery::call::{Answer, Call, Reply};
+use crate::delivery::call::{Call, Payload, Response};
 use crate::error::{Error, Kind, Result};
-use crate::ports::World;
-use crate::steps::Asker;
+use crate::ports::Environment;
+use crate::steps::Session;
 
 /// A connection of the configuration.
 ///
@@ -18,7 +18,7 @@ pub fn connection<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> 
     config.connections.get(name).ok_or_else(|| {
         let error = Error::new(Kind::BadRequest, "connect", name, "is no connection of the configuration");
         match nearest(name, config.connections.keys().map(String::as_str)) {
-            Some(nearest) => error.to_do(format!("the nearest is {nearest}")),
+            Some(nearest) => error.hint(format!("the nearest is {nearest}")),
             None => error,
         }
     })
@@ -36,23 +36,23 @@ pub fn ask_key(connection: &str) -> Result<SecretString> {
         stdin().lock().read_line(&mut line).map(|_| ())
     };
     let none = || Error::new(Kind::BadRequest, "connect", connection, "no key was given");
-    asked.map_err(|cause| none().because(cause))?;
+    asked.map_err(|cause| none().with_source(cause))?;
     let key = line.trim();
     if key.is_empty() {
-        return Err(none().to_do("type it, or pipe it into the command; Autopilot shows it under Settings, API key"));
+        return Err(none().hint("type it, or pipe it into the command; Autopilot shows it under Settings, API key"));
     }
     Ok(SecretString::from(key.to_owned()))
 }
 
-/// Asks the account with the world's key.
+/// Asks the account with the env's key.
 ///
 /// # Errors
 /// Kind `access` for a key that the account refuses, `unavailable`.
-pub async fn verify<W: World>(world: &W, connection: &Connection) -> Result<()> {
-    let mut asker = Asker::new(world, connection, "connect", world.clock().now()).await?;
-    match asker.ask(Call::Account).await? {
-        Answer::Done(Reply::Account(_)) => Ok(()),
+pub async fn verify<W: Environment>(env: &W, connection: &Connection) -> Result<()> {
+    let mut session = Session::new(env, connection, "connect", env.clock().now()).await?;
+    match session.ask(Call::Account).await? {
+        Response::Done(Payload::Account(_)) => Ok(()),
         _ => Err(Error::new(Kind::Access, "connect", &connection.name, "the address does not tell of an account")
-            .to_do("check base_url, and that the key is of classic Autopilot")),
+            .hint("check base_url, and that the key is of classic Autopilot")),
     }
 }

@@ -2,12 +2,12 @@
 
 use super::{Code, print};
 use crate::config::Config;
+use crate::config::export_of;
 use crate::entry::args::{Common, StartArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind};
 use crate::ports::{Clock, Executions};
 use crate::run::{RunRequest, Trigger, export_of as export_of_run, run_id};
-use crate::steps::export_of;
 
 /// Starts a run of one export, or of all that are enabled.
 ///
@@ -54,7 +54,7 @@ pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartA
 pub async fn stop<X: Executions>(executions: &X, run: &str) -> Code {
     if export_of_run(run).is_none() {
         return Err(
-            Error::new(Kind::BadRequest, "stop", run, "is no run's id").to_do("autopilot-export runs lists them")
+            Error::new(Kind::BadRequest, "stop", run, "is no run's id").hint("autopilot-export runs lists them")
         );
     }
     executions.stop(run).await?;

@@ -9,10 +9,10 @@ use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ledger;
-use crate::ports::{Store, World};
+use crate::ports::{Environment, Store};
 use crate::report::{Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
-use crate::steps::{Stop, read_json};
+use crate::steps::{Cancellation, read_json};
 
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -20,16 +20,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Lists the runs, newest first.
-pub(super) async fn runs<W: World>(world: &W, common: &Common, export: Option<&str>) -> Code {
+pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Option<&str>) -> Code {
     let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
     let mut found: Vec<(String, Option<Report>)> = Vec::new();
-    for meta in world.store().list(&prefix).await? {
+    for meta in env.store().list(&prefix).await? {
         let Some(folder) = meta.key.strip_suffix("/run.json").or_else(|| meta.key.strip_suffix("/report.json")) else {
             continue;
         };
         let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned();
         if found.last().is_none_or(|(last, _)| *last != id) {
-            let report = read_json(world.store(), &keys::of_run(&id, "report.json")).await?;
+            let report = read_json(env.store(), &keys::of_run(&id, "report.json")).await?;
             found.push((id, report));
         }
     }
@@ -66,16 +66,16 @@ pub(super) async fn runs<W: World>(world: &W, common: &Common, export: Option<&s
 
 fn no_run(run: &str) -> Error {
     Error::new(Kind::BadRequest, "report", run, "is no run of this store")
-        .to_do("autopilot-export runs lists them; name the store with --store")
+        .hint("autopilot-export runs lists them; name the store with --store")
 }
 
 /// Shows one report.
-pub(super) async fn report<W: World>(world: &W, common: &Common, run: &str, as_page: bool) -> Code {
+pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, as_page: bool) -> Code {
     export_of(run).ok_or_else(|| no_run(run))?;
-    let Some(report) = read_json::<Report>(world.store(), &keys::of_run(run, "report.json")).await? else {
-        if read_json::<RunRecord>(world.store(), &keys::of_run(run, "run.json")).await?.is_some() {
+    let Some(report) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? else {
+        if read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?.is_some() {
             return Err(Error::new(Kind::BadRequest, "report", run, "is not finished")
-                .to_do(format!("follow it with autopilot-export watch {run}")));
+                .hint(format!("follow it with autopilot-export watch {run}")));
         }
         return Err(no_run(run));
     };
@@ -93,22 +93,22 @@ pub(super) async fn report<W: World>(world: &W, common: &Common, run: &str, as_p
 }
 
 /// Follows a run until its report is there.
-pub(super) async fn watch<W: World>(world: &W, common: &Common, run: &str, stop: &Stop) -> Code {
+pub(super) async fn watch<W: Environment>(env: &W, common: &Common, run: &str, stop: &Cancellation) -> Code {
     export_of(run).ok_or_else(|| no_run(run))?;
     let mut last: Option<String> = None;
     loop {
-        if let Some(done) = read_json::<Report>(world.store(), &keys::of_run(run, "report.json")).await? {
-            report(world, common, run, false).await?;
+        if let Some(done) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? {
+            report(env, common, run, false).await?;
             return Ok(done.exit_code());
         }
-        let record = read_json::<RunRecord>(world.store(), &keys::of_run(run, "run.json")).await?;
+        let record = read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?;
         let now = match record {
             Some(record) => {
                 let total: u64 = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-                format!("{} of {total} rows settled", settled(world, run).await?)
+                format!("{} of {total} rows settled", settled(env, run).await?)
             }
             // A run that was started on AWS waits for its drop to be whole, and for the connection.
-            None if common.store.starts_with("s3://") && is_recent(run, world.clock().now()) => {
+            None if common.store.starts_with("s3://") && is_recent(run, env.clock().now()) => {
                 "not begun yet".to_owned()
             }
             None => return Err(no_run(run)),
@@ -119,7 +119,7 @@ pub(super) async fn watch<W: World>(world: &W, common: &Common, run: &str, stop:
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = stop.wanted() => return Ok(Kind::Interrupted.exit_code()),
+            () = stop.cancelled() => return Ok(Kind::Interrupted.exit_code()),
         }
     }
 }
@@ -129,11 +129,11 @@ fn is_recent(run: &str, now: Timestamp) -> bool {
     time_of(run).is_some_and(|at| now.duration_since(at) < MAY_WAIT)
 }
 
-async fn settled<W: World>(world: &W, run: &str) -> Result<usize> {
+async fn settled<W: Environment>(env: &W, run: &str) -> Result<usize> {
     let mut settled = 0;
-    for meta in world.store().list(&keys::of_run(run, "results/")).await? {
+    for meta in env.store().list(&keys::of_run(run, "results/")).await? {
         if meta.key.ends_with(".tsv")
-            && let Some(object) = world.store().get(&meta.key).await?
+            && let Some(object) = env.store().get(&meta.key).await?
         {
             settled += ledger::read(&meta.key, &object.body)?.entries.len();
         }

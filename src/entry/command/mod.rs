@@ -16,8 +16,8 @@ use super::args::{Command, Common};
 use super::show::{Shown, Silent, say};
 use crate::config::{Config, parse, schema};
 use crate::error::{Error, Kind};
-use crate::ports::{Watcher, World};
-use crate::steps::Stop;
+use crate::ports::{Environment, Observer};
+use crate::steps::Cancellation;
 
 pub use connect::{ask_key, connection, verify};
 pub use executions::{start, stop};
@@ -35,8 +35,8 @@ pub type Code = Result<u8, Error>;
 pub fn config(path: &Path) -> Result<Config, u8> {
     let text = std::fs::read_to_string(path).map_err(|cause| {
         let error = Error::new(Kind::Config, "config", path.display().to_string(), "cannot be read")
-            .to_do("name the configuration with --config FILE")
-            .because(cause);
+            .hint("name the configuration with --config FILE")
+            .with_source(cause);
         print::error(&error);
         error.kind.exit_code()
     })?;
@@ -46,19 +46,25 @@ pub fn config(path: &Path) -> Result<Config, u8> {
     })
 }
 
-/// Carries a command out, in the world that the caller has put together.
+/// Carries a command out, in the env that the caller has put together.
 ///
 /// # Errors
 /// What ends a command early; the caller prints it.
-pub async fn carry_out<W: World>(world: &W, common: &Common, command: Command, config: &Config, stop: &Stop) -> Code {
+pub async fn carry_out<W: Environment>(
+    env: &W,
+    common: &Common,
+    command: Command,
+    config: &Config,
+    stop: &Cancellation,
+) -> Code {
     match command {
-        Command::Run(args) => run::run(world, common, &args, config, stop).await,
-        Command::Plan(args) => run::plan(world, common, &args, config).await,
-        Command::Retry { what, pass_guards } => retry::retry(world, common, (&what, pass_guards), config, stop).await,
-        Command::Check => check::check(world, common, config).await,
-        Command::Runs { export } => history::runs(world, common, export.as_deref()).await,
-        Command::Report { run, html } => history::report(world, common, &run, html).await,
-        Command::Watch { run } => history::watch(world, common, &run, stop).await,
+        Command::Run(args) => run::run(env, common, &args, config, stop).await,
+        Command::Plan(args) => run::plan(env, common, &args, config).await,
+        Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
+        Command::Check => check::check(env, common, config).await,
+        Command::Runs { export } => history::runs(env, common, export.as_deref()).await,
+        Command::Report { run, html } => history::report(env, common, &run, html).await,
+        Command::Watch { run } => history::watch(env, common, &run, stop).await,
         Command::Schema => print_schema(),
         Command::Connect { .. } | Command::Start(_) | Command::Stop { .. } => Err(on_aws_only()),
         #[cfg(feature = "sandbox")]
@@ -67,7 +73,7 @@ pub async fn carry_out<W: World>(world: &W, common: &Common, command: Command, c
 }
 
 /// Who looks on as the command works.
-pub fn watcher(command: &Command) -> Box<dyn Watcher> {
+pub fn watcher(command: &Command) -> Box<dyn Observer> {
     match command {
         Command::Run(_) | Command::Retry { .. } => Box::new(Shown::new()),
         _ => Box::new(Silent),
@@ -82,7 +88,7 @@ pub fn on_aws_only() -> Error {
         "connect, start and stop",
         "are for AWS; name the store with --store s3://BUCKET",
     )
-    .to_do("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
+    .hint("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
 }
 
 /// Prints the JSON Schema of the configuration.

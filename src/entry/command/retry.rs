@@ -6,32 +6,33 @@ use std::path::Path;
 use super::Code;
 use super::run::execute;
 use crate::config::Config;
+use crate::config::export_of;
 use crate::entry::args::Common;
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Condition, Store, World};
+use crate::ports::{Environment, PutMode, Store};
 use crate::report::rejects::{ADDED, as_it_was};
-use crate::run::{Asked, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
-use crate::steps::{Stop, export_of};
+use crate::run::{RequestedDrop, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
+use crate::steps::Cancellation;
 
 /// Sends the rejected rows of a run again.
-pub(super) async fn retry<W: World>(
-    world: &W,
+pub(super) async fn retry<W: Environment>(
+    env: &W,
     common: &Common,
     (what, pass_guards): (&str, Vec<String>),
     config: &Config,
-    stop: &Stop,
+    stop: &Cancellation,
 ) -> Code {
-    let text = read(world, what).await?;
+    let text = read(env, what).await?;
     let parts = split(what, &text, config)?;
     let (export, connection) = export_of(config, &parts.export)?;
     connection.may_send(export)?;
-    let now = world.clock().now();
+    let now = env.clock().now();
     let id = run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..)));
     let mut drops = Vec::new();
     for (segment, csv) in parts.segments {
         let key = keys::retry(&id, &segment);
-        world.store().put(&key, csv.into(), Condition::Always).await?;
-        drops.push(Asked { segment, key, version: None });
+        env.store().put(&key, csv.into(), PutMode::Overwrite).await?;
+        drops.push(RequestedDrop { segment, key, version: None });
     }
     let request = RunRequest {
         run_id: id,
@@ -42,22 +43,22 @@ pub(super) async fn retry<W: World>(
         keep_leavers: true,
         pass_guards,
     };
-    execute(world, common, config, request, stop).await
+    execute(env, common, config, request, stop).await
 }
 
 /// A file's text, or that of a run's rejects.
-async fn read<W: World>(world: &W, what: &str) -> Result<Vec<u8>> {
+async fn read<W: Environment>(env: &W, what: &str) -> Result<Vec<u8>> {
     let none = |what: String| {
         Error::new(Kind::BadRequest, "retry", what, "is neither a file nor a run with rejects")
-            .to_do("name a rejects.csv or a run's id; autopilot-export runs lists them")
+            .hint("name a rejects.csv or a run's id; autopilot-export runs lists them")
     };
     if Path::new(what).is_file() {
-        return std::fs::read(what).map_err(|cause| none(what.to_owned()).because(cause));
+        return std::fs::read(what).map_err(|cause| none(what.to_owned()).with_source(cause));
     }
     if export_of_run(what).is_none() {
         return Err(none(what.to_owned()));
     }
-    let object = world.store().get(&keys::of_run(what, "rejects.csv")).await?;
+    let object = env.store().get(&keys::of_run(what, "rejects.csv")).await?;
     object.map(|object| object.body.to_vec()).ok_or_else(|| none(what.to_owned()))
 }
 
@@ -69,7 +70,7 @@ struct Parts {
 
 fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
     let wrong = |why: String| {
-        Error::new(Kind::Segment, "retry", what, why).to_do("name a file in the form of rejects.csv, with its columns")
+        Error::new(Kind::Segment, "retry", what, why).hint("name a file in the form of rejects.csv, with its columns")
     };
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
     let header = reader.headers().map_err(|_| wrong("is no CSV".into()))?.clone();

@@ -6,17 +6,18 @@ use serde::Serialize;
 
 use super::{Code, print};
 use crate::adapters::local::file_metas;
+use crate::config::export_of;
 use crate::config::{Config, Export, Membership};
-use crate::delivery::lane::Way;
+use crate::delivery::lane::ListStrategy;
 use crate::delivery::pace;
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
-use crate::plan::deal::{lanes_for, requests};
-use crate::ports::World;
+use crate::plan::lanes::{lanes_for, requests};
+use crate::ports::Environment;
 use crate::report::{Members, Report};
-use crate::run::{Asked, RunRequest, Trigger, run_id};
-use crate::steps::{Stop, export_of, plan as draw_plan, resume, run as run_steps};
+use crate::run::{RequestedDrop, RunRequest, Trigger, run_id};
+use crate::steps::{Cancellation, plan as build_plan, resume, run as run_steps};
 
 /// Requests of `open`: account, lists, custom fields.
 const OPEN_REQUESTS: u64 = 3;
@@ -24,9 +25,9 @@ const OPEN_REQUESTS: u64 = 3;
 const CANARY_REQUESTS: u64 = 24;
 
 /// The request that the command line makes.
-fn request<W: World>(world: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {
-    let drops = args.drops.iter().map(|drop| asked(export, drop)).collect::<Result<Vec<Asked>>>()?;
-    let now = world.clock().now();
+fn request<W: Environment>(env: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {
+    let drops = args.drops.iter().map(|drop| asked(export, drop)).collect::<Result<Vec<RequestedDrop>>>()?;
+    let now = env.clock().now();
     Ok(RunRequest {
         run_id: run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..))),
         export: export.name.clone(),
@@ -39,7 +40,7 @@ fn request<W: World>(world: &W, export: &Export, args: &RunArgs) -> Result<RunRe
 }
 
 /// `PATH` or `SEGMENT=PATH`.
-fn asked(export: &Export, drop: &str) -> Result<Asked> {
+fn asked(export: &Export, drop: &str) -> Result<RequestedDrop> {
     let named = drop
         .split_once('=')
         .filter(|(segment, _)| export.segments.iter().any(|known| known.name == *segment) || !Path::new(drop).exists());
@@ -48,7 +49,7 @@ fn asked(export: &Export, drop: &str) -> Result<Asked> {
         (None, [only]) => (only.name.clone(), drop),
         (None, _) => {
             return Err(Error::new(Kind::BadRequest, "run", drop, "does not say which segment it is")
-                .to_do("write --drop SEGMENT=PATH"));
+                .hint("write --drop SEGMENT=PATH"));
         }
     };
     let (metas, is_folder) = file_metas(Path::new(path))?;
@@ -57,33 +58,39 @@ fn asked(export: &Export, drop: &str) -> Result<Asked> {
         Some(file) if !is_folder => file.key.clone(),
         _ => format!("file:{}/", full.display()),
     };
-    Ok(Asked { segment, key, version: None })
+    Ok(RequestedDrop { segment, key, version: None })
 }
 
 /// Runs an export now.
-pub(super) async fn run<W: World>(world: &W, common: &Common, args: &RunArgs, config: &Config, stop: &Stop) -> Code {
+pub(super) async fn run<W: Environment>(
+    env: &W,
+    common: &Common,
+    args: &RunArgs,
+    config: &Config,
+    stop: &Cancellation,
+) -> Code {
     let (export, connection) = export_of(config, &args.export)?;
     connection.may_send(export)?;
-    let request = request(world, export, args)?;
-    execute(world, common, config, request, stop).await
+    let request = request(env, export, args)?;
+    execute(env, common, config, request, stop).await
 }
 
 /// Runs a request, or goes on with the unfinished run that it repeats, and prints the report.
-pub(super) async fn execute<W: World>(
-    world: &W,
+pub(super) async fn execute<W: Environment>(
+    env: &W,
     common: &Common,
     config: &Config,
     request: RunRequest,
-    stop: &Stop,
+    stop: &Cancellation,
 ) -> Code {
-    let request = match resume(world, config, &request).await? {
+    let request = match resume(env, config, &request).await? {
         Some(earlier) => {
             say(&format!("going on with {}", earlier.run_id));
             earlier
         }
         None => request,
     };
-    let report = run_steps(world, config, &request, stop).await?;
+    let report = run_steps(env, config, &request, stop).await?;
     show(common, &report)?;
     Ok(report.exit_code())
 }
@@ -135,19 +142,19 @@ fn dollars(seconds: f64, lanes: u32, requests: u64, rows: u64) -> f64 {
 }
 
 /// Says what a run would do; sends nothing.
-pub(super) async fn plan<W: World>(world: &W, common: &Common, args: &RunArgs, config: &Config) -> Code {
+pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &RunArgs, config: &Config) -> Code {
     let (export, connection) = export_of(config, &args.export)?;
-    let (record, guard) = draw_plan(world, config, &request(world, export, args)?).await?;
+    let (record, guard) = build_plan(env, config, &request(env, export, args)?).await?;
     let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
     let counts = record.counts();
-    let fewest = requests(&record.chunks, &memberships, Way::Bulk);
-    let most = requests(&record.chunks, &memberships, Way::BulkThenList);
+    let fewest = requests(&record.chunks, &memberships, ListStrategy::Bulk);
+    let most = requests(&record.chunks, &memberships, ListStrategy::BulkThenList);
     let opening = if record.chunks.is_empty() { 0 } else { OPEN_REQUESTS };
     let canary = if most > fewest { CANARY_REQUESTS } else { 0 };
     let slot = pace::interval(connection.requests_per_second).as_secs_f64();
     let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
     let (fewest, most) = (fewest + opening, most + opening + canary);
-    let lanes = lanes_for(&record.chunks, &memberships, Way::BulkThenList, connection.lanes);
+    let lanes = lanes_for(&record.chunks, &memberships, ListStrategy::BulkThenList, connection.lanes);
     let rows = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
     let plan = Plan {
         export: export.name.clone(),

@@ -6,7 +6,7 @@ use super::{Code, print};
 use crate::entry::args::SandboxArgs;
 use crate::error::{Error, Kind};
 use crate::sandbox::{BulkLists, Fault, Options, serve as start};
-use crate::steps::Stop;
+use crate::steps::Cancellation;
 
 fn lists(word: &str) -> BulkLists {
     match word {
@@ -20,13 +20,13 @@ fn lists(word: &str) -> BulkLists {
 ///
 /// # Errors
 /// Where the port is taken, or the faults cannot be read.
-pub async fn serve(args: &SandboxArgs, stop: &Stop) -> Code {
+pub async fn serve(args: &SandboxArgs, stop: &Cancellation) -> Code {
     let faults = Fault::parse_list(&args.faults)
         .map_err(|cause| Error::new(Kind::BadRequest, "sandbox", "--faults", cause.to_string()))?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", args.port)).await.map_err(|cause| {
         Error::new(Kind::BadRequest, "sandbox", format!("port {}", args.port), "cannot be used")
-            .to_do("choose another with --port")
-            .because(cause)
+            .hint("choose another with --port")
+            .with_source(cause)
     })?;
     let options = Options {
         api_key: args.key.clone(),
@@ -43,7 +43,7 @@ pub async fn serve(args: &SandboxArgs, stop: &Stop) -> Code {
     let url = sandbox.url();
     let page = url.trim_end_matches("/v1");
     print::line(&format!("sandbox: {url} (base_url for exports.json); what arrived: {page}/"));
-    stop.wanted().await;
+    stop.cancelled().await;
     sandbox.stop().await;
     Ok(0)
 }

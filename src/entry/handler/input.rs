@@ -31,7 +31,7 @@ pub(super) fn read(event: Value) -> Result<Input> {
         return Ok(Input::Event(event));
     }
     let step = Step::deserialize(event).map_err(|cause| {
-        Error::new(Kind::BadRequest, "start", "step", "is not of the form it should have").because(cause)
+        Error::new(Kind::BadRequest, "start", "step", "is not of the form it should have").with_source(cause)
     })?;
     Ok(match step {
         Step::Prepare { run } => Input::Prepare { run },

@@ -1,12 +1,12 @@
 //! What the function's log says of a run as it goes: counts and names only.
 
-use crate::ports::{Event, Watcher};
+use crate::ports::{Event, Observer};
 
 /// Logs what happens.
 #[derive(Debug)]
 pub struct Logged;
 
-impl Watcher for Logged {
+impl Observer for Logged {
     fn saw(&self, event: Event<'_>) {
         match event {
             Event::Waits(wait, why) => tracing::info!(wait_seconds = wait.as_secs(), why, "the run waits"),

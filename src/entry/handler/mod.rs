@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, parse};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Condition, Executions, Store, World};
+use crate::ports::{Environment, Executions, PutMode, Store};
 use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
 use crate::steps::{
-    Failure, Limit, Prepared, Stop, deliver, finish, open, prepare, read_json, while_renewing, write_json,
+    Cancellation, Failure, Limit, Prepared, deliver, finish, open, prepare, read_json, with_lease, write_json,
     write_json_if,
 };
 use crate::trigger::{Triggered, triggered};
@@ -31,7 +31,7 @@ pub const CONFIG: &str = "config/exports.json";
 #[derive(Debug)]
 pub struct Function<W, X> {
     /// The outside world.
-    pub world: W,
+    pub env: W,
     /// The workflow.
     pub executions: X,
     /// The bucket's name, for the workflow's own reading.
@@ -45,7 +45,7 @@ pub struct Function<W, X> {
 /// # Errors
 /// Kind `config`, where it is no address to send a key to.
 pub fn base_url() -> Result<Option<String>> {
-    super::overridden::base_url()
+    super::address::base_url()
 }
 
 /// What Lambda tells of a call.
@@ -57,7 +57,7 @@ pub struct Invocation {
     pub until: Timestamp,
 }
 
-impl<W: World, X: Executions> Function<W, X> {
+impl<W: Environment, X: Executions> Function<W, X> {
     /// Answers one event.
     ///
     /// # Errors
@@ -76,11 +76,11 @@ impl<W: World, X: Executions> Function<W, X> {
 
     async fn config(&self) -> Result<Config> {
         let object = self
-            .world
+            .env
             .store()
             .get(CONFIG)
             .await?
-            .ok_or_else(|| Error::new(Kind::Config, "config", CONFIG, "is not in the bucket").to_do("deploy it"))?;
+            .ok_or_else(|| Error::new(Kind::Config, "config", CONFIG, "is not in the bucket").hint("deploy it"))?;
         let mut config = parse(&String::from_utf8_lossy(&object.body)).map_err(|faults| {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
             Error::new(Kind::Config, "config", CONFIG, lines.join("; "))
@@ -92,7 +92,7 @@ impl<W: World, X: Executions> Function<W, X> {
     }
 
     async fn start(&self, event: &Value, config: &Config, invocation: &Invocation) -> Result<Value> {
-        let now = self.world.clock().now();
+        let now = self.env.clock().now();
         let Triggered { requests, ignored } = triggered(event, config, now, &invocation.request_id)?;
         let mut started = Vec::new();
         for request in requests {
@@ -114,16 +114,16 @@ impl<W: World, X: Executions> Function<W, X> {
             return Ok(request);
         }
         let key = keys::asked(&request.export, request_id);
-        if write_json_if(self.world.store(), &key, &request.run_id, Condition::IfAbsent).await? {
+        if write_json_if(self.env.store(), &key, &request.run_id, PutMode::Create).await? {
             return Ok(request);
         }
-        let first = read_json(self.world.store(), &key).await?;
+        let first = read_json(self.env.store(), &key).await?;
         Ok(RunRequest { run_id: first.unwrap_or_else(|| request.run_id.clone()), ..request })
     }
 
     async fn prepare(&self, config: &Config, request: &RunRequest) -> Result<Value> {
         let known = self.report(&request.run_id).await?.is_some();
-        let prepared = while_renewing(&self.world, config, request, prepare(&self.world, config, request)).await?;
+        let prepared = with_lease(&self.env, config, request, prepare(&self.env, config, request)).await?;
         if !matches!(prepared, Prepared::Done { .. }) {
             return answer(&prepared);
         }
@@ -141,7 +141,7 @@ impl<W: World, X: Executions> Function<W, X> {
 
     async fn open(&self, config: &Config, run_id: &str) -> Result<Value> {
         let request = self.request(run_id).await?;
-        let opened = while_renewing(&self.world, config, &request, open(&self.world, config, &request)).await?;
+        let opened = with_lease(&self.env, config, &request, open(&self.env, config, &request)).await?;
         // A Map wants room for one child at least.
         let lanes = json!({ "bucket": self.bucket, "key": opened.key, "count": opened.count.max(1) });
         Ok(json!({ "run_id": run_id, "lanes": lanes }))
@@ -149,18 +149,18 @@ impl<W: World, X: Executions> Function<W, X> {
 
     async fn deliver(&self, config: &Config, run_id: &str, lane: u32, until: Timestamp) -> Result<Value> {
         let request = self.request(run_id).await?;
-        let limit = Limit { until: Some(until), stop: Stop::default() };
+        let limit = Limit { until: Some(until), stop: Cancellation::default() };
         let failed = failed_lane(run_id, lane);
-        match deliver(&self.world, config, &request, lane, &limit).await {
+        match deliver(&self.env, config, &request, lane, &limit).await {
             Ok(delivered) => {
                 if delivered.done {
-                    self.world.store().delete(&failed).await?;
+                    self.env.store().delete(&failed).await?;
                 }
                 answer(&delivered)
             }
             Err(error) => {
                 // The Map tolerates lanes that fail, and does not say why they did; finish wants to know.
-                write_json(self.world.store(), &failed, &Failure::of(&error)).await?;
+                write_json(self.env.store(), &failed, &Failure::of(&error)).await?;
                 Err(error)
             }
         }
@@ -183,15 +183,15 @@ impl<W: World, X: Executions> Function<W, X> {
             None => self.lanes_failure(run_id).await?,
         };
         let known = self.report(run_id).await?.is_some();
-        let finishing = finish(&self.world, config, &request, failure);
-        let report = while_renewing(&self.world, config, &request, finishing).await?;
+        let finishing = finish(&self.env, config, &request, failure);
+        let report = with_lease(&self.env, config, &request, finishing).await?;
         publish(&report, known);
         Ok(summary(&report))
     }
 
     /// Why a lane failed, of the first that did.
     async fn lanes_failure(&self, run_id: &str) -> Result<Option<Failure>> {
-        let store = self.world.store();
+        let store = self.env.store();
         for meta in store.list(&keys::of_run(run_id, FAILED_LANES)).await? {
             if let Some(failure) = read_json(store, &meta.key).await? {
                 return Ok(Some(failure));
@@ -201,17 +201,17 @@ impl<W: World, X: Executions> Function<W, X> {
     }
 
     async fn record(&self, run_id: &str) -> Result<Option<RunRecord>> {
-        read_json(self.world.store(), &keys::of_run(run_id, "run.json")).await
+        read_json(self.env.store(), &keys::of_run(run_id, "run.json")).await
     }
 
     async fn report(&self, run_id: &str) -> Result<Option<Report>> {
-        read_json(self.world.store(), &keys::of_run(run_id, "report.json")).await
+        read_json(self.env.store(), &keys::of_run(run_id, "report.json")).await
     }
 
     async fn request(&self, run_id: &str) -> Result<RunRequest> {
         let record = self.record(run_id).await?;
         record.map(|record| record.request).ok_or_else(|| {
-            Error::new(Kind::BadRequest, "start", run_id, "is not prepared").to_do("start it with prepare")
+            Error::new(Kind::BadRequest, "start", run_id, "is not prepared").hint("start it with prepare")
         })
     }
 }
@@ -263,7 +263,7 @@ fn summary(report: &Report) -> Value {
 
 fn answer(value: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_value(value)
-        .map_err(|cause| Error::new(Kind::Bug, "start", "answer", "cannot be written").because(cause))
+        .map_err(|cause| Error::new(Kind::Bug, "start", "answer", "cannot be written").with_source(cause))
 }
 
 #[cfg(all(test, feature = "sandbox"))]

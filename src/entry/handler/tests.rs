@@ -5,15 +5,15 @@ use secrecy::SecretString;
 use super::*;
 use crate::adapters::autopilot::Client;
 use crate::adapters::local::{FileLeases, Folder, LocalSecrets};
-use crate::entry::outside::Outside;
-use crate::ports::{Clock, Condition};
+use crate::entry::environment::Adapters;
+use crate::ports::{Clock, PutMode};
 use crate::sandbox::{Options, Sandbox};
 
 /// Starts nothing, and remembers what it was asked for.
 #[derive(Default)]
-struct Asked(Mutex<Vec<RunRequest>>);
+struct RequestedDrop(Mutex<Vec<RunRequest>>);
 
-impl Executions for Asked {
+impl Executions for RequestedDrop {
     async fn start(&self, request: &RunRequest) -> Result<String> {
         self.0.lock().unwrap().push(request.clone());
         Ok(format!("execution:{}", request.run_id))
@@ -24,10 +24,10 @@ impl Executions for Asked {
     }
 }
 
-type Here = Function<Outside<Folder, FileLeases, LocalSecrets, Client>, Asked>;
+type Here = Function<Adapters<Folder, FileLeases, LocalSecrets, Client>, RequestedDrop>;
 
 async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
-    let world = Outside {
+    let env = Adapters {
         store: Folder::new(root),
         leases: FileLeases::new(root),
         secrets: LocalSecrets::new(Some(SecretString::from("a-key")), root),
@@ -36,8 +36,8 @@ async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
         watcher: Box::new(Logged),
     };
     let config = include_bytes!("../../../exports.json");
-    world.store().put(CONFIG, config.as_slice().into(), Condition::Always).await.unwrap();
-    Function { world, executions: Asked::default(), bucket: "b".into(), base_url: Some(sandbox.url()) }
+    env.store().put(CONFIG, config.as_slice().into(), PutMode::Overwrite).await.unwrap();
+    Function { env, executions: RequestedDrop::default(), bucket: "b".into(), base_url: Some(sandbox.url()) }
 }
 
 async fn ask(function: &Here, event: Value) -> Result<Value> {
@@ -47,7 +47,7 @@ async fn ask(function: &Here, event: Value) -> Result<Value> {
 
 async fn drop_file(function: &Here, text: &str) -> Value {
     let key = "segments/newsletter/members.csv";
-    function.world.store().put(key, text.to_owned().into(), Condition::Always).await.unwrap();
+    function.env.store().put(key, text.to_owned().into(), PutMode::Overwrite).await.unwrap();
     let event: Value = serde_json::from_str(include_str!("../../../events/s3-object-created.json")).unwrap();
     let started = ask(function, event).await.unwrap();
     let run_id = &started["started"][0]["run_id"];
@@ -113,7 +113,7 @@ async fn a_wrong_key_ends_in_a_report_that_says_access_and_the_lease_is_given_ba
     assert_eq!((&finished["outcome"], &finished["error"]["kind"]), (&json!("failed"), &json!("access")));
     assert_eq!(finished["error"]["message"], json!(error.chain()));
     use crate::ports::Leases;
-    assert!(function.world.leases.take("autopilot-eu", "another").await.unwrap());
+    assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap());
     sandbox.stop().await;
 }
 

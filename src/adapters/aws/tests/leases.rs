@@ -125,12 +125,12 @@ async fn a_lease_is_renewed_when_it_is_no_longer_fresh_also_past_its_term() {
 async fn giving_back_what_another_has_does_nothing() {
     for found in [aged(1, &held_by("b")), aged(500, &held_by("b")), absent()] {
         let script = Script::new([found]).await;
-        S3Leases::new(script.bucket()).give_back("eu", "a").await.unwrap();
+        S3Leases::new(script.bucket()).release("eu", "a").await.unwrap();
         assert_eq!(script.told().len(), 1);
     }
     let script = Script::new([aged(1, &held_by("a")), written(), echo(1), written()]).await;
     let leases = S3Leases::new(script.bucket());
-    leases.give_back("eu", "a").await.unwrap();
+    leases.release("eu", "a").await.unwrap();
     assert!(leases.take("eu", "b").await.unwrap(), "what was given back is free at once");
     assert_eq!(script.told().len(), 4);
 }
@@ -160,7 +160,7 @@ async fn two_processes_of_one_run_keep_each_other_out_until_the_term_is_over() {
     assert!(!other.take("eu", "run").await.unwrap());
     assert!(!other.take("eu", "run").await.unwrap());
     assert!(!other.renew("eu", "run").await.unwrap());
-    other.give_back("eu", "run").await.unwrap();
+    other.release("eu", "run").await.unwrap();
     assert!(one.renew("eu", "run").await.unwrap());
     assert!(other.take("eu", "run").await.unwrap());
     assert!(!one.take("eu", "run").await.unwrap());

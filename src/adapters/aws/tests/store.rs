@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::ports::{Condition, Meta, Put, Reader, Store};
+use crate::ports::{ObjectMeta, PutMode, PutOutcome, Reader, Store};
 
 use super::*;
 
@@ -23,23 +23,23 @@ fn file(bytes: usize) -> tempfile::NamedTempFile {
 #[tokio::test]
 async fn a_conditional_write_that_meets_another_is_made_again_under_the_same_condition() {
     let script = Script::new([error(409, "ConditionalRequestConflict"), written("new")]).await;
-    let put = script.bucket().put("a", "x".into(), Condition::IfMatch("old".into())).await;
-    assert_eq!(put.unwrap(), Put::Written("new".into()));
+    let put = script.bucket().put("a", "x".into(), PutMode::Update("old".into())).await;
+    assert_eq!(put.unwrap(), PutOutcome::Written("new".into()));
     let seen = script.told();
     assert_eq!(seen.iter().map(|request| request.header("if-match")).collect::<Vec<_>>(), [Some("\"old\""); 2]);
     let script = Script::new([error(409, "ConditionalRequestConflict"), error(412, "PreconditionFailed")]).await;
-    assert_eq!(script.bucket().put("a", "x".into(), Condition::IfAbsent).await.unwrap(), Put::Lost);
+    assert_eq!(script.bucket().put("a", "x".into(), PutMode::Create).await.unwrap(), PutOutcome::Conflict);
     assert_eq!(script.told()[1].header("if-none-match"), Some("*"));
 }
 
 #[tokio::test]
 async fn a_condition_that_does_not_hold_is_lost_and_a_bucket_that_is_not_there_is_no_lost_condition() {
-    let held = || Condition::IfMatch("old".into());
+    let held = || PutMode::Update("old".into());
     for (status, code) in [(412, "PreconditionFailed"), (404, "NoSuchKey")] {
         let script = Script::new([error(status, code)]).await;
-        assert_eq!(script.bucket().put("a", "x".into(), held()).await.unwrap(), Put::Lost, "{code}");
+        assert_eq!(script.bucket().put("a", "x".into(), held()).await.unwrap(), PutOutcome::Conflict, "{code}");
     }
-    for condition in [held(), Condition::IfAbsent, Condition::Always] {
+    for condition in [held(), PutMode::Create, PutMode::Overwrite] {
         let script = Script::new([error(404, "NoSuchBucket")]).await;
         let error = script.bucket().put("a", "x".into(), condition).await.unwrap_err();
         assert_eq!(error.kind, Kind::Config);
@@ -61,7 +61,7 @@ async fn every_call_says_who_must_act() {
             let bucket = script.bucket();
             let error = match call {
                 "get" => bucket.get("a").await.unwrap_err(),
-                "put" => bucket.put("a", "x".into(), Condition::Always).await.unwrap_err(),
+                "put" => bucket.put("a", "x".into(), PutMode::Overwrite).await.unwrap_err(),
                 "list" => bucket.list("a").await.unwrap_err(),
                 _ => bucket.delete("a").await.unwrap_err(),
             };
@@ -109,7 +109,7 @@ async fn an_object_that_is_cut_off_again_and_again_is_unavailable() {
 async fn a_stream_that_is_cut_off_goes_on_where_it_was_at_the_same_version() {
     let rest = answer(206).header("etag", "\"tag\"").header("content-range", "bytes 3-4/5").body("le");
     let script = Script::new([object("whole").cut_after(3), rest]).await;
-    let meta = Meta { key: "a".into(), bytes: 5, modified: jiff::Timestamp::UNIX_EPOCH, version: "tag".into() };
+    let meta = ObjectMeta { key: "a".into(), bytes: 5, modified: jiff::Timestamp::UNIX_EPOCH, version: "tag".into() };
     let mut reader = script.bucket().open(&meta).await.unwrap();
     let mut read = Vec::new();
     while let Some(piece) = reader.next().await.unwrap() {
@@ -138,7 +138,7 @@ async fn a_listing_has_all_its_pages_in_order() {
     let found = script.bucket().list("a/").await.unwrap();
     assert_eq!(found.iter().map(|meta| meta.key.as_str()).collect::<Vec<_>>(), ["a/1", "a/2", "a/3"]);
     let modified = "2026-11-25T06:00:00Z".parse().unwrap();
-    assert_eq!(found[0], Meta { key: "a/1".into(), bytes: 7, modified, version: "tag".into() });
+    assert_eq!(found[0], ObjectMeta { key: "a/1".into(), bytes: 7, modified, version: "tag".into() });
     let lines = script.lines();
     assert!(lines[1].contains("continuation-token=more") && lines[2].contains("continuation-token=last"), "{lines:?}");
 }
@@ -147,16 +147,16 @@ async fn a_listing_has_all_its_pages_in_order() {
 async fn a_file_is_sent_again_whole_and_under_its_condition() {
     let script = Script::new([error(503, "SlowDown"), error(409, "ConditionalRequestConflict"), written("new")]).await;
     let file = file(200_000);
-    let put = script.bucket().put_file("a", file.path(), Condition::IfMatch("old".into())).await;
-    assert_eq!(put.unwrap(), Put::Written("new".into()));
+    let put = script.bucket().put_file("a", file.path(), PutMode::Update("old".into())).await;
+    assert_eq!(put.unwrap(), PutOutcome::Written("new".into()));
     for request in script.told() {
         assert_eq!(request.header("if-match"), Some("\"old\""));
         let sent = request.body.iter().filter(|byte| **byte == b'x').count();
         assert!(sent >= 200_000, "{sent} of its bytes");
     }
     let script = Script::new([error(412, "PreconditionFailed")]).await;
-    assert_eq!(script.bucket().put_file("a", file.path(), Condition::IfAbsent).await.unwrap(), Put::Lost);
-    let gone = script.bucket().put_file("a", std::path::Path::new("/nowhere"), Condition::Always).await.unwrap_err();
+    assert_eq!(script.bucket().put_file("a", file.path(), PutMode::Create).await.unwrap(), PutOutcome::Conflict);
+    let gone = script.bucket().put_file("a", std::path::Path::new("/nowhere"), PutMode::Overwrite).await.unwrap_err();
     assert!(gone.to_string().contains("its temporary file cannot be read"), "{gone}");
 }
 
@@ -166,7 +166,7 @@ async fn a_long_file_has_longer_for_its_answer() {
     let hasty = || TimeoutConfig::builder().read_timeout(Duration::from_millis(500)).build();
     let script = Script::new([written("new").late(Duration::from_millis(1_000))]).await;
     let file = file(9 << 20);
-    let put = script.bucket_with(hasty()).put_file("a", file.path(), Condition::Always).await;
-    assert_eq!(put.unwrap(), Put::Written("new".into()));
+    let put = script.bucket_with(hasty()).put_file("a", file.path(), PutMode::Overwrite).await;
+    assert_eq!(put.unwrap(), PutOutcome::Written("new".into()));
     assert_eq!(script.told().len(), 1);
 }

@@ -1,0 +1,339 @@
+//! Draws the plan of one segment: rows come in, chunks of contacts to send, rejects and counts come out.
+//!
+//! It is the [`Sink`] of a segment's decoder, so nothing holds the segment as a whole. What has come out so far is
+//! fetched with [`Planner::written`] between two pieces of input.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::members::{Lookup, MemberIndex, Profiles};
+use crate::chunk::{Fresh, Operation, quoted, write_contact, write_leaver};
+use crate::config::{Export, Membership, Segment};
+use crate::contact::{Contact, Matching, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
+use crate::error::{Error, Kind, Result};
+use crate::segment::{self, Sink};
+use crate::state::{Digester, Member, UNCONFIRMED};
+
+/// Rows in one chunk: small enough to hold several in memory, large enough that a run has few objects.
+pub const CHUNK_ROWS: u32 = 1000;
+/// Bytes of rejects in one object.
+const REJECT_BYTES: usize = 1 << 20;
+
+/// What was counted of one segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows read.
+    pub read: u64,
+    /// New to the export.
+    pub joiners: u64,
+    /// With other mapped fields.
+    pub changed: u64,
+    /// As they were.
+    pub unchanged: u64,
+    /// Gone from the drop, to be taken off.
+    pub leavers: u64,
+    /// Gone from the drop, but kept because rows could not be read, or the run removes nobody.
+    pub leavers_withheld: u64,
+    /// Not to be sent, by column or list.
+    pub suppressed: u64,
+    /// Members before the run.
+    pub members: u64,
+    /// Rejected rows by reason.
+    pub rejects: BTreeMap<RejectCode, u64>,
+}
+
+impl Counts {
+    /// All rejected rows.
+    pub fn rejected(&self) -> u64 {
+        self.rejects.values().sum()
+    }
+
+    /// Adds another segment's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.joiners += other.joiners;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.leavers += other.leavers;
+        self.leavers_withheld += other.leavers_withheld;
+        self.suppressed += other.suppressed;
+        self.members += other.members;
+        for (code, count) in &other.rejects {
+            *self.rejects.entry(*code).or_default() += count;
+        }
+    }
+}
+
+/// Something to be stored.
+#[derive(Debug)]
+pub enum PlanOutput {
+    /// A chunk of this operation with this many rows.
+    Chunk(Operation, u32, String),
+    /// Lines of rejects.
+    Rejects(String),
+}
+
+/// A row that was not delivered, as it is kept until the rejects are put together.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RejectLine {
+    /// Which source of the run.
+    pub source: usize,
+    /// The line it begins at.
+    pub line: u64,
+    /// Why.
+    pub code: RejectCode,
+    /// Why, in words.
+    pub reason: String,
+    /// The columns as they were; of a malformed row its text.
+    pub row: Box<serde_json::value::RawValue>,
+}
+
+/// The drawing of one segment's plan.
+#[derive(Debug)]
+pub struct Planner<'a> {
+    export: &'a Export,
+    segment: &'a Segment,
+    digester: &'a Digester,
+    suppression: &'a SuppressionList,
+    profiles: &'a mut Profiles,
+    members: MemberIndex,
+    source: usize,
+    columns: Vec<String>,
+    matching: Option<Matching>,
+    contact: Contact,
+    counts: Counts,
+    chunks: BTreeMap<&'static str, (Operation, u32, String)>,
+    rejects: String,
+    written: Vec<PlanOutput>,
+}
+
+fn name(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Join => "joiners",
+        Operation::Update => "changed",
+        Operation::Leave => "leavers",
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// Begins the plan of `segment`, whose members `members` holds; `profiles` gathers the distinct profiles of all the
+    /// export's segments.
+    pub fn new(
+        export: &'a Export,
+        segment: &'a Segment,
+        digester: &'a Digester,
+        suppression: &'a SuppressionList,
+        profiles: &'a mut Profiles,
+        members: MemberIndex,
+    ) -> Self {
+        let counts = Counts { members: members.len() as u64, ..Counts::default() };
+        Self {
+            export,
+            segment,
+            digester,
+            suppression,
+            profiles,
+            members,
+            source: 0,
+            columns: Vec::new(),
+            matching: None,
+            contact: Contact::default(),
+            counts,
+            chunks: BTreeMap::new(),
+            rejects: String::new(),
+            written: Vec::new(),
+        }
+    }
+
+    /// Says that the rows to come are of this source of the run.
+    pub fn source(&mut self, number: usize) {
+        self.source = number;
+        self.columns.clear();
+        self.matching = None;
+    }
+
+    /// The columns of the source that was read last; empty where it had none.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// What has come out since the last time.
+    pub fn written(&mut self) -> Vec<PlanOutput> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Says that all rows are in; `withhold` keeps the members that are gone from the drop.
+    /// Where leavers are to be taken off, their records follow with [`Planner::leaver`].
+    pub fn rows_done(&mut self, withhold: bool) {
+        let missing = self.members.missing();
+        if withhold || self.counts.rejects.contains_key(&RejectCode::MalformedRow) {
+            self.counts.leavers_withheld = missing;
+        } else {
+            self.counts.leavers = missing;
+        }
+    }
+
+    /// Shows a member of the state once more; it leaves, where the drop does not hold it.
+    pub fn leaver(&mut self, member: &Member) {
+        if self.members.stays(&member.key) {
+            return;
+        }
+        if member.contact_id.is_unknown() {
+            // Nobody can say whom to take off.
+            self.counts.leavers -= 1;
+            self.counts.leavers_withheld += 1;
+            return;
+        }
+        self.chunk(Operation::Leave, |chunk| write_leaver(chunk, &member.key, &member.contact_id.to_string()));
+    }
+
+    /// Gives out the chunks that are not full.
+    pub fn finish(mut self) -> (Counts, Vec<PlanOutput>) {
+        for (operation, rows, text) in std::mem::take(&mut self.chunks).into_values().filter(|(_, rows, _)| *rows > 0) {
+            self.written.push(PlanOutput::Chunk(operation, rows, text));
+        }
+        if !self.rejects.is_empty() {
+            self.written.push(PlanOutput::Rejects(self.rejects));
+        }
+        (self.counts, self.written)
+    }
+
+    fn chunk(&mut self, operation: Operation, write: impl FnOnce(&mut String)) {
+        let (_, rows, text) = self.chunks.entry(name(operation)).or_insert((operation, 0, String::new()));
+        write(text);
+        *rows += 1;
+        if *rows == CHUNK_ROWS {
+            // The next is likely as long: it needs not grow, which takes up to three times the room.
+            let next = String::with_capacity(text.len() + text.len() / 8);
+            self.written.push(PlanOutput::Chunk(operation, std::mem::take(rows), std::mem::replace(text, next)));
+        }
+    }
+
+    fn reject(&mut self, line: u64, reject: &Reject, original: impl FnOnce(&mut String)) {
+        *self.counts.rejects.entry(reject.code).or_default() += 1;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            self.rejects,
+            r#"{{"source":{},"line":{line},"code":"{}","reason":{},"row":"#,
+            self.source,
+            reject.code,
+            quoted(&reject.reason),
+        );
+        original(&mut self.rejects);
+        self.rejects.push_str("}\n");
+        if self.rejects.len() >= REJECT_BYTES {
+            self.written.push(PlanOutput::Rejects(std::mem::take(&mut self.rejects)));
+        }
+    }
+
+    /// Decides over a row whose email is valid.
+    fn judge(&mut self, line: u64, outcome: Outcome, original: impl Fn(&mut String)) {
+        let key = self.digester.profile(&self.contact.normal);
+        let lookup = self.members.observe(&key);
+        if lookup == Lookup::Duplicate {
+            let reason = "a row before it has the same email".to_owned();
+            return self.reject(line, &Reject { code: RejectCode::DuplicateEmail, reason }, original);
+        }
+        if outcome == Outcome::Suppressed || self.suppression.contains(&self.contact.normal) {
+            return self.suppress(&key);
+        }
+        if let Outcome::Reject(reject) = outcome {
+            return self.reject(line, &reject, original);
+        }
+        self.profiles.add(&key);
+        let digest = self.digester.fields(&self.contact.body);
+        let operation = match lookup {
+            Lookup::Existing(before) if before == digest => {
+                self.counts.unchanged += 1;
+                return;
+            }
+            Lookup::Existing(before) if before != UNCONFIRMED => {
+                self.counts.changed += 1;
+                Operation::Update
+            }
+            _ => {
+                self.counts.joiners += 1;
+                Operation::Join
+            }
+        };
+        let contact = std::mem::take(&mut self.contact);
+        let (email, body) = (contact.normal.as_str(), contact.body.as_str());
+        let row = Fresh { key: &key, digest: &digest, email, body, source: self.source, line };
+        self.chunk(operation, |chunk| write_contact(chunk, row, original));
+        self.contact = contact;
+    }
+
+    /// A suppressed profile is not sent, and leaves where it is a member.
+    fn suppress(&mut self, key: &crate::state::ProfileKey) {
+        self.counts.suppressed += 1;
+        self.members.leaves(key);
+    }
+}
+
+/// The cells of a row as a JSON array.
+fn cells(row: &segment::Row<'_>, out: &mut String) {
+    out.push('[');
+    for (n, cell) in row.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        crate::value::string(cell, out);
+    }
+    out.push(']');
+}
+
+impl Sink for Planner<'_> {
+    fn columns(&mut self, columns: &[String]) -> Result<()> {
+        let field = match &self.segment.membership {
+            Membership::Field(name) => Some(name.as_str()),
+            _ => None,
+        };
+        let matching = Matching::new(self.export, columns, field).map_err(unknown_columns)?;
+        self.columns = columns.to_vec();
+        self.matching = Some(matching);
+        Ok(())
+    }
+
+    fn row(&mut self, row: segment::Row<'_>) -> Result<()> {
+        let Some(matching) = &self.matching else {
+            return Err(Error::new(Kind::Bug, "prepare", "decoder", "gave a row before the columns"));
+        };
+        self.counts.read += 1;
+        let outcome = matching.apply(|at| row.get(at), &mut self.contact);
+        match outcome {
+            Outcome::Reject(reject) if self.contact.normal.is_empty() => {
+                self.reject(row.line, &reject, |out| cells(&row, out));
+            }
+            outcome => self.judge(row.line, outcome, |out| cells(&row, out)),
+        }
+        Ok(())
+    }
+
+    fn malformed(&mut self, line: u64, raw: &str, why: segment::Flaw) -> Result<()> {
+        self.counts.read += 1;
+        let reject = Reject { code: RejectCode::MalformedRow, reason: why.to_string() };
+        self.reject(line, &reject, |out| out.push_str(&format!("[{}]", quoted(raw))));
+        Ok(())
+    }
+}
+
+/// All columns that the matching names and the drop lacks, in one error.
+fn unknown_columns(unknown: Vec<UnknownColumn>) -> Error {
+    let subject = unknown.first().map(|first| first.path.clone()).unwrap_or_default();
+    let names: Vec<String> = unknown
+        .iter()
+        .map(|column| match &column.nearest {
+            Some(nearest) => format!("\"{}\" (nearest: \"{nearest}\")", column.column),
+            None => format!("\"{}\"", column.column),
+        })
+        .collect();
+    let what = format!("the drop has no column {}", names.join(", "));
+    Error::new(Kind::Config, "prepare", subject, what).hint("name columns of the drop in the matching")
+}

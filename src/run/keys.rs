@@ -1,0 +1,119 @@
+//! Where things lie in the store.
+
+/// A segment's name as a part of a key: letters, digits, `.`, `_`, `-` stay, everything else is %XX.
+pub fn part(name: &str) -> String {
+    let mut part = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => part.push(char::from(byte)),
+            byte => part.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if part.starts_with('.') { format!("%2E{}", part.trim_start_matches('.')) } else { part }
+}
+
+/// A run's folder, with its `/`. The export is in the run's id.
+pub fn run(run_id: &str) -> String {
+    format!("runs/{}/{run_id}/", super::export_of(run_id).unwrap_or("unknown"))
+}
+
+/// One of a run's objects.
+pub fn of_run(run_id: &str, name: &str) -> String {
+    format!("{}{name}", run(run_id))
+}
+
+/// The results of one range of a lane.
+pub fn results(run_id: &str, lane: u32, range: usize) -> String {
+    of_run(run_id, &format!("results/{lane:03}/{range:06}.tsv"))
+}
+
+/// The calls of a lane: how many, and how many in a row confirmed nothing.
+pub fn calls(run_id: &str, lane: u32) -> String {
+    of_run(run_id, &format!("results/{lane:03}/calls.json"))
+}
+
+/// How many rows of a lane Autopilot has refused so far.
+pub fn refused(run_id: &str, lane: u32) -> String {
+    of_run(run_id, &format!("results/{lane:03}/refused.json"))
+}
+
+/// The run that a request to the function became. It goes away with the export's runs.
+pub fn asked(export: &str, request_id: &str) -> String {
+    format!("runs/{export}/asked/{}.json", part(request_id))
+}
+
+/// Emails of contacts that were sent without an answer, should they have to leave; of one segment by its number.
+/// Personal data: it goes away when they are sure, at the latest with the run.
+pub fn unconfirmed(run_id: &str, segment: usize) -> String {
+    of_run(run_id, &format!("unconfirmed/{segment:03}.ndjson"))
+}
+
+/// A segment's members.
+pub fn members(export: &str, segment: &str) -> String {
+    format!("state/{export}/{}/members.gz", part(segment))
+}
+
+/// A segment's last applied drop.
+pub fn order(export: &str, segment: &str) -> String {
+    format!("state/{export}/{}/order.json", part(segment))
+}
+
+/// The run of an export that has not reached its finish.
+pub fn unfinished(export: &str) -> String {
+    format!("state/{export}/unfinished.json")
+}
+
+/// What was learnt of a connection's account.
+pub fn learnt(connection: &str) -> String {
+    format!("state/connections/{connection}.json")
+}
+
+/// Who spoke last through a connection.
+pub fn spoke(connection: &str) -> String {
+    format!("state/connections/{connection}.spoke.json")
+}
+
+/// Rows of a rejects file that are to be sent again, of one segment.
+pub fn retry(run_id: &str, segment: &str) -> String {
+    of_run(run_id, &format!("{RETRY}{}.csv", part(segment)))
+}
+
+const RETRY: &str = "chunks/retry-";
+
+/// Whether an object is one of [`retry`]: a file of this program's own writing, whatever form the segment's drops have.
+pub fn is_retry(key: &str) -> bool {
+    key.starts_with("runs/") && key.contains(&format!("/{RETRY}"))
+}
+
+/// Whether an object goes away with the end of its run: contacts to send, rejects found so far, results.
+pub fn is_passing(key: &str) -> bool {
+    let mut parts = key.split('/');
+    // An export may be named like one of the folders.
+    parts.next() == Some("runs")
+        && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn segments_names_become_safe_keys() {
+        assert_eq!(part("News letter/ä"), "News%20letter%2F%C3%A4");
+        assert_eq!(part(".."), "%2E");
+        let all: BTreeMap<_, _> = [(members("e", "a b"), 1), (members("e", "a%20b"), 2)].into();
+        assert_eq!(all.len(), 2);
+    }
+
+    #[test]
+    fn an_export_that_is_named_like_a_folder_keeps_its_reports() {
+        let id = |export| crate::run::run_id(jiff::Timestamp::UNIX_EPOCH, export, "x");
+        for export in ["chunks", "rejects", "results"] {
+            assert!(!is_passing(&of_run(&id(export), "report.json")));
+            assert!(is_passing(&results(&id(export), 1, 2)) && is_passing(&retry(&id(export), "a/b")));
+        }
+        assert!(!is_passing("state/chunks/results/members.gz"));
+    }
+}

@@ -1,0 +1,264 @@
+//! A run: what was asked for, what it works on, and where its objects lie.
+
+pub mod keys;
+pub mod opening;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::plan::Counts;
+use crate::plan::lanes::Chunk;
+use crate::state::{Header, hex};
+
+/// What started a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// An object dropped in S3.
+    S3,
+    /// EventBridge.
+    Schedule,
+    /// A person or program, on AWS.
+    OnDemand,
+    /// The command line, on one machine.
+    Command,
+}
+
+/// A drop that is asked for by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestedDrop {
+    /// The segment's name.
+    pub segment: String,
+    /// The object's key; of a folder drop, any object of the folder, or the folder with a `/` at its end.
+    pub key: String,
+    /// The object's version, where the event tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A request for a run; the same request again is the same run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// The run's id.
+    pub run_id: String,
+    /// The export.
+    pub export: String,
+    /// What started it.
+    pub trigger: Trigger,
+    /// The drops to take; where empty, the newest of each segment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drops: Vec<RequestedDrop>,
+    /// Send every row as if there were no state.
+    #[serde(default)]
+    pub full: bool,
+    /// Remove nobody: the drop is not the whole segment.
+    #[serde(default)]
+    pub keep_leavers: bool,
+    /// Guards to pass over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pass_guards: Vec<String>,
+}
+
+/// `<UTC time>-<export>-<8 hex>`; `seed` makes the hex, so that an event's run has one id however often it comes.
+pub fn run_id(at: Timestamp, export: &str, seed: &str) -> String {
+    use sha2::Digest;
+    let digest: [u8; 32] = sha2::Sha256::digest(seed.as_bytes()).into();
+    let short: String = hex(&digest).chars().take(8).collect();
+    // No event is so old; a year below zero would begin with the dash that ends the time.
+    let at = at.max(Timestamp::UNIX_EPOCH);
+    format!("{}-{export}-{short}", at.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// The export that a run id names.
+pub fn export_of(run_id: &str) -> Option<&str> {
+    let (_, rest) = run_id.split_once('-')?;
+    let (export, hex) = rest.rsplit_once('-')?;
+    (hex.len() == 8 && !export.is_empty()).then_some(export)
+}
+
+/// The time that a run id names: when it was started, or its event happened.
+pub fn time_of(run_id: &str) -> Option<Timestamp> {
+    let (at, _) = run_id.split_once('-')?;
+    let at = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", at).ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(at).ok()
+}
+
+/// One file or object that a run reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub version: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written.
+    pub modified: Timestamp,
+    /// Which segment of the export it belongs to.
+    pub segment: usize,
+    /// Its columns, once it was read.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+/// One segment of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentRecord {
+    /// Its name.
+    pub name: String,
+    /// The drop's name; none where this segment takes no part in the run.
+    pub drop: Option<String>,
+    /// The drop's version.
+    pub version: String,
+    /// The drop's time; none where a person named it, which counts as the newest.
+    pub time: Option<Timestamp>,
+    /// The key of the `model.json` that describes it.
+    pub model: Option<String>,
+    /// Parts that `model.json` names and the folder lacks.
+    #[serde(default)]
+    pub missing_parts: u64,
+    /// Of what the state was before the run.
+    #[serde(default)]
+    pub state: Option<Header>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its sources are fixed, its plan is not made.
+    Preparing,
+    /// Its plan is made.
+    Ready,
+}
+
+/// `run.json`: everything that the steps of one run share. No personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// What was asked for.
+    pub request: RunRequest,
+    /// The connection.
+    pub connection: String,
+    /// When the run began.
+    pub started_at: Timestamp,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Digest of the configuration it works by.
+    pub config_digest: String,
+    /// What it reads.
+    pub sources: Vec<SourceRecord>,
+    /// The export's segments, in the configuration's order.
+    pub segments: Vec<SegmentRecord>,
+    /// What it sends.
+    pub chunks: Vec<Chunk>,
+    /// Objects of rejects found in prepare.
+    pub reject_parts: u32,
+    /// Guards that were passed over.
+    pub guards_passed_over: Vec<String>,
+    /// Distinct profiles over all segments.
+    pub profiles: u64,
+}
+
+impl RunRecord {
+    /// A run that begins at `at`: its sources are fixed, its plan is not made.
+    pub fn begin(
+        request: &RunRequest,
+        connection: &str,
+        config_digest: String,
+        segments: Vec<SegmentRecord>,
+        sources: Vec<SourceRecord>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            request: request.clone(),
+            connection: connection.to_owned(),
+            started_at: at,
+            stage: Stage::Preparing,
+            config_digest,
+            sources,
+            segments,
+            chunks: Vec::new(),
+            reject_parts: 0,
+            guards_passed_over: Vec::new(),
+            profiles: 0,
+        }
+    }
+
+    /// Checks that the run goes on under the configuration that it was prepared with.
+    ///
+    /// # Errors
+    /// Kind `config`, where the export has changed since.
+    pub fn check_configuration(&self, config: &Config, stage: &'static str) -> Result<()> {
+        if config.digest(&self.request.export) == self.config_digest {
+            return Ok(());
+        }
+        let problem = "the configuration has changed since the run was prepared";
+        Err(Error::new(Kind::Config, stage, &self.request.export, problem).hint("run it again; nothing was sent"))
+    }
+
+    /// All segments' counts together.
+    pub fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        self.segments.iter().for_each(|segment| all.add(&segment.counts));
+        all
+    }
+}
+
+/// A segment's last applied drop: `state/<export>/<segment>/order.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedDrop {
+    /// The drop's time.
+    pub time: Timestamp,
+    /// The drop's name.
+    pub drop: String,
+    /// Its version.
+    pub version: String,
+    /// How many members the state holds after it.
+    pub members: u64,
+    /// The key of the emails of members whose contact is not known ([`keys::unconfirmed`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<String>,
+}
+
+/// What was learnt of a connection's account: `state/connections/<connection>.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnedStrategy {
+    /// The account.
+    pub account: String,
+    /// The cheapest way onto a list that works there.
+    pub way: crate::delivery::lane::ListStrategy,
+    /// When it was learnt.
+    pub at: Timestamp,
+}
+
+/// Who spoke last through a connection: `state/connections/<connection>.spoke.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionActivity {
+    /// The run.
+    pub run_id: String,
+    /// When it had ended; none while it may still speak.
+    pub ended_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_id_names_its_export_and_sorts_by_time() {
+        let id = run_id("2026-11-23T06:00:00Z".parse().unwrap(), "news-letter", "x");
+        assert!(id.starts_with("20261123T060000Z-news-letter-"), "{id}");
+        assert_eq!(export_of(&id), Some("news-letter"));
+        assert_eq!(time_of(&id), "2026-11-23T06:00:00Z".parse().ok());
+        assert_eq!(id, run_id("2026-11-23T06:00:00.9Z".parse().unwrap(), "news-letter", "x"));
+        assert!(run_id(Timestamp::MAX, &"e".repeat(32), "x").len() <= 80);
+        assert_eq!(export_of(&run_id(Timestamp::MIN, "news-letter", "x")), Some("news-letter"));
+        assert_eq!(keys::of_run(&id, "run.json"), format!("runs/news-letter/{id}/run.json"));
+    }
+}

@@ -1,0 +1,127 @@
+//! Gzip, told by its first bytes and not by the file's name.
+//!
+//! Output goes on in pieces of 64 KiB, so a bomb never stands in memory whole.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::unreadable;
+use crate::error::{Error, Result};
+
+/// From how many unpacked bytes on the share is looked at: 64 MiB.
+const BOMB_BYTES: u64 = 64 << 20;
+
+/// How many times as long as the packed bytes the unpacked ones may be. Tables pack 3 to 20 times, those that say the same
+/// again and again a hundred times; deflate's most is 1032 times.
+/// Source: RFC 1951: a length of 258 takes two bits at least.
+const BOMB_RATIO: u64 = 200;
+
+const PIECE: usize = 64 << 10;
+const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
+const WINDOW_BITS: u8 = 15;
+
+/// Passes plain bytes on as they are, and gzip unpacked.
+pub(super) struct Unpack {
+    state: State,
+    packed: u64,
+    unpacked: u64,
+}
+
+enum State {
+    /// Fewer bytes than tell gzip from others.
+    Undecided(Vec<u8>),
+    Plain,
+    Member(Box<Decompress>, Vec<u8>),
+    /// Behind a member: another may follow.
+    Between(Vec<u8>),
+}
+
+impl Unpack {
+    pub(super) fn new() -> Self {
+        Self { state: State::Undecided(Vec::new()), packed: 0, unpacked: 0 }
+    }
+
+    /// Takes the next bytes; `last` where none follow.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        out: &mut impl FnMut(&[u8], bool) -> Result<()>,
+    ) -> Result<()> {
+        self.packed += bytes.len() as u64;
+        if let State::Undecided(head) = &mut self.state {
+            head.extend_from_slice(bytes);
+            if head.len() < GZIP.len() && !last {
+                return Ok(());
+            }
+            let head = std::mem::take(head);
+            if !head.starts_with(&GZIP) {
+                self.state = State::Plain;
+                return plain(&head, last, out);
+            }
+            self.state = member();
+            return self.inflate(&head, last, out);
+        }
+        match self.state {
+            State::Plain => plain(bytes, last, out),
+            _ => self.inflate(bytes, last, out),
+        }
+    }
+
+    fn inflate(&mut self, mut bytes: &[u8], last: bool, out: &mut impl FnMut(&[u8], bool) -> Result<()>) -> Result<()> {
+        loop {
+            match &mut self.state {
+                State::Member(inflate, piece) => {
+                    let (read, written) = (inflate.total_in(), inflate.total_out());
+                    let status = inflate.decompress(bytes, piece, FlushDecompress::None).map_err(truncated)?;
+                    let read = usize::try_from(inflate.total_in() - read).unwrap_or(usize::MAX);
+                    let written = usize::try_from(inflate.total_out() - written).unwrap_or(usize::MAX);
+                    bytes = bytes.get(read..).unwrap_or_default();
+                    self.unpacked += written as u64;
+                    if self.unpacked > BOMB_BYTES && self.unpacked / BOMB_RATIO > self.packed {
+                        return Err(unreadable(format!("unpacks to more than {BOMB_RATIO} times its size"))
+                            .hint("look at what wrote it; a segment does not pack like this"));
+                    }
+                    out(piece.get(..written).unwrap_or_default(), false)?;
+                    match status {
+                        Status::StreamEnd => self.state = State::Between(std::mem::take(piece)),
+                        _ if read == 0 && written == 0 => break,
+                        _ => {}
+                    }
+                }
+                State::Between(piece) => match bytes.split_first() {
+                    None => break,
+                    // Tapes and some tools fill up with zeros.
+                    Some((0, rest)) => bytes = rest,
+                    Some(_) => {
+                        let piece = std::mem::take(piece);
+                        self.state = State::Member(Box::new(Decompress::new_gzip(WINDOW_BITS)), piece);
+                    }
+                },
+                State::Undecided(_) | State::Plain => break,
+            }
+        }
+        match (&self.state, last) {
+            (State::Member(..), true) => {
+                Err(unreadable("the gzip data is truncated").hint("deliver the file again, whole"))
+            }
+            (_, true) => out(&[], true),
+            (_, false) => Ok(()),
+        }
+    }
+}
+
+fn member() -> State {
+    State::Member(Box::new(Decompress::new_gzip(WINDOW_BITS)), vec![0; PIECE])
+}
+
+fn truncated(cause: flate2::DecompressError) -> Error {
+    unreadable("the gzip data is truncated or corrupt").hint("deliver the file again, whole").with_source(cause)
+}
+
+fn plain(bytes: &[u8], last: bool, out: &mut impl FnMut(&[u8], bool) -> Result<()>) -> Result<()> {
+    let mut pieces = bytes.chunks(PIECE).peekable();
+    while let Some(piece) = pieces.next() {
+        out(piece, last && pieces.peek().is_none())?;
+    }
+    if bytes.is_empty() && last { out(&[], true) } else { Ok(()) }
+}

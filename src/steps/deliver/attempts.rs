@@ -1,0 +1,72 @@
+//! A lane's deliver calls: how many there were, and that one alone is at work.
+//!
+//! A call may be made again while it still works: the workflow does so when it lost sight of a function. Both hold the
+//! run's lease. So each call has a number, and who finds a later number than its own stops without another word; the
+//! later one lets it, before it sends.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Kind, Result};
+use crate::ports::Store;
+use crate::run::keys;
+use crate::steps::documents::{read_json, write_json};
+
+/// `calls.json` of a lane.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct LaneAttempts {
+    /// How many there were.
+    calls: u32,
+    /// LaneAttempts in a row that confirmed nothing.
+    without_progress: u32,
+    /// The last that ended in order.
+    #[serde(default)]
+    ended: u32,
+}
+
+impl LaneAttempts {
+    /// Takes the next number.
+    pub(super) async fn begin(store: &impl Store, run_id: &str, lane: u32) -> Result<Self> {
+        let key = keys::calls(run_id, lane);
+        let before: Self = read_json(store, &key).await?.unwrap_or_default();
+        let now = Self { calls: before.calls + 1, ..before };
+        write_json(store, &key, &now).await?;
+        Ok(now)
+    }
+
+    /// Whether this is the lane's first call.
+    pub(super) fn is_first(&self) -> bool {
+        self.calls == 1
+    }
+
+    /// Whether the call before may still be at work: it never said that it ended.
+    pub(super) fn may_be_beside(&self) -> bool {
+        self.ended + 1 < self.calls
+    }
+
+    /// Whether no other call has begun since.
+    pub(super) async fn is_current(&self, store: &impl Store, run_id: &str, lane: u32) -> Result<bool> {
+        let last: Self = read_json(store, &keys::calls(run_id, lane)).await?.unwrap_or_default();
+        Ok(last.calls <= self.calls)
+    }
+
+    /// Says that the call has ended in order.
+    ///
+    /// # Errors
+    /// Kind `unavailable`, where two calls in a row confirmed nothing; those of the store.
+    pub(super) async fn end(
+        &mut self,
+        store: &impl Store,
+        run_id: &str,
+        lane: u32,
+        without_progress: bool,
+    ) -> Result<()> {
+        self.without_progress = if without_progress { self.without_progress + 1 } else { 0 };
+        self.ended = self.calls;
+        write_json(store, &keys::calls(run_id, lane), self).await?;
+        if self.without_progress < 2 {
+            return Ok(());
+        }
+        let what = "confirmed nothing in two calls in a row";
+        Err(Error::new(Kind::Unavailable, "deliver", "Autopilot", what).hint("what is pending is sent by the next run"))
+    }
+}

@@ -1,0 +1,154 @@
+//! A lane's ledgers, one for each of its ranges: what was judged since the last checkpoint, and when the next is due.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::chunk::Operation;
+use crate::delivery::lane::{Outcome, Verdict};
+use crate::delivery::pace::after;
+use crate::error::Result;
+use crate::ledger::{Entry, Ledger, Results, Sent};
+use crate::plan::lanes::Range;
+use crate::ports::{PutMode, Store};
+use crate::run::keys;
+use crate::steps::documents::{read_json, write_json};
+
+/// How many rows of ranges that are through may wait to be saved, and how long any row may.
+const CHECKPOINT_ROWS: u32 = 2000;
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
+/// Refused rows of which the other lanes do not know yet, at most: their guard counts them too.
+const TELL_REFUSED: u64 = 100;
+
+/// Which ledgers are to be saved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// All that have something new.
+    All,
+    /// Those of ranges that are through.
+    Through,
+}
+
+/// Whether all rows of a range are judged: nothing more comes to its ledger.
+fn is_through(ranges: &[Range], range: usize, ledger: &Ledger) -> bool {
+    ranges.get(range).is_none_or(|range| ledger.judged >= range.to - range.from)
+}
+
+/// The ledgers of one lane of a run.
+pub(super) struct Checkpoints<'w, S> {
+    store: &'w S,
+    run_id: &'w str,
+    /// The lane's number, and how many there are.
+    lane: (u32, u32),
+    ranges: &'w [Range],
+    ledgers: BTreeMap<usize, Ledger>,
+    unsaved_since: Option<Timestamp>,
+    refused: u64,
+    /// Refused rows that the other lanes were told of.
+    told_refused: u64,
+    /// Refused rows of the other lanes, as they last told.
+    others_refused: u64,
+}
+
+impl<'w, S: Store> Checkpoints<'w, S> {
+    pub(super) fn new(store: &'w S, run_id: &'w str, lane: (u32, u32), ranges: &'w [Range]) -> Self {
+        let ledgers = BTreeMap::new();
+        Self {
+            store,
+            run_id,
+            lane,
+            ranges,
+            ledgers,
+            unsaved_since: None,
+            refused: 0,
+            told_refused: 0,
+            others_refused: 0,
+        }
+    }
+
+    /// What was sent of a range, to be counted.
+    pub(super) fn sent(&mut self, range: usize) -> &mut Sent {
+        &mut self.ledgers.entry(range).or_default().sent
+    }
+
+    /// Goes on with the results of a range that was worked on before.
+    pub(super) fn resume(&mut self, range: usize, results: &Results) {
+        let refused = results.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Refused(_)));
+        self.refused += refused.count() as u64;
+        let ledger = Ledger::resume(results);
+        if !is_through(self.ranges, range, &ledger) {
+            self.ledgers.insert(range, ledger);
+        }
+    }
+
+    /// Enters a verdict.
+    pub(super) fn enter(&mut self, range: usize, operation: Operation, verdict: &Verdict, now: Timestamp) {
+        self.unsaved_since.get_or_insert(now);
+        self.refused += u64::from(matches!(verdict.outcome, Outcome::Refused(_)) && operation != Operation::Leave);
+        self.ledgers.entry(range).or_default().enter(operation, verdict);
+    }
+
+    /// How many rows were refused in this lane, and in all as far as is known.
+    pub(super) fn refused(&self) -> (u64, u64) {
+        (self.refused, self.refused + self.others_refused)
+    }
+
+    /// When what waits to be saved must be, at the latest.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.unsaved_since.map(|since| after(since, CHECKPOINT_AFTER))
+    }
+
+    /// What is due to be saved.
+    pub(super) fn due(&self, now: Timestamp) -> Option<Due> {
+        let waited = self.latest().is_some_and(|latest| now >= latest);
+        if waited || self.refused - self.told_refused >= TELL_REFUSED {
+            return Some(Due::All);
+        }
+        let through = self.ledgers.iter().filter(|(range, ledger)| is_through(self.ranges, **range, ledger));
+        (through.map(|(_, ledger)| ledger.unsaved).sum::<u32>() >= CHECKPOINT_ROWS).then_some(Due::Through)
+    }
+
+    /// Saves every ledger that is due and has something new; what is judged meanwhile waits for the next time.
+    /// Where rows were refused, it tells the other lanes, and gives how many theirs are: the guard counts them all.
+    pub(super) fn save(&mut self, due: Due) -> impl Future<Output = Result<Option<u64>>> + Send + use<'w, S> {
+        let tell = (self.refused != self.told_refused).then_some(self.refused);
+        self.told_refused = self.refused;
+        let (store, run_id, ranges, (lane, lanes)) = (self.store, self.run_id, self.ranges, self.lane);
+        let mut objects = Vec::new();
+        for (range, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.unsaved > 0) {
+            if due == Due::All || is_through(ranges, *range, ledger) {
+                objects.push((keys::results(run_id, lane, *range), ledger.checkpoint()));
+            }
+        }
+        if self.ledgers.values().all(|ledger| ledger.unsaved == 0) {
+            self.unsaved_since = None;
+        }
+        async move {
+            for (key, body) in objects {
+                store.put(&key, body.into(), PutMode::Overwrite).await?;
+            }
+            let Some(refused) = tell.filter(|_| lanes > 1) else { return Ok(None) };
+            write_json(store, &keys::refused(run_id, lane), &refused).await?;
+            let mut others = 0;
+            for other in (0..lanes).filter(|other| *other != lane) {
+                others += read_json::<u64>(store, &keys::refused(run_id, other)).await?.unwrap_or_default();
+            }
+            Ok(Some(others))
+        }
+    }
+
+    /// Takes what a saving gave, and forgets the ledgers of ranges that are through and saved.
+    pub(super) fn saved(&mut self, others_refused: Option<u64>) {
+        self.others_refused = others_refused.unwrap_or(self.others_refused);
+        let ranges = self.ranges;
+        self.ledgers.retain(|range, ledger| ledger.unsaved > 0 || !is_through(ranges, *range, ledger));
+    }
+
+    /// Saves everything at the end of a call: counts of requests too.
+    pub(super) async fn save_all(&mut self) -> Result<()> {
+        self.ledgers.values_mut().for_each(|ledger| ledger.unsaved += 1);
+        self.save(Due::All).await.map(|_| ())
+    }
+}

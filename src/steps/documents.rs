@@ -1,0 +1,43 @@
+//! Small JSON objects in the store.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Kind, Result};
+use crate::ports::{PutMode, PutOutcome, Store};
+
+/// Reads an object, `None` where there is none.
+///
+/// # Errors
+/// Kind `config`, where it is not what this program wrote.
+pub async fn read_json<T: DeserializeOwned>(store: &impl Store, key: &str) -> Result<Option<T>> {
+    let Some(object) = store.get(key).await? else { return Ok(None) };
+    serde_json::from_slice(&object.body).map(Some).map_err(|cause| {
+        Error::new(Kind::Config, "store", key, "cannot be read: it is damaged or of another version")
+            .hint("restore an older version of it")
+            .with_source(cause)
+    })
+}
+
+/// Writes an object on a condition; `false` where it does not hold, or this very writing was made before and its
+/// answer lost.
+///
+/// # Errors
+/// Those of the store.
+pub async fn write_json_if<T: Serialize>(store: &impl Store, key: &str, value: &T, condition: PutMode) -> Result<bool> {
+    Ok(put(store, key, value, condition).await? != PutOutcome::Conflict)
+}
+
+/// Writes an object, whatever was there.
+///
+/// # Errors
+/// Those of the store.
+pub async fn write_json<T: Serialize>(store: &impl Store, key: &str, value: &T) -> Result<PutOutcome> {
+    put(store, key, value, PutMode::Overwrite).await
+}
+
+async fn put<T: Serialize>(store: &impl Store, key: &str, value: &T, condition: PutMode) -> Result<PutOutcome> {
+    let body = serde_json::to_vec_pretty(value)
+        .map_err(|cause| Error::new(Kind::Bug, "store", key, "cannot be written").with_source(cause))?;
+    store.put(key, body.into(), condition).await
+}

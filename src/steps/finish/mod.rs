@@ -1,0 +1,182 @@
+//! finish: judges the run, merges what was confirmed into the state, writes report and rejects, gives the lease back.
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+
+mod merge;
+mod results;
+
+use merge::{keep_order, merge, temporary};
+use results::{RejectsFile, SegmentResults, Totals};
+
+use crate::config::{Config, connection_of};
+use crate::error::{Error, Kind, Result};
+use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
+use crate::ports::{Environment, Leases, PutMode, SecretSource, Store};
+use crate::report::rejects::Rejects;
+use crate::report::{self, Failed, Report, html};
+use crate::run::opening::OpenRecord;
+use crate::run::{ConnectionActivity, RunRecord, RunRequest, Stage, keys};
+use crate::state::{Digester, MembershipTarget};
+use crate::steps::documents::{read_json, write_json};
+use crate::steps::lease::lost_lease;
+use secrecy::ExposeSecret;
+
+/// How many objects are removed at once.
+const AT_ONCE: usize = 16;
+
+/// Why a run did not come to its end, as the workflow hands it over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Who must act.
+    pub kind: Kind,
+    /// What, where, what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// The failure that an error is.
+    pub fn of(error: &Error) -> Self {
+        Self { kind: error.kind, message: error.chain() }
+    }
+}
+
+/// Finishes a run, whatever became of it. A run that is finished is only told again.
+///
+/// # Errors
+/// Kind `unavailable`, where the store fails or another run has the connection; then nothing is lost: the next
+/// prepare finishes the run.
+pub async fn finish<W: Environment>(
+    env: &W,
+    config: &Config,
+    request: &RunRequest,
+    failure: Option<Failure>,
+) -> Result<Report> {
+    finish_under(env, config, request, failure, &request.run_id).await
+}
+
+/// The same under the lease of `holder`, which keeps it unless it is the run itself.
+pub(super) async fn finish_under<W: Environment>(
+    env: &W,
+    config: &Config,
+    request: &RunRequest,
+    failure: Option<Failure>,
+    holder: &str,
+) -> Result<Report> {
+    let run_id = request.run_id.as_str();
+    let store = env.store();
+    let export = config.exports.get(&request.export);
+    let run: Option<RunRecord> = read_json(store, &keys::of_run(run_id, "run.json")).await?;
+    // A run keeps its connection, whatever the configuration says since.
+    let name = run.as_ref().map(|run| &run.connection).or(export.map(|export| &export.connection));
+    let name = name.cloned().unwrap_or_default();
+    let name = name.as_str();
+    if let Some(report) = read_json::<Report>(store, &keys::of_run(run_id, "report.json")).await? {
+        close(env, name, request, holder).await?;
+        return Ok(report);
+    }
+    let error = failure.map(|failure| Failed { kind: failure.kind, message: failure.message });
+    let now = env.clock().now();
+    let Some(mut run) = run else {
+        // The run did not get as far as fixing what it reads.
+        let run = RunRecord::begin(request, name, String::new(), Vec::new(), Vec::new(), now);
+        let report = Report::of(&run, report::Confirmed::default(), error, now);
+        write(store, &report).await?;
+        close(env, name, request, holder).await?;
+        return Ok(report);
+    };
+    if !env.leases().take(name, holder).await? {
+        return Err(lost_lease("finish", name));
+    }
+    let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
+    let mut totals = Totals::default();
+    let mut rejects = Rejects::new(&run, temporary("rejects.csv")?)?;
+    if run.stage == Stage::Ready || run.reject_parts > 0 {
+        found_rejects(store, &run, &mut rejects).await?;
+    }
+    if let Some(opened) = &opened {
+        totals.sent = opened.sent.clone();
+        let connection = connection_of(config, name)?;
+        let secrets = env.secrets().secrets(name, &connection.secret, false).await?;
+        let digester = Digester::new(secrets.state_key.expose_secret())?;
+        for number in 0..run.segments.len() {
+            let confirmed = SegmentResults::of(store, &run, opened, number).await?;
+            merge(&confirmed, &digester, &mut totals, &mut rejects).await?;
+        }
+    } else if run.stage == Stage::Preparing && error.is_none() {
+        keep_order(store, &run).await?;
+    }
+    let counts = run.counts();
+    let passed = run.request.pass_guards.iter().any(|name| name == MAX_REJECT_SHARE);
+    let told = run.guards_passed_over.iter().any(|name| name == MAX_REJECT_SHARE);
+    let rejected = counts.rejected() + totals.refused;
+    if passed && !told && export.is_some_and(|export| too_many_rejected(&export.guards, rejected, counts.read)) {
+        run.guards_passed_over.push(MAX_REJECT_SHARE.into());
+    }
+    let mut sums = report::Confirmed {
+        delivered: totals.delivered,
+        refused: totals.refused,
+        left: totals.left,
+        requests: totals.sent.requests.clone(),
+        ..report::Confirmed::default()
+    };
+    if let Some(opened) = opened {
+        let lists = opened.marked.iter().any(|marked| matches!(marked, MembershipTarget::List { .. }));
+        sums.way = (lists && opened.dealt).then_some(opened.way);
+        sums.warnings = opened.warnings;
+    }
+    sums.warnings.extend(rejects.warning());
+    let report = Report::of(&run, sums, error, env.clock().now());
+    if !report.rows.add_up() {
+        return Err(Error::new(Kind::Bug, "finish", run_id, format!("rows do not add up: {:?}", report.rows)));
+    }
+    if report.rows.rejected > 0 {
+        let file = rejects.finish()?;
+        store.put_file(&keys::of_run(run_id, "rejects.csv"), file.path(), PutMode::Overwrite).await?;
+    }
+    write(store, &report).await?;
+    close(env, name, request, holder).await?;
+    Ok(report)
+}
+
+/// Writes the report; its JSON last, which says that the run is finished.
+async fn write(store: &impl Store, report: &Report) -> Result<()> {
+    let page = html::page(report);
+    store.put(&keys::of_run(&report.run_id, "report.html"), page.into(), PutMode::Overwrite).await?;
+    write_json(store, &keys::of_run(&report.run_id, "report.json"), report).await?;
+    Ok(())
+}
+
+/// Clears away what goes with the run's end, and gives the lease back. `connection` is empty where the run had none.
+async fn close<W: Environment>(env: &W, connection: &str, request: &RunRequest, holder: &str) -> Result<()> {
+    let store = env.store();
+    let folder = keys::run(&request.run_id);
+    let passing = store.list(&folder).await?.into_iter().filter(|meta| keys::is_passing(&meta.key));
+    let removing = stream::iter(passing).map(|meta| async move { store.delete(&meta.key).await });
+    removing.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    let unfinished = keys::unfinished(&request.export);
+    if read_json::<String>(store, &unfinished).await?.as_deref() == Some(&request.run_id) {
+        store.delete(&unfinished).await?;
+    }
+    if connection.is_empty() {
+        return Ok(());
+    }
+    let key = keys::spoke(connection);
+    let last: Option<ConnectionActivity> = read_json(store, &key).await?;
+    if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
+        write_json(store, &key, &ConnectionActivity { ended_at: Some(env.clock().now()), ..last }).await?;
+    }
+    if holder == request.run_id { env.leases().release(connection, holder).await } else { Ok(()) }
+}
+
+/// Rejects that prepare found.
+async fn found_rejects(store: &impl Store, run: &RunRecord, rejects: &mut RejectsFile) -> Result<()> {
+    for part in 0..run.reject_parts {
+        let key = keys::of_run(&run.request.run_id, &format!("rejects/{part:06}.ndjson"));
+        let Some(object) = store.get(&key).await? else { continue };
+        for line in String::from_utf8_lossy(&object.body).lines() {
+            rejects.line(line)?;
+        }
+    }
+    Ok(())
+}

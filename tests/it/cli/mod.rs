@@ -1,0 +1,8 @@
+//! The command line as a person uses it.
+
+mod bad_input;
+mod command;
+mod hostile_input;
+#[cfg(target_os = "linux")]
+mod memory;
+mod retry;

@@ -1,0 +1,4 @@
+//! Several runs, drops and processes at once.
+
+mod order;
+mod processes;

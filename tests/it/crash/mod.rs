@@ -1,0 +1,7 @@
+//! Runs that are stopped anywhere, and gone on with.
+
+mod confirmed;
+mod crash_every_call;
+mod repeated_steps;
+mod stops;
+mod store_faults;

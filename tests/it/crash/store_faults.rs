@@ -1,0 +1,189 @@
+//! Faults of what lies around a run, from `tests/data/faults/store.json`: of the store, of leases and of secrets. A run
+//! ends with the right kind of error, and going on ends with the same contacts and the same state as if nothing had been.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use autopilot_export::error::{Kind, Result};
+use autopilot_export::ports::Environment;
+use autopilot_export::report::{Outcome, Report};
+use autopilot_export::run::{RunRequest, keys};
+use autopilot_export::sandbox::Options;
+use autopilot_export::steps::{self, Cancellation};
+use serde::Deserialize;
+
+use crate::support::fixture::{EXPORT, Held, LIST, more, people};
+use crate::support::flaky_store::{FaultKind, Faulty, process};
+use crate::support::kill::Kill;
+use crate::support::sim::Sim;
+
+const RATE: u32 = 50;
+const TODAY: &str = "segments/newsletter/today.csv";
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    fault: FaultKind,
+    /// How many calls in a row go wrong.
+    #[serde(default = "one")]
+    calls: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+async fn run<W: Environment>(sim: &Sim, world: &W, request: &RunRequest) -> Result<Report> {
+    let earlier = steps::resume(world, &sim.config, request).await?;
+    steps::run(world, &sim.config, earlier.as_ref().unwrap_or(request), &Cancellation::default()).await
+}
+
+/// Runs in fine weather.
+async fn heal(sim: &Sim, request: &RunRequest) -> Result<Report> {
+    run(sim, &sim.world(&Kill::never()), request).await
+}
+
+/// Today's drop, in which some have this value; so many joiners are worth so many lanes.
+fn today(lanes: u32, value: i64) -> String {
+    people(4, 8, value) + &more(8, if lanes > 2 { 84 } else { 40 }, if value == 2 { 1 } else { value })
+}
+
+async fn yesterday(lanes: u32) -> (Sim, RunRequest) {
+    let mut sim = Sim::new(Options::default());
+    sim.pace(RATE, lanes);
+    let request = sim.drop("yesterday", &people(0, 12, 1));
+    heal(&sim, &request).await.unwrap();
+    let request = sim.drop("today", &today(lanes, 2));
+    sim.sent.lock().unwrap().clear();
+    (sim, request)
+}
+
+type State = BTreeMap<[u8; 32], [u8; 16]>;
+
+/// What there is when nothing goes wrong, of the drop whose rows have this value.
+async fn undisturbed(lanes: u32, value: i64) -> (Held, State) {
+    let (sim, request) = yesterday(lanes).await;
+    sim.store.write(TODAY, today(lanes, value));
+    let report = heal(&sim, &request).await.unwrap();
+    assert_eq!(sim.lanes(&report.run_id), lanes as usize, "{report:?}");
+    (sim.held(), sim.state())
+}
+
+/// A fault at this call, and then none; how many calls there were.
+async fn play(case: &Case, lanes: u32, at: u64, wholes: &[(Held, State); 2]) -> u64 {
+    let place = format!("{}, {lanes} lanes, call {at}", case.name);
+    let (sim, request) = yesterday(lanes).await;
+    let store = Faulty::several(&sim, case.fault, at, case.calls);
+    *store.lands.lock().unwrap() = Some((TODAY.into(), today(lanes, 3)));
+    let world = process(&sim, store.clone());
+    let ended = tokio::time::timeout(Duration::from_secs(3600), run(&sim, &world, &request)).await;
+    let [whole, replaced] = wholes;
+    let kind = match ended.unwrap_or_else(|_| panic!("{place}: hangs")) {
+        Ok(report) => {
+            assert!(report.rows.add_up(), "{place}: {report:?}");
+            if report.outcome == Outcome::Succeeded {
+                assert_eq!((&sim.held(), &sim.state()), (&whole.0, &whole.1), "{place}: {report:?}");
+            }
+            report.error.map(|error| error.kind)
+        }
+        Err(error) => Some(error.kind),
+    };
+    let expected = match case.fault {
+        FaultKind::Denied => Kind::Access,
+        _ => Kind::Unavailable,
+    };
+    assert!(kind.is_none_or(|kind| kind == expected), "{place}: {kind:?}");
+    let again = RunRequest { run_id: crate::support::sim::request("again", "").run_id, ..request };
+    let report = heal(&sim, &again).await.unwrap_or_else(|error| panic!("{place}: {error}"));
+    assert!(matches!(report.outcome, Outcome::Succeeded | Outcome::NothingToDo), "{place}: {report:?}");
+    assert!(report.rows.add_up(), "{place}: {report:?}");
+    assert!(sim.peak() <= RATE as usize, "{place}: {}", sim.peak());
+    let whole = if sim.store.body(TODAY).unwrap().ends_with(b"3\n") { replaced } else { whole };
+    assert_eq!((&sim.held(), &sim.state()), (&whole.0, &whole.1), "{place}: {report:?}");
+    store.calls()
+}
+
+/// The case of this name in the file.
+fn case(name: &str) -> Case {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../data/faults/store.json")).unwrap();
+    cases.into_iter().find(|case| case.name == name).unwrap()
+}
+
+/// The case, at each of its calls: for so many lanes.
+async fn each_call(name: &str, lanes: u32) {
+    let case = case(name);
+    let wholes = [undisturbed(lanes, 2).await, undisturbed(lanes, 3).await];
+    let mut at = 1;
+    while play(&case, lanes, at, &wholes).await >= at {
+        at += 1;
+    }
+    println!("{name}, {lanes} lanes: {} calls", at - 1);
+    assert!(at > if case.fault == FaultKind::OwnLost { 2 } else { 80 }, "{name}: {at}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failure_of_any_call_ends_the_run_as_unavailable_and_loses_nothing() {
+    each_call("one call fails", 2).await;
+    each_call("one call fails", 4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_several_calls_ends_the_run_as_unavailable_and_loses_nothing() {
+    each_call("throttled: several calls in a row fail", 2).await;
+    each_call("an outage: many calls in a row fail", 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_and_is_told_as_failed_is_done_once() {
+    each_call("one call is done and told as failed", 2).await;
+    each_call("one call is done and told as failed", 4).await;
+    each_call("several calls in a row are done and told as failed", 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_ones_own_that_is_told_as_anothers_changes_nothing() {
+    each_call("a conditional write is done and told as lost", 2).await;
+    each_call("a conditional write is done and told as lost", 4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn access_that_is_denied_from_any_call_on_ends_the_run_as_access_and_loses_nothing() {
+    each_call("access is denied from a call on", 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drop_that_is_replaced_while_it_is_read_is_read_anew() {
+    each_call("a drop is replaced while it is read", 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_ports_change_nothing() {
+    let wholes = [undisturbed(4, 2).await, undisturbed(4, 3).await];
+    play(&case("every call is slow"), 4, 3000, &wholes).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_another_writes_first_is_merged_anew() {
+    let wholes = [undisturbed(2, 2).await, undisturbed(2, 3).await];
+    for lost in 0..6 {
+        play(&case("somebody else writes the state first"), 2, lost, &wholes).await;
+    }
+    let (sim, request) = yesterday(2).await;
+    let before = sim.store.body(&keys::members(EXPORT, LIST)).unwrap();
+    let error = run(&sim, &process(&sim, Faulty::new(&sim, FaultKind::Lost, u64::MAX)), &request).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable, "{error}");
+    assert_eq!(sim.store.body(&keys::members(EXPORT, LIST)).unwrap(), before, "nobody's state was overwritten");
+}
+
+/// A lane notes that it begins a range; a store may carry that out after the range's results were written.
+#[tokio::test(start_paused = true)]
+async fn a_note_that_a_range_was_begun_and_comes_late_undoes_nothing() {
+    for lanes in [2, 4] {
+        let (sim, request) = yesterday(lanes).await;
+        let store = Faulty::new(&sim, case("a note that a range was begun comes once more after its results").fault, 0);
+        let report = run(&sim, &process(&sim, store.clone()), &request).await.unwrap();
+        assert!(store.calls() >= u64::from(lanes), "nothing came late");
+        assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
+        assert_eq!((sim.held(), sim.state()), undisturbed(lanes, 2).await);
+    }
+}

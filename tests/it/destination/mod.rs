@@ -1,0 +1,7 @@
+//! What the account answers, and what becomes of rows.
+
+mod faults;
+mod hostile_server;
+mod list_membership;
+mod npm_client;
+mod renewed_key;

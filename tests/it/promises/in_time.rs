@@ -1,0 +1,67 @@
+//! Promise 7: "Within the time limit. No deliver call outlives its function time limit, at any Autopilot speed, any
+//! segment size."
+
+use std::time::Duration;
+
+use autopilot_export::ports::Environment;
+use autopilot_export::report::Outcome;
+use autopilot_export::sandbox::{BulkLists, Options};
+use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+
+use crate::support::fixture::people;
+use crate::support::flaky_store::{FaultKind, Faulty};
+use crate::support::kill::Kill;
+use crate::support::sim::Sim;
+
+const LIMIT: SignedDuration = SignedDuration::from_secs(60);
+
+/// Two lanes, called as the workflow calls them, with an Autopilot and a store of these speeds.
+async fn play(answer: Duration, store_call_ms: u64) {
+    let place = format!("Autopilot: {answer:?}, store: {store_call_ms} ms");
+    // Each row is a request of its own, and one more for its list.
+    let mut sim = Sim::new(Options { latency: answer, bulk_lists: BulkLists::Never, ..Options::default() });
+    sim.pace(4, 2);
+    let request = sim.drop("members", &people(0, 300, 1));
+    let world = sim.process(Faulty::new(&sim, FaultKind::Slow, store_call_ms), Duration::ZERO, &Kill::never());
+    let began = world.clock().now();
+    let prepared = steps::prepare(&world, &sim.config, &request).await.unwrap();
+    assert!(matches!(prepared, Prepared::Ready { .. }), "{place}: {prepared:?}");
+    let opened = steps::open(&world, &sim.config, &request).await.unwrap();
+    assert_eq!(opened.count, 2, "{place}");
+    let lanes = (0..opened.count).map(async |lane| {
+        for calls in 1.. {
+            let began = world.clock().now();
+            let limit = Limit { until: Some(began + LIMIT), stop: Cancellation::default() };
+            let said = steps::deliver(&world, &sim.config, &request, lane, &limit).await;
+            let took = world.clock().now().duration_since(began);
+            assert!(took < LIMIT, "{place}: call {calls} of lane {lane} took {took}");
+            if said.unwrap_or_else(|error| panic!("{place}: {error}")).done {
+                return calls;
+            }
+        }
+        unreachable!()
+    });
+    let calls: Vec<u32> = join_all(lanes).await;
+    assert!(calls.iter().all(|calls| *calls > 1), "{place}: {calls:?}");
+    let took = world.clock().now().duration_since(began);
+    assert!(took > SignedDuration::try_from(answer * 30).unwrap(), "{place}: {took}, the answers came sooner");
+    let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
+    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 300), "{place}: {report:?}");
+    assert!(sim.peak() <= 4, "{place}: {} requests in a second", sim.peak());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_deliver_call_outlives_its_time_limit_however_slow_autopilot_is() {
+    for seconds in [0, 1, 5, 12, 28] {
+        play(Duration::from_secs(seconds), 0).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_deliver_call_outlives_its_time_limit_however_slow_the_store_is() {
+    for milliseconds in [100, 500, 1000, 2000, 3000] {
+        play(Duration::from_millis(300), milliseconds).await;
+    }
+}

@@ -1,0 +1,8 @@
+//! The promises of docs/ARCHITECTURE.md, each quoted above its test.
+
+mod each;
+mod in_time;
+mod leaving;
+mod model;
+mod privacy;
+mod stores;

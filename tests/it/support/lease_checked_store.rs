@@ -1,0 +1,118 @@
+//! Leases in memory, and a store that knows of them: never two writers of one state. Whoever writes an export's state
+//! or a run's results has the lease at that very moment.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use autopilot_export::error::Result;
+use autopilot_export::ports::{Leases, Object, ObjectMeta, PutMode, PutOutcome, Store};
+use autopilot_export::run::export_of;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+/// How long a lease lives without being renewed, as on S3.
+pub(crate) const TERM: Duration = Duration::from_secs(60);
+
+/// Leases with a term, by one clock: of a holder that died, they end by themselves. What one process holds is busy for
+/// every other, also for the same run there, as behind a folder's file lock.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemoryLeases {
+    held: Arc<Mutex<BTreeMap<String, Held>>>,
+    process: u32,
+}
+
+#[derive(Debug)]
+struct Held {
+    run: String,
+    process: u32,
+    until: Instant,
+}
+
+impl MemoryLeases {
+    /// The same leases, as a process of its own has them.
+    pub(crate) fn of_process(&self, process: u32) -> Self {
+        Self { held: Arc::clone(&self.held), process }
+    }
+
+    /// The runs that have a lease in this process.
+    fn holders(&self) -> Vec<String> {
+        let held = self.held.lock().unwrap();
+        held.values().filter(|held| held.process == self.process).map(|held| held.run.clone()).collect()
+    }
+
+    fn is(&self, held: &Held, run: &str) -> bool {
+        held.run == run && held.process == self.process
+    }
+}
+
+impl Leases for MemoryLeases {
+    async fn take(&self, connection: &str, holder: &str) -> Result<bool> {
+        let mut all = self.held.lock().unwrap();
+        let free = all.get(connection).is_none_or(|held| self.is(held, holder) || held.until <= Instant::now());
+        if free {
+            let held = Held { run: holder.into(), process: self.process, until: Instant::now() + TERM };
+            all.insert(connection.into(), held);
+        }
+        Ok(free)
+    }
+
+    async fn renew(&self, connection: &str, holder: &str) -> Result<bool> {
+        let mut all = self.held.lock().unwrap();
+        let held = all.get_mut(connection).filter(|held| self.is(held, holder));
+        Ok(held.map(|held| held.until = Instant::now() + TERM).is_some())
+    }
+
+    async fn release(&self, connection: &str, holder: &str) -> Result<()> {
+        self.held.lock().unwrap().retain(|name, held| name != connection || !self.is(held, holder));
+        Ok(())
+    }
+}
+
+/// A store that whoever writes without having the lease fails on.
+#[derive(Clone)]
+pub(crate) struct Guarded<S>(pub(crate) S, pub(crate) MemoryLeases);
+
+impl<S> Guarded<S> {
+    /// Says that an object is written now.
+    fn writes(&self, key: &str) {
+        let holders = self.1.holders();
+        let may = match key.split('/').collect::<Vec<_>>()[..] {
+            // What was learnt of an account is no export's.
+            ["state", "connections", ..] => true,
+            ["state", export, ..] => holders.iter().any(|run| export_of(run) == Some(export)),
+            ["runs", _, run, "results", ..] => holders.iter().any(|holder| holder == run),
+            _ => true,
+        };
+        assert!(may, "{key} is written while the lease is held by {holders:?}");
+    }
+}
+
+impl<S: Store> Store for Guarded<S> {
+    type Reader = S::Reader;
+
+    async fn get(&self, key: &str) -> Result<Option<Object>> {
+        self.0.get(key).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
+        self.0.head(key).await
+    }
+
+    async fn open(&self, meta: &ObjectMeta) -> Result<S::Reader> {
+        self.0.open(meta).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
+        self.writes(key);
+        self.0.put(key, body, condition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
+        self.0.list(prefix).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.0.delete(key).await
+    }
+}

@@ -1,0 +1,354 @@
+//! A whole world in memory, for paused time: a store, leases, an account, all without files and sockets.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use autopilot_export::adapters::autopilot::Inside;
+use autopilot_export::adapters::local::GivenSecrets;
+use autopilot_export::config::{Config, parse};
+use autopilot_export::delivery::call::{Call, Response};
+use autopilot_export::entry::environment::Adapters;
+use autopilot_export::error::{Error, Kind, Result};
+use autopilot_export::ports::{
+    Autopilot, Clock, Leases, Object, ObjectMeta, PutMode, PutOutcome, Reader, SecretSource, Secrets, Store,
+};
+use autopilot_export::run::opening::OpenRecord;
+use autopilot_export::run::{RequestedDrop, RunRequest, Trigger, keys, run_id};
+use autopilot_export::sandbox::{BulkLists, Options, Sandbox};
+use bytes::Bytes;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::support::fixture::{API_KEY, EXPORT, Held, LIST, Nobody, STATE_KEY, held, settings, state_of};
+use crate::support::kill::Kill;
+use crate::support::lease_checked_store::{Guarded, MemoryLeases};
+
+/// How long the account takes to answer, where its options do not say.
+const LATENCY: Duration = Duration::from_millis(80);
+
+/// Objects in memory: body and version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(Arc<Mutex<Objects>>);
+
+/// Each object with its version, and the last version.
+type Objects = (BTreeMap<String, (Bytes, u64)>, u64);
+
+impl Memory {
+    pub(crate) fn body(&self, key: &str) -> Option<Bytes> {
+        self.0.lock().unwrap().0.get(key).map(|(body, _)| body.clone())
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.0.lock().unwrap().0.keys().cloned().collect()
+    }
+
+    pub(crate) fn write(&self, key: &str, body: impl Into<Bytes>) -> String {
+        let mut inner = self.0.lock().unwrap();
+        inner.1 += 1;
+        let version = inner.1;
+        inner.0.insert(key.into(), (body.into(), version));
+        version.to_string()
+    }
+
+    fn meta(&self, key: &str) -> Option<ObjectMeta> {
+        let inner = self.0.lock().unwrap();
+        inner.0.get(key).map(|(body, version)| ObjectMeta {
+            key: key.into(),
+            bytes: body.len() as u64,
+            modified: Timestamp::from_second(1_790_000_000 + *version as i64).unwrap(),
+            version: version.to_string(),
+        })
+    }
+}
+
+/// Reads one version in small pieces.
+pub(crate) struct MemoryReader(Memory, ObjectMeta, usize);
+
+impl Reader for MemoryReader {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.0.meta(&self.1.key).is_none_or(|now| now.version != self.1.version) {
+            return Err(Error::new(Kind::Unavailable, "store", &self.1.key, "was replaced while it was read"));
+        }
+        let body = self.0.body(&self.1.key).unwrap();
+        let end = body.len().min(self.2 + 1024);
+        let piece = body.slice(self.2..end);
+        self.2 = end;
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
+
+impl Store for Memory {
+    type Reader = MemoryReader;
+
+    async fn get(&self, key: &str) -> Result<Option<Object>> {
+        let tag = self.meta(key).map(|meta| meta.version).unwrap_or_default();
+        Ok(self.body(key).map(|body| Object { body, tag }))
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
+        Ok(self.meta(key))
+    }
+
+    async fn open(&self, meta: &ObjectMeta) -> Result<MemoryReader> {
+        Ok(MemoryReader(self.clone(), meta.clone(), 0))
+    }
+
+    async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
+        let now = self.meta(key).map(|meta| meta.version);
+        let may = match condition {
+            PutMode::Overwrite => true,
+            PutMode::Create => now.is_none(),
+            PutMode::Update(tag) => now == Some(tag),
+        };
+        Ok(if may { PutOutcome::Written(self.write(key, body)) } else { PutOutcome::Conflict })
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
+        let keys = self.keys();
+        Ok(keys.iter().filter(|key| key.starts_with(prefix)).filter_map(|key| self.meta(key)).collect())
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.0.lock().unwrap().0.remove(key);
+        Ok(())
+    }
+}
+
+/// The account, at a distance; remembers when each request left.
+#[derive(Clone)]
+pub(crate) struct Distant {
+    account: Inside,
+    latency: Duration,
+    sent: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Autopilot for Distant {
+    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Response {
+        self.sent.lock().unwrap().push(Instant::now());
+        let answer = self.account.call(base, key, call, within).await;
+        if self.latency > within {
+            tokio::time::sleep(within).await;
+            return Response::Failed("no answer in time");
+        }
+        tokio::time::sleep(self.latency).await;
+        answer
+    }
+}
+
+/// A port of a process that may die at any call of any port.
+#[derive(Clone)]
+pub(crate) struct Doomed<P>(pub(crate) P, pub(crate) Arc<Kill>);
+
+impl<S: Store> Store for Doomed<S> {
+    type Reader = Doomed<S::Reader>;
+
+    async fn get(&self, key: &str) -> Result<Option<Object>> {
+        self.1.pass(self.0.get(key)).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
+        self.1.pass(self.0.head(key)).await
+    }
+
+    async fn open(&self, meta: &ObjectMeta) -> Result<Self::Reader> {
+        let reader = self.1.pass(self.0.open(meta)).await?;
+        Ok(Doomed(reader, Arc::clone(&self.1)))
+    }
+
+    async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
+        self.1.pass(self.0.put(key, body, condition)).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
+        self.1.pass(self.0.list(prefix)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.1.pass(self.0.delete(key)).await
+    }
+}
+
+impl<R: Reader> Reader for Doomed<R> {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        self.1.pass(self.0.next()).await
+    }
+}
+
+impl<L: Leases> Leases for Doomed<L> {
+    async fn take(&self, connection: &str, holder: &str) -> Result<bool> {
+        self.1.pass(self.0.take(connection, holder)).await
+    }
+
+    async fn renew(&self, connection: &str, holder: &str) -> Result<bool> {
+        self.1.pass(self.0.renew(connection, holder)).await
+    }
+
+    async fn release(&self, connection: &str, holder: &str) -> Result<()> {
+        self.1.pass(self.0.release(connection, holder)).await
+    }
+}
+
+impl<K: SecretSource> SecretSource for Doomed<K> {
+    async fn secrets(&self, connection: &str, secret: &str, again: bool) -> Result<Secrets> {
+        self.1.pass(self.0.secrets(connection, secret, again)).await
+    }
+}
+
+impl<A: Autopilot> Autopilot for Doomed<A> {
+    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Response {
+        self.1.pass(self.0.call(base, key, call, within)).await
+    }
+}
+
+/// How rows are sent: what the account honours, and how members are marked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Way {
+    Bulk,
+    Single,
+    List,
+    Field,
+}
+
+impl Way {
+    pub(crate) const ALL: [Way; 4] = [Way::Bulk, Way::Single, Way::List, Way::Field];
+
+    /// The account's part of it.
+    pub(crate) fn options(self) -> Options {
+        let (bulk, single) = match self {
+            Way::Bulk => (BulkLists::Always, BulkLists::Always),
+            Way::Single => (BulkLists::Never, BulkLists::Always),
+            Way::List | Way::Field => (BulkLists::Never, BulkLists::Never),
+        };
+        Options { bulk_lists: bulk, single_lists: single, ..Options::default() }
+    }
+
+    /// The configuration's part of it.
+    pub(crate) fn membership(self) -> Value {
+        if self == Way::Field { json!({ "field": "Reader" }) } else { json!({ "list": LIST }) }
+    }
+
+    /// Whether each joiner is a request of its own; else each leaver is.
+    pub(crate) fn is_one_by_one(self) -> bool {
+        matches!(self, Way::Single | Way::List)
+    }
+}
+
+pub(crate) type SimWorld<S = Doomed<Guarded<Memory>>> =
+    Adapters<S, Doomed<MemoryLeases>, Doomed<GivenSecrets>, Doomed<Distant>>;
+
+/// A world in memory that outlives the processes in it.
+pub(crate) struct Sim {
+    pub(crate) store: Memory,
+    pub(crate) leases: MemoryLeases,
+    pub(crate) sandbox: Sandbox,
+    latency: Duration,
+    pub(crate) sent: Arc<Mutex<Vec<Instant>>>,
+    pub(crate) settings: Value,
+    pub(crate) config: Config,
+    began: Instant,
+}
+
+impl Sim {
+    pub(crate) fn new(options: Options) -> Self {
+        let settings = settings("http://127.0.0.1:9/v1");
+        let latency = if options.latency.is_zero() { LATENCY } else { options.latency };
+        Self {
+            store: Memory::default(),
+            leases: MemoryLeases::default(),
+            latency,
+            sandbox: Sandbox::unserved(options),
+            sent: Arc::default(),
+            config: parse(&settings.to_string()).unwrap(),
+            settings,
+            began: Instant::now(),
+        }
+    }
+
+    /// The same in this way.
+    pub(crate) fn of(way: Way, seed: u64) -> Self {
+        let mut sim = Self::new(Options { seed, ..way.options() });
+        sim.set("/exports/newsletter/segments/0/membership", way.membership());
+        sim
+    }
+
+    pub(crate) fn set(&mut self, path: &str, value: Value) {
+        let (parent, name) = path.rsplit_once('/').unwrap();
+        self.settings.pointer_mut(parent).unwrap()[name] = value;
+        self.config = parse(&self.settings.to_string()).unwrap();
+    }
+
+    pub(crate) fn pace(&mut self, rate: u32, lanes: u32) {
+        self.set("/connections/eu/requests_per_second", json!(rate));
+        self.set("/connections/eu/lanes", json!(lanes));
+    }
+
+    pub(crate) fn secrets() -> GivenSecrets {
+        GivenSecrets(Secrets { api_key: API_KEY.to_owned().into(), state_key: STATE_KEY.to_owned().into() })
+    }
+
+    /// A process whose store is another, and whose clock is off by this much.
+    pub(crate) fn process<S: Store>(&self, store: S, off: Duration, kill: &Arc<Kill>) -> SimWorld<S> {
+        let (account, sent) = (Inside(self.sandbox.clone()), Arc::clone(&self.sent));
+        Adapters {
+            store,
+            leases: Doomed(self.leases.clone(), Arc::clone(kill)),
+            secrets: Doomed(Self::secrets(), Arc::clone(kill)),
+            autopilot: Doomed(Distant { account, latency: self.latency, sent }, Arc::clone(kill)),
+            clock: Clock::Counted("2026-11-24T06:00:00Z".parse::<Timestamp>().unwrap() + off, self.began),
+            watcher: Box::new(Nobody),
+        }
+    }
+
+    pub(crate) fn world(&self, kill: &Arc<Kill>) -> SimWorld {
+        let store = Guarded(self.store.clone(), self.leases.clone());
+        self.process(Doomed(store, Arc::clone(kill)), Duration::ZERO, kill)
+    }
+
+    /// Writes a drop and asks for it.
+    pub(crate) fn drop(&self, name: &str, body: &str) -> RunRequest {
+        let key = format!("segments/newsletter/{name}.csv");
+        self.store.write(&key, body.to_owned());
+        request(name, &key)
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        held(&self.sandbox)
+    }
+
+    pub(crate) fn state(&self) -> BTreeMap<[u8; 32], [u8; 16]> {
+        let body = self.store.body(&keys::members(EXPORT, LIST));
+        body.map(|body| state_of(&body, &self.sandbox)).unwrap_or_default()
+    }
+
+    /// How many lanes of a run have something to do; none where it was never opened.
+    pub(crate) fn lanes(&self, run_id: &str) -> usize {
+        let Some(opened) = self.store.body(&keys::of_run(run_id, "open.json")) else { return 0 };
+        let opened: OpenRecord = serde_json::from_slice(&opened).unwrap();
+        opened.lanes.iter().filter(|lane| !lane.is_empty()).count()
+    }
+
+    /// The most requests that left in any one second.
+    pub(crate) fn peak(&self) -> usize {
+        let mut sent = self.sent.lock().unwrap().clone();
+        sent.sort();
+        let within =
+            |from: &Instant| sent.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count();
+        sent.iter().map(within).max().unwrap_or_default()
+    }
+}
+
+/// A request for this drop, as the command line makes it.
+pub(crate) fn request(seed: &str, key: &str) -> RunRequest {
+    RunRequest {
+        run_id: run_id("2026-11-24T06:00:00Z".parse().unwrap(), EXPORT, seed),
+        export: EXPORT.into(),
+        trigger: Trigger::Command,
+        drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None }],
+        full: false,
+        keep_leavers: false,
+        pass_guards: Vec::new(),
+    }
+}

@@ -10,10 +10,10 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{self, Operation};
-use crate::delivery::call::Requests;
+use crate::chunk::{self, Operation, seal, unseal};
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
+use crate::destination::Usage;
 use crate::error::{Error, Kind, Result};
 use crate::state::{ContactId, Member, ProfileKey, push_hex, unhex};
 use crate::value::string;
@@ -23,7 +23,7 @@ use crate::value::string;
 #[serde(default)]
 pub struct Sent {
     /// Their counts.
-    pub requests: Requests,
+    pub requests: Usage,
     /// When they left.
     pub seconds: Seconds,
 }
@@ -87,7 +87,7 @@ impl Ledger {
     pub fn checkpoint(&mut self) -> Vec<u8> {
         self.unsaved = 0;
         let head = serde_json::to_string(&self.sent).unwrap_or_default();
-        [head.as_str(), "\n", &self.lines].concat().into_bytes()
+        seal(&[head.as_str(), "\n", &self.lines].concat())
     }
 }
 
@@ -119,16 +119,13 @@ pub struct Results {
     lines: String,
 }
 
-/// Reads results. An empty object, left by a power failure, holds none.
+/// Reads results.
 ///
 /// # Errors
-/// Kind `bug`, where the object is not what this program writes.
+/// Kind `unavailable`, where the object is damaged; `bug`, where it is not what this program writes.
 pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
-    let wrong = || Error::new(Kind::Bug, "finish", subject, "are no results");
-    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| wrong())?;
-    if text.is_empty() {
-        return Ok(Results::default());
-    }
+    let wrong = || Error::new(Kind::Bug, "finish", subject, "does not hold results");
+    let text = unseal(subject, bytes)?;
     let (head, lines) = text.split_once('\n').ok_or_else(wrong)?;
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;
     let mut entries = Vec::new();

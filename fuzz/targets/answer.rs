@@ -1,27 +1,27 @@
-//! An answer of Autopilot to each call: success only where the status says so, no id that is not in the body, and a
+//! A response of Autopilot to each request: success only where the status says so, no id that is not in the body, and a
 //! refusal's words short and printable. The bytes are the body and the wait, the last two of them also a status.
 #![no_main]
 
 use std::collections::HashSet;
 
-use autopilot_export::adapters::autopilot::answer;
-use autopilot_export::delivery::call::{Response, Call, Payload};
+use autopilot_export::destination::autopilot::request::{Endpoint, Membership};
+use autopilot_export::destination::autopilot::response::{Payload, Reply, read};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-fn calls() -> [Call; 10] {
-    let (list, contact, body) = (String::from("list"), String::from("contact"), || Vec::new().into());
+fn endpoints() -> [Endpoint; 10] {
+    let member = Membership { list: "list".into(), contact: "contact".into() };
     [
-        Call::Account,
-        Call::Lists,
-        Call::CreateList { title: "title".into() },
-        Call::CustomFields,
-        Call::Contact { contact: contact.clone() },
-        Call::Member { list: list.clone(), contact: contact.clone() },
-        Call::UpsertMany { body: body(), rows: 1 },
-        Call::UpsertOne { body: body() },
-        Call::AddMember { list: list.clone(), contact: contact.clone() },
-        Call::RemoveMember { list, contact },
+        Endpoint::Account,
+        Endpoint::Lists,
+        Endpoint::CreateList("title".into()),
+        Endpoint::CustomFields,
+        Endpoint::Contact("contact".into()),
+        Endpoint::Member(member.clone()),
+        Endpoint::UpsertMany(Default::default()),
+        Endpoint::UpsertOne(Default::default()),
+        Endpoint::AddMember(member.clone()),
+        Endpoint::RemoveMember(member),
     ]
 }
 
@@ -34,8 +34,8 @@ fn texts<'v>(value: &'v Value, found: &mut HashSet<&'v str>) {
     }
 }
 
-fn ids(reply: Payload) -> Vec<String> {
-    match reply {
+fn ids(payload: Payload) -> Vec<String> {
+    match payload {
         Payload::Account(id) | Payload::List(id) | Payload::Written(id) => vec![id],
         Payload::Contact { id, lists, .. } => lists.into_iter().flatten().chain([id]).collect(),
         Payload::Lists(lists) => lists.into_iter().map(|list| list.id).collect(),
@@ -47,23 +47,27 @@ fn ids(reply: Payload) -> Vec<String> {
 
 fuzz_target!(|body: &[u8]| {
     let status = body.last_chunk().map_or(500, |last| 100 + u16::from_be_bytes(*last) % 600);
-    let wait = String::from_utf8_lossy(body);
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let mut known = HashSet::new();
     texts(&value, &mut known);
     for status in [status, 200, 400, 429] {
-        for call in calls() {
-            match answer::read(&call, status, Some(&wait), body) {
-                Response::Done(reply) => {
+        let mut response = http::Response::builder().status(status);
+        if let Ok(wait) = http::HeaderValue::from_bytes(body) {
+            response = response.header("retry-after", wait);
+        }
+        let response = response.body(bytes::Bytes::copy_from_slice(body)).unwrap();
+        for endpoint in endpoints() {
+            match read(&endpoint, &response) {
+                Reply::Done(payload) => {
                     assert!((200..300).contains(&status));
-                    for id in ids(reply) {
+                    for id in ids(payload) {
                         assert!(known.contains(id.as_str()), "{id:?}");
                     }
                 }
-                Response::Refused(text) => {
+                Reply::Refused(text) => {
                     assert!(!text.is_empty() && text.chars().count() <= 300 && !text.contains(char::is_control));
                 }
-                Response::RateLimited(wait) => assert!(wait.is_none_or(|wait| wait.as_secs() <= 300)),
+                Reply::RateLimited(wait) => assert!(wait.is_none_or(|wait| wait.as_secs() <= 300)),
                 _ => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use autopilot_export::adapters::autopilot::Client;
+use autopilot_export::adapters::http::HttpClient;
 use autopilot_export::adapters::local::{FileLeases, Folder, LocalSecrets, WithFiles};
 use autopilot_export::config::Config;
 use autopilot_export::entry::args::{Args, Command, Common};
@@ -105,9 +105,9 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
         store: WithFiles(Folder::new(&common.store)),
         leases: FileLeases::new(&common.store),
         secrets: LocalSecrets::new(api_key(&common)?, &common.store),
-        autopilot: Client::default(),
+        http: HttpClient::default(),
         clock: Clock::System,
-        watcher: command::watcher(&command),
+        observer: command::observer(&command),
     };
     command::carry_out(&env, &common, command, &config, stop).await
 }

@@ -1,7 +1,7 @@
 //! `autopilot-export-lambda`: chooses adapters, answers the function's events.
 
-use autopilot_export::adapters::autopilot::Client;
 use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
+use autopilot_export::adapters::http::HttpClient;
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::entry::handler::{Function, Invocation, Logged, base_url};
 use autopilot_export::entry::panics;
@@ -33,7 +33,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-type Environment = Adapters<Bucket, S3Leases, SecretsManager, Client>;
+type Environment = Adapters<Bucket, S3Leases, SecretsManager, HttpClient>;
 
 /// The function with its adapters.
 async fn on_aws() -> Result<Function<Environment, StateMachine>, Error> {
@@ -46,9 +46,9 @@ async fn on_aws() -> Result<Function<Environment, StateMachine>, Error> {
             leases: S3Leases::new(store.clone()),
             store,
             secrets: SecretsManager::new(&sdk),
-            autopilot: Client::default(),
+            http: HttpClient::default(),
             clock: Clock::System,
-            watcher: Box::new(Logged),
+            observer: Box::new(Logged),
         },
         executions: StateMachine::new(&sdk, workflow),
         bucket,

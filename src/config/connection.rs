@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::reader::Entry;
 use super::{Export, checks};
+use crate::destination::Api;
 use crate::error::{Error, Kind, Result};
 
 /// The link to one Autopilot account: API, address, secret, rate, lanes, consent.
@@ -44,17 +45,6 @@ pub struct Connection {
     pub enabled: bool,
     /// Who agreed, and when, that data leaves for Autopilot. Without it nothing is sent.
     pub consent: Option<Consent>,
-}
-
-/// Which API an account speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Api {
-    /// Classic Autopilot, v1.
-    #[default]
-    Autopilot,
-    /// Its successor; not yet supported.
-    Ortto,
 }
 
 /// Who agreed that data leaves for Autopilot.

@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::checks;
 use super::connection::yes;
-use super::fault::{nearest, shown};
+use super::fault::shown;
 use super::fields::Match;
 use super::reader::Entry;
-use super::source::{Membership, Segment, checked};
+use super::source::{Segment, checked};
+use crate::membership::Membership;
+use crate::value::nearest;
 
 /// The saved arrangement: which segments, through which connection, matched to which fields.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

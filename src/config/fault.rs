@@ -23,19 +23,6 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The one of `known` that `word` was probably meant to be: the fewest letters apart, case aside, and no more than a
-/// third of them. `None` where nothing is near.
-pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let word = word.to_lowercase();
-    let tolerated = (word.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= tolerated)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 /// `key` as it may stand in a path or a message: a name as it is, anything that could be an address, a key or a
 /// sentence as `…`.
 pub(super) fn shown(key: &str) -> &str {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::reader::{Entry, Object};
 use super::{checks, source};
+use crate::chunk::FieldSpec;
 use crate::value::{self, FieldType};
 
 const TYPES: [(&str, FieldType); 5] = [
@@ -103,6 +104,23 @@ pub struct Match {
 }
 
 impl Match {
+    /// Every field besides the email address that a row fills, in the order of its cells: standard fields, the opt-out,
+    /// custom fields.
+    pub fn fields(&self) -> impl Iterator<Item = (FieldSpec, &Field)> {
+        let standard = self.standard.iter();
+        let standard = standard.map(|(field, how)| (FieldSpec::standard(field.setting, field.kind), how));
+        let opt_out = self.unsubscribed.iter();
+        let opt_out = opt_out.map(|how| (FieldSpec::standard("unsubscribed", FieldType::Boolean), how));
+        let custom = self.custom.iter();
+        let custom = custom.map(|(name, custom)| (FieldSpec::custom(name, custom.kind), &custom.field));
+        standard.chain(opt_out).chain(custom)
+    }
+
+    /// The fields of a run, the email address first.
+    pub fn specs(&self) -> Vec<FieldSpec> {
+        std::iter::once(FieldSpec::email()).chain(self.fields().map(|(spec, _)| spec)).collect()
+    }
+
     pub(super) fn read(entry: &Entry<'_>) -> Option<Self> {
         let mut object = entry.object()?;
         let email = object.need("email").and_then(|entry| email(&entry)).unwrap_or_default();

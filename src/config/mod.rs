@@ -25,15 +25,18 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 
+pub use crate::destination::Api;
+pub use crate::membership::Membership;
 pub use crate::segment::{DropKind, Encoding, FileKind, Format};
+pub use crate::value::nearest;
 pub use checks::base_url_fault;
-pub use connection::{Api, Connection, Consent};
+pub use connection::{Connection, Consent};
 pub use export::{Export, Guards, Suppress};
-pub use fault::{Fault, nearest};
+pub use fault::Fault;
 pub use fields::{CustomField, Field, Match, STANDARD, Source, Standard};
 pub use parse::parse;
 pub use schema::schema;
-pub use source::{Membership, Segment};
+pub use source::Segment;
 
 /// The whole of `exports.json`.
 #[derive(Clone, Debug, Default, PartialEq, schemars::JsonSchema)]

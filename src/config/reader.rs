@@ -7,7 +7,8 @@ use std::cell::RefCell;
 
 use serde_json::{Map, Value};
 
-use super::fault::{Fault, nearest, shown};
+use super::fault::{Fault, shown};
+use crate::value::nearest;
 
 /// The faults found so far.
 #[derive(Default)]

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::checks;
 use super::reader::Entry;
+use crate::membership::Membership;
 use crate::segment::{DropKind, Encoding, FileKind, Format};
 
 /// A named set of customer profiles that an export sends.
@@ -32,18 +33,6 @@ pub struct Segment {
 
 const fn sixty() -> u64 {
     60
-}
-
-/// How membership of a segment shows in Autopilot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Membership {
-    /// The members are on the list of this title.
-    List(String),
-    /// The boolean custom field of this name is true for members and false for leavers.
-    Field(String),
-    /// Membership does not show.
-    None,
 }
 
 impl Segment {

@@ -1,5 +1,6 @@
 //! An export's matching, compiled for the columns of one file, and what it makes of a row.
 
+use crate::chunk::{FieldOrigin, FieldSpec};
 use crate::config::{Export, Field, Source, nearest};
 use crate::value::FieldType;
 
@@ -37,8 +38,12 @@ pub struct Contact {
     /// The email as it is compared: in lower case. Filled whenever the email is valid, also of a row that is rejected
     /// for another field or suppressed; otherwise empty.
     pub normal: String,
-    /// The JSON object for Autopilot, in a fixed order of fields. Empty unless the outcome is [`Outcome::Contact`].
-    pub body: String,
+    /// A value per field of the export, as [`crate::chunk::Row::values`] gives them. Empty unless the outcome is
+    /// [`Outcome::Contact`].
+    pub cells: String,
+    /// The values that are there, each with its field's name: what their digest is made of. It is the same for the same
+    /// values whatever other fields are mapped.
+    pub digested: String,
 }
 
 /// An export's matching, compiled for the columns of one file.
@@ -46,17 +51,17 @@ pub struct Contact {
 pub struct Matching {
     email: usize,
     suppress: Vec<(usize, String)>,
-    standard: Vec<Part>,
-    unsubscribed: Option<Part>,
-    custom: Vec<Part>,
+    fields: Vec<Part>,
 }
 
 /// One field to fill.
 #[derive(Clone, Debug)]
 struct Part {
-    /// `"Name":`, ready to be written.
-    key: String,
+    /// Its name and type, before its value in what is digested.
+    label: String,
     kind: FieldType,
+    /// Whether nothing but true counts (promise 8).
+    only_true: bool,
     /// The column's place; `None` of a constant.
     column: Option<usize>,
     /// What an empty cell is sent as, and a constant always: JSON.
@@ -68,15 +73,10 @@ struct Part {
 
 impl Matching {
     /// Compiles the matching of `export` for a file with `columns`; the first of several columns of one name counts.
-    /// `membership_field` names a boolean custom field to be sent as true with every contact.
     ///
     /// # Errors
-    /// Every column that the export names and the file does not have. The caller ends with the kind `segment`.
-    pub fn new(
-        export: &Export,
-        columns: &[String],
-        membership_field: Option<&str>,
-    ) -> Result<Self, Vec<UnknownColumn>> {
+    /// Every column that the export names and the file does not have. The caller ends with the kind `config`.
+    pub fn new(export: &Export, columns: &[String]) -> Result<Self, Vec<UnknownColumn>> {
         let mut compiler = Compiler { export: &export.name, columns, unknown: Vec::new() };
         let match_ = &export.match_;
         let email = compiler.place("match.email", &match_.email);
@@ -85,19 +85,9 @@ impl Matching {
             (place, suppress.equals.trim().to_lowercase())
         });
         let suppress = suppress.collect();
-        let standard = match_.standard.iter();
-        let standard = standard.map(|(field, how)| compiler.part(field.setting, field.wire, field.kind, how)).collect();
-        let unsubscribed = match_.unsubscribed.as_ref();
-        let unsubscribed =
-            unsubscribed.map(|how| compiler.part("unsubscribed", "unsubscribed", FieldType::Boolean, how));
-        let custom = match_.custom.iter().map(|(name, custom)| {
-            compiler.part(&format!("custom.{name}"), &custom_key(custom.kind, name), custom.kind, &custom.field)
-        });
-        let mut custom: Vec<Part> = custom.collect();
-        custom.extend(membership_field.map(member));
-        custom.sort_by(|a, b| a.key.cmp(&b.key));
+        let fields = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
         match compiler.unknown.is_empty() {
-            true => Ok(Self { email, suppress, standard, unsubscribed, custom }),
+            true => Ok(Self { email, suppress, fields }),
             false => Err(compiler.unknown),
         }
     }
@@ -105,9 +95,7 @@ impl Matching {
     /// The columns that the export's matching reads, each once, the email's first.
     pub fn wanted(export: &Export) -> Vec<String> {
         let match_ = &export.match_;
-        let standard = match_.standard.iter().map(|(_, field)| field);
-        let custom = match_.custom.values().map(|custom| &custom.field);
-        let fields = standard.chain(&match_.unsubscribed).chain(custom).filter_map(|field| match &field.source {
+        let fields = match_.fields().filter_map(|(_, field)| match &field.source {
             Source::Column(column) => Some(column),
             Source::Constant(_) => None,
         });
@@ -124,10 +112,11 @@ impl Matching {
     /// Makes a contact of a row, whose cells `get` returns by the place of their column. Checks in this order: email,
     /// suppression, values; the first that fails decides. Replaces what `contact` held.
     pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
-        let Contact { email, normal, body } = contact;
+        let Contact { email, normal, cells, digested } = contact;
         email.clear();
         normal.clear();
-        body.clear();
+        cells.clear();
+        digested.clear();
         email.push_str(get(self.email).trim());
         if email.is_empty() {
             return reject(RejectCode::MissingEmail, "the email is empty".to_owned());
@@ -139,33 +128,30 @@ impl Matching {
         if self.suppress.iter().any(|(place, equals)| equal(get(*place).trim(), equals)) {
             return Outcome::Suppressed;
         }
-        match self.fill(&get, email, body) {
+        match self.fill(&get, contact) {
             Ok(()) => Outcome::Contact,
             Err(reason) => {
-                body.clear();
+                contact.cells.clear();
+                contact.digested.clear();
                 reject(RejectCode::InvalidValue, reason)
             }
         }
     }
 
-    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, email: &str, body: &mut String) -> Result<(), String> {
-        body.push_str("{\"Email\":");
-        value::string(email, body);
-        for part in &self.standard {
-            part.write(get, ",", body)?;
-        }
-        if let Some(part) = &self.unsubscribed
-            && part.is_true(get)?
-        {
-            body.push_str(",\"unsubscribed\":true");
-        }
-        let mut before = ",\"custom\":{";
-        for part in &self.custom {
-            if part.write(get, before, body)? {
-                before = ",";
+    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Result<(), String> {
+        let Contact { email, cells, digested, .. } = contact;
+        value::string(email, cells);
+        digested.push_str(cells);
+        for part in &self.fields {
+            cells.push('\t');
+            let begin = cells.len();
+            part.write(get, cells)?;
+            let value = cells.get(begin..).unwrap_or_default();
+            if !value.is_empty() {
+                digested.push_str(&part.label);
+                digested.push_str(value);
             }
         }
-        body.push_str(if before == "," { "}}" } else { "}" });
         Ok(())
     }
 }
@@ -175,29 +161,20 @@ impl Part {
         self.column.map(|place| get(place).trim()).unwrap_or_default()
     }
 
-    /// Writes `before`, the key and the value, and says so; or nothing at all, where there is no value.
-    fn write<'r>(&self, get: &impl Fn(usize) -> &'r str, before: &str, body: &mut String) -> Result<bool, String> {
+    /// Writes the value; nothing where there is none.
+    fn write<'r>(&self, get: &impl Fn(usize) -> &'r str, out: &mut String) -> Result<(), String> {
         let cell = self.cell(get);
-        if cell.is_empty() && self.fallback.is_none() {
-            return Ok(false);
-        }
-        body.push_str(before);
-        body.push_str(&self.key);
+        let begin = out.len();
         match &self.fallback {
-            Some(fallback) if cell.is_empty() => body.push_str(fallback),
-            _ => value::write(self.kind, cell, self.format.as_deref(), body)
+            _ if !cell.is_empty() => value::write(self.kind, cell, self.format.as_deref(), out)
                 .map_err(|misfit| format!("{}: {misfit}", self.place))?,
+            Some(fallback) => out.push_str(fallback),
+            None => {}
         }
-        Ok(true)
-    }
-
-    /// Whether a boolean is true. Nothing but true ever leaves the opt-out, so it is not written by `write`.
-    fn is_true<'r>(&self, get: &impl Fn(usize) -> &'r str) -> Result<bool, String> {
-        let cell = self.cell(get);
-        if cell.is_empty() {
-            return Ok(self.fallback.as_deref() == Some("true"));
+        if self.only_true && out.get(begin..) != Some("true") {
+            out.truncate(begin);
         }
-        value::boolean(cell).ok_or_else(|| format!("{}: {}", self.place, value::Misfit::Boolean))
+        Ok(())
     }
 }
 
@@ -217,7 +194,10 @@ impl Compiler<'_> {
         })
     }
 
-    fn part(&mut self, setting: &str, wire: &str, kind: FieldType, field: &Field) -> Part {
+    fn part(&mut self, spec: &FieldSpec, field: &Field) -> Part {
+        let kind = spec.field_type;
+        let is_custom = spec.origin == FieldOrigin::Custom;
+        let setting = if is_custom { format!("custom.{}", spec.name) } else { spec.name.clone() };
         let mut fallback = None;
         let (column, place) = match &field.source {
             Source::Column(name) => {
@@ -230,10 +210,18 @@ impl Compiler<'_> {
             }
             Source::Constant(text) => {
                 fallback = fallback.or_else(|| json(kind, text));
-                (None, setting.to_owned())
+                (None, setting.clone())
             }
         };
-        Part { key: key(wire), kind, column, fallback, format: field.format.clone(), place }
+        Part {
+            label: format!("\n{setting}\t{}\t", kind.name()),
+            kind,
+            only_true: !is_custom && spec.name == "unsubscribed",
+            column,
+            fallback,
+            format: field.format.clone(),
+            place,
+        }
     }
 }
 
@@ -241,25 +229,6 @@ impl Compiler<'_> {
 fn json(kind: FieldType, text: &str) -> Option<String> {
     let mut json = String::new();
     value::write(kind, text, None, &mut json).ok().map(|()| json)
-}
-
-fn member(name: &str) -> Part {
-    let kind = FieldType::Boolean;
-    let fallback = Some("true".to_owned());
-    Part { key: key(&custom_key(kind, name)), kind, column: None, fallback, format: None, place: String::new() }
-}
-
-/// A custom field's key: `type--Name`, with `--` for every space.
-/// Source: recorded requests of the vendor's own Ruby client.
-pub fn custom_key(kind: FieldType, name: &str) -> String {
-    format!("{}--{}", kind.name(), name.replace(' ', "--"))
-}
-
-fn key(wire: &str) -> String {
-    let mut key = String::new();
-    value::string(wire, &mut key);
-    key.push(':');
-    key
 }
 
 fn equal(cell: &str, lower: &str) -> bool {

@@ -32,19 +32,20 @@ fn columns(names: &[&str]) -> Vec<String> {
 /// What becomes of one row, given as pairs of column and cell.
 fn row(export: &Export, cells: &[(&str, &str)]) -> (Outcome, Contact) {
     let names: Vec<&str> = cells.iter().map(|(name, _)| *name).collect();
-    let matching = Matching::new(export, &columns(&names), None).unwrap();
-    let mut contact = Contact { email: "old".into(), normal: "old".into(), body: "old".into() };
+    let matching = Matching::new(export, &columns(&names)).unwrap();
+    let old = || "old".to_owned();
+    let mut contact = Contact { email: old(), normal: old(), cells: old(), digested: old() };
     let outcome = matching.apply(|place| cells[place].1, &mut contact);
     (outcome, contact)
 }
 
-/// The body of a row with a good email and one more cell in column `C`.
+/// The cells of a row with a good email and one more cell in column `C`.
 fn body(match_: Value, cell: &str) -> Result<String, String> {
     match row(&export(match_, json!([])), &[("E", "a@b.example"), ("C", cell)]) {
-        (Outcome::Contact, contact) => Ok(contact.body),
+        (Outcome::Contact, contact) => Ok(contact.cells.replace('\t', "|")),
         (Outcome::Reject(reject), contact) => {
             assert_eq!((reject.code, contact.normal.as_str()), (RejectCode::InvalidValue, "a@b.example"));
-            assert_eq!(contact.body, "");
+            assert_eq!((contact.cells.as_str(), contact.digested.as_str()), ("", ""));
             Err(reject.reason)
         }
         (Outcome::Suppressed, _) => panic!("nothing is suppressed here"),
@@ -57,7 +58,7 @@ fn json_of(kind: FieldType, text: &str) -> Result<String, Misfit> {
 }
 
 #[test]
-fn a_row_becomes_a_contact_with_autopilots_spellings_in_a_fixed_order() {
+fn a_row_becomes_values_in_the_order_of_the_fields() {
     let export = export(
         json!({
             "first_name": "F", "company": "Co", "linked_in": "L", "owner_name": "O", "unsubscribed": "Out",
@@ -74,18 +75,18 @@ fn a_row_becomes_a_contact_with_autopilots_spellings_in_a_fixed_order() {
     assert_eq!(outcome, Outcome::Contact);
     assert_eq!((contact.email.as_str(), contact.normal.as_str()), ("Ann@Example.org", "ann@example.org"));
     assert_eq!(
-        contact.body,
-        r#"{"Email":"Ann@Example.org","FirstName":"Ann","Company":"A \"B\" \\ C\u0001","LinkedIn":"l","owner_name":"Bo","unsubscribed":true,"custom":{"integer--Age":4,"string--Test--Field":"t"}}"#
+        contact.cells.split('\t').collect::<Vec<_>>(),
+        [r#""Ann@Example.org""#, r#""Ann""#, r#""A \"B\" \\ C\u0001""#, r#""l""#, r#""Bo""#, "true", "4", r#""t""#]
     );
 }
 
 #[test]
 fn an_empty_cell_is_left_out_or_takes_the_default_or_clears_the_field() {
-    assert_eq!(body(json!({ "title": "C" }), "  ").unwrap(), r#"{"Email":"a@b.example"}"#);
+    assert_eq!(body(json!({ "title": "C" }), "  ").unwrap(), r#""a@b.example"|"#);
     let default = json!({ "title": { "column": "C", "default": "Dr", "clear_empty": true } });
-    assert_eq!(body(default, " ").unwrap(), r#"{"Email":"a@b.example","Title":"Dr"}"#);
+    assert_eq!(body(default, " ").unwrap(), r#""a@b.example"|"Dr""#);
     let clearing = json!({ "title": "C", "clear_empty": true, "custom": { "N": { "column": "C", "type": "float" } } });
-    assert_eq!(body(clearing, "").unwrap(), r#"{"Email":"a@b.example","Title":null,"custom":{"float--N":null}}"#);
+    assert_eq!(body(clearing, "").unwrap(), r#""a@b.example"|null|null"#);
 }
 
 #[test]
@@ -98,10 +99,7 @@ fn constants_fit_their_field() {
             "T": { "value": true, "type": "boolean" },
         },
     });
-    assert_eq!(
-        body(match_, "").unwrap(),
-        r#"{"Email":"a@b.example","NumberOfEmployees":12,"LeadSource":"Export","custom":{"boolean--T":true,"date--D":"2024-03-01T00:00:00Z","float--F":1.5}}"#
-    );
+    assert_eq!(body(match_, "").unwrap(), r#""a@b.example"|12|"Export"|"2024-03-01T00:00:00Z"|1.5|true"#);
 }
 
 #[test]
@@ -112,35 +110,25 @@ fn a_default_of_a_column_with_a_format_is_iso_8601() {
     assert!(body(match_, "02/03/2024").unwrap().contains("\"2024-03-02T00:00:00Z\""));
 }
 
-#[test]
-fn the_membership_field_is_true_and_stands_among_the_custom_fields() {
-    let export = export(json!({ "custom": { "Z": { "column": "Z", "type": "string" } } }), json!([]));
-    let matching = Matching::new(&export, &columns(&["E", "Z"]), Some("In News")).unwrap();
-    let mut contact = Contact::default();
-    let cells = ["a@b.example", "z"];
-    assert_eq!(matching.apply(|place| cells[place], &mut contact), Outcome::Contact);
-    assert_eq!(contact.body, r#"{"Email":"a@b.example","custom":{"boolean--In--News":true,"string--Z":"z"}}"#);
-}
-
 /// "No opt-in by accident. `unsubscribed: false` is never sent, whatever is mapped. An opt-out is sent only when
 /// mapped." (Promise 8.)
 #[test]
 fn only_a_true_opt_out_is_sent() {
     let out = |cell: &str| body(json!({ "unsubscribed": "C" }), cell);
     for yes in ["true", "True", " YES ", "1"] {
-        assert_eq!(out(yes).unwrap(), r#"{"Email":"a@b.example","unsubscribed":true}"#);
+        assert_eq!(out(yes).unwrap(), r#""a@b.example"|true"#);
     }
     for no in ["false", "0", "No", ""] {
-        assert_eq!(out(no).unwrap(), r#"{"Email":"a@b.example"}"#);
+        assert_eq!(out(no).unwrap(), r#""a@b.example"|"#);
     }
     assert_eq!(out("maybe").unwrap_err(), "unsubscribed: column C: not a boolean");
     for constant in [json!({ "value": false }), json!({ "column": "C", "default": false })] {
-        assert_eq!(body(json!({ "unsubscribed": constant }), "").unwrap(), r#"{"Email":"a@b.example"}"#);
+        assert_eq!(body(json!({ "unsubscribed": constant }), "").unwrap(), r#""a@b.example"|"#);
     }
-    assert!(body(json!({ "unsubscribed": { "value": true } }), "").unwrap().contains("\"unsubscribed\":true"));
+    assert!(body(json!({ "unsubscribed": { "value": true } }), "").unwrap().ends_with("|true"));
     let custom = json!({ "custom": { "unsubscribed": { "column": "C", "type": "boolean" } } });
     let custom = body(custom, "false").unwrap();
-    assert_eq!(custom, r#"{"Email":"a@b.example","custom":{"boolean--unsubscribed":false}}"#, "a field of its own");
+    assert_eq!(custom, r#""a@b.example"|false"#, "a field of its own");
 }
 
 #[test]
@@ -148,7 +136,7 @@ fn a_row_without_email_is_told_from_one_with_a_bad_email() {
     let export = export(json!({}), json!([]));
     let code = |cell: &str| match row(&export, &[("E", cell)]) {
         (Outcome::Reject(reject), contact) => {
-            assert_eq!((contact.normal.as_str(), contact.body.as_str()), ("", ""));
+            assert_eq!((contact.normal.as_str(), contact.cells.as_str()), ("", ""));
             Some(reject.code)
         }
         _ => None,
@@ -221,7 +209,7 @@ fn a_suppressed_row_is_suppressed_even_with_an_invalid_value() {
     );
     let outcome = |email: &str, n: &str, land: &str, not: &str| {
         let (outcome, contact) = row(&export, &[("E", email), ("N", n), ("Land", land), ("DoNot", not)]);
-        (outcome, contact.normal, contact.body)
+        (outcome, contact.normal, contact.cells)
     };
     for not in ["true", " True ", "TRUE"] {
         assert_eq!(outcome("a@B.example", "many", "", not), (Outcome::Suppressed, "a@b.example".into(), "".into()));
@@ -364,7 +352,7 @@ fn every_column_that_the_file_lacks_is_told_with_the_nearest() {
     let custom = json!({ "V": { "column": "Value", "type": "float" } });
     let export =
         export(json!({ "first_name": "FirstName", "custom": custom }), json!([{ "column": "Zzz", "equals": 1 }]));
-    let unknown = Matching::new(&export, &columns(&["E", "Firstname", "LifetimeValue"]), None).unwrap_err();
+    let unknown = Matching::new(&export, &columns(&["E", "Firstname", "LifetimeValue"])).unwrap_err();
     let unknown: Vec<_> = unknown.iter().map(|u| (u.path.as_str(), u.column.as_str(), u.nearest.as_deref())).collect();
     assert_eq!(
         unknown,
@@ -416,7 +404,7 @@ fn address() -> impl Strategy<Value = String> {
 proptest! {
     /// Promise 8 again, for any cells at all.
     #[test]
-    fn whatever_the_cells_the_body_is_json_with_an_email_and_never_an_opt_in(
+    fn whatever_the_cells_each_value_is_json_and_no_opt_in(
         email in address(), cells in proptest::collection::vec(cell(), 6), clear in any::<bool>(),
     ) {
         let match_ = json!({
@@ -428,20 +416,39 @@ proptest! {
             },
         });
         let export = export(match_, json!([]));
-        let matching = Matching::new(&export, &columns(&["E", "A", "B", "C", "D", "E2", "F"]), Some("Member")).unwrap();
+        let matching = Matching::new(&export, &columns(&["E", "A", "B", "C", "D", "E2", "F"])).unwrap();
         let row: Vec<&str> = std::iter::once(&email).chain(&cells).map(String::as_str).collect();
         let mut contact = Contact::default();
         match matching.apply(|place| row[place], &mut contact) {
             Outcome::Contact => {
-                let value: Value = serde_json::from_str(&contact.body).unwrap();
-                prop_assert_eq!(value["Email"].as_str(), Some(email.trim()));
-                prop_assert!(matches!(value.get("unsubscribed"), None | Some(Value::Bool(true))));
-                prop_assert!(!contact.body.contains("\"unsubscribed\":false"));
-                prop_assert_eq!(&value["custom"]["boolean--Member"], &json!(true));
+                let values: Vec<&str> = contact.cells.split('\t').collect();
+                prop_assert_eq!(values.len(), 7);
+                for value in values.iter().filter(|value| !value.is_empty()) {
+                    prop_assert!(serde_json::from_str::<Value>(value).is_ok(), "{}", value);
+                }
+                prop_assert_eq!(values[0], json!(email.trim()).to_string());
+                prop_assert!(matches!(values[3], "" | "true"));
                 prop_assert_eq!(contact.normal, email.trim().to_lowercase());
             }
             Outcome::Suppressed => prop_assert!(false, "nothing is suppressed here"),
-            Outcome::Reject(_) => prop_assert_eq!(contact.body, ""),
+            Outcome::Reject(_) => prop_assert_eq!(contact.cells, ""),
         }
     }
+
+    /// What is digested says which field has which value: mapping another, empty field changes nothing.
+    #[test]
+    fn digests_are_of_the_values_that_are_there(cells in proptest::collection::vec("[a-z0-9]{0,3}", 2)) {
+        let digested = |match_: Value| {
+            let row = [("E", "a@b.example"), ("A", &cells[0]), ("B", &cells[1]), ("Z", "")];
+            row_of(&export(match_, json!([])), &row)
+        };
+        let one = digested(json!({ "first_name": "A", "last_name": "B" }));
+        prop_assert_eq!(&one, &digested(json!({ "first_name": "A", "last_name": "B", "title": "Z" })));
+        let swapped = digested(json!({ "first_name": "B", "last_name": "A" }));
+        prop_assert_eq!(one == swapped, cells[0] == cells[1]);
+    }
+}
+
+fn row_of(export: &Export, cells: &[(&str, &str)]) -> String {
+    row(export, cells).1.digested
 }

@@ -1,7 +1,6 @@
-//! What to do next with a lane: send, wait, load or done. No I/O: it is asked for the next action and told the answer.
+//! What to do next with a lane: send, wait, load or done. No I/O: it is asked for the next request and given the response.
 
 pub mod backoff;
-pub mod call;
 pub mod lane;
 pub mod pace;
-mod span;
+mod pending;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::call::RequestKind;
+use crate::destination::RequestKind;
 
 /// How much longer than a second the window is: arrivals jitter on their way to the server.
 /// Source: measured against a server that counts a sliding second, at 20 requests a second: 19.8 a second was clean,

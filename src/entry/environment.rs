@@ -1,6 +1,7 @@
 //! The outside world put together of its parts.
 
-use crate::ports::{Autopilot, Clock, Environment, Leases, Observer, SecretSource, Store};
+use crate::ports::{Clock, Http, Leases, Observer, SecretSource, Store};
+use crate::steps::environment::Environment;
 
 /// One of each port.
 pub struct Adapters<S, L, K, A> {
@@ -10,19 +11,19 @@ pub struct Adapters<S, L, K, A> {
     pub leases: L,
     /// Secrets.
     pub secrets: K,
-    /// Autopilot.
-    pub autopilot: A,
+    /// HTTP.
+    pub http: A,
     /// The clock.
     pub clock: Clock,
     /// Who looks on.
-    pub watcher: Box<dyn Observer>,
+    pub observer: Box<dyn Observer>,
 }
 
-impl<S: Store, L: Leases, K: SecretSource, A: Autopilot> Environment for Adapters<S, L, K, A> {
+impl<S: Store, L: Leases, K: SecretSource, A: Http> Environment for Adapters<S, L, K, A> {
     type Store = S;
     type Leases = L;
     type Secrets = K;
-    type Autopilot = A;
+    type Http = A;
 
     fn store(&self) -> &S {
         &self.store
@@ -36,15 +37,15 @@ impl<S: Store, L: Leases, K: SecretSource, A: Autopilot> Environment for Adapter
         &self.secrets
     }
 
-    fn autopilot(&self) -> &A {
-        &self.autopilot
+    fn http(&self) -> &A {
+        &self.http
     }
 
     fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    fn watcher(&self) -> &dyn Observer {
-        self.watcher.as_ref()
+    fn observer(&self) -> &dyn Observer {
+        self.observer.as_ref()
     }
 }

@@ -5,8 +5,8 @@ use super::args::{Command, Common};
 use super::command::{self, Code};
 use super::environment::Adapters;
 use super::show::{Silent, say};
-use crate::adapters::autopilot::Client;
 use crate::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
+use crate::adapters::http::HttpClient;
 use crate::adapters::local::{FileLeases, Folder, GivenSecrets, WithFiles, new_state_key};
 use crate::config::Config;
 use crate::ports::{Clock, Secrets};
@@ -44,9 +44,9 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Ca
         leases: S3Leases::of_process(store.clone()),
         store: WithFiles(store),
         secrets: SecretsManager::new(&sdk),
-        autopilot: Client::default(),
+        http: HttpClient::default(),
         clock: Clock::System,
-        watcher: command::watcher(&command),
+        observer: command::observer(&command),
     };
     command::carry_out(&env, common, command, config, stop).await
 }
@@ -68,9 +68,9 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
         store: Folder::new(&common.store),
         leases: FileLeases::new(&common.store),
         secrets: GivenSecrets(secrets.clone()),
-        autopilot: Client::default(),
+        http: HttpClient::default(),
         clock: Clock::System,
-        watcher: Box::new(Silent),
+        observer: Box::new(Silent),
     };
     command::verify(&env, &connection).await?;
     vault.store(name, &connection.secret, &secrets).await?;

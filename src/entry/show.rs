@@ -22,7 +22,7 @@ pub fn say(text: &str) {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn saw(&self, _event: Event<'_>) {}
+    fn notify(&self, _event: Event<'_>) {}
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +76,7 @@ impl Progress {
 }
 
 impl Observer for Shown {
-    fn saw(&self, event: Event<'_>) {
+    fn notify(&self, event: Event<'_>) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Waits(wait, why) => return self.say(&format!("waiting {} s: {why}", wait.as_secs())),

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::members::{Lookup, MemberIndex, Profiles};
-use crate::chunk::{Fresh, Operation, quoted, write_contact, write_leaver};
-use crate::config::{Export, Membership, Segment};
+use crate::chunk::{NewRow, Operation, quoted, write_leaver, write_row};
+use crate::config::Export;
 use crate::contact::{Contact, Matching, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Sink};
@@ -94,7 +94,6 @@ pub struct RejectLine {
 #[derive(Debug)]
 pub struct Planner<'a> {
     export: &'a Export,
-    segment: &'a Segment,
     digester: &'a Digester,
     suppression: &'a SuppressionList,
     profiles: &'a mut Profiles,
@@ -122,7 +121,6 @@ impl<'a> Planner<'a> {
     /// export's segments.
     pub fn new(
         export: &'a Export,
-        segment: &'a Segment,
         digester: &'a Digester,
         suppression: &'a SuppressionList,
         profiles: &'a mut Profiles,
@@ -131,7 +129,6 @@ impl<'a> Planner<'a> {
         let counts = Counts { members: members.len() as u64, ..Counts::default() };
         Self {
             export,
-            segment,
             digester,
             suppression,
             profiles,
@@ -248,7 +245,7 @@ impl<'a> Planner<'a> {
             return self.reject(line, &reject, original);
         }
         self.profiles.add(&key);
-        let digest = self.digester.fields(&self.contact.body);
+        let digest = self.digester.fields(&self.contact.digested);
         let operation = match lookup {
             Lookup::Existing(before) if before == digest => {
                 self.counts.unchanged += 1;
@@ -264,9 +261,9 @@ impl<'a> Planner<'a> {
             }
         };
         let contact = std::mem::take(&mut self.contact);
-        let (email, body) = (contact.normal.as_str(), contact.body.as_str());
-        let row = Fresh { key: &key, digest: &digest, email, body, source: self.source, line };
-        self.chunk(operation, |chunk| write_contact(chunk, row, original));
+        let row =
+            NewRow { key: &key, digest: &digest, contact_id: "", cells: &contact.cells, source: self.source, line };
+        self.chunk(operation, |chunk| write_row(chunk, row, original));
         self.contact = contact;
     }
 
@@ -291,11 +288,7 @@ fn cells(row: &segment::Row<'_>, out: &mut String) {
 
 impl Sink for Planner<'_> {
     fn columns(&mut self, columns: &[String]) -> Result<()> {
-        let field = match &self.segment.membership {
-            Membership::Field(name) => Some(name.as_str()),
-            _ => None,
-        };
-        let matching = Matching::new(self.export, columns, field).map_err(unknown_columns)?;
+        let matching = Matching::new(self.export, columns).map_err(unknown_columns)?;
         self.columns = columns.to_vec();
         self.matching = Some(matching);
         Ok(())

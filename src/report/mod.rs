@@ -10,8 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::RejectCode;
-use crate::delivery::call::Requests;
-use crate::delivery::lane::ListStrategy;
+use crate::destination::Usage;
 use crate::error::Kind;
 use crate::plan::Counts;
 use crate::run::{RunRecord, Trigger};
@@ -129,7 +128,7 @@ pub struct Report {
     /// Rejected rows by reason.
     pub rejects: BTreeMap<RejectCode, u64>,
     /// Requests.
-    pub requests: Requests,
+    pub requests: Usage,
     /// What was read.
     pub sources: Vec<Source>,
     /// Digest of the configuration.
@@ -138,7 +137,7 @@ pub struct Report {
     pub guards_passed_over: Vec<String>,
     /// How joiners got on their lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list_way: Option<ListStrategy>,
+    pub list_way: Option<String>,
     /// Why the run failed or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
@@ -157,9 +156,9 @@ pub struct Confirmed {
     /// Leavers that have left, or could not.
     pub left: u64,
     /// Requests.
-    pub requests: Requests,
+    pub requests: Usage,
     /// How joiners got on their lists.
-    pub way: Option<ListStrategy>,
+    pub way: Option<String>,
     /// What people should know.
     pub warnings: Vec<String>,
 }

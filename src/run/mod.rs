@@ -6,6 +6,7 @@ pub mod opening;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::chunk::FieldSpec;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::plan::Counts;
@@ -61,6 +62,13 @@ pub struct RunRequest {
     /// Guards to pass over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pass_guards: Vec<String>,
+}
+
+impl RunRequest {
+    /// The input of the workflow's execution that carries the run out.
+    pub fn execution_input(&self) -> String {
+        serde_json::json!({ "run": self }).to_string()
+    }
 }
 
 /// `<UTC time>-<export>-<8 hex>`; `seed` makes the hex, so that an event's run has one id however often it comes.
@@ -155,6 +163,8 @@ pub struct RunRecord {
     pub sources: Vec<SourceRecord>,
     /// The export's segments, in the configuration's order.
     pub segments: Vec<SegmentRecord>,
+    /// The fields of its rows.
+    pub fields: Vec<FieldSpec>,
     /// What it sends.
     pub chunks: Vec<Chunk>,
     /// Objects of rejects found in prepare.
@@ -183,6 +193,7 @@ impl RunRecord {
             config_digest,
             sources,
             segments,
+            fields: Vec::new(),
             chunks: Vec::new(),
             reject_parts: 0,
             guards_passed_over: Vec::new(),
@@ -226,14 +237,14 @@ pub struct AppliedDrop {
     pub unconfirmed: Option<String>,
 }
 
-/// What was learnt of a connection's account: `state/connections/<connection>.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was learned of a connection's account: `state/connections/<connection>.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearnedStrategy {
     /// The account.
     pub account: String,
-    /// The cheapest way onto a list that works there.
-    pub way: crate::delivery::lane::ListStrategy,
-    /// When it was learnt.
+    /// What the destination found out of it.
+    pub setup: serde_json::Value,
+    /// When it was learned.
     pub at: Timestamp,
 }
 

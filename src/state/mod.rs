@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::error::{Error, Kind, Result};
+use crate::membership::MembershipTarget;
 
 /// The version of the layout that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -91,23 +92,6 @@ pub fn push_hex<const N: usize>(bytes: &[u8; N], text: &mut String) {
 /// The bytes behind exactly `2 N` hexadecimal digits.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     (text.len() == 2 * N).then(|| const_hex::decode_to_array(text).ok())?
-}
-
-/// How the members of a segment are marked in Autopilot, as it was when the state was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MembershipTarget {
-    /// They are on this list.
-    List {
-        /// The list's title, as configured.
-        title: String,
-        /// Its id in the account.
-        id: String,
-    },
-    /// They have this boolean custom field set.
-    Field(String),
-    /// They are not marked.
-    None,
 }
 
 /// What a state object belongs to.

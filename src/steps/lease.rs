@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::config::{Config, export_of};
 use crate::delivery::pace::after;
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Environment, Leases};
+use crate::ports::Leases;
 use crate::run::RunRequest;
+use crate::steps::environment::Environment;
 
 /// Well within the term of a lease.
 const RENEW_EVERY: Duration = Duration::from_secs(30);

@@ -1,144 +1,214 @@
-//! Asks Autopilot a few things in order, at the connection's pace, and again where the answer was unclear.
+//! Calls to an account outside of the lanes: at the connection's pace, retried within its patience.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Connection;
 use crate::delivery::backoff;
-use crate::delivery::call::{Call, Response};
-use crate::delivery::lane::denied;
+use crate::delivery::lane::unauthorized;
 use crate::delivery::pace::{Pace, after};
+use crate::destination::{self, Call, Destination, HttpResponse, Judgement};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
-use crate::ports::{Autopilot, Clock, Environment, Event, SecretSource, Secrets};
-use std::time::Duration;
+use crate::ports::{Event, Http, NoResponse, SecretSource, Secrets};
+use crate::steps::environment::Environment;
 
 /// How long one answer may take.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Asks one connection's account.
-pub struct Session<'w, W: Environment> {
-    env: &'w W,
-    connection: &'w Connection,
+/// Calls to one connection's account.
+pub struct Session<'e, E: Environment> {
+    env: &'e E,
+    connection: &'e Connection,
     secrets: Secrets,
     stage: &'static str,
     pace: Pace,
-    /// What was asked so far.
+    /// What was sent so far.
     pub sent: Sent,
     /// When, in order.
     pub times: Vec<Timestamp>,
 }
 
-impl<'w, W: Environment> Session<'w, W> {
+impl<'e, E: Environment> Session<'e, E> {
     /// For this connection, not before `from`; errors name `stage`.
     ///
     /// # Errors
     /// Those of the secrets.
-    pub async fn new(env: &'w W, connection: &'w Connection, stage: &'static str, from: Timestamp) -> Result<Self> {
+    pub async fn new(env: &'e E, connection: &'e Connection, stage: &'static str, from: Timestamp) -> Result<Self> {
         let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+        check_key(&secrets.api_key, stage, env.destination(connection.api).name())?;
         let pace = Pace::alone(connection.requests_per_second, from);
         Ok(Self { env, connection, secrets, stage, pace, sent: Sent::default(), times: Vec::new() })
     }
 
-    fn clock(&self) -> &'w Clock {
-        self.env.clock()
+    fn destination(&self) -> &'e dyn Destination {
+        self.env.destination(self.connection.api)
     }
 
-    /// Asks one thing.
-    ///
-    /// # Errors
-    /// Kind `access`, `throttled` or `unavailable`; every other answer is the caller's to judge.
-    pub async fn ask(&mut self, call: Call) -> Result<Response> {
-        let mut answers = self.call_all(vec![call]).await?;
-        answers.pop().ok_or_else(|| Error::new(Kind::Bug, self.stage, "Autopilot", "gave no answer"))
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.connection.patience_seconds)
     }
 
-    /// Asks several things at once; the answers are in the calls' order.
-    ///
-    /// # Errors
-    /// As [`Session::ask`].
-    pub async fn call_all(&mut self, calls: Vec<Call>) -> Result<Vec<Response>> {
-        let mut answers: Vec<Option<Response>> = calls.iter().map(|_| None).collect();
-        let end = after(self.clock().now(), Duration::from_secs(self.connection.patience_seconds));
-        let mut troubles = 0;
+    fn gave_up(&self, kind: Kind, last: &str) -> Error {
+        let problem = format!("does not answer within {} s; last: {last}", self.connection.patience_seconds);
+        Error::new(kind, self.stage, self.destination().name(), problem)
+            .hint("run again later; nothing that was confirmed is lost")
+    }
+
+    /// Looks for another key than the one that was refused.
+    async fn renew_key(&mut self) -> Result<bool> {
+        let again = self.env.secrets().secrets(&self.connection.name, &self.connection.secret, true).await?;
+        let changed = again.api_key.expose_secret() != self.secrets.api_key.expose_secret();
+        check_key(&again.api_key, self.stage, self.destination().name())?;
+        self.secrets = again;
+        Ok(changed)
+    }
+
+    async fn call_until_answered(
+        &mut self,
+        calls: Vec<Call>,
+        judge: &(dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
+    ) -> Result<Vec<HttpResponse>> {
+        let (env, clock) = (self.env, self.env.clock());
+        let mut responses: Vec<Option<HttpResponse>> = calls.iter().map(|_| None).collect();
+        let end = after(clock.now(), self.patience());
+        let mut failures = 0;
         let mut renewed = false;
         loop {
-            let mut flying = FuturesUnordered::new();
+            let mut in_flight = FuturesUnordered::new();
             for (number, call) in calls.iter().enumerate() {
-                if answers.get(number).is_some_and(Option::is_some) {
+                if responses.get(number).is_some_and(Option::is_some) {
                     continue;
                 }
-                let at = self.pace.next(self.clock().now());
+                let at = self.pace.next(clock.now());
                 self.pace.take(at);
-                self.sent.requests.count(call.kind());
+                self.sent.requests.count(call.kind);
                 self.sent.seconds.count(at);
-                self.env.watcher().saw(Event::Request);
-                let (key, base) = (self.secrets.api_key.clone(), self.connection.base_url.as_deref());
-                let patience = Duration::from_secs(self.connection.patience_seconds);
-                let env = self.env;
-                flying.push(async move {
-                    env.clock().sleep_until(at).await;
-                    let left = env.clock().now();
-                    (number, left, env.autopilot().call(base, &key, call, ANSWER_WITHIN.min(patience)).await)
+                env.observer().notify(Event::Request);
+                let within = ANSWER_WITHIN.min(self.patience());
+                let sending = send(env, self.connection, &self.secrets.api_key, call, within);
+                in_flight.push(async move {
+                    clock.sleep_until(at).await;
+                    (number, clock.now(), sending.await)
                 });
             }
             let mut wait = Duration::ZERO;
             let mut last = None;
-            while let Some((number, left, answer)) = flying.next().await {
+            while let Some((number, left, response)) = in_flight.next().await {
                 self.times.push(left);
-                match answer {
-                    Response::Unauthorized => last = Some(Response::Unauthorized),
-                    Response::RateLimited(asked) => {
-                        self.sent.requests.throttled += 1;
-                        wait = wait.max(asked.unwrap_or_else(|| backoff::wait(troubles + 1, fastrand::f64())));
-                        last = Some(Response::RateLimited(None));
-                    }
-                    Response::Failed(what) => {
-                        wait = wait.max(backoff::wait(troubles + 1, fastrand::f64()));
-                        last = Some(Response::Failed(what));
-                    }
-                    settled => {
-                        if let Some(place) = answers.get_mut(number) {
-                            *place = Some(settled);
+                let judgement = match &response {
+                    Ok(response) => judge(number, response),
+                    Err(NoResponse(why)) => Judgement::Failed(why),
+                };
+                match judgement {
+                    Judgement::Answered => {
+                        if let Some(place) = responses.get_mut(number) {
+                            *place = response.ok();
                         }
+                        continue;
                     }
+                    Judgement::Unauthorized => {}
+                    Judgement::RateLimited(asked) => {
+                        self.sent.requests.throttled += 1;
+                        wait = wait.max(asked.unwrap_or_else(|| backoff::wait(failures + 1, fastrand::f64())));
+                    }
+                    Judgement::Failed(_) => wait = wait.max(backoff::wait(failures + 1, fastrand::f64())),
                 }
+                last = Some(judgement);
             }
-            drop(flying);
+            drop(in_flight);
             self.times.sort_unstable();
-            let Some(trouble) = last else { return Ok(answers.into_iter().flatten().collect()) };
-            let until = after(self.clock().now(), wait);
-            if troubles == 0
-                && let Response::Failed(what) = trouble
+            let Some(failure) = last else { return Ok(responses.into_iter().flatten().collect()) };
+            let until = after(clock.now(), wait);
+            if failures == 0
+                && let Judgement::Failed(why) = failure
             {
-                let seconds = self.connection.patience_seconds;
-                self.env.watcher().saw(Event::Warns(&format!("Autopilot: {what}; trying again for {seconds} s")));
+                let (name, seconds) = (self.destination().name(), self.connection.patience_seconds);
+                env.observer().notify(Event::Warns(&format!("{name}: {why}; trying again for {seconds} s")));
             }
-            match trouble {
-                Response::Unauthorized if renewed || !self.renew_key().await? => return Err(denied(self.stage)),
-                Response::Unauthorized => renewed = true,
-                Response::RateLimited(_) if until >= end => {
+            match failure {
+                Judgement::Unauthorized if renewed || !self.renew_key().await? => {
+                    return Err(unauthorized(self.stage, self.destination().name()));
+                }
+                Judgement::Unauthorized => renewed = true,
+                Judgement::RateLimited(_) if until >= end => {
                     return Err(self.gave_up(Kind::Throttled, "429, too many requests"));
                 }
-                Response::Failed(what) if until >= end => return Err(self.gave_up(Kind::Unavailable, what)),
+                Judgement::Failed(why) if until >= end => return Err(self.gave_up(Kind::Unavailable, why)),
                 _ => {}
             }
-            troubles += 1;
-            self.sent.requests.retried += answers.iter().filter(|answer| answer.is_none()).count() as u64;
-            self.clock().sleep_until(until).await;
+            failures += 1;
+            self.sent.requests.retried += responses.iter().filter(|response| response.is_none()).count() as u64;
+            clock.sleep_until(until).await;
         }
     }
+}
 
-    fn gave_up(&self, kind: Kind, last: &str) -> Error {
-        let what = format!("does not answer within {} s; last: {last}", self.connection.patience_seconds);
-        Error::new(kind, self.stage, "Autopilot", what).hint("run again later; nothing that was confirmed is lost")
+impl<E: Environment> destination::Session for Session<'_, E> {
+    fn call_all<'a>(
+        &'a mut self,
+        calls: Vec<Call>,
+        judge: &'a (dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
+    ) -> BoxFuture<'a, Result<Vec<HttpResponse>>> {
+        Box::pin(self.call_until_answered(calls, judge))
     }
+}
 
-    async fn renew_key(&mut self) -> Result<bool> {
-        let again = self.env.secrets().secrets(&self.connection.name, &self.connection.secret, true).await?;
-        let changed = again.api_key.expose_secret() != self.secrets.api_key.expose_secret();
-        self.secrets = again;
-        Ok(changed)
+/// Checks that a key can be sent at all.
+///
+/// # Errors
+/// Kind `access`, where it cannot be: no account can have it.
+pub(super) fn check_key(key: &SecretString, stage: &'static str, destination: &str) -> Result<()> {
+    let fits = HeaderValue::from_str(key.expose_secret()).is_ok();
+    if fits { Ok(()) } else { Err(unauthorized(stage, destination)) }
+}
+
+/// Why a request is not made: its address would send the key in plain text, or is none.
+const NO_ADDRESS: NoResponse = NoResponse("the address of the connection cannot be used");
+
+/// Sends one call through a connection with a key.
+///
+/// # Errors
+/// Why there is no response.
+pub(super) fn send<'e, E: Environment>(
+    env: &'e E,
+    connection: &'e Connection,
+    key: &SecretString,
+    call: &Call,
+    within: Duration,
+) -> impl Future<Output = Result<HttpResponse, NoResponse>> + Send + use<'e, E> {
+    let destination = env.destination(connection.api);
+    let request = request(destination, connection.base_url.as_deref(), key, call);
+    let max_bytes = call.max_response_bytes;
+    async move {
+        match request {
+            Some(request) => env.http().send(request, within, max_bytes).await,
+            None => Err(NO_ADDRESS),
+        }
     }
+}
+
+fn request(
+    destination: &dyn Destination,
+    base_url: Option<&str>,
+    key: &SecretString,
+    call: &Call,
+) -> Option<http::Request<Bytes>> {
+    let base = base_url.unwrap_or(destination.base_url()).trim_end_matches('/');
+    let mut secret = HeaderValue::from_str(key.expose_secret()).ok()?;
+    secret.set_sensitive(true);
+    let mut request = http::Request::builder()
+        .method(call.method.clone())
+        .uri(format!("{base}{}", call.path))
+        .header(HeaderName::from_static(destination.key_header()), secret);
+    if !call.body.is_empty() {
+        request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    request.body(call.body.clone()).ok()
 }

@@ -13,9 +13,10 @@ use super::open::open;
 use super::prepare::{Prepared, prepare};
 use crate::config::{Config, export_of};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Environment, Event};
+use crate::ports::Event;
 use crate::report::Report;
 use crate::run::{RunRecord, RunRequest, keys};
+use crate::steps::environment::Environment;
 
 /// The unfinished run that a request goes on with: of the same export, drops, options and configuration.
 ///
@@ -81,7 +82,7 @@ async fn steps<W: Environment>(
             Prepared::Ready { .. } => break,
             Prepared::Wait { seconds, why } => {
                 let wait = Duration::from_secs(seconds);
-                env.watcher().saw(Event::Waits(wait, &why));
+                env.observer().notify(Event::Waits(wait, &why));
                 let until = crate::delivery::pace::after(env.clock().now(), wait);
                 tokio::select! {
                     () = env.clock().sleep_until(until) => {}
@@ -92,7 +93,7 @@ async fn steps<W: Environment>(
         }
     }
     if let Some(run) = read_json::<RunRecord>(env.store(), &keys::of_run(&request.run_id, "run.json")).await? {
-        env.watcher().saw(Event::Planned(run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum()));
+        env.observer().notify(Event::Planned(run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum()));
     }
     let opened = tokio::select! {
         opened = with_lease(env, config, request, open(env, config, request)) => opened?,

@@ -11,6 +11,7 @@
 //! Space around the text is left out everywhere.
 
 mod field_type;
+mod nearest;
 
 use std::fmt::Write;
 
@@ -20,6 +21,7 @@ use jiff::fmt::strtime;
 use jiff::tz::Offset;
 
 pub use field_type::FieldType;
+pub use nearest::nearest;
 
 /// Why a text is no value of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,6 @@ use aws_sdk_sfn::Client;
 use super::failed;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Executions;
-use crate::run::RunRequest;
 
 /// The workflow on AWS.
 #[derive(Clone, Debug)]
@@ -29,16 +28,15 @@ impl StateMachine {
 }
 
 impl Executions for StateMachine {
-    async fn start(&self, request: &RunRequest) -> Result<String> {
-        let input = serde_json::json!({ "run": request }).to_string();
-        let start = self.client.start_execution().state_machine_arn(&self.arn).name(&request.run_id).input(input);
+    async fn start(&self, run_id: &str, input: &str) -> Result<String> {
+        let start = self.client.start_execution().state_machine_arn(&self.arn).name(run_id).input(input);
         match start.send().await {
             Ok(answer) => Ok(answer.execution_arn().to_owned()),
             // A name is good for one execution in 90 days: the same run was started before.
             Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionAlreadyExists") => {
-                Ok(self.execution(&request.run_id))
+                Ok(self.execution(run_id))
             }
-            Err(cause) => Err(failed("start", &request.run_id, "started", &cause)),
+            Err(cause) => Err(failed("start", run_id, "started", &cause)),
         }
     }
 

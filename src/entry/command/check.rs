@@ -6,9 +6,9 @@ use super::{Code, print};
 use crate::config::{Config, Export, Membership};
 use crate::entry::args::Common;
 use crate::error::{Error, Kind};
-use crate::ports::Environment;
 use crate::run::{RunRequest, Trigger, run_id};
-use crate::steps::{Resolved, fields_faults, look, plan};
+use crate::steps::environment::Environment;
+use crate::steps::{plan, survey};
 
 #[derive(Debug, Serialize)]
 struct Finding {
@@ -37,8 +37,8 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
         if !connection.enabled {
             continue;
         }
-        let resolved = match look(env, connection, "check").await {
-            Ok(Some(resolved)) => resolved,
+        let account = match survey(env, connection, "check").await {
+            Ok(Some(account)) => account,
             Ok(None) => {
                 let text = "a run has the connection; the account was not asked".into();
                 findings.push(Finding { subject, ok: true, text });
@@ -49,14 +49,13 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
                 continue;
             }
         };
-        let text = format!("the key opens an account with {} lists", resolved.lists.len());
-        findings.push(Finding { subject, ok: true, text });
+        findings.push(Finding { subject, ok: true, text: account.summary() });
         for export in enabled {
             let subject = format!("export {}", export.name);
             if let Err(error) = connection.may_send(export) {
                 fail(&mut findings, subject.clone(), &error);
             }
-            match fields_faults(export, &resolved.fields) {
+            match account.check_fields(&export.match_.specs(), &memberships(export)) {
                 Ok(warnings) => findings.extend(warnings.into_iter().map(|text| Finding {
                     subject: subject.clone(),
                     ok: true,
@@ -64,7 +63,9 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
                 })),
                 Err(error) => fail(&mut findings, subject.clone(), &error),
             }
-            findings.extend(lists(export, &resolved).map(|text| Finding { subject: subject.clone(), ok: true, text }));
+            let marks = memberships(export);
+            let marks = marks.iter().filter_map(|membership| account.describe(membership));
+            findings.extend(marks.map(|text| Finding { subject: subject.clone(), ok: true, text }));
             match columns(env, config, export).await {
                 Ok(text) => findings.push(Finding { subject, ok: true, text }),
                 Err(error) if error.problem.starts_with("there is no drop") => {
@@ -84,15 +85,8 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
     Ok(worst.map_or(0, Kind::exit_code))
 }
 
-fn lists<'a>(export: &'a Export, resolved: &'a Resolved) -> impl Iterator<Item = String> + 'a {
-    export.segments.iter().filter_map(|segment| match &segment.membership {
-        Membership::List(title) => Some(match resolved.lists.iter().filter(|list| list.title == *title).count() {
-            0 => format!("list \"{title}\" will be made by the first run"),
-            1 => format!("list \"{title}\" is there"),
-            several => format!("{several} lists are titled \"{title}\"; one of them is used"),
-        }),
-        _ => None,
-    })
+fn memberships(export: &Export) -> Vec<Membership> {
+    export.segments.iter().map(|segment| segment.membership.clone()).collect()
 }
 
 /// Whether the newest drop has the columns that the matching names, and what a run would make of it.

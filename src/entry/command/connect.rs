@@ -5,10 +5,9 @@ use std::io::{BufRead, IsTerminal, stdin};
 use secrecy::SecretString;
 
 use crate::config::{Config, Connection, nearest};
-use crate::delivery::call::{Call, Payload, Response};
 use crate::error::{Error, Kind, Result};
-use crate::ports::Environment;
 use crate::steps::Session;
+use crate::steps::environment::Environment;
 
 /// A connection of the configuration.
 ///
@@ -50,9 +49,5 @@ pub fn ask_key(connection: &str) -> Result<SecretString> {
 /// Kind `access` for a key that the account refuses, `unavailable`.
 pub async fn verify<W: Environment>(env: &W, connection: &Connection) -> Result<()> {
     let mut session = Session::new(env, connection, "connect", env.clock().now()).await?;
-    match session.ask(Call::Account).await? {
-        Response::Done(Payload::Account(_)) => Ok(()),
-        _ => Err(Error::new(Kind::Access, "connect", &connection.name, "the address does not tell of an account")
-            .hint("check base_url, and that the key is of classic Autopilot")),
-    }
+    env.destination(connection.api).survey(&mut session).await.map(drop)
 }

@@ -33,7 +33,7 @@ pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartA
             keep_leavers: false,
             pass_guards: args.pass_guards.clone(),
         };
-        let execution = executions.start(&request).await?;
+        let execution = executions.start(&request.run_id, &request.execution_input()).await?;
         if !common.json {
             print::line(&format!("{}  started; follow it with autopilot-export watch {0}", request.run_id));
         }

@@ -9,9 +9,10 @@ use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ledger;
-use crate::ports::{Environment, Store};
+use crate::ports::Store;
 use crate::report::{Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
+use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, read_json};
 
 /// Time between two looks at a run.

@@ -16,8 +16,9 @@ use super::args::{Command, Common};
 use super::show::{Shown, Silent, say};
 use crate::config::{Config, parse, schema};
 use crate::error::{Error, Kind};
-use crate::ports::{Environment, Observer};
+use crate::ports::Observer;
 use crate::steps::Cancellation;
+use crate::steps::environment::Environment;
 
 pub use connect::{ask_key, connection, verify};
 pub use executions::{start, stop};
@@ -73,7 +74,7 @@ pub async fn carry_out<W: Environment>(
 }
 
 /// Who looks on as the command works.
-pub fn watcher(command: &Command) -> Box<dyn Observer> {
+pub fn observer(command: &Command) -> Box<dyn Observer> {
     match command {
         Command::Run(_) | Command::Retry { .. } => Box::new(Shown::new()),
         _ => Box::new(Silent),

@@ -9,10 +9,11 @@ use crate::config::Config;
 use crate::config::export_of;
 use crate::entry::args::Common;
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Environment, PutMode, Store};
+use crate::ports::{PutMode, Store};
 use crate::report::rejects::{ADDED, as_it_was};
 use crate::run::{RequestedDrop, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
 use crate::steps::Cancellation;
+use crate::steps::environment::Environment;
 
 /// Sends the rejected rows of a run again.
 pub(super) async fn retry<W: Environment>(

@@ -8,15 +8,15 @@ use super::{Code, print};
 use crate::adapters::local::file_metas;
 use crate::config::export_of;
 use crate::config::{Config, Export, Membership};
-use crate::delivery::lane::ListStrategy;
 use crate::delivery::pace;
+use crate::destination::Assumption;
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
-use crate::plan::lanes::{lanes_for, requests};
-use crate::ports::Environment;
+use crate::plan::lanes::{Costs, lanes_for, requests};
 use crate::report::{Members, Report};
 use crate::run::{RequestedDrop, RunRequest, Trigger, run_id};
+use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, plan as build_plan, resume, run as run_steps};
 
 /// Requests of `open`: account, lists, custom fields.
@@ -147,14 +147,16 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &RunArg
     let (record, guard) = build_plan(env, config, &request(env, export, args)?).await?;
     let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
     let counts = record.counts();
-    let fewest = requests(&record.chunks, &memberships, ListStrategy::Bulk);
-    let most = requests(&record.chunks, &memberships, ListStrategy::BulkThenList);
+    let destination = env.destination(connection.api);
+    let costs = |assumption| Costs { destination, memberships: &memberships, assumption };
+    let fewest = requests(&record.chunks, costs(Assumption::Cheapest));
+    let most = requests(&record.chunks, costs(Assumption::Dearest));
     let opening = if record.chunks.is_empty() { 0 } else { OPEN_REQUESTS };
     let canary = if most > fewest { CANARY_REQUESTS } else { 0 };
     let slot = pace::interval(connection.requests_per_second).as_secs_f64();
     let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
     let (fewest, most) = (fewest + opening, most + opening + canary);
-    let lanes = lanes_for(&record.chunks, &memberships, ListStrategy::BulkThenList, connection.lanes);
+    let lanes = lanes_for(&record.chunks, costs(Assumption::Dearest), connection.lanes);
     let rows = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
     let plan = Plan {
         export: export.name.clone(),

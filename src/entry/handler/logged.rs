@@ -7,7 +7,7 @@ use crate::ports::{Event, Observer};
 pub struct Logged;
 
 impl Observer for Logged {
-    fn saw(&self, event: Event<'_>) {
+    fn notify(&self, event: Event<'_>) {
         match event {
             Event::Waits(wait, why) => tracing::info!(wait_seconds = wait.as_secs(), why, "the run waits"),
             Event::Reads(rows) => tracing::info!(rows, "rows are being read"),

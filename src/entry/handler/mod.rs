@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, parse};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Environment, Executions, PutMode, Store};
+use crate::ports::{Executions, PutMode, Store};
 use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
+use crate::steps::environment::Environment;
 use crate::steps::{
     Cancellation, Failure, Limit, Prepared, deliver, finish, open, prepare, read_json, with_lease, write_json,
     write_json_if,
@@ -97,7 +98,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let mut started = Vec::new();
         for request in requests {
             let request = self.first_asked(request, &invocation.request_id).await?;
-            let execution = self.executions.start(&request).await?;
+            let execution = self.executions.start(&request.run_id, &request.execution_input()).await?;
             tracing::info!(run.id = request.run_id, "started a run");
             started.push(json!({ "run_id": request.run_id, "execution": execution }));
         }

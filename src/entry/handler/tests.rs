@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use secrecy::SecretString;
 
 use super::*;
-use crate::adapters::autopilot::Client;
+use crate::adapters::http::HttpClient;
 use crate::adapters::local::{FileLeases, Folder, LocalSecrets};
 use crate::entry::environment::Adapters;
 use crate::ports::{Clock, PutMode};
@@ -11,12 +11,13 @@ use crate::sandbox::{Options, Sandbox};
 
 /// Starts nothing, and remembers what it was asked for.
 #[derive(Default)]
-struct RequestedDrop(Mutex<Vec<RunRequest>>);
+struct Recorded(Mutex<Vec<RunRequest>>);
 
-impl Executions for RequestedDrop {
-    async fn start(&self, request: &RunRequest) -> Result<String> {
-        self.0.lock().unwrap().push(request.clone());
-        Ok(format!("execution:{}", request.run_id))
+impl Executions for Recorded {
+    async fn start(&self, run_id: &str, input: &str) -> Result<String> {
+        let input: Value = serde_json::from_str(input).unwrap();
+        self.0.lock().unwrap().push(serde_json::from_value(input["run"].clone()).unwrap());
+        Ok(format!("execution:{run_id}"))
     }
 
     async fn stop(&self, _run_id: &str) -> Result<()> {
@@ -24,20 +25,20 @@ impl Executions for RequestedDrop {
     }
 }
 
-type Here = Function<Adapters<Folder, FileLeases, LocalSecrets, Client>, RequestedDrop>;
+type Here = Function<Adapters<Folder, FileLeases, LocalSecrets, HttpClient>, Recorded>;
 
 async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
     let env = Adapters {
         store: Folder::new(root),
         leases: FileLeases::new(root),
         secrets: LocalSecrets::new(Some(SecretString::from("a-key")), root),
-        autopilot: Client::default(),
+        http: HttpClient::default(),
         clock: Clock::System,
-        watcher: Box::new(Logged),
+        observer: Box::new(Logged),
     };
     let config = include_bytes!("../../../exports.json");
     env.store().put(CONFIG, config.as_slice().into(), PutMode::Overwrite).await.unwrap();
-    Function { env, executions: RequestedDrop::default(), bucket: "b".into(), base_url: Some(sandbox.url()) }
+    Function { env, executions: Recorded::default(), bucket: "b".into(), base_url: Some(sandbox.url()) }
 }
 
 async fn ask(function: &Here, event: Value) -> Result<Value> {

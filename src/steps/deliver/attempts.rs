@@ -12,7 +12,7 @@ use crate::run::keys;
 use crate::steps::documents::{read_json, write_json};
 
 /// `calls.json` of a lane.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct LaneAttempts {
     /// How many there were.
     calls: u32,

@@ -27,7 +27,7 @@ pub(super) async fn merge(
     rejects: &mut RejectsFile,
 ) -> Result<()> {
     let SegmentResults { store, run, opened, number, .. } = confirmed;
-    let (Some(segment), Some(marked)) = (run.segments.get(*number), opened.marked.get(*number)) else { return Ok(()) };
+    let (Some(segment), Some(marked)) = (run.segments.get(*number), opened.targets.get(*number)) else { return Ok(()) };
     if segment.drop.is_none() {
         return Ok(());
     }
@@ -310,12 +310,14 @@ mod tests {
     use super::*;
     use crate::adapters::local::Folder;
     use crate::chunk::{Operation, Row};
-    use crate::delivery::lane::{ListStrategy, Outcome, Verdict};
+    use crate::delivery::lane::{Outcome, Verdict};
     use crate::ledger::{Ledger, Sent};
+    use crate::membership::MembershipTarget;
     use crate::plan::lanes::{Chunk, Range};
+    use crate::run::opening::OpenPhase;
     use crate::run::opening::OpenRecord;
     use crate::run::{RunRequest, SegmentRecord, Trigger};
-    use crate::state::{ContactId, MembershipTarget};
+    use crate::state::ContactId;
 
     const RANGES: usize = 5;
     const RUN: &str = "20261125T000000Z-news-00000000";
@@ -337,10 +339,10 @@ mod tests {
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
             account: "account".into(),
-            marked: vec![MembershipTarget::None],
-            way: ListStrategy::Bulk,
+            targets: vec![MembershipTarget::None],
+            setup: serde_json::Value::Null,
             canary: None,
-            dealt: true,
+            phase: OpenPhase::Assigned,
             lanes: vec![(0..RANGES).map(|chunk| Range { chunk, from: 0, to: rows }).collect()],
             shares: vec![1],
             last_sent: Vec::new(),

@@ -11,14 +11,16 @@ use results::{RejectsFile, SegmentResults, Totals};
 
 use crate::config::{Config, connection_of};
 use crate::error::{Error, Kind, Result};
+use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
-use crate::ports::{Environment, Leases, PutMode, SecretSource, Store};
+use crate::ports::{Leases, PutMode, SecretSource, Store};
 use crate::report::rejects::Rejects;
 use crate::report::{self, Failed, Report, html};
 use crate::run::opening::OpenRecord;
 use crate::run::{ConnectionActivity, RunRecord, RunRequest, Stage, keys};
-use crate::state::{Digester, MembershipTarget};
+use crate::state::Digester;
 use crate::steps::documents::{read_json, write_json};
+use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
 use secrecy::ExposeSecret;
 
@@ -121,8 +123,9 @@ pub(super) async fn finish_under<W: Environment>(
         ..report::Confirmed::default()
     };
     if let Some(opened) = opened {
-        let lists = opened.marked.iter().any(|marked| matches!(marked, MembershipTarget::List { .. }));
-        sums.way = (lists && opened.dealt).then_some(opened.way);
+        let lists = opened.targets.iter().any(|target| matches!(target, MembershipTarget::List { .. }));
+        let api = config.connections.get(name).map(|connection| connection.api).unwrap_or_default();
+        sums.way = env.destination(api).strategy(&opened.setup).filter(|_| lists && opened.is_assigned());
         sums.warnings = opened.warnings;
     }
     sums.warnings.extend(rejects.warning());

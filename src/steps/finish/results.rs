@@ -20,7 +20,7 @@ use crate::run::{RunRecord, keys};
 use crate::state::{ContactId, FIELDS_UNCONFIRMED, FieldsDigest, Member, ProfileKey, UNCONFIRMED};
 
 use crate::ledger::unreadable;
-use crate::run::opening::{BEGUN_TOGETHER, CANARY_ROWS, OpenRecord};
+use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 
 /// Rows whose confirmations are held all at once, at 72 bytes each; those of more are read so many times, a part each.
 /// In thirds they are 24 bytes a row, where prepare takes 17 to 45.
@@ -97,7 +97,10 @@ impl<'r, S: Store> SegmentResults<'r, S> {
                 // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
                 Some(object) => (ledger::read(&key, &object.body).unwrap_or_else(unreadable), range.to),
                 None if begun => (Results::default(), range.to),
-                None if self.opened.canary == Some(range.chunk) => (Results::default(), range.to.min(CANARY_ROWS)),
+                None if self.opened.canary.as_ref().is_some_and(|canary| canary.chunk == range.chunk) => {
+                    let ahead = self.opened.canary.as_ref().map_or(0, |canary| canary.to);
+                    (Results::default(), range.to.min(ahead))
+                }
                 None => return Ok((Results::default(), Vec::new(), Vec::new())),
             };
             let refused = if telling { self.refused(range.chunk, &results).await? } else { Vec::new() };
@@ -121,8 +124,9 @@ impl<'r, S: Store> SegmentResults<'r, S> {
             for (digest, row) in unconfirmed.into_iter().filter(|(_, row)| self.slice_of(&row.key) == number) {
                 members.push(Member { key: row.key, digest, contact_id: ContactId::unknown() });
                 // A leaver's is not known, nor needed.
-                if !row.email.is_empty() {
-                    slice.emails.insert(row.key, row.email.to_string());
+                let email = row.email();
+                if !email.is_empty() {
+                    slice.emails.insert(row.key, email.into_owned());
                 }
             }
             // Of a part as many again may have been made room for.

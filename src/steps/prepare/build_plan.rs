@@ -6,18 +6,21 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
+use crate::chunk;
 use crate::config::{Encoding, Export, FileKind, Format, Membership, Segment};
 use crate::contact::{Matching, SuppressionList};
 use crate::error::{Error, Kind, Result};
+use crate::membership::MembershipTarget;
 use crate::plan::lanes::Chunk;
 use crate::plan::members::{MemberIndex, Profiles};
 use crate::plan::planner::PlanOutput;
 use crate::plan::{Planner, guards};
-use crate::ports::{Environment, Event, ObjectMeta, PutMode, PutOutcome, Reader, Store};
+use crate::ports::{Event, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 use crate::run::{AppliedDrop, RunRecord, SourceRecord, keys};
 use crate::segment::{Decoder, Layout};
-use crate::state::{self, Digester, Header, Member, MembershipTarget};
+use crate::state::{self, Digester, Header, Member};
 use crate::steps::documents::read_json;
+use crate::steps::environment::Environment;
 use crate::steps::unconfirmed::UnconfirmedEmails;
 
 /// Rows between two signs of life.
@@ -41,6 +44,7 @@ pub(super) async fn build_plan<W: Environment>(
     let suppression = suppression(env.store(), export).await?;
     let taken = record.segments.iter().filter(|segment| segment.drop.is_some()).count();
     let mut profiles = Profiles::of(taken);
+    record.fields = export.match_.specs();
     record.chunks.clear();
     record.reject_parts = 0;
     for (number, segment) in export.segments.iter().enumerate() {
@@ -101,7 +105,7 @@ async fn plan_segment<W: Environment>(
     }
     let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
     let model = super::select_drops::model(store, model_key.as_deref()).await?;
-    let mut drawing = Planner::new(export, segment, digester, suppression, profiles, known);
+    let mut drawing = Planner::new(export, digester, suppression, profiles, known);
     let mut shown = 0;
     let mut writing = Writing::default();
     for index in 0..record.sources.len() {
@@ -117,7 +121,7 @@ async fn plan_segment<W: Environment>(
             store_written(store, &mut writing, record, number, drawing.written(), keep).await?;
             if drawing.counts().read >= shown + SIGN_OF_LIFE_ROWS {
                 shown = drawing.counts().read;
-                env.watcher().saw(Event::Reads(shown));
+                env.observer().notify(Event::Reads(shown));
             }
         }
         decoder.finish(&mut drawing)?;
@@ -236,20 +240,20 @@ async fn store_written<'s>(
     keep: PlanMode,
 ) -> Result<()> {
     for written in written {
-        let (name, text) = match written {
+        let (name, body) = match written {
             PlanOutput::Chunk(operation, rows, text) => {
                 let name = format!("chunks/{:06}.tsv", record.chunks.len());
                 record.chunks.push(Chunk { name: name.clone(), segment, operation, rows });
-                (name, text)
+                (name, chunk::seal(&text))
             }
             PlanOutput::Rejects(text) => {
                 record.reject_parts += 1;
-                (format!("rejects/{:06}.ndjson", record.reject_parts - 1), text)
+                (format!("rejects/{:06}.ndjson", record.reject_parts - 1), text.into_bytes())
             }
         };
         if keep == PlanMode::Persist {
             let key = keys::of_run(&record.request.run_id, &name);
-            writing.push(Box::pin(async move { store.put(&key, Bytes::from(text), PutMode::Overwrite).await }));
+            writing.push(Box::pin(async move { store.put(&key, Bytes::from(body), PutMode::Overwrite).await }));
             while writing.len() >= WRITING {
                 writing.try_next().await?;
             }

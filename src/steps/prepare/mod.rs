@@ -12,11 +12,12 @@ use select_drops::{Selection, select_drops};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::error::{Error, Kind, Result};
 use crate::plan::guards;
-use crate::ports::{Environment, Leases, PutMode, SecretSource, Store};
+use crate::ports::{Leases, PutMode, SecretSource, Store};
 use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
 use crate::steps::documents::{read_json, write_json, write_json_if};
+use crate::steps::environment::Environment;
 use crate::steps::finish::{Failure, finish, finish_under};
 
 /// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A

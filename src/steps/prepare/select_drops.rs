@@ -6,10 +6,11 @@ use crate::steps::documents::read_json;
 
 use crate::config::{Config, Export, Segment};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Environment, ObjectMeta, Store};
+use crate::ports::{ObjectMeta, Store};
 use crate::run::{AppliedDrop, RequestedDrop, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
 use crate::segment::drops::{drops, missing_parts, settled};
 use crate::segment::{Drop, DropKind, MAX_MODEL_BYTES, Model, Settling};
+use crate::steps::environment::Environment;
 
 /// What the run is to read.
 pub(in crate::steps) enum Selection {

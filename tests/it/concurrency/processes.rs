@@ -5,17 +5,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use autopilot_export::adapters::autopilot::Inside;
-use autopilot_export::delivery::call::{Call, Response};
+use autopilot_export::adapters::in_process::InProcess;
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::Kind;
-use autopilot_export::ports::{Autopilot, Environment};
+use autopilot_export::ports::{Http, NoResponse};
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RequestedDrop, RunRequest};
 use autopilot_export::sandbox::Options;
+use autopilot_export::steps::Environment;
 use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -97,19 +96,24 @@ async fn the_first_requests_of_a_run_leave_each_in_its_slot() {
 /// An account to which some requests are on their way for up to 40 ms, once it has shown how quick it is. When they arrive
 /// is remembered.
 struct FarAway {
-    account: Inside,
+    account: InProcess,
     arrived: Arc<Mutex<Vec<Instant>>>,
     random: Mutex<fastrand::Rng>,
 }
 
-impl Autopilot for FarAway {
-    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Response {
+impl Http for FarAway {
+    async fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        within: Duration,
+        max_bytes: usize,
+    ) -> Result<http::Response<bytes::Bytes>, NoResponse> {
         let is_held_up = self.arrived.lock().unwrap().len() > 60 && self.random.lock().unwrap().u8(..10) == 0;
         let way = if is_held_up { self.random.lock().unwrap().u64(10..40) } else { 0 };
         tokio::time::sleep(Duration::from_millis(way)).await;
         self.arrived.lock().unwrap().push(Instant::now());
         tokio::time::sleep(Duration::from_millis(80)).await;
-        self.account.call(base, key, call, within).await
+        self.account.send(request, within, max_bytes).await
     }
 }
 
@@ -117,10 +121,10 @@ impl Autopilot for FarAway {
 async fn requests_that_are_held_up_on_their_way_arrive_at_the_rate_all_the_same() {
     let mut sim = Sim::of(Way::List, 1);
     sim.pace(20, 2);
-    let (account, arrived) = (Inside(sim.sandbox.clone()), Arc::clone(&sim.sent));
-    let autopilot = FarAway { account, arrived, random: Mutex::new(fastrand::Rng::with_seed(7)) };
-    let Adapters { store, leases, secrets, clock, watcher, .. } = process(&sim, 0);
-    let world = Adapters { store, leases, secrets, autopilot, clock, watcher };
+    let (account, arrived) = (InProcess(sim.sandbox.clone()), Arc::clone(&sim.sent));
+    let http = FarAway { account, arrived, random: Mutex::new(fastrand::Rng::with_seed(7)) };
+    let Adapters { store, leases, secrets, clock, observer, .. } = process(&sim, 0);
+    let world = Adapters { store, leases, secrets, http, clock, observer };
     let report = run(&sim, &world, &sim.drop("first", &people(0, 600, 1))).await;
     assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 600), "{report:?}");
     assert!(sim.peak() <= 20, "{} arrived in a second", sim.peak());
@@ -366,7 +370,7 @@ mod by_calls {
     struct Nothing;
 
     impl Executions for Nothing {
-        async fn start(&self, _request: &RunRequest) -> Result<String> {
+        async fn start(&self, _run_id: &str, _input: &str) -> Result<String> {
             Ok(String::new())
         }
 

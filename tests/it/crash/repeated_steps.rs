@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use autopilot_export::error::Kind;
-use autopilot_export::ports::{Environment, Leases};
+use autopilot_export::ports::Leases;
 use autopilot_export::report::Outcome;
 use autopilot_export::run::{RunRequest, keys, run_id};
 use autopilot_export::sandbox::Options;
+use autopilot_export::steps::Environment;
 use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
 use jiff::SignedDuration;
 
@@ -151,10 +152,10 @@ async fn who_only_looks_takes_the_connections_turn_and_leaves_it() {
     let connection = &sim.config.connections["eu"];
     let (one, two) = (call(&sim), call(&sim));
     assert!(one.leases().take("eu", &request.run_id).await.unwrap());
-    assert!(steps::look(&two, connection, "check").await.unwrap().is_none(), "a run has the connection");
+    assert!(steps::survey(&two, connection, "check").await.unwrap().is_none(), "a run has the connection");
     assert_eq!(sim.sent.lock().unwrap().len(), 0);
     one.leases().release("eu", &request.run_id).await.unwrap();
-    let (first, second) = (steps::look(&one, connection, "check"), steps::look(&two, connection, "check"));
+    let (first, second) = (steps::survey(&one, connection, "check"), steps::survey(&two, connection, "check"));
     assert!(first.await.unwrap().is_some() && second.await.unwrap().is_some());
     steps::run(&call(&sim), &sim.config, &request, &Cancellation::default()).await.unwrap();
     assert!(sim.peak() <= 4, "{} requests in a second", sim.peak());

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use autopilot_export::error::{Kind, Result};
-use autopilot_export::ports::Environment;
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RunRequest, keys};
 use autopilot_export::sandbox::Options;
+use autopilot_export::steps::Environment;
 use autopilot_export::steps::{self, Cancellation};
 use serde::Deserialize;
 

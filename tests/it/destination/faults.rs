@@ -4,16 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use autopilot_export::delivery::call::{Call, Response};
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::Kind;
-use autopilot_export::ports::Autopilot;
+use autopilot_export::ports::{Http, NoResponse};
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RunRequest, keys};
 use autopilot_export::sandbox::{Fault, Options};
 use autopilot_export::steps::{self, Cancellation};
 use futures_util::stream::{StreamExt, iter};
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -271,9 +269,18 @@ async fn a_row_that_autopilot_fails_for_keeps_no_other_row_from_it() {
 /// An account that wants to be left alone for so long.
 struct Throttles(Duration);
 
-impl Autopilot for Throttles {
-    async fn call(&self, _base: Option<&str>, _key: &SecretString, _call: &Call, _within: Duration) -> Response {
-        Response::RateLimited(Some(self.0))
+impl Http for Throttles {
+    async fn send(
+        &self,
+        _request: http::Request<bytes::Bytes>,
+        _within: Duration,
+        _max_bytes: usize,
+    ) -> Result<http::Response<bytes::Bytes>, NoResponse> {
+        Ok(http::Response::builder()
+            .status(429)
+            .header("retry-after", self.0.as_secs())
+            .body(bytes::Bytes::new())
+            .unwrap())
     }
 }
 
@@ -282,9 +289,9 @@ impl Autopilot for Throttles {
 async fn a_wait_that_is_longer_than_the_patience_ends_the_run_with_the_patience() {
     let sim = Sim::new(Options::default());
     let request = sim.drop("members", &people(0, 10, 1));
-    let Adapters { store, leases, secrets, clock, watcher, .. } = sim.world(&Kill::never());
-    let autopilot = Throttles(Duration::from_secs(300));
-    let world = Adapters { store, leases, secrets, autopilot, clock, watcher };
+    let Adapters { store, leases, secrets, clock, observer, .. } = sim.world(&Kill::never());
+    let http = Throttles(Duration::from_secs(300));
+    let world = Adapters { store, leases, secrets, http, clock, observer };
     let began = tokio::time::Instant::now();
     let report = steps::run(&world, &sim.config, &request, &Cancellation::default()).await.unwrap();
     assert_eq!(report.error.map(|error| error.kind), Some(Kind::Throttled));

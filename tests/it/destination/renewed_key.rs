@@ -33,8 +33,8 @@ async fn a_key_that_is_renewed_with_many_requests_on_their_way_ends_no_lane() {
     sim.pace(40, 2);
     sim.set("/exports/newsletter/segments/0/membership", json!("none"));
     let request = sim.drop("a", &people(0, 9000, 1));
-    let Adapters { store, leases, autopilot, clock, watcher, .. } = sim.world(&Kill::never());
-    let world = Adapters { store, leases, secrets: Renewed(Mutex::new(0)), autopilot, clock, watcher };
+    let Adapters { store, leases, http, clock, observer, .. } = sim.world(&Kill::never());
+    let world = Adapters { store, leases, secrets: Renewed(Mutex::new(0)), http, clock, observer };
     let stop = Cancellation::default();
     let (report, ()) = tokio::join!(steps::run(&world, &sim.config, &request, &stop), async {
         tokio::time::sleep(Duration::from_millis(1300)).await;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use autopilot_export::ports::Environment;
 use autopilot_export::report::Outcome;
 use autopilot_export::sandbox::{BulkLists, Options};
+use autopilot_export::steps::Environment;
 use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
 use futures_util::future::join_all;
 use jiff::SignedDuration;

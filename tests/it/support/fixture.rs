@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use autopilot_export::adapters::autopilot::Client;
+use autopilot_export::adapters::http::HttpClient;
 use autopilot_export::adapters::local::{FileLeases, Folder, LocalSecrets, WithFiles};
 use autopilot_export::config::{Config, parse};
 use autopilot_export::entry::environment::Adapters;
@@ -30,12 +30,12 @@ pub(crate) const STATE_KEY: &str = "00112233445566778899aabbccddeeff001122334455
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) type Environment = Adapters<Mortal<WithFiles<Folder>>, FileLeases, LocalSecrets, Mortal<Client>>;
+pub(crate) type Environment = Adapters<Mortal<WithFiles<Folder>>, FileLeases, LocalSecrets, Mortal<HttpClient>>;
 
 /// A store, an account and a configuration.
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
-    client: Client,
+    client: HttpClient,
     pub(crate) sandbox: Sandbox,
     pub(crate) settings: Value,
     pub(crate) config: Config,
@@ -47,7 +47,7 @@ impl Scene {
         let sandbox = Sandbox::start(options).await.unwrap();
         let settings = settings(&sandbox.url());
         let config = parse(&settings.to_string()).unwrap();
-        let scene = Self { folder, client: Client::default(), sandbox, settings, config };
+        let scene = Self { folder, client: HttpClient::default(), sandbox, settings, config };
         scene.write("state.key", STATE_KEY.as_bytes());
         scene
     }
@@ -112,9 +112,9 @@ impl Scene {
             store: Mortal(WithFiles(Folder::new(self.root())), writes),
             leases: FileLeases::new(self.root()),
             secrets: LocalSecrets::new(Some(API_KEY.to_owned().into()), self.root()),
-            autopilot: Mortal(self.client.clone(), calls),
+            http: Mortal(self.client.clone(), calls),
             clock: Clock::System,
-            watcher: Box::new(Nobody),
+            observer: Box::new(Nobody),
         }
     }
 
@@ -221,7 +221,7 @@ pub(crate) fn settings(url: &str) -> Value {
 pub(crate) struct Nobody;
 
 impl Observer for Nobody {
-    fn saw(&self, _event: Event<'_>) {}
+    fn notify(&self, _event: Event<'_>) {}
 }
 
 fn put(path: &Path, body: &[u8]) {

@@ -211,8 +211,8 @@ impl SecretSource for FaultySecrets {
 
 /// A process in the weather of its store.
 pub(crate) fn process(sim: &Sim, store: Faulty) -> Adapters<Faulty, FaultyLeases, FaultySecrets, Doomed<Distant>> {
-    let Adapters { autopilot, clock, watcher, .. } = sim.world(&Kill::never());
+    let Adapters { http, clock, observer, .. } = sim.world(&Kill::never());
     let leases = FaultyLeases(sim.leases.clone(), store.weather.clone());
     let secrets = FaultySecrets(Sim::secrets(), store.weather.clone());
-    Adapters { store, leases, secrets, autopilot, clock, watcher }
+    Adapters { store, leases, secrets, http, clock, observer }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use autopilot_export::delivery::call::{Call, Response};
 use autopilot_export::error::Result;
-use autopilot_export::ports::{Autopilot, Object, ObjectMeta, PutMode, PutOutcome, Store};
+use autopilot_export::ports::{Http, NoResponse, Object, ObjectMeta, PutMode, PutOutcome, Store};
 use tokio::sync::Notify;
 
 /// Where a run is killed: at the call of this number, before or after it did its work.
@@ -75,9 +74,14 @@ impl Kill {
 /// A port whose calls may be the last.
 pub(crate) struct Mortal<P>(pub(crate) P, pub(crate) Arc<Kill>);
 
-impl<A: Autopilot> Autopilot for Mortal<A> {
-    async fn call(&self, base: Option<&str>, key: &secrecy::SecretString, call: &Call, within: Duration) -> Response {
-        self.1.pass(self.0.call(base, key, call, within)).await
+impl<A: Http> Http for Mortal<A> {
+    async fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        within: Duration,
+        max_bytes: usize,
+    ) -> Result<http::Response<bytes::Bytes>, NoResponse> {
+        self.1.pass(self.0.send(request, within, max_bytes)).await
     }
 }
 

@@ -4,21 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use autopilot_export::adapters::autopilot::Inside;
+use autopilot_export::adapters::in_process::InProcess;
 use autopilot_export::adapters::local::GivenSecrets;
 use autopilot_export::config::{Config, parse};
-use autopilot_export::delivery::call::{Call, Response};
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::{Error, Kind, Result};
 use autopilot_export::ports::{
-    Autopilot, Clock, Leases, Object, ObjectMeta, PutMode, PutOutcome, Reader, SecretSource, Secrets, Store,
+    Clock, Http, Leases, NoResponse, Object, ObjectMeta, PutMode, PutOutcome, Reader, SecretSource, Secrets, Store,
 };
 use autopilot_export::run::opening::OpenRecord;
 use autopilot_export::run::{RequestedDrop, RunRequest, Trigger, keys, run_id};
 use autopilot_export::sandbox::{BulkLists, Options, Sandbox};
 use bytes::Bytes;
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -120,18 +118,23 @@ impl Store for Memory {
 /// The account, at a distance; remembers when each request left.
 #[derive(Clone)]
 pub(crate) struct Distant {
-    account: Inside,
+    account: InProcess,
     latency: Duration,
     sent: Arc<Mutex<Vec<Instant>>>,
 }
 
-impl Autopilot for Distant {
-    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Response {
+impl Http for Distant {
+    async fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        within: Duration,
+        max_bytes: usize,
+    ) -> Result<http::Response<bytes::Bytes>, NoResponse> {
         self.sent.lock().unwrap().push(Instant::now());
-        let answer = self.account.call(base, key, call, within).await;
+        let answer = self.account.send(request, within, max_bytes).await;
         if self.latency > within {
             tokio::time::sleep(within).await;
-            return Response::Failed("no answer in time");
+            return Err(NoResponse::TIMED_OUT);
         }
         tokio::time::sleep(self.latency).await;
         answer
@@ -197,9 +200,14 @@ impl<K: SecretSource> SecretSource for Doomed<K> {
     }
 }
 
-impl<A: Autopilot> Autopilot for Doomed<A> {
-    async fn call(&self, base: Option<&str>, key: &SecretString, call: &Call, within: Duration) -> Response {
-        self.1.pass(self.0.call(base, key, call, within)).await
+impl<A: Http> Http for Doomed<A> {
+    async fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        within: Duration,
+        max_bytes: usize,
+    ) -> Result<http::Response<bytes::Bytes>, NoResponse> {
+        self.1.pass(self.0.send(request, within, max_bytes)).await
     }
 }
 
@@ -291,14 +299,14 @@ impl Sim {
 
     /// A process whose store is another, and whose clock is off by this much.
     pub(crate) fn process<S: Store>(&self, store: S, off: Duration, kill: &Arc<Kill>) -> SimWorld<S> {
-        let (account, sent) = (Inside(self.sandbox.clone()), Arc::clone(&self.sent));
+        let (account, sent) = (InProcess(self.sandbox.clone()), Arc::clone(&self.sent));
         Adapters {
             store,
             leases: Doomed(self.leases.clone(), Arc::clone(kill)),
             secrets: Doomed(Self::secrets(), Arc::clone(kill)),
-            autopilot: Doomed(Distant { account, latency: self.latency, sent }, Arc::clone(kill)),
+            http: Doomed(Distant { account, latency: self.latency, sent }, Arc::clone(kill)),
             clock: Clock::Counted("2026-11-24T06:00:00Z".parse::<Timestamp>().unwrap() + off, self.began),
-            watcher: Box::new(Nobody),
+            observer: Box::new(Nobody),
         }
     }
 

@@ -1,0 +1,199 @@
+//! How rows are written: a line each, of cells with tabs between them.
+//!
+//! Canonical JSON has no tab and no line break in it, so a line is cut without being parsed. What is sent of the rows is
+//! read into one text, of which each row has its pieces. Where a row came from, and its columns as they were, stay in the
+//! chunk until a refusal asks for its [`Origin`].
+
+use std::fmt::Write;
+
+use bytestring::ByteString;
+
+use super::{Row, unseal};
+use crate::error::{Error, Kind, Result};
+use crate::state::{FieldsDigest, ProfileKey, push_hex, unhex};
+use crate::value;
+
+/// Where a row came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// Which of the run's sources.
+    pub source: usize,
+    /// The line it begins at.
+    pub line: u64,
+    /// Its columns as they were, a JSON array.
+    pub columns: &'a str,
+}
+
+/// A row that joins or changed, to be added to a chunk.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRow<'a> {
+    /// Who.
+    pub key: &'a ProfileKey,
+    /// Of the mapped fields.
+    pub digest: &'a FieldsDigest,
+    /// Its contact, where it is known; else empty.
+    pub contact_id: &'a str,
+    /// A value per field, with tabs between them.
+    pub cells: &'a str,
+    /// Which of the run's sources the row came from.
+    pub source: usize,
+    /// The line it begins at.
+    pub line: u64,
+}
+
+/// Text as JSON.
+pub fn quoted(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    value::string(text, &mut json);
+    json
+}
+
+/// Adds a row that joins or changed to a chunk; `original` writes its columns as they were, a JSON array.
+pub fn write_row(chunk: &mut String, row: NewRow<'_>, original: impl FnOnce(&mut String)) {
+    push_hex(row.key, chunk);
+    chunk.push('\t');
+    value::string(row.contact_id, chunk);
+    chunk.push('\t');
+    push_hex(row.digest, chunk);
+    // Writing to a String cannot fail.
+    let _ = write!(chunk, "\t{}\t{}\t", row.source, row.line);
+    original(chunk);
+    chunk.push('\t');
+    chunk.push_str(row.cells);
+    chunk.push('\n');
+}
+
+/// Adds a leaver to a chunk.
+pub fn write_leaver(chunk: &mut String, key: &ProfileKey, contact_id: &str) {
+    push_hex(key, chunk);
+    chunk.push('\t');
+    value::string(contact_id, chunk);
+    chunk.push('\n');
+}
+
+fn damaged(subject: &str) -> Error {
+    Error::new(Kind::Bug, "deliver", subject, "is not a chunk of rows")
+}
+
+/// The rows `from..to` of a sealed chunk.
+///
+/// # Errors
+/// Kind `unavailable` where the chunk is damaged, `bug` where it is not what this program writes.
+pub fn read(subject: &str, chunk: &[u8], from: usize, to: usize) -> Result<Vec<Row>> {
+    let chunk = unseal(subject, chunk)?;
+    // The columns as they were are half of a chunk.
+    let mut text = String::with_capacity(chunk.len() / 2);
+    let mut rows = Vec::with_capacity(to.saturating_sub(from));
+    for line in lines(chunk).skip(from).take(to.saturating_sub(from)) {
+        rows.push(cut(line, &mut text).ok_or_else(|| damaged(subject))?);
+    }
+    let text = ByteString::from(text);
+    let piece = |from: usize, to: usize| text.get(from..to).map(|piece| text.slice_ref(piece)).unwrap_or_default();
+    let mut begin = 0;
+    let whole = |Cut { key, digest, contact_id, cells }| {
+        let row = Row { key, digest, contact_id: piece(begin, contact_id), cells: piece(contact_id, cells) };
+        begin = cells;
+        row
+    };
+    Ok(rows.into_iter().map(whole).collect())
+}
+
+/// Where the rows of these numbers came from; of a leaver it is unknown.
+///
+/// # Errors
+/// As [`read`].
+pub fn origins<'a>(subject: &str, chunk: &'a [u8], numbers: &[u32]) -> Result<Vec<Option<Origin<'a>>>> {
+    let lines: Vec<&str> = lines(unseal(subject, chunk)?).collect();
+    let of = |number: &u32| lines.get(*number as usize).copied().and_then(origin);
+    Ok(numbers.iter().map(of).collect())
+}
+
+/// The parts of a text that a byte divides, found many bytes at a time.
+pub fn divided(text: &str, by: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = memchr::memchr(by, text.as_bytes()) else { return rest.take() };
+        rest = text.get(end + 1..);
+        text.get(..end)
+    })
+}
+
+/// The lines that are not empty.
+pub fn lines(chunk: &str) -> impl Iterator<Item = &str> {
+    divided(chunk, b'\n').filter(|line| !line.is_empty())
+}
+
+/// A row, and where its contact's id and its cells end in the text.
+struct Cut {
+    key: ProfileKey,
+    digest: FieldsDigest,
+    contact_id: usize,
+    cells: usize,
+}
+
+fn cut(line: &str, text: &mut String) -> Option<Cut> {
+    let (key, rest) = line.split_once('\t')?;
+    let key = unhex(key)?;
+    let Some((id, rest)) = rest.split_once('\t') else {
+        unquoted(rest, text)?;
+        return Some(Cut { key, digest: FieldsDigest::default(), contact_id: text.len(), cells: text.len() });
+    };
+    unquoted(id, text)?;
+    let contact_id = text.len();
+    let (digest, rest) = rest.split_once('\t')?;
+    // Source, line and columns as they were.
+    let cells = (0..3).try_fold(rest, |rest, _| rest.split_once('\t').map(|(_, rest)| rest))?;
+    text.push_str(cells);
+    Some(Cut { key, digest: unhex(digest)?, contact_id, cells: text.len() })
+}
+
+fn origin(line: &str) -> Option<Origin<'_>> {
+    let mut cells = divided(line, b'\t').skip(3);
+    Some(Origin { source: cells.next()?.parse().ok()?, line: cells.next()?.parse().ok()?, columns: cells.next()? })
+}
+
+/// Adds the text behind a JSON string.
+fn unquoted(json: &str, text: &mut String) -> Option<()> {
+    let plain = json.strip_prefix('"')?.strip_suffix('"')?;
+    if plain.contains('\\') {
+        text.push_str(&serde_json::from_str::<String>(json).ok()?);
+    } else {
+        text.push_str(plain);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::seal;
+
+    #[test]
+    fn rows_are_read_back_in_ranges() {
+        let mut chunk = String::new();
+        for n in 0..5u8 {
+            let cells = format!("\"p{n}@example.org\"\t\t{n}");
+            let row = NewRow {
+                key: &[n; 32],
+                digest: &[n; 16],
+                contact_id: "",
+                cells: &cells,
+                source: 3,
+                line: u64::from(n) + 2,
+            };
+            write_row(&mut chunk, row, |out| out.push_str(r#"["p","a b"]"#));
+        }
+        write_leaver(&mut chunk, &[9; 32], "per\"son\t1");
+        let sealed = seal(&chunk);
+        let rows = read("c", &sealed, 1, 3).unwrap();
+        let [first, second] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!((first.key, first.digest, &*first.email()), ([1; 32], [1; 16], "p1@example.org"));
+        assert_eq!(second.values().collect::<Vec<_>>(), ["\"p2@example.org\"", "", "2"]);
+        let rows = read("c", &sealed, 5, 9).unwrap();
+        assert_eq!((rows.len(), &*rows[0].contact_id, &*rows[0].cells), (1, "per\"son\t1", ""));
+        let origins = origins("c", &sealed, &[2, 5]).unwrap();
+        assert_eq!(origins, [Some(Origin { source: 3, line: 4, columns: r#"["p","a b"]"# }), None]);
+        assert_eq!(read("c", &seal("x"), 0, 1).unwrap_err().kind, Kind::Bug);
+    }
+}

@@ -1,0 +1,371 @@
+//! One lane at work: which request comes next, and what a response means for the rows it carried.
+//!
+//! The lane is given spans of rows, is asked what is [`Next`], hands out requests, is given their responses, and gives out
+//! a [`Verdict`] per row. What a request says and how its response is read is the protocol's business; the lane keeps the
+//! queue, the patience and the back-off. Every row handed in comes out in exactly one verdict, or is still in the lane
+//! when it stops.
+
+mod attempts;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::backoff;
+use super::pace::after;
+use super::pending::Pending;
+pub use super::pending::Span;
+use crate::chunk::Row;
+use crate::destination::{Call, HttpResponse, Protocol, Request, Response, RowId, RowOutcome};
+use crate::error::{Error, Kind, Result};
+use attempts::Attempts;
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Confirmed; the contact's id.
+    Delivered(String),
+    /// The leaver has left.
+    Left,
+    /// Refused, with this reason.
+    Refused(String),
+}
+
+/// A row that is done with.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The span's number, as given to [`Lane::load`].
+    pub span: u32,
+    /// The row's number within the span.
+    pub number: u32,
+    /// The row.
+    pub row: Row,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What the lane can do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send: [`Lane::next_request`] has a request.
+    Send,
+    /// Nothing before this time.
+    WaitUntil(Timestamp),
+    /// Nothing before a response.
+    AwaitResponse,
+    /// Nothing at all: every row that was loaded has its verdict.
+    NeedRows,
+}
+
+/// A request that leaves the lane.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// To be given back with its response.
+    pub number: u64,
+    /// The span of its first row.
+    pub span: u32,
+    /// What to send.
+    pub call: Call,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub enum Incoming {
+    /// A response.
+    Response(HttpResponse),
+    /// None, for this reason.
+    Nothing(&'static str),
+}
+
+/// How a lane counts a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// It said what happened.
+    Settled,
+    /// It said to wait.
+    RateLimited,
+    /// It did not say what happened.
+    Failed,
+    /// It refused the key; the request waits to be sent again.
+    Unauthorized,
+}
+
+/// A lane at work.
+pub struct Lane {
+    protocol: Box<dyn Protocol>,
+    destination: &'static str,
+    patience: Duration,
+    pending: Pending,
+    ready: VecDeque<(Request, Attempts)>,
+    delayed: Vec<(Timestamp, Request, Attempts)>,
+    /// Rows that wait to share a request, by its step.
+    gathering: BTreeMap<&'static str, Vec<RowId>>,
+    batch_rows: usize,
+    in_flight: HashMap<u64, (Request, Attempts)>,
+    sent: u64,
+    /// Responses in a row that said to wait or said nothing.
+    consecutive_failures: u32,
+    last_failure: &'static str,
+    pause_until: Timestamp,
+    /// Responses so far that said what happened, and when the last of them came.
+    confirmed: u64,
+    confirmed_at: Timestamp,
+    /// Whether a batch was split although nothing was confirmed since it was made; until something is.
+    split_blindly: bool,
+    verdicts: Vec<Verdict>,
+    random: fastrand::Rng,
+}
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lane").field("ready", &self.ready.len()).field("in_flight", &self.in_flight.len()).finish()
+    }
+}
+
+/// How a lane is set up.
+pub struct LaneSettings {
+    /// Turns rows into requests.
+    pub protocol: Box<dyn Protocol>,
+    /// The destination's name, for messages.
+    pub destination: &'static str,
+    /// Rows that share a request, at most.
+    pub batch_rows: usize,
+    /// How long nothing may be confirmed.
+    pub patience: Duration,
+    /// Spreads the waits.
+    pub seed: u64,
+}
+
+impl Lane {
+    /// A lane without rows.
+    pub fn new(settings: LaneSettings, now: Timestamp) -> Self {
+        let LaneSettings { protocol, destination, batch_rows, patience, seed } = settings;
+        Self {
+            protocol,
+            destination,
+            patience,
+            pending: Pending::default(),
+            ready: VecDeque::new(),
+            delayed: Vec::new(),
+            gathering: BTreeMap::new(),
+            batch_rows,
+            in_flight: HashMap::new(),
+            sent: 0,
+            consecutive_failures: 0,
+            last_failure: "no answer",
+            pause_until: now,
+            confirmed: 0,
+            confirmed_at: now,
+            split_blindly: false,
+            verdicts: Vec::new(),
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Gives the lane more rows; `number` must be new to it.
+    pub fn load(&mut self, number: u32, span: Span) {
+        let rows: Vec<(RowId, &Row)> = span.rows.iter().map(|(row, body)| ((number, *row), body)).collect();
+        let requests = self.protocol.requests(&span.group, &rows);
+        let asked: usize = requests.iter().map(|request| request.rows.len()).sum();
+        // Rows without a request have nothing to be taken off.
+        let without: Vec<RowId> = if asked == rows.len() {
+            Vec::new()
+        } else {
+            let asked: std::collections::HashSet<RowId> =
+                requests.iter().flat_map(|request| request.rows.iter().copied()).collect();
+            rows.iter().map(|(id, _)| *id).filter(|id| !asked.contains(id)).collect()
+        };
+        self.pending.insert(number, span);
+        self.ready.extend(requests.into_iter().map(|request| (request, Attempts::default())));
+        without.into_iter().for_each(|id| self.resolve(id, Outcome::Left));
+    }
+
+    /// How many requests could leave now; a low number says that [`Lane::load`] is due.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// What the lane can do at `now`.
+    ///
+    /// # Errors
+    /// Kind `unavailable` or `throttled`, when nothing was confirmed for longer than the patience.
+    pub fn next(&mut self, now: Timestamp) -> Result<Next> {
+        if self.pending.is_empty() {
+            return Ok(Next::NeedRows);
+        }
+        // A pause may be longer than the patience.
+        let troubled = self.consecutive_failures > 0 || self.pause_until > now;
+        if troubled && now >= self.patience_ends() {
+            return Err(self.out_of_patience());
+        }
+        self.flush_gathered(now);
+        let due = self.delayed.iter().map(|(at, ..)| *at).min();
+        let next = if self.ready.is_empty() { due } else { Some(now) };
+        let Some(next) = next else {
+            return Ok(Next::AwaitResponse);
+        };
+        let next = next.max(self.pause_until);
+        if next <= now {
+            return Ok(Next::Send);
+        }
+        Ok(Next::WaitUntil(if troubled { next.min(self.patience_ends()) } else { next }))
+    }
+
+    fn patience_ends(&self) -> Timestamp {
+        after(self.confirmed_at, self.patience)
+    }
+
+    fn out_of_patience(&self) -> Error {
+        let seconds = self.patience.as_secs();
+        let rate_limited = self.last_failure == RATE_LIMITED;
+        let kind = if rate_limited { Kind::Throttled } else { Kind::Unavailable };
+        let problem = format!("confirmed nothing for {seconds} s; last: {}", self.last_failure);
+        Error::new(kind, "deliver", self.destination, problem).hint(if rate_limited {
+            "find what else uses the account's rate, or lower requests_per_second; the next run sends what is pending"
+        } else {
+            "the next run sends what is pending"
+        })
+    }
+
+    /// The next request, when [`Lane::next`] says to send. `None` where it cannot be made: its rows are refused.
+    pub fn next_request(&mut self, now: Timestamp) -> Option<Outgoing> {
+        let due = self.delayed.iter().position(|(at, ..)| *at <= now);
+        let (request, mut attempts) = match due {
+            Some(at) => {
+                let (_, request, attempts) = self.delayed.swap_remove(at);
+                (request, attempts)
+            }
+            None => self.ready.pop_front()?,
+        };
+        let Some(call) = self.protocol.call(&request, &self.pending) else {
+            let reason = self.protocol.unsendable();
+            request.rows.iter().for_each(|id| self.resolve(*id, Outcome::Refused(reason.into())));
+            return None;
+        };
+        if self.in_flight.is_empty() && self.consecutive_failures == 0 {
+            // Patience counts from when there was something to wait for.
+            self.confirmed_at = self.confirmed_at.max(now);
+        }
+        if attempts.all == 0 {
+            attempts.since = self.confirmed;
+        }
+        let (span, _) = request.rows.first().copied().unwrap_or_default();
+        self.sent += 1;
+        self.in_flight.insert(self.sent, (request, attempts));
+        Some(Outgoing { number: self.sent, span, call })
+    }
+
+    /// Gives the lane what came of a request. A response that refuses the key is as if it had failed: whoever has no
+    /// other key must end the run.
+    pub fn handle_response(&mut self, number: u64, incoming: Incoming, now: Timestamp) -> Handled {
+        let Some((request, attempts)) = self.in_flight.remove(&number) else {
+            return Handled::Settled;
+        };
+        let response = match incoming {
+            Incoming::Response(response) => self.protocol.response(&request, &self.pending, &response),
+            Incoming::Nothing(why) => Response::Failed(why),
+        };
+        match response {
+            Response::RateLimited(asked) => {
+                let wait = match asked {
+                    // However short a wait is asked for, a request that is rate limited each time backs off.
+                    Some(asked) => asked.max(backoff::wait(attempts.all + 1, self.random.f64())),
+                    None => backoff::wait(self.consecutive_failures + 1, self.random.f64()),
+                };
+                // Whoever is over the account's rate must be quiet as a whole.
+                self.pause_until = self.pause_until.max(after(now, wait));
+                self.last_failure = RATE_LIMITED;
+                self.retry(request, Attempts { all: attempts.all + 1, ..attempts }, after(now, wait));
+                Handled::RateLimited
+            }
+            Response::Failed(why) => {
+                self.last_failure = why;
+                self.failed(request, attempts, now);
+                Handled::Failed
+            }
+            Response::Unauthorized => {
+                self.last_failure = "the key was refused";
+                self.failed(request, attempts, now);
+                Handled::Unauthorized
+            }
+            Response::Rows(outcomes) => {
+                self.settled(now);
+                outcomes.into_iter().for_each(|(id, outcome)| self.apply(id, outcome));
+                Handled::Settled
+            }
+            Response::Split(parts) => {
+                self.settled(now);
+                let parts: Vec<_> = parts.into_iter().map(|part| (part, Attempts::default())).collect();
+                parts.into_iter().rev().for_each(|part| self.ready.push_front(part));
+                Handled::Settled
+            }
+        }
+    }
+
+    fn settled(&mut self, now: Timestamp) {
+        self.consecutive_failures = 0;
+        self.confirmed += 1;
+        self.confirmed_at = now;
+        self.split_blindly = false;
+    }
+
+    fn apply(&mut self, id: RowId, outcome: RowOutcome) {
+        match outcome {
+            RowOutcome::Delivered(contact) => self.resolve(id, Outcome::Delivered(contact)),
+            RowOutcome::Left => self.resolve(id, Outcome::Left),
+            RowOutcome::Refused(reason) => self.resolve(id, Outcome::Refused(reason)),
+            RowOutcome::Then(step, note) => {
+                self.pending.note(id, note);
+                self.ready.push_back((Request { step, rows: vec![id] }, Attempts::default()));
+            }
+            RowOutcome::ThenTogether(step, note) => {
+                self.pending.note(id, note);
+                self.gathering.entry(step).or_default().push(id);
+            }
+        }
+    }
+
+    /// Sends rows that share requests, once there are enough of them or nothing else is left to do.
+    fn flush_gathered(&mut self, now: Timestamp) {
+        if self.gathering.is_empty() {
+            return;
+        }
+        let nothing_else = self.ready.is_empty() && self.in_flight.is_empty() && self.waits_in_vain(now);
+        let full = |rows: &Vec<RowId>| rows.len() >= self.batch_rows;
+        let steps: Vec<_> =
+            self.gathering.iter().filter(|(_, rows)| nothing_else || full(rows)).map(|(s, _)| *s).collect();
+        for step in steps {
+            let Some(mut rows) = self.gathering.remove(step) else { continue };
+            let rest = rows.split_off(if nothing_else { rows.len() } else { self.batch_rows });
+            if !rest.is_empty() {
+                self.gathering.insert(step, rest);
+            }
+            for request in self.protocol.together(step, rows, &self.pending).into_iter().rev() {
+                self.ready.push_front((request, Attempts::default()));
+            }
+        }
+    }
+
+    fn resolve(&mut self, id: RowId, outcome: Outcome) {
+        if let Some(row) = self.pending.take(id) {
+            self.verdicts.push(Verdict { span: id.0, number: id.1, row, outcome });
+        }
+    }
+
+    /// The verdicts since the last time.
+    pub fn verdicts(&mut self) -> Vec<Verdict> {
+        std::mem::take(&mut self.verdicts)
+    }
+}
+
+const RATE_LIMITED: &str = "429, too many requests";
+
+/// The error of an account that refuses the key.
+pub fn unauthorized(stage: &'static str, destination: &str) -> Error {
+    Error::new(Kind::Access, stage, destination, "the account refuses the key")
+        .hint("store a valid key, then run again; what was confirmed stays confirmed")
+}

@@ -1,0 +1,78 @@
+//! Rows of one segment and one operation, as a lane is given them and as it holds them.
+
+use std::collections::BTreeMap;
+
+use crate::chunk::Row;
+use crate::destination::{Group, RowId, Rows};
+
+/// Rows of one segment and one operation.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// What they have in common.
+    pub group: Group,
+    /// The rows, each with its number within the span; rows that have a verdict already are left out.
+    pub rows: Vec<(u32, Row)>,
+}
+
+/// The spans of a lane whose rows wait for a verdict.
+#[derive(Debug, Default)]
+pub(super) struct Pending(BTreeMap<u32, Held>);
+
+#[derive(Debug)]
+struct Held {
+    group: Group,
+    /// The number of the first of `rows`; one that has its verdict is gone from its place.
+    first: u32,
+    rows: Vec<Option<(Row, String)>>,
+    left: usize,
+}
+
+impl Pending {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, span: u32, Span { group, rows: numbered }: Span) {
+        let (first, left) = (numbered.first().map_or(0, |(number, _)| *number), numbered.len());
+        let mut rows = Vec::with_capacity(left);
+        for (number, row) in numbered {
+            rows.resize_with(number.saturating_sub(first) as usize, || None);
+            rows.push(Some((row, String::new())));
+        }
+        if left > 0 {
+            self.0.insert(span, Held { group, first, rows, left });
+        }
+    }
+
+    /// Keeps a note with a row.
+    pub(super) fn note(&mut self, (span, number): RowId, note: String) {
+        if let Some(Some((_, place))) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
+            *place = note;
+        }
+    }
+
+    /// Gives a row out that has its verdict.
+    pub(super) fn take(&mut self, (span, number): RowId) -> Option<Row> {
+        let held = self.0.get_mut(&span)?;
+        let (row, _) = held.place(number)?.take()?;
+        held.left -= 1;
+        if held.left == 0 {
+            self.0.remove(&span);
+        }
+        Some(row)
+    }
+}
+
+impl Held {
+    fn place(&mut self, number: u32) -> Option<&mut Option<(Row, String)>> {
+        self.rows.get_mut(number.checked_sub(self.first)? as usize)
+    }
+}
+
+impl Rows for Pending {
+    fn row(&self, (span, number): RowId) -> Option<(&Group, &Row, &str)> {
+        let held = self.0.get(&span)?;
+        let (row, note) = held.rows.get(number.checked_sub(held.first)? as usize)?.as_ref()?;
+        Some((&held.group, row, note))
+    }
+}

@@ -1,0 +1,93 @@
+//! Classic Autopilot, API v1. What is known of it, and how well: docs/AUTOPILOT_API.md.
+
+mod account;
+mod canary;
+mod contact;
+mod cost;
+mod fields;
+mod protocol;
+pub mod request;
+pub mod response;
+mod strategy;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::{Account, Assumption, Cost, Destination, Limits, Protocol, Session, StandardField};
+use crate::chunk::{FieldSpec, Operation, Row};
+use crate::error::Result;
+use crate::membership::{Membership, MembershipTarget};
+use canary::Canary;
+use protocol::ClassicProtocol;
+use strategy::Setup;
+
+pub use strategy::ListStrategy;
+
+/// Classic Autopilot.
+#[derive(Clone, Copy, Debug)]
+pub struct Autopilot;
+
+impl Destination for Autopilot {
+    fn name(&self) -> &'static str {
+        "Autopilot"
+    }
+
+    fn base_url(&self) -> &'static str {
+        request::BASE_URL
+    }
+
+    fn key_header(&self) -> &'static str {
+        request::KEY_HEADER
+    }
+
+    fn limits(&self) -> Limits {
+        protocol::LIMITS
+    }
+
+    fn standard_fields(&self) -> &'static [StandardField] {
+        &fields::STANDARD
+    }
+
+    fn custom_name_fault(&self, name: &str) -> Option<&'static str> {
+        fields::custom_name_fault(name)
+    }
+
+    fn cost(&self, operation: Operation, membership: &Membership, assumption: Assumption<'_>) -> Cost {
+        cost::cost(operation, membership, assumption)
+    }
+
+    fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>> {
+        Box::pin(async move {
+            let account: Box<dyn Account> = Box::new(account::survey(session).await?);
+            Ok(account)
+        })
+    }
+
+    fn canary_rows(&self, target: &MembershipTarget, joiners: u64, learned: Option<&Value>) -> u32 {
+        let pays = matches!(target, MembershipTarget::List { .. }) && joiners >= canary::WORTH_IT;
+        if pays && learned.is_none() { canary::ROWS } else { 0 }
+    }
+
+    fn canary<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        target: &'s MembershipTarget,
+        fields: &'s [FieldSpec],
+        rows: Vec<Row>,
+    ) -> BoxFuture<'s, Result<Option<Value>>> {
+        Box::pin(async move {
+            let MembershipTarget::List { id, .. } = target else { return Ok(None) };
+            let learned = Canary::new(session, id, fields).play(rows).await?;
+            Ok(learned.map(|list_strategy| Setup { list_strategy }.write()))
+        })
+    }
+
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value) -> Result<Box<dyn Protocol>> {
+        Ok(Box::new(ClassicProtocol::new(fields, Setup::read(setup)?.list_strategy)))
+    }
+
+    fn strategy(&self, setup: &Value) -> Option<String> {
+        let strategy = serde_json::to_value(Setup::read(setup).ok()?.list_strategy).ok()?;
+        strategy.as_str().map(str::to_owned)
+    }
+}

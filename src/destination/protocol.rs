@@ -1,0 +1,87 @@
+//! Rows to requests, responses to what became of each row. No I/O, no clock.
+
+use std::time::Duration;
+
+use super::{Call, HttpResponse, RequestKind};
+use crate::chunk::{Operation, Row};
+use crate::membership::MembershipTarget;
+
+/// A row in a lane: the number of its span, and its own within the span.
+pub type RowId = (u32, u32);
+
+/// What rows that were loaded together have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// What is to be done for them.
+    pub operation: Operation,
+    /// How members are marked.
+    pub target: MembershipTarget,
+}
+
+/// One request to make for rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The protocol's own name of what it asks.
+    pub step: &'static str,
+    /// The rows that it carries, at least one.
+    pub rows: Vec<RowId>,
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// Confirmed; the contact's id.
+    Delivered(String),
+    /// The leaver has left.
+    Left,
+    /// Refused, with this reason, which may quote personal data.
+    Refused(String),
+    /// This row needs another request of its own. The note is kept with the row until then.
+    Then(&'static str, String),
+    /// This row needs another request, which it may share with others that need the same.
+    ThenTogether(&'static str, String),
+}
+
+/// What a response means for the rows of its request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// It says what happened to each of these rows; every row of the request is among them.
+    Rows(Vec<(RowId, RowOutcome)>),
+    /// It was refused as a whole: these requests find out for which rows.
+    Split(Vec<Request>),
+    /// The key does not, or no longer, open the account.
+    Unauthorized,
+    /// Too many requests; the wait, where the response names one.
+    RateLimited(Option<Duration>),
+    /// It does not say what happened.
+    Failed(&'static str),
+}
+
+/// The rows that a lane holds.
+pub trait Rows {
+    /// A row, what it has in common with others, and its note (empty where there is none).
+    fn row(&self, id: RowId) -> Option<(&Group, &Row, &str)>;
+}
+
+/// Turns rows into requests, and responses into what became of each row.
+pub trait Protocol: Send + Sync {
+    /// The first requests for rows of one group. Rows that need none are left out of them, and count as left.
+    fn requests(&self, group: &Group, rows: &[(RowId, &Row)]) -> Vec<Request>;
+
+    /// What a request counts as.
+    fn kind(&self, step: &'static str) -> RequestKind;
+
+    /// Requests of one step for rows that share them.
+    fn together(&self, step: &'static str, rows: Vec<RowId>, held: &dyn Rows) -> Vec<Request>;
+
+    /// The request as HTTP; `None` where it cannot be made, because an id in it would lead elsewhere.
+    fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call>;
+
+    /// What the response says of the request's rows.
+    fn response(&self, request: &Request, rows: &dyn Rows, response: &HttpResponse) -> Response;
+
+    /// Why a request that cannot be made is refused.
+    fn unsendable(&self) -> &'static str {
+        "the id of its contact or list cannot be part of an address"
+    }
+}

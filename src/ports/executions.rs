@@ -1,0 +1,15 @@
+//! Runs on AWS: one execution of the workflow each.
+
+use std::future::Future;
+
+use crate::error::Result;
+
+/// The workflow that carries runs out.
+pub trait Executions: Send + Sync {
+    /// Starts an execution named by the run's id with `input` as its JSON, and gives its full name. An execution of that
+    /// name that was started before counts as started.
+    fn start(&self, run_id: &str, input: &str) -> impl Future<Output = Result<String>> + Send;
+
+    /// Stops a run; one that has ended already is success.
+    fn stop(&self, run_id: &str) -> impl Future<Output = Result<()>> + Send;
+}

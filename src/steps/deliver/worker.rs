@@ -1,0 +1,376 @@
+//! One deliver call at work: the lane, its pace and its checkpoints, driven by what comes in.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::future::{Fuse, FusedFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::attempts::LaneAttempts;
+use super::checkpoints::Checkpoints;
+use super::deadline::{Deadline, TimeLeft};
+use super::ranges::{LoadedRange, load};
+use super::{Limit, RENEW_EVERY, between};
+use crate::chunk::Operation;
+use crate::config::{Connection, Export};
+use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outcome, Outgoing, unauthorized};
+use crate::delivery::pace::{Pace, after};
+use crate::destination::{Destination, RequestKind};
+use crate::error::{Error, Kind, Result};
+use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
+use crate::plan::lanes::Range;
+use crate::ports::{Clock, Event, Leases, NoResponse, SecretSource, Secrets};
+use crate::run::RunRecord;
+use crate::run::opening::OpenRecord;
+use crate::steps::environment::Environment;
+use crate::steps::lease::lost_lease;
+use crate::steps::session::{ANSWER_WITHIN, check_key, send};
+
+/// Requests ready to leave below which the next range is fetched: those of a second, but no more than a range has.
+const PREFETCH_BELOW: usize = 10;
+/// A process that slept for longer by the wall clock may have lost the lease, and asks before it sends.
+const SUSPEND_THRESHOLD: Duration = Duration::from_secs(30);
+
+/// How a deliver call left its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LaneStatus {
+    /// Every row has its verdict.
+    Finished,
+    /// The limit came first: another call goes on.
+    Yielded,
+}
+
+/// What a deliver call works on.
+#[derive(Clone, Copy)]
+pub(super) struct Assignment<'w> {
+    pub(super) export: &'w Export,
+    pub(super) connection: &'w Connection,
+    pub(super) run: &'w RunRecord,
+    pub(super) opened: &'w OpenRecord,
+    /// The lane's number.
+    pub(super) number: u32,
+    pub(super) ranges: &'w [Range],
+    pub(super) attempts: LaneAttempts,
+}
+
+type Task<'w, T> = Pin<Box<dyn Future<Output = T> + Send + 'w>>;
+
+/// What came of a request.
+struct Answered {
+    number: u64,
+    range: usize,
+    kind: RequestKind,
+    sent: Timestamp,
+    at: Timestamp,
+    incoming: Incoming,
+    /// The key it was sent with.
+    key: SecretString,
+}
+
+/// What there is to do next.
+enum Step<'w> {
+    Send(Option<Task<'w, Answered>>),
+    Wait { wake: Timestamp },
+    End(LaneStatus),
+}
+
+/// One deliver call at work.
+pub(super) struct Worker<'w, E: Environment> {
+    env: &'w E,
+    assignment: Assignment<'w>,
+    destination: &'w dyn Destination,
+    /// Whether another run, or a later call of this lane, is at work in its place: it writes nothing any more.
+    replaced: bool,
+    renewed_at: Timestamp,
+    secrets: Secrets,
+    limit: &'w Limit,
+    deadline: Deadline,
+    lane: Lane,
+    pace: Pace,
+    next_range: usize,
+    checkpoints: Checkpoints<'w, E::Store>,
+    confirmed: u64,
+    in_flight: FuturesUnordered<Task<'w, Answered>>,
+    in_flight_most: usize,
+    loading: Fuse<Task<'w, Result<LoadedRange>>>,
+    /// Gives how many rows the other lanes had refused, where it was asked.
+    saving: Fuse<Task<'w, Result<Option<u64>>>>,
+    save_began: Timestamp,
+}
+
+impl<'w, E: Environment> Worker<'w, E> {
+    pub(super) fn new(
+        env: &'w E,
+        assignment: Assignment<'w>,
+        limit: &'w Limit,
+        secrets: Secrets,
+        pace: Pace,
+    ) -> Result<Self> {
+        let Assignment { connection, run, opened, number, ranges, .. } = assignment;
+        let destination = env.destination(connection.api);
+        check_key(&secrets.api_key, "deliver", destination.name())?;
+        let now = env.clock().now();
+        let settings = LaneSettings {
+            protocol: destination.protocol(&run.fields, &opened.setup)?,
+            destination: destination.name(),
+            batch_rows: destination.limits().batch_rows,
+            patience: Duration::from_secs(connection.patience_seconds),
+            seed: u64::from(number) ^ u64::try_from(now.as_nanosecond()).unwrap_or_default(),
+        };
+        let lanes = u32::try_from(opened.lanes.len()).unwrap_or(u32::MAX);
+        Ok(Self {
+            env,
+            assignment,
+            destination,
+            replaced: false,
+            renewed_at: env.clock().wall(),
+            secrets,
+            limit,
+            deadline: Deadline::new(limit.until),
+            lane: Lane::new(settings, now),
+            pace,
+            next_range: 0,
+            checkpoints: Checkpoints::new(env.store(), &run.request.run_id, (number, lanes), ranges),
+            confirmed: 0,
+            in_flight: FuturesUnordered::new(),
+            in_flight_most: destination.limits().in_flight.div_ceil(opened.lanes.len().max(1)),
+            loading: Fuse::terminated(),
+            saving: Fuse::terminated(),
+            save_began: now,
+        })
+    }
+
+    fn clock(&self) -> &'w Clock {
+        self.env.clock()
+    }
+
+    pub(super) fn is_replaced(&self) -> bool {
+        self.replaced
+    }
+
+    /// How many rows were confirmed in this call.
+    pub(super) fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
+    /// Works until the lane is through or the limit is near.
+    pub(super) async fn work_and_save(&mut self) -> Result<LaneStatus> {
+        let worked = self.work().await;
+        if !self.saving.is_terminated() {
+            // An older checkpoint must not land after the last one. Where it fails, the last one has its rows too.
+            let _ = (&mut self.saving).await;
+        }
+        worked
+    }
+
+    /// Saves everything at the end of the call.
+    pub(super) async fn save_all(&mut self) -> Result<()> {
+        self.enter(self.clock().now());
+        self.checkpoints.save_all().await
+    }
+
+    async fn work(&mut self) -> Result<LaneStatus> {
+        let clock = self.clock();
+        let mut renewal = std::pin::pin!(clock.sleep_until(after(clock.now(), RENEW_EVERY)).fuse());
+        loop {
+            if between(self.renewed_at, clock.wall()) >= SUSPEND_THRESHOLD {
+                self.renew().await?;
+            }
+            let wake = match self.step(clock.now())? {
+                Step::End(status) => return Ok(status),
+                Step::Send(request) => {
+                    self.in_flight.extend(request);
+                    continue;
+                }
+                Step::Wait { wake } => wake,
+            };
+            let stop = &self.limit.stop;
+            tokio::select! {
+                biased;
+                Some(answered) = self.in_flight.next() => self.answered(answered).await?,
+                loaded = &mut self.loading => self.loaded(loaded?),
+                saved = &mut self.saving => self.saved(saved?)?,
+                () = &mut renewal => {
+                    self.renew().await?;
+                    renewal.set(clock.sleep_until(after(clock.now(), RENEW_EVERY)).fuse());
+                }
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                () = clock.sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Begins what can be begun, and says what there is to do next.
+    fn step(&mut self, now: Timestamp) -> Result<Step<'w>> {
+        let time_left = self.deadline.time_left(now);
+        let sending = time_left == TimeLeft::Sending && !self.limit.stop.is_cancelled();
+        if !sending && (self.in_flight.is_empty() || time_left == TimeLeft::Expired) {
+            return Ok(Step::End(LaneStatus::Yielded));
+        }
+        if sending && self.wants_rows() {
+            let (store, assignment, index) = (self.env.store(), self.assignment, self.next_range);
+            self.loading = async move { load(store, &assignment, index).await }.boxed().fuse();
+            self.next_range += 1;
+        }
+        if let Some(due) = self.checkpoints.due(now).filter(|_| self.saving.is_terminated()) {
+            self.saving = self.checkpoints.save(due).boxed().fuse();
+            self.save_began = now;
+        }
+        let checkpoint = self.checkpoints.latest().filter(|_| self.saving.is_terminated());
+        let mut wake = checkpoint.map_or(self.deadline.expires(), |latest| self.deadline.expires().min(latest));
+        if !sending {
+            return Ok(Step::Wait { wake });
+        }
+        let loaded_all = self.next_range >= self.assignment.ranges.len() && self.loading.is_terminated();
+        match self.lane.next(now)? {
+            Next::Send if self.in_flight.len() < self.in_flight_most => {
+                let at = self.pace.next(now);
+                if at <= now {
+                    self.pace.take(now);
+                    return Ok(Step::Send(self.next_request(now)));
+                }
+                wake = wake.min(at);
+            }
+            Next::WaitUntil(at) => wake = wake.min(at),
+            Next::NeedRows if loaded_all => return Ok(Step::End(LaneStatus::Finished)),
+            Next::AwaitResponse if self.in_flight.is_empty() && self.loading.is_terminated() => {
+                let run_id = self.assignment.run.request.run_id.as_str();
+                return Err(Error::new(Kind::Bug, "deliver", run_id, "waits for a response to nothing"));
+            }
+            _ => {}
+        }
+        Ok(Step::Wait { wake })
+    }
+
+    fn wants_rows(&self) -> bool {
+        self.loading.is_terminated()
+            && self.next_range < self.assignment.ranges.len()
+            && self.lane.ready() < self.pace.share().min(PREFETCH_BELOW)
+    }
+
+    /// Renews the lease, or stops: another run has it, or another call of this very lane is at work.
+    async fn renew(&mut self) -> Result<()> {
+        let Assignment { connection, run, number, attempts, .. } = self.assignment;
+        let run_id = run.request.run_id.as_str();
+        if !self.env.leases().renew(&connection.name, run_id).await? {
+            self.replaced = true;
+            return Err(lost_lease("deliver", &connection.name));
+        }
+        self.replaced = !attempts.is_current(self.env.store(), run_id, number).await?;
+        if self.replaced {
+            let problem = format!("a later call works on lane {number}");
+            return Err(Error::new(Kind::Unavailable, "deliver", run_id, problem).hint("nothing: that call goes on"));
+        }
+        self.renewed_at = self.clock().wall();
+        Ok(())
+    }
+
+    /// The next request, on its way; none where it could not be made.
+    fn next_request(&mut self, now: Timestamp) -> Option<Task<'w, Answered>> {
+        let Some(Outgoing { number, span, call }) = self.lane.next_request(now) else {
+            self.enter(now);
+            return None;
+        };
+        let range = span as usize;
+        let sent = self.checkpoints.sent(range);
+        sent.requests.count(call.kind);
+        sent.seconds.count(now);
+        self.env.observer().notify(Event::Request);
+        let connection = self.assignment.connection;
+        let patience = Duration::from_secs(connection.patience_seconds);
+        let within = ANSWER_WITHIN.min(patience).min(between(now, self.deadline.expires()));
+        let (env, kind, key) = (self.env, call.kind, self.secrets.api_key.clone());
+        let sending = send(env, connection, &key, &call, within);
+        Some(Box::pin(async move {
+            let incoming = match sending.await {
+                Ok(response) => Incoming::Response(response),
+                Err(NoResponse(why)) => Incoming::Nothing(why),
+            };
+            Answered { number, range, kind, sent: now, at: env.clock().now(), incoming, key }
+        }))
+    }
+
+    async fn answered(&mut self, answered: Answered) -> Result<()> {
+        let Answered { number, range, kind, sent, at, incoming, key } = answered;
+        self.deadline.responded(sent, at);
+        self.pace.answered(kind, sent, at);
+        let now = self.clock().now();
+        let handled = self.lane.handle_response(number, incoming, now);
+        let requests = &mut self.checkpoints.sent(range).requests;
+        requests.retried += u64::from(handled != Handled::Settled);
+        requests.throttled += u64::from(handled == Handled::RateLimited);
+        if handled == Handled::Unauthorized && !self.is_renewed(&key).await? {
+            return Err(unauthorized("deliver", self.destination.name()));
+        }
+        self.enter(now);
+        self.watch_refusals()
+    }
+
+    /// Whether there is another key than the one that was refused. Of several requests on their way the first to be
+    /// refused finds the new one.
+    async fn is_renewed(&mut self, refused: &SecretString) -> Result<bool> {
+        if self.secrets.api_key.expose_secret() == refused.expose_secret() {
+            let connection = self.assignment.connection;
+            self.secrets = self.env.secrets().secrets(&connection.name, &connection.secret, true).await?;
+        }
+        Ok(self.secrets.api_key.expose_secret() != refused.expose_secret())
+    }
+
+    /// Enters the lane's verdicts in their ranges' ledgers.
+    fn enter(&mut self, now: Timestamp) {
+        let verdicts = self.lane.verdicts();
+        if verdicts.is_empty() {
+            return;
+        }
+        self.env.observer().notify(Event::Settled(verdicts.len() as u64));
+        for verdict in verdicts {
+            let range = verdict.span as usize;
+            self.confirmed += u64::from(!matches!(verdict.outcome, Outcome::Refused(_)));
+            self.checkpoints.enter(range, self.operation(range), &verdict, now);
+        }
+    }
+
+    fn operation(&self, range: usize) -> Operation {
+        let Assignment { run, ranges, .. } = self.assignment;
+        let chunk = ranges.get(range).and_then(|range| run.chunks.get(range.chunk));
+        chunk.map_or(Operation::Update, |chunk| chunk.operation)
+    }
+
+    fn loaded(&mut self, LoadedRange { index, span, results }: LoadedRange) {
+        if !results.entries.is_empty() {
+            self.env.observer().notify(Event::Settled(results.entries.len() as u64));
+        }
+        self.checkpoints.resume(index, &results);
+        self.lane.load(u32::try_from(index).unwrap_or(u32::MAX), span);
+        self.enter(self.clock().now());
+    }
+
+    fn saved(&mut self, others_refused: Option<u64>) -> Result<()> {
+        self.deadline.saved(self.save_began, self.clock().now());
+        self.checkpoints.saved(others_refused);
+        self.watch_refusals()
+    }
+
+    /// The guard that watches refusals as they come.
+    fn watch_refusals(&self) -> Result<()> {
+        let Assignment { export, run, .. } = self.assignment;
+        let (guards, asked) = (&export.guards, &run.request);
+        let counts = run.counts();
+        let (own, refused) = self.checkpoints.refused();
+        let (rejected, read) = (counts.rejected() + refused, counts.read);
+        // Of rows that were rejected before, many may be refused again.
+        let passed = asked.keep_leavers || asked.pass_guards.iter().any(|name| name == MAX_REJECT_SHARE);
+        if own == 0 || passed || !too_many_rejected(guards, rejected, read) {
+            return Ok(());
+        }
+        let problem = format!(
+            "{rejected} of {read} rows are rejected, {refused} of them by {}; max_reject_share allows {:.1} %",
+            self.destination.name(),
+            guards.max_reject_share * 100.0
+        );
+        Err(Error::new(Kind::Guard, "deliver", &export.name, problem)
+            .hint(format!("see the rejects; pass over it once with --pass-guard {MAX_REJECT_SHARE}")))
+    }
+}

@@ -1,0 +1,30 @@
+//! When a run may send first: a window after anybody else sent through the connection.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::Connection;
+use crate::delivery::pace::{after, window};
+use crate::error::Result;
+use crate::run::{ConnectionActivity, keys};
+use crate::steps::documents::{read_json, write_json};
+use crate::steps::environment::Environment;
+
+/// By how much the clocks of two processes may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
+
+/// When this run may send first, and a note that it does from now on. A run that ended says so; one that did not, this
+/// very step called again among them, may have sent just now.
+pub(super) async fn quiet_until<E: Environment>(env: &E, connection: &Connection, run_id: &str) -> Result<Timestamp> {
+    let key = keys::spoke(&connection.name);
+    let now = env.clock().now();
+    let since = match read_json::<ConnectionActivity>(env.store(), &key).await? {
+        None => Timestamp::MIN,
+        // Another process's clock may be minutes off: only what is long ago by any clock is past for certain.
+        Some(ConnectionActivity { ended_at: Some(at), .. }) if after(at, CLOCKS_DIFFER) <= now => at,
+        Some(_) => now,
+    };
+    write_json(env.store(), &key, &ConnectionActivity { run_id: run_id.into(), ended_at: None }).await?;
+    Ok(after(since, window(connection.requests_per_second)).max(now))
+}

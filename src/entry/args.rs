@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+#[cfg(feature = "sandbox")]
+use crate::sandbox::BulkLists;
+
 const EXAMPLES: &str = "\
 Examples:
   autopilot-export sandbox --port 8080                      a local Autopilot to try things on
@@ -151,28 +154,28 @@ pub struct SandboxArgs {
     /// The port on this machine; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
-    /// Answer 429 above so many requests in any second.
+    /// Answer 429 above this many requests in any second.
     #[arg(long, value_name = "PER_SECOND")]
     pub rate: Option<f64>,
-    /// How long every answer takes.
+    /// How long every response takes.
     #[arg(long, default_value_t = 0, value_name = "MS")]
     pub latency_ms: u64,
-    /// Whether bulk rows that name a list get on it.
-    #[arg(long, default_value = "never", value_parser = ["never", "create-only", "always"])]
-    pub bulk_lists: String,
-    /// Whether a single contact that names a list gets on it.
-    #[arg(long, default_value = "always", value_parser = ["never", "create-only", "always"])]
-    pub single_lists: String,
-    /// Answer 409 where a list's title exists, instead of making a second list.
+    /// Whether bulk rows that name a list are added to it.
+    #[arg(long, default_value = "never", value_enum)]
+    pub bulk_lists: BulkLists,
+    /// Whether a single contact that names a list is added to it.
+    #[arg(long, default_value = "always", value_enum)]
+    pub single_lists: BulkLists,
+    /// Answer 409 if a list's title exists, instead of creating a second list.
     #[arg(long)]
     pub conflict_on_duplicate_list: bool,
-    /// The one key that is accepted; without it, any.
+    /// The only key that is accepted; without it, any key is.
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// Faults, such as 429:0.05,500:0.02,cut-after:0.01,stall@7 (a share of requests, or the request of that number).
+    /// Faults, such as 429:0.05,500:0.02,cut-after:0.01,stall@7: a share of the requests, or the request of that number.
     #[arg(long, value_name = "LIST", default_value = "")]
     pub faults: String,
-    /// Decides which requests a share falls on.
+    /// Decides which requests a share hits.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }

@@ -1,117 +1,82 @@
-//! A copy of what the sandbox holds, for tests to look at.
+//! A copy of what an account holds, in words that fit every API: for tests, and as JSON.
 
 use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::id;
-use super::store::{Contact, Store};
-
 /// Everything held at one moment. Costs a copy of every contact.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Contents {
     /// In the order in which they were created.
     pub contacts: Vec<HeldContact>,
-    /// In the order in which they were created.
+    /// Autopilot's lists or Ortto's tags, in the order in which they were created.
     pub lists: Vec<HeldList>,
-    /// Name and type of each custom field, in the order in which they came into being.
+    /// Name and type of each custom field, in the order in which they were created.
     pub custom_fields: Vec<(String, String)>,
     #[serde(skip)]
     by_email: HashMap<String, usize>,
 }
 
 /// A contact as held.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct HeldContact {
-    /// `person_<UUID>`.
+    /// The service's id.
     pub id: String,
     /// As last sent.
     pub email: Option<String>,
-    /// Top-level fields by name, as last sent, `Email` among them.
+    /// Standard fields by the service's name, including the email.
     pub fields: Map<String, Value>,
-    /// Custom fields by name, as last sent.
+    /// Custom fields by name.
     pub custom: Map<String, Value>,
-    /// Ids of its lists.
+    /// Ids of its lists or tags.
     pub lists: BTreeSet<String>,
-    /// Whether it opted out.
+    /// Whether it opted out of email.
     pub unsubscribed: bool,
+    /// Whether it is archived (Ortto).
+    pub archived: bool,
 }
 
-/// A list as held.
+/// A list or tag as held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HeldList {
-    /// `contactlist_...`.
+    /// The service's id.
     pub id: String,
-    /// Its title; not unique.
+    /// Title of the list, or name of the tag.
     pub title: String,
     /// How many contacts are on it.
     pub members: usize,
 }
 
 impl Contents {
-    /// The emails, in lower case, of the contacts on any list of this title.
-    pub fn members(&self, title: &str) -> BTreeSet<String> {
-        let ids: Vec<&str> =
-            self.lists.iter().filter(|list| list.title == title).map(|list| list.id.as_str()).collect();
+    /// Everything held.
+    pub(super) fn new(
+        contacts: Vec<HeldContact>,
+        lists: Vec<HeldList>,
+        custom_fields: Vec<(String, String)>,
+    ) -> Contents {
+        let by_email = contacts
+            .iter()
+            .enumerate()
+            .filter(|(_, contact)| !contact.archived)
+            .filter_map(|(at, contact)| Some((contact.email.as_ref()?.to_lowercase(), at)))
+            .collect();
+        Self { contacts, lists, custom_fields, by_email }
+    }
+
+    /// The emails, in lower case, of the contacts on any list or tag of this name.
+    pub fn members(&self, name: &str) -> BTreeSet<String> {
+        let ids: Vec<&str> = self.lists.iter().filter(|list| list.title == name).map(|list| list.id.as_str()).collect();
         self.contacts
             .iter()
-            .filter(|contact| ids.iter().any(|id| contact.lists.contains(*id)))
+            .filter(|contact| !contact.archived && ids.iter().any(|id| contact.lists.contains(*id)))
             .filter_map(|contact| contact.email.as_deref())
             .map(str::to_lowercase)
             .collect()
     }
 
-    /// The contact with this email, compared without case.
+    /// The contact with this email, compared without case. Archived ones are not found.
     pub fn by_email(&self, email: &str) -> Option<&HeldContact> {
         self.contacts.get(*self.by_email.get(&email.to_lowercase())?)
-    }
-
-    pub(super) fn of(store: &Store) -> Self {
-        let contacts: Vec<HeldContact> = store.contacts_from(0).map(|(_, contact)| held(store, contact)).collect();
-        let by_email = contacts.iter().enumerate().filter_map(|(at, c)| Some((c.email.as_ref()?.to_lowercase(), at)));
-        Self {
-            by_email: by_email.collect(),
-            contacts,
-            lists: lists(store),
-            custom_fields: store
-                .columns
-                .customs()
-                .map(|(name, kind)| (name.to_owned(), kind.name().to_owned()))
-                .collect(),
-        }
-    }
-}
-
-/// The lists with their counts.
-pub(super) fn lists(store: &Store) -> Vec<HeldList> {
-    let held = store.lists().iter().map(|list| HeldList {
-        id: list.id.clone(),
-        title: list.title.clone(),
-        members: list.members.len(),
-    });
-    held.collect()
-}
-
-/// A copy of one contact.
-pub(super) fn held(store: &Store, contact: &Contact) -> HeldContact {
-    let mut fields = Map::new();
-    let mut custom = Map::new();
-    if let Some(email) = &contact.email {
-        fields.insert("Email".to_owned(), (&**email).into());
-    }
-    for (column, value) in &contact.values {
-        if let Some(column) = store.columns.get(*column) {
-            let into = if column.custom.is_some() { &mut custom } else { &mut fields };
-            into.insert(column.name.to_string(), value.clone());
-        }
-    }
-    HeldContact {
-        id: id::contact(contact.id),
-        email: contact.email.as_deref().map(str::to_owned),
-        fields,
-        custom,
-        lists: contact.lists.iter().filter_map(|list| store.list(*list)).map(|list| list.id.clone()).collect(),
-        unsubscribed: contact.unsubscribed,
     }
 }

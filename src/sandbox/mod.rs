@@ -1,97 +1,63 @@
-//! A faithful local Autopilot (classic, v1): for trying things out, for tests and for measuring.
+//! A local stand-in for the services that segments are sent to: for trying things out, for tests and for measuring.
 //!
-//! It keeps contacts, lists and custom fields in memory and answers every call of `docs/AUTOPILOT_API.md` 1.2, with
-//! the awkward behaviour attested there: a missing key is 400, bulk calls name no failed row, rows without an email
-//! make a new contact each time. Where nothing is attested, [`Options`] has a switch or the choice is written where it
-//! is made. It can keep a rate, be slow, and go wrong on purpose ([`fault`] has the table).
+//! The server is the same for every API: it keeps a rate, takes its time, bans, and goes wrong on request
+//! ([`Fault`]). An API is a folder: [`autopilot`] holds contacts, lists and custom fields in memory and answers as
+//! `docs/AUTOPILOT_API.md` says, awkward behaviour included. Where nothing is attested, [`Options`] has a switch, or
+//! the choice is written where it is made.
 //!
-//! `GET /` shows a person what it holds; `GET /_sandbox/contents` and `GET /_sandbox/counters` are the same as JSON.
+//! `GET /` shows what the account holds; `GET /_sandbox/contents` and `GET /_sandbox/counters` are the same as JSON.
 
-mod answer;
-mod calls;
-mod columns;
+mod api;
+mod autopilot;
+mod connection;
 mod contents;
 mod counters;
-pub mod fault;
-mod hooks;
-mod id;
-mod injector;
+mod faults;
+mod http;
+mod limits;
 mod options;
 mod page;
-mod read;
+mod response;
 mod route;
-mod row;
 mod server;
-mod store;
 #[cfg(test)]
 mod tests;
-mod upsert;
-mod wire;
-mod write;
+mod traffic;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
+use axum::http::Method;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+pub use autopilot::{AutopilotOptions, BulkLists, RefuseInvalid};
 pub use contents::{Contents, HeldContact, HeldList};
 pub use counters::Counters;
-pub use fault::{Fault, FaultError, FaultKind, When};
-pub use options::{BulkLists, Options, RefuseInvalid};
+pub use faults::{Fault, FaultError, FaultKind, When};
+pub use limits::{BanRule, BanSign};
+pub use options::{Hosted, Options};
 
-use injector::FaultInjector;
-use server::{Shared, locked};
-use wire::{Cuttable, Cutter};
+use server::{Arrival, Delivery, Server, locked};
 
-/// How long [`Sandbox::stop`] waits for requests under way.
+/// How long [`Sandbox::stop`] waits for requests in flight.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// A running sandbox. Clones are the same one; it runs until it is stopped or its runtime ends.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    server: Arc<Server>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
-}
-
-fn shared(options: Options) -> Arc<Shared> {
-    Arc::new(Shared {
-        store: Mutex::new(store::Store::new(&options)),
-        meter: Mutex::default(),
-        draw: Mutex::new(FaultInjector::new(options.faults.clone(), options.seed)),
-        hooks: Mutex::default(),
-        options: RwLock::new(Arc::new(options)),
-        stop: watch::Sender::new(false),
-    })
 }
 
 /// Starts a sandbox on a listener, on the current runtime.
 pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
-    let address = listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
-    let shared = shared(options);
-    let mut stopped = shared.stop.subscribe();
-    let router = Router::new()
-        .route("/", get(page::page))
-        .route("/_sandbox/contents", get(page::contents))
-        .route("/_sandbox/counters", get(page::counters))
-        .fallback(server::api)
-        .with_state(Arc::clone(&shared));
-    let task = tokio::spawn(async move {
-        let service = router.into_make_service_with_connect_info::<Cutter>();
-        let serving = axum::serve(Cuttable(listener), service).with_graceful_shutdown(async move {
-            // An error means that the sandbox is gone, which is a reason to stop too.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        });
-        if let Err(error) = serving.await {
-            tracing::warn!(%error, "sandbox: serving ended");
-        }
-    });
-    Sandbox { address, shared, task: Arc::new(Mutex::new(Some(task))) }
+    let (address, server) = (http::address(&listener), Server::new(options));
+    let task = http::spawn(listener, &server);
+    Sandbox { address, server, task: Arc::new(Mutex::new(Some(task))) }
 }
 
 impl Sandbox {
@@ -106,13 +72,25 @@ impl Sandbox {
     /// A sandbox without a port, to be [asked](Self::ask) within the process: under paused time nothing may wait for
     /// a socket.
     pub fn unserved(options: Options) -> Sandbox {
-        Sandbox { address: (Ipv4Addr::LOCALHOST, 0).into(), shared: shared(options), task: Arc::new(Mutex::new(None)) }
+        Sandbox { address: (Ipv4Addr::LOCALHOST, 0).into(), server: Server::new(options), task: Arc::default() }
     }
 
-    /// One request without the network and without its delays: method, path below `/v1/`, key and body, as they
-    /// would stand in HTTP -> status and body; `None` where no whole answer would come.
+    /// One request without the network and without its latency: method, path below `/v1/`, key and body, as they
+    /// would stand in HTTP -> status and body; `None` where no whole response would arrive.
     pub fn ask(&self, method: &str, path: &str, key: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
-        self.shared.ask(&axum::http::Method::from_bytes(method.as_bytes()).ok()?, path, key, body)
+        let method = Method::from_bytes(method.as_bytes()).ok()?;
+        let arrival = Self::arrival(&method, path, key, body);
+        whole(self.server.process(&arrival, &self.server.enter(&arrival)))
+    }
+
+    /// The same with its latency, during which the request is in flight.
+    pub async fn ask_slowly(&self, method: &str, path: &str, key: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        let method = Method::from_bytes(method.as_bytes()).ok()?;
+        whole(self.server.respond(&Self::arrival(&method, path, key, body)).await)
+    }
+
+    fn arrival<'a>(method: &'a Method, path: &'a str, key: &'a str, body: &'a [u8]) -> Arrival<'a> {
+        Arrival { method, path, key: Some(key.as_bytes()), body: Some(body), at: Instant::now() }
     }
 
     /// The API's address: `http://127.0.0.1:PORT/v1`.
@@ -120,30 +98,29 @@ impl Sandbox {
         format!("http://{}/v1", self.address)
     }
 
-    /// Everything it holds now. Copies every contact.
+    /// Everything that the account holds now. Copies every contact.
     pub fn contents(&self) -> Contents {
-        Contents::of(&locked(&self.shared.store))
+        self.server.api.contents()
     }
 
-    /// How many contacts it holds now, without a copy.
+    /// How many contacts the account holds now, without a copy.
     pub fn contact_count(&self) -> usize {
-        locked(&self.shared.store).count()
+        self.server.api.count()
     }
 
     /// What it was asked and answered so far.
     pub fn counters(&self) -> Counters {
-        locked(&self.shared.meter).counters.clone()
+        self.server.counters()
     }
 
-    /// Sets the counters to zero; the rate's window stays.
+    /// Sets the counters to zero. The rate's window and bans stay.
     pub fn reset_counters(&self) {
-        locked(&self.shared.meter).counters = Counters::default();
+        self.server.reset_counters();
     }
 
-    /// Other faults from now on; their requests are counted from 1 again.
+    /// Replaces the faults; requests are counted from 1 again.
     pub fn set_faults(&self, faults: Vec<Fault>) {
-        let seed = self.shared.options().seed;
-        *locked(&self.shared.draw) = FaultInjector::new(faults, seed);
+        self.server.set_faults(faults);
     }
 
     /// No faults from now on.
@@ -151,52 +128,34 @@ impl Sandbox {
         self.set_faults(Vec::new());
     }
 
-    /// Another rate, in requests per second; `None` is no limit.
-    pub fn set_rate(&self, rate: Option<f64>) {
-        self.change(|options| options.rate = rate);
-    }
-
-    /// Another latency.
-    pub fn set_latency(&self, latency: Duration) {
-        self.change(|options| options.latency = latency);
-    }
-
-    /// Another key; `None` accepts any.
+    /// Replaces the key; `None` accepts any.
     pub fn set_api_key(&self, key: Option<String>) {
         self.change(|options| options.api_key = key);
     }
 
-    /// What bulk rows with `_autopilot_list` do from now on.
-    pub fn set_bulk_lists(&self, lists: BulkLists) {
-        self.change(|options| options.bulk_lists = lists);
-    }
-
-    /// What a single upsert with `_autopilot_list` does from now on.
-    pub fn set_single_lists(&self, lists: BulkLists) {
-        self.change(|options| options.single_lists = lists);
-    }
-
-    /// What bulk calls do with invalid emails from now on.
-    pub fn set_refuse_invalid(&self, refuse: RefuseInvalid) {
-        self.change(|options| options.refuse_invalid = refuse);
-    }
-
-    /// Changes any option that is read per request. The start's lists and custom fields, the seed and the faults
-    /// are not: for faults there is [`Sandbox::set_faults`].
+    /// Changes any option that is read per request. What the account held at the start, the seed and the faults are
+    /// not; for faults there is [`Sandbox::set_faults`].
     pub fn change(&self, change: impl FnOnce(&mut Options)) {
-        let mut options = self.shared.options.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut options));
+        self.server.change(change);
     }
 
-    /// Stops: requests under way are answered, stalled ones cut, then all connections are closed.
+    /// Stops: requests in flight are answered, stalled ones cut, then all connections are closed.
     /// What it held can still be read from clones.
     pub async fn stop(self) {
-        self.shared.stop.send_replace(true);
+        self.server.stop.send_replace(true);
         let task = locked(&self.task).take();
         if let Some(mut task) = task
             && tokio::time::timeout(STOP_WAIT, &mut task).await.is_err()
         {
             task.abort();
         }
+    }
+}
+
+/// Status and body of a delivery that arrives whole.
+fn whole(delivery: Delivery) -> Option<(u16, Vec<u8>)> {
+    match delivery {
+        Delivery::Whole(response) => Some((response.status.as_u16(), response.body)),
+        Delivery::Truncated(_) | Delivery::Cut | Delivery::Stalled => None,
     }
 }

@@ -1,45 +1,83 @@
-//! One request's way: counted, let in or not, struck by a fault or not, applied, answered.
+//! One request's way: counted, let in or not, hit by a fault or not, applied, answered.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Method, Response, StatusCode};
+use axum::http::{Method, StatusCode};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::answer::Answer;
-use super::calls;
-use super::counters::Meter;
-use super::fault::FaultKind;
-use super::hooks::Hooks;
-use super::injector::FaultInjector;
+use super::api::{Api, Request};
+use super::counters::Counters;
+use super::faults::{Fault, FaultKind, InjectedFaults};
+use super::limits::BanSign;
 use super::options::Options;
-use super::route::Call;
-use super::store::Store;
-use super::upsert::{self, InjectedFaults};
-use super::wire::Cutter;
+use super::response::Response;
+use super::route::{self, NoRoute, Route};
+use super::traffic::{Fate, Traffic};
 
-/// Largest body taken. A choice of this sandbox: no limit of the service is known.
-const BODY_BYTES: usize = 16 << 20;
+/// A request as it arrives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival<'a> {
+    pub(super) method: &'a Method,
+    /// Below `/v1/`, still percent-encoded.
+    pub(super) path: &'a str,
+    pub(super) key: Option<&'a [u8]>,
+    /// `None`: too large.
+    pub(super) body: Option<&'a [u8]>,
+    pub(super) at: Instant,
+}
 
-/// How long a stalled request is held.
-const STALL: Duration = Duration::from_secs(60 * 60);
+/// How a response leaves.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    Whole(Response),
+    /// Half of its body, then the connection closes.
+    Truncated(Response),
+    /// The connection closes without a byte.
+    Cut,
+    /// Nothing leaves, and the connection stays open.
+    Stalled,
+}
 
-/// The rate named in a 429 that a fault makes where no rate is kept.
-///
-/// Source: `docs/AUTOPILOT_API.md` 1.7, 5 requests per second.
-const STATED_RATE: f64 = 5.0;
+impl Delivery {
+    fn response(&self) -> Option<&Response> {
+        match self {
+            Self::Whole(response) | Self::Truncated(response) => Some(response),
+            Self::Cut | Self::Stalled => None,
+        }
+    }
+}
 
 /// What all requests share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) options: RwLock<Arc<Options>>,
-    pub(super) store: Mutex<Store>,
-    pub(super) meter: Mutex<Meter>,
-    pub(super) draw: Mutex<FaultInjector>,
-    pub(super) hooks: Mutex<Hooks>,
+pub(super) struct Server {
+    pub(super) api: Box<dyn Api>,
+    options: RwLock<Arc<Options>>,
+    traffic: Mutex<Traffic>,
     pub(super) stop: watch::Sender<bool>,
+}
+
+/// A request in flight, until it is dropped.
+pub(super) struct InFlight<'a> {
+    server: &'a Server,
+    route: Result<Route, NoRoute>,
+}
+
+impl InFlight<'_> {
+    /// How the counters name its endpoint.
+    fn endpoint(&self) -> &'static str {
+        match &self.route {
+            Ok(route) => route.endpoint.pattern,
+            Err(missing) => missing.name(),
+        }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        locked(&self.server.traffic).leave(self.endpoint());
+    }
 }
 
 /// The content of a lock, also after a panic elsewhere.
@@ -47,210 +85,135 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is to become of a request.
-enum Fate {
-    /// Answered so, whatever it asks.
-    Refused(Answer),
-    /// Applied, and perhaps struck.
-    Applied(Option<FaultKind>, InjectedFaults),
-}
+impl Server {
+    pub(super) fn new(options: Options) -> Arc<Self> {
+        Arc::new(Self {
+            api: options.account(),
+            traffic: Mutex::new(Traffic::new(options.faults.clone(), options.seed)),
+            options: RwLock::new(Arc::new(options)),
+            stop: watch::Sender::new(false),
+        })
+    }
 
-impl Shared {
-    pub(super) fn options(&self) -> Arc<Options> {
+    fn options(&self) -> Arc<Options> {
         Arc::clone(&self.options.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Key, then faults, then rate.
-    fn decide(&self, call: &Call, key: Option<&[u8]>, now: Instant, options: &Options) -> Fate {
-        let mut meter = locked(&self.meter);
-        meter.arrive(call.name(), now);
-        let mut draw = locked(&self.draw);
-        let trouble = draw.next();
-        let spoilt = InjectedFaults {
-            refusals: draw.refusals(),
-            drop_rows: (trouble == Some(FaultKind::DropRows)).then(|| draw.seed()),
-        };
-        drop(draw);
-        // Source: docs/AUTOPILOT_API.md 1.7, a missing key is 400, a wrong one 401.
-        let Some(key) = key else {
-            return Fate::Refused(Answer::bad_request("The autopilotapikey header is missing."));
-        };
-        if options.api_key.as_ref().is_some_and(|wanted| wanted.as_bytes() != key) {
-            return Fate::Refused(Answer::error(
-                StatusCode::UNAUTHORIZED,
-                "The provided autopilotapikey is not valid.",
-            ));
-        }
-        meter.counters.struck += u64::from(trouble.is_some());
-        match trouble {
-            Some(FaultKind::Status(429)) => {
-                Fate::Refused(Answer::throttled(options.rate.unwrap_or(STATED_RATE), options.retry_after))
-            }
-            Some(trouble) => {
-                meter.admit(options.rate, now);
-                Fate::Applied(Some(trouble), spoilt)
-            }
-            None if meter.admit(options.rate, now) => Fate::Applied(None, spoilt),
-            None => Fate::Refused(Answer::throttled(options.rate.unwrap_or(STATED_RATE), options.retry_after)),
-        }
+    pub(super) fn change(&self, change: impl FnOnce(&mut Options)) {
+        let mut options = self.options.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut options));
     }
 
-    /// Does what the call asks.
-    fn apply(&self, call: &Call, body: &[u8], options: &Options, spoilt: &InjectedFaults) -> Answer {
-        let answer = match call {
-            call if call.contact().is_some_and(|contact| spoilt.refusals.fails(&contact.to_lowercase())) => {
-                Answer::struck(StatusCode::INTERNAL_SERVER_ERROR)
-            }
-            // Bodies are parsed before the lock is taken.
-            Call::UpsertOne => upsert::read_one(body, spoilt)
-                .map_or_else(|refused| refused, |rows| upsert::one(&mut locked(&self.store), rows, options)),
-            Call::UpsertMany => upsert::read_many(body, options, spoilt)
-                .map_or_else(|refused| refused, |rows| upsert::many(&mut locked(&self.store), rows, options, spoilt)),
-            Call::Hooks => locked(&self.hooks).list(),
-            Call::CreateHook => locked(&self.hooks).create(body),
-            Call::DeleteHook(id) => locked(&self.hooks).delete(id),
-            Call::DeleteHooks => locked(&self.hooks).delete_all(),
-            call => calls::apply(&mut locked(&self.store), call, body, options),
-        };
-        if call.writes() && answer.status.is_success() {
-            locked(&self.meter).counters.writes += 1;
-        }
-        answer
+    pub(super) fn set_faults(&self, faults: Vec<Fault>) {
+        let seed = self.options().seed;
+        locked(&self.traffic).set_faults(faults, seed);
     }
 
-    /// One request without a connection and without delays; `None` where no whole answer would come.
-    pub(super) fn ask(&self, method: &Method, path: &str, key: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    pub(super) fn counters(&self) -> Counters {
+        locked(&self.traffic).counters.clone()
+    }
+
+    pub(super) fn reset_counters(&self) {
+        locked(&self.traffic).counters = Counters::default();
+    }
+
+    /// Counts a request as in flight.
+    pub(super) fn enter(&self, arrival: &Arrival<'_>) -> InFlight<'_> {
+        let route = route::find(self.api.endpoints(), arrival.method, arrival.path);
+        let in_flight = InFlight { server: self, route };
+        locked(&self.traffic).enter(in_flight.endpoint());
+        in_flight
+    }
+
+    /// Counts, decides and applies a request. Waits for nothing.
+    pub(super) fn process(&self, arrival: &Arrival<'_>, in_flight: &InFlight<'_>) -> Delivery {
         let options = self.options();
-        let call = Call::read(method, path);
-        let answer = match self.decide(&call, Some(key.as_bytes()), Instant::now(), &options) {
-            Fate::Refused(answer) => Some(answer),
-            Fate::Applied(trouble, spoilt) => {
-                let apply = || self.apply(&call, body, &options, &spoilt);
-                match trouble {
-                    Some(FaultKind::CutBefore) => None,
-                    Some(FaultKind::CutAfter | FaultKind::Stall | FaultKind::Truncate) => {
-                        apply();
-                        None
-                    }
-                    Some(FaultKind::Status(status)) => {
-                        if matches!(status, 408 | 504) {
-                            apply();
-                        }
-                        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                        Some(Answer::struck(status))
-                    }
-                    Some(FaultKind::Html) => Some(Answer::html()),
-                    Some(FaultKind::Garbage) => {
-                        apply();
-                        Some(Answer::garbage())
-                    }
-                    None
-                    | Some(
-                        FaultKind::DropRows
-                        | FaultKind::RefuseRows(_)
-                        | FaultKind::RefuseBatch(_)
-                        | FaultKind::FailRows(_),
-                    ) => Some(apply()),
-                }
-            }
+        let (endpoint, api) = (in_flight.endpoint(), self.api.as_ref());
+        let fate = locked(&self.traffic).decide(endpoint, arrival.key, arrival.at, api, &options);
+        let delivery = match fate {
+            Fate::Refused(response) => Delivery::Whole(response),
+            Fate::Banned(BanSign::Cut) => Delivery::Cut,
+            Fate::Banned(BanSign::Status(status)) => Delivery::Whole(self.failure(status, "a ban")),
+            Fate::Admitted(fault, faults) => self.hit(fault, || self.apply(arrival, in_flight, &faults, &options)),
         };
-        locked(&self.meter).answer(answer.as_ref().map_or(0, |answer| answer.status.as_u16()));
-        answer.map(|answer| (answer.status.as_u16(), answer.body))
+        locked(&self.traffic).respond(delivery.response(), arrival.at, &options);
+        delivery
     }
 
-    fn answer(&self, answer: Answer) -> Response<Body> {
-        locked(&self.meter).answer(answer.status.as_u16());
-        answer.into_response()
+    fn apply(
+        &self,
+        arrival: &Arrival<'_>,
+        in_flight: &InFlight<'_>,
+        faults: &InjectedFaults,
+        options: &Options,
+    ) -> Response {
+        let Some(body) = arrival.body else {
+            return self.api.error(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large.");
+        };
+        let route = match &in_flight.route {
+            Ok(route) => route,
+            Err(missing) => return self.api.error(missing.status(), "There is no such endpoint."),
+        };
+        let response = self.api.handle(&Request { route, body, faults }, options);
+        if route.endpoint.writes && response.status.is_success() {
+            locked(&self.traffic).counters.writes += 1;
+        }
+        response
     }
 
-    /// The connection closes without a byte.
-    fn cut(&self, cutter: &Cutter) -> Response<Body> {
-        locked(&self.meter).answer(0);
-        cutter.cut();
-        Response::new(Body::empty())
+    /// What a fault makes of a request and its response.
+    fn hit(&self, fault: Option<FaultKind>, apply: impl FnOnce() -> Response) -> Delivery {
+        match fault {
+            None
+            | Some(
+                FaultKind::DropRows | FaultKind::RefuseRows(_) | FaultKind::RefuseBatch(_) | FaultKind::FailRows(_),
+            ) => Delivery::Whole(apply()),
+            Some(FaultKind::Status(status)) => {
+                // Source: docs/AUTOPILOT_API.md 1.4, a request that timed out may still be applied.
+                if matches!(status, 408 | 504) {
+                    apply();
+                }
+                Delivery::Whole(self.failure(status, "a fault"))
+            }
+            Some(FaultKind::CutBefore) => Delivery::Cut,
+            Some(FaultKind::CutAfter) => {
+                apply();
+                Delivery::Cut
+            }
+            Some(FaultKind::Stall) => {
+                apply();
+                Delivery::Stalled
+            }
+            Some(FaultKind::Truncate) => Delivery::Truncated(apply()),
+            Some(FaultKind::Html) => Delivery::Whole(Response::html()),
+            Some(FaultKind::Garbage) => {
+                apply();
+                Delivery::Whole(Response::garbage())
+            }
+        }
     }
 
-    /// Waits, but not beyond the sandbox's end.
-    async fn wait(&self, time: Duration) {
+    fn failure(&self, status: u16, why: &str) -> Response {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.api.error(status, &format!("Something went wrong ({why} of the sandbox)."))
+    }
+
+    /// Processes a request and takes as long as the options say.
+    pub(super) async fn respond(&self, arrival: &Arrival<'_>) -> Delivery {
+        let in_flight = self.enter(arrival);
+        let delivery = self.process(arrival, &in_flight);
+        self.wait(self.options().latency).await;
+        delivery
+    }
+
+    /// Waits, but not beyond the server's end.
+    pub(super) async fn wait(&self, time: Duration) {
         if !time.is_zero() {
             let mut stop = self.stop.subscribe();
             tokio::select! {
                 () = tokio::time::sleep(time) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
-        }
-    }
-}
-
-/// Answers everything under `/v1`.
-pub(super) async fn api(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(cutter): ConnectInfo<Cutter>,
-    request: Request,
-) -> Response<Body> {
-    let now = Instant::now();
-    let (head, body) = request.into_parts();
-    let Some(path) = head.uri.path().strip_prefix("/v1/") else {
-        return Answer::error(StatusCode::NOT_FOUND, "There is nothing here; the API is under /v1.").into_response();
-    };
-    let options = shared.options();
-    let call = Call::read(&head.method, path);
-    let key = head.headers.get("autopilotapikey").map(|key| key.as_bytes());
-    let fate = shared.decide(&call, key, now, &options);
-    let Ok(body) = to_bytes(body, BODY_BYTES).await else {
-        return shared.answer(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large."));
-    };
-    let (trouble, spoilt) = match fate {
-        Fate::Refused(answer) => {
-            shared.wait(options.latency).await;
-            return shared.answer(answer);
-        }
-        Fate::Applied(trouble, spoilt) => (trouble, spoilt),
-    };
-    let apply = || shared.apply(&call, &body, &options, &spoilt);
-    match trouble {
-        None
-        | Some(FaultKind::DropRows | FaultKind::RefuseRows(_) | FaultKind::RefuseBatch(_) | FaultKind::FailRows(_)) => {
-            let answer = apply();
-            shared.wait(options.latency).await;
-            shared.answer(answer)
-        }
-        Some(FaultKind::Status(status)) => {
-            // Source: docs/AUTOPILOT_API.md 1.4, a request that timed out is completed all the same.
-            if matches!(status, 408 | 504) {
-                apply();
-            }
-            shared.wait(options.latency).await;
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            shared.answer(Answer::struck(status))
-        }
-        Some(FaultKind::CutBefore) => shared.cut(&cutter),
-        Some(FaultKind::CutAfter) => {
-            apply();
-            shared.wait(options.latency).await;
-            shared.cut(&cutter)
-        }
-        Some(FaultKind::Stall) => {
-            apply();
-            locked(&shared.meter).answer(0);
-            shared.wait(STALL).await;
-            cutter.cut();
-            Response::new(Body::empty())
-        }
-        Some(FaultKind::Truncate) => {
-            let answer = apply();
-            shared.wait(options.latency).await;
-            cutter.truncate(answer.body.len() / 2);
-            shared.answer(answer)
-        }
-        Some(FaultKind::Html) => {
-            shared.wait(options.latency).await;
-            shared.answer(Answer::html())
-        }
-        Some(FaultKind::Garbage) => {
-            apply();
-            shared.wait(options.latency).await;
-            shared.answer(Answer::garbage())
         }
     }
 }

@@ -100,16 +100,6 @@ test('a contact opts out and is deleted', async () => {
   await assert.rejects(autopilot.contacts.get('gone@example.org'), refused(404));
 });
 
-test('segments, journeys and hooks answer', async () => {
-  assert.deepEqual((await autopilot.smartSegments.list()).data, { segments: [] });
-  assert.deepEqual((await autopilot.journeys.list()).data, { triggers: [] });
-  const { data: hook } = await autopilot.restHooks.register('contact_added', 'https://example.org/hook');
-  assert.deepEqual((await autopilot.restHooks.list()).data.hooks.map(({ hook_id }) => hook_id), [hook.hook_id]);
-  await autopilot.restHooks.unregister(hook.hook_id);
-  await autopilot.restHooks.deleteAll();
-  assert.deepEqual((await autopilot.restHooks.list()).data.hooks, []);
-});
-
 test('a wrong key is 401, no key 400', async () => {
   await assert.rejects(new Autopilot('wrong', url).account.get(), refused(401));
   const response = await fetch(`${url}/account`);

@@ -1,25 +1,17 @@
-//! `sandbox`: the local Autopilot, until somebody stops it.
+//! `sandbox`: a local account of a destination, until someone stops it.
 
 use std::time::Duration;
 
 use super::{Code, print};
 use crate::entry::args::SandboxArgs;
 use crate::error::{Error, Kind};
-use crate::sandbox::{BulkLists, Fault, Options, serve as start};
+use crate::sandbox::{AutopilotOptions, Fault, Options, serve as start};
 use crate::steps::Cancellation;
-
-fn lists(word: &str) -> BulkLists {
-    match word {
-        "always" => BulkLists::Always,
-        "create-only" => BulkLists::CreateOnly,
-        _ => BulkLists::Never,
-    }
-}
 
 /// Serves until stopped.
 ///
 /// # Errors
-/// Where the port is taken, or the faults cannot be read.
+/// The port is taken, or the faults cannot be read.
 pub async fn serve(args: &SandboxArgs, stop: &Cancellation) -> Code {
     let faults = Fault::parse_list(&args.faults)
         .map_err(|cause| Error::new(Kind::BadRequest, "sandbox", "--faults", cause.to_string()))?;
@@ -28,16 +20,19 @@ pub async fn serve(args: &SandboxArgs, stop: &Cancellation) -> Code {
             .hint("choose another with --port")
             .with_source(cause)
     })?;
+    let autopilot = AutopilotOptions {
+        bulk_lists: args.bulk_lists,
+        single_lists: args.single_lists,
+        conflict_on_duplicate_list: args.conflict_on_duplicate_list,
+        ..AutopilotOptions::default()
+    };
     let options = Options {
         api_key: args.key.clone(),
         rate: args.rate,
         latency: Duration::from_millis(args.latency_ms),
-        bulk_lists: lists(&args.bulk_lists),
-        single_lists: lists(&args.single_lists),
-        conflict_on_duplicate_list: args.conflict_on_duplicate_list,
         faults,
         seed: args.seed,
-        ..Options::default()
+        ..autopilot.into()
     };
     let sandbox = start(listener, options).await;
     let url = sandbox.url();

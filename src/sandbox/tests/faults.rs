@@ -20,7 +20,7 @@ async fn a_status_strikes_the_request_it_was_meant_for() {
     }
     assert_eq!(statuses, [200, 500, 408, 429, 200]);
     assert_eq!(held, [1, 1, 2, 2, 3], "a timed-out request is completed, the other two are not");
-    assert_eq!((sandbox.counters().struck, sandbox.counters().throttled, sandbox.counters().writes), (3, 1, 3));
+    assert_eq!((sandbox.counters().faulted, sandbox.counters().throttled, sandbox.counters().writes), (3, 1, 3));
 }
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn cut_before_closes_without_applying() {
     let sandbox = faulty("cut-before@1").await;
     assert!(sent(&sandbox).await.is_empty());
     assert_eq!((sandbox.contact_count(), sandbox.counters().unanswered), (0, 1));
-    assert_eq!(seen(&sent(&sandbox).await).unwrap().status, 200);
+    assert_eq!(received(&sent(&sandbox).await).unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn a_kept_connection_is_cut_as_well() {
 #[tokio::test]
 async fn a_truncated_answer_is_shorter_than_it_says() {
     let sandbox = faulty("truncate@1").await;
-    let answer = seen(&sent(&sandbox).await).unwrap();
+    let answer = received(&sent(&sandbox).await).unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body.len(), answer.content_length() / 2);
     assert!(serde_json::from_slice::<Value>(&answer.body).is_err());
@@ -72,7 +72,7 @@ async fn a_stalled_request_is_applied_and_never_answered() {
 async fn html_and_garbage_are_200_and_cannot_be_read() {
     let sandbox = faulty("html@1,garbage@2").await;
     for held in [0, 2] {
-        let answer = seen(&sent(&sandbox).await).unwrap();
+        let answer = received(&sent(&sandbox).await).unwrap();
         assert_eq!(answer.status, 200);
         assert!(serde_json::from_slice::<Value>(&answer.body).is_err());
         assert_eq!(sandbox.contact_count(), held);
@@ -131,7 +131,7 @@ async fn every_request_is_answered_or_counted_as_unanswered_and_a_seed_repeats_i
         let counters = sandbox.counters();
         assert_eq!(counters.requests, 100);
         assert_eq!(counters.statuses.values().sum::<u64>() + counters.unanswered, 100);
-        assert!(counters.struck > 60 && counters.unanswered > 5, "{counters:?}");
+        assert!(counters.faulted > 60 && counters.unanswered > 5, "{counters:?}");
         runs.push((counters.statuses, counters.unanswered, counters.writes));
     }
     assert_eq!(runs[0], runs[1]);

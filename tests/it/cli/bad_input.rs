@@ -72,7 +72,7 @@ const CASES: [(&str, u8, Wrong); 17] = [
 /// Bad inputs to an export that has run before.
 const LATER: [(&str, u8, Wrong); 4] = [
     ("state of another account", 2, |scene| {
-        scene.sandbox.change(|options| options.instance_id = "another".into());
+        scene.sandbox.change(|options| options.autopilot.instance_id = "another".into());
         scene.drop(people(0, 9, 1))
     }),
     ("changed list title", 2, |scene| {

@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use autopilot_export::run::{RunRecord, Trigger, keys};
-use autopilot_export::sandbox::{BulkLists, Fault, Options};
+use autopilot_export::sandbox::{Fault, Options};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
@@ -148,10 +148,9 @@ async fn a_run_ends_whole_where_nobody_reads_its_standard_error() {
     }
 }
 
-/// A run that takes a second or two: the sandbox honours lists in no upsert, 40 requests a second.
+/// A run that takes a second or two: each joiner is a request of its own, 40 a second.
 async fn slow() -> (Cli, PathBuf) {
-    let options = Options { bulk_lists: BulkLists::Never, single_lists: BulkLists::Always, ..Options::default() };
-    let mut scene = Scene::new(options).await;
+    let mut scene = Scene::new(Options::default()).await;
     scene.set_connection("requests_per_second", json!(40));
     let drop = scene.file("members.csv", (people(0, 80, 1) + "no address,Ana,1\n").as_bytes());
     (Cli::new(scene), drop)

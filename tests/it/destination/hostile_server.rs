@@ -186,9 +186,7 @@ async fn an_id_that_leads_elsewhere_is_never_sent() {
 async fn the_client_itself_gives_the_key_to_no_other_machine_in_plain() {
     let server = Scripted::answers("200 OK", "", r#"{"instanceId":"a"}"#).await;
     let port = server.url.rsplit_once(':').unwrap().1;
-    for url in
-        ["http://0.0.0.0:", "http://[::ffff:127.0.0.1]:", "http://127.1:", "ftp://127.0.0.1:"]
-    {
+    for url in ["http://0.0.0.0:", "http://[::ffff:127.0.0.1]:", "http://127.1:", "ftp://127.0.0.1:"] {
         let url = format!("{url}{port}");
         let answer = ask(&url, &Endpoint::Account).await;
         assert!(matches!(answer, Reply::Failed(why) if why.contains("neither https")), "{url}: {answer:?}");

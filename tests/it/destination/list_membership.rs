@@ -2,13 +2,13 @@
 
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RunRequest, Trigger};
-use autopilot_export::sandbox::{BulkLists, Options};
+use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options};
 use serde_json::json;
 
 use crate::support::fixture::{LIST, Scene, people};
 
 fn account(bulk: BulkLists, single: BulkLists) -> Options {
-    Options { bulk_lists: bulk, single_lists: single, ..Options::default() }
+    AutopilotOptions { bulk_lists: bulk, single_lists: single, ..AutopilotOptions::default() }.into()
 }
 
 async fn canary(bulk: BulkLists, single: BulkLists) -> (Option<String>, Report) {
@@ -90,10 +90,12 @@ async fn contacts_that_autopilot_had_before_are_put_on_the_list() {
 
 #[tokio::test]
 async fn a_list_that_is_there_is_used_and_one_that_is_not_is_made_once() {
-    let scene = Scene::new(Options { lists: vec![("contactlist_1".into(), LIST.into())], ..Options::default() }).await;
+    let lists = vec![("contactlist_1".into(), LIST.into())];
+    let scene = Scene::new(AutopilotOptions { lists, ..AutopilotOptions::default() }.into()).await;
     scene.run(&scene.drop(people(0, 3, 1))).await;
     assert_eq!(scene.sandbox.contents().lists.len(), 1);
-    let scene = Scene::new(Options { conflict_on_duplicate_list: true, ..Options::default() }).await;
+    let conflicts = AutopilotOptions { conflict_on_duplicate_list: true, ..AutopilotOptions::default() };
+    let scene = Scene::new(conflicts.into()).await;
     scene.run(&scene.drop(people(0, 3, 1))).await;
     scene.run(&scene.drop(people(0, 6, 1))).await;
     assert_eq!((scene.sandbox.contents().lists.len(), scene.members().len()), (1, 6));
@@ -102,7 +104,7 @@ async fn a_list_that_is_there_is_used_and_one_that_is_not_is_made_once() {
 #[tokio::test]
 async fn of_two_lists_with_one_title_the_same_is_used_every_time_and_the_report_says_so() {
     let lists = vec![("contactlist_b".into(), LIST.into()), ("contactlist_a".into(), LIST.into())];
-    let scene = Scene::new(Options { lists, ..Options::default() }).await;
+    let scene = Scene::new(AutopilotOptions { lists, ..AutopilotOptions::default() }.into()).await;
     for to in [3, 6] {
         let report = scene.run(&scene.drop(people(0, to, 1))).await;
         assert!(report.warnings.iter().any(|warning| warning.contains("2 lists have the title")), "{report:?}");
@@ -136,7 +138,7 @@ async fn another_title_in_the_configuration_sends_nothing() {
 async fn the_state_of_another_account_sends_nothing() {
     let scene = Scene::new(Options::default()).await;
     scene.run(&scene.drop(people(0, 4, 1))).await;
-    scene.sandbox.change(|options| options.instance_id = "another".into());
+    scene.sandbox.change(|options| options.autopilot.instance_id = "another".into());
     refused(&scene, "the state belongs to another Autopilot account").await;
 }
 
@@ -168,7 +170,7 @@ async fn a_state_that_is_damaged_or_gone_is_an_error_and_full_makes_it_good() {
 #[tokio::test]
 async fn a_custom_field_of_another_type_sends_nothing() {
     let fields = vec![("Value".to_owned(), "date".to_owned())];
-    let scene = Scene::new(Options { custom_fields: fields, ..Options::default() }).await;
+    let scene = Scene::new(AutopilotOptions { custom_fields: fields, ..AutopilotOptions::default() }.into()).await;
     refused(&scene, "custom field \"Value\": has the type date in the account, integer in the configuration").await;
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use autopilot_export::report::Outcome;
-use autopilot_export::sandbox::{BulkLists, Options};
+use autopilot_export::sandbox::Options;
 use autopilot_export::steps::Environment;
 use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
 use futures_util::future::join_all;
@@ -21,7 +21,7 @@ const LIMIT: SignedDuration = SignedDuration::from_secs(60);
 async fn play(answer: Duration, store_call_ms: u64) {
     let place = format!("Autopilot: {answer:?}, store: {store_call_ms} ms");
     // Each row is a request of its own, and one more for its list.
-    let mut sim = Sim::new(Options { latency: answer, bulk_lists: BulkLists::Never, ..Options::default() });
+    let mut sim = Sim::new(Options { latency: answer, ..Options::default() });
     sim.pace(4, 2);
     let request = sim.drop("members", &people(0, 300, 1));
     let world = sim.process(Faulty::new(&sim, FaultKind::Slow, store_call_ms), Duration::ZERO, &Kill::never());

@@ -15,7 +15,7 @@ async fn a_leaver_leaves_the_list_and_stays_a_contact() {
     let report = scene.run(&scene.drop(people(0, 4, 1))).await;
     assert_eq!((report.outcome, report.members.leavers, report.rows.unchanged), (Outcome::Succeeded, 2, 4));
     assert_eq!((scene.members().len(), scene.emails().len(), scene.state().len()), (4, 6, 4));
-    assert_eq!(scene.sandbox.counters().of("DELETE /contact/{id}"), 0);
+    assert_eq!(scene.sandbox.counters().of("DELETE /contact/{contact}"), 0);
 }
 
 // A lane waited for good for the answer to a request that nobody had to make.

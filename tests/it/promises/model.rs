@@ -87,8 +87,8 @@ async fn story(seed: u64) {
     let mut random = Rng::with_seed(seed);
     let lists = [BulkLists::Always, BulkLists::CreateOnly, BulkLists::Never];
     let mut options = Options { seed, ..Options::default() };
-    options.bulk_lists = random.choice(lists).unwrap();
-    options.single_lists = random.choice(lists).unwrap();
+    options.autopilot.bulk_lists = random.choice(lists).unwrap();
+    options.autopilot.single_lists = random.choice(lists).unwrap();
     let field = random.u8(0..3) == 0;
     let mut scene = Scene::new(options).await;
     if field {

@@ -14,7 +14,7 @@ use autopilot_export::ports::{
 };
 use autopilot_export::run::opening::OpenRecord;
 use autopilot_export::run::{RequestedDrop, RunRequest, Trigger, keys, run_id};
-use autopilot_export::sandbox::{BulkLists, Options, Sandbox};
+use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options, Sandbox};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -230,7 +230,7 @@ impl Way {
             Way::Single => (BulkLists::Never, BulkLists::Always),
             Way::List | Way::Field => (BulkLists::Never, BulkLists::Never),
         };
-        Options { bulk_lists: bulk, single_lists: single, ..Options::default() }
+        AutopilotOptions { bulk_lists: bulk, single_lists: single, ..AutopilotOptions::default() }.into()
     }
 
     /// The configuration's part of it.

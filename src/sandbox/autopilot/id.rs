@@ -22,7 +22,7 @@ pub(super) fn uuid(id: u128) -> String {
     )
 }
 
-/// The number in a contact's id, in whatever case; `None` where it is no such id.
+/// The number in a contact id, in upper or lower case; `None` for anything else.
 pub(super) fn read_contact(text: &str) -> Option<u128> {
     let uuid = text.strip_prefix("person_").filter(|uuid| uuid.len() == 36)?;
     let hex: String = uuid.chars().filter(|digit| *digit != '-').collect();

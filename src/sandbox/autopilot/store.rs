@@ -1,6 +1,6 @@
-//! What the sandbox holds: contacts and lists, in tables small enough for hundreds of thousands.
+//! Contacts and lists, in tables small enough for hundreds of thousands.
 //!
-//! Contacts keep their number for good; a deleted one leaves a gap, so that bookmarks stay good while others page.
+//! A contact keeps its number; a deleted one leaves a gap, so that bookmarks stay valid while others page.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::columns::{Columns, FieldType};
 use super::id;
-use super::options::Options;
+use super::options::AutopilotOptions;
 use super::row::is_email;
 
-/// A contact as kept.
+/// A stored contact.
 #[derive(Debug)]
 pub(super) struct Contact {
     pub(super) id: u128,
@@ -25,7 +25,7 @@ pub(super) struct Contact {
     pub(super) updated_ms: i64,
 }
 
-/// A list as kept.
+/// A stored list.
 #[derive(Debug)]
 pub(super) struct List {
     pub(super) id: String,
@@ -34,10 +34,10 @@ pub(super) struct List {
     pub(super) members: BTreeSet<u32>,
 }
 
-/// Why a contact cannot be looked up or written.
+/// Why a contact cannot be found or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// Neither an email nor a contact's id.
+pub(super) enum StoreError {
+    /// Neither an email nor a contact id.
     BadId,
     NoContact,
     NoList,
@@ -58,8 +58,8 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// The store that a sandbox starts with.
-    pub(super) fn new(options: &Options) -> Self {
+    /// The store that an account starts with.
+    pub(super) fn new(options: &AutopilotOptions, seed: u64) -> Self {
         let mut columns = Columns::default();
         for (name, kind) in &options.custom_fields {
             if let Some(kind) = FieldType::read(kind) {
@@ -75,7 +75,7 @@ impl Store {
             by_id: HashMap::new(),
             by_email: HashMap::new(),
             lists: options.lists.iter().map(list).collect(),
-            random: fastrand::Rng::with_seed(options.seed),
+            random: fastrand::Rng::with_seed(seed),
         }
     }
 
@@ -101,18 +101,18 @@ impl Store {
     }
 
     /// The number of a contact by `person_<UUID>` or email.
-    pub(super) fn find(&self, id_or_email: &str) -> Result<u32, Refused> {
+    pub(super) fn find(&self, id_or_email: &str) -> Result<u32, StoreError> {
         let number = if let Some(id) = id::read_contact(id_or_email) {
             self.by_id.get(&id)
         } else if is_email(id_or_email) {
             self.by_email.get(id_or_email.to_lowercase().as_str())
         } else {
-            return Err(Refused::BadId);
+            return Err(StoreError::BadId);
         };
-        number.copied().filter(|number| self.contact(*number).is_some()).ok_or(Refused::NoContact)
+        number.copied().filter(|number| self.contact(*number).is_some()).ok_or(StoreError::NoContact)
     }
 
-    /// The number of a contact that is or was there: bookmarks outlive their contacts.
+    /// The number of a contact that exists or existed: a bookmark outlives its contact.
     pub(super) fn bookmarked(&self, bookmark: &str) -> Option<u32> {
         self.by_id.get(&id::read_contact(bookmark)?).copied()
     }
@@ -123,9 +123,9 @@ impl Store {
     }
 
     /// A list's number.
-    pub(super) fn find_list(&self, id: &str) -> Result<u32, Refused> {
-        let at = self.lists.iter().position(|list| list.id == id).ok_or(Refused::NoList)?;
-        u32::try_from(at).map_err(|_| Refused::NoList)
+    pub(super) fn find_list(&self, id: &str) -> Result<u32, StoreError> {
+        let at = self.lists.iter().position(|list| list.id == id).ok_or(StoreError::NoList)?;
+        u32::try_from(at).map_err(|_| StoreError::NoList)
     }
 
     /// A list by number.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// The type of a custom field.
 ///
-/// Source: `docs/AUTOPILOT_API.md` 1.3, types.
+/// Source: `docs/AUTOPILOT_API.md` 1.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldType {
     String,
@@ -68,7 +68,7 @@ impl Columns {
         number
     }
 
-    /// The number of a custom field. `None` where it has another type, or does not exist and may not come into being.
+    /// The number of a custom field. `None` if it has another type, or does not exist and may not be created.
     pub(super) fn custom(&mut self, name: &str, kind: FieldType, create: bool) -> Option<u32> {
         if let Some(number) = self.custom.get(name) {
             let same = self.get(*number).is_some_and(|column| column.custom == Some(kind));

@@ -1,7 +1,7 @@
-//! Connections that can be told to break: the answer never leaves, or stops half-way.
+//! Connections that break on demand: the response never leaves, or stops half-way.
 //!
-//! Each accepted connection carries a [`Cutter`]; a handler arms it, and the next bytes that the server writes meet
-//! an error, upon which the HTTP layer drops the connection.
+//! Each accepted connection carries a [`Cutter`]. A handler arms it, and the next bytes that the server writes meet
+//! an error, at which the HTTP layer drops the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Clone, Copy, Debug)]
 enum Cut {
     No,
-    /// After this many bytes of the body of the answer that is written next.
+    /// After this many bytes of the next response body.
     AfterHead(usize),
     /// After this many bytes.
     After(usize),
@@ -31,31 +31,31 @@ impl Cutter {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = cut;
     }
 
-    /// No further byte leaves.
+    /// Lets no further byte leave.
     pub(super) fn cut(&self) {
         self.arm(Cut::After(0));
     }
 
-    /// The next answer stops after this many bytes of its body.
+    /// The next response stops after this many bytes of its body.
     pub(super) fn truncate(&self, body_bytes: usize) {
         self.arm(Cut::AfterHead(body_bytes));
     }
 }
 
-/// The sandbox's listener: TCP without delay, connections with cutters.
+/// Accepts TCP connections with cutters.
 #[derive(Debug)]
-pub(super) struct Cuttable(pub(super) TcpListener);
+pub(super) struct CuttingListener(pub(super) TcpListener);
 
-impl Listener for Cuttable {
-    type Io = Wire;
+impl Listener for CuttingListener {
+    type Io = CuttingStream;
     type Addr = std::net::SocketAddr;
 
-    async fn accept(&mut self) -> (Wire, Self::Addr) {
+    async fn accept(&mut self) -> (CuttingStream, Self::Addr) {
         let (stream, addr) = Listener::accept(&mut self.0).await;
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "sandbox: a connection stays with delay");
+            tracing::debug!(%error, "sandbox: cannot disable Nagle's algorithm");
         }
-        (Wire { stream, cutter: Cutter(Arc::new(Mutex::new(Cut::No))) }, addr)
+        (CuttingStream { stream, cutter: Cutter(Arc::new(Mutex::new(Cut::No))) }, addr)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -63,26 +63,26 @@ impl Listener for Cuttable {
     }
 }
 
-/// One connection.
+/// A connection with its cutter.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct CuttingStream {
     stream: TcpStream,
     cutter: Cutter,
 }
 
-impl Connected<IncomingStream<'_, Cuttable>> for Cutter {
-    fn connect_info(stream: IncomingStream<'_, Cuttable>) -> Self {
+impl Connected<IncomingStream<'_, CuttingListener>> for Cutter {
+    fn connect_info(stream: IncomingStream<'_, CuttingListener>) -> Self {
         stream.io().cutter.clone()
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for CuttingStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for CuttingStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let cut = *self.cutter.0.lock().unwrap_or_else(PoisonError::into_inner);
         let left = match cut {

@@ -1,7 +1,7 @@
 //! Contacts as the API shows them, one by one and page by page.
 //!
-//! Custom fields are read in another form than they are written, and dates come back in three forms.
-//! Source: `docs/AUTOPILOT_API.md` 1.3; which date has which form is this sandbox's choice.
+//! Custom fields come back in another form than they are written, and dates in three forms.
+//! Source: `docs/AUTOPILOT_API.md` 1.5; which date has which form is this sandbox's choice.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -13,10 +13,10 @@ use super::store::{Contact, Store};
 
 /// Contacts on a page.
 ///
-/// Source: `docs/AUTOPILOT_API.md` 1.6.
+/// Source: `docs/AUTOPILOT_API.md` 1.5.
 pub(super) const PAGE: usize = 100;
 
-/// A contact as `GET /contact/{c}` answers it.
+/// A contact as `GET /contact/{contact}` returns it.
 pub(super) fn contact(store: &Store, contact: &Contact) -> Value {
     let mut shown = Map::new();
     let mut custom = Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn contact(store: &Store, contact: &Contact) -> Value {
     Value::Object(shown)
 }
 
-/// A page of all contacts; `None` where the bookmark was never given out.
+/// A page of all contacts; `None` for an unknown bookmark.
 pub(super) fn page(store: &Store, bookmark: Option<&str>) -> Option<Value> {
     let first = after(store, bookmark)?;
     Some(page_of(store, store.count(), store.contacts_from(first).map(|(_, contact)| contact)))
@@ -76,7 +76,7 @@ fn after(store: &Store, bookmark: Option<&str>) -> Option<u32> {
     }
 }
 
-/// The bookmark is the last contact shown, and absent on the last page, also on a full one.
+/// The bookmark is the last contact shown. The last page has none, even if it is full.
 fn page_of<'a>(store: &Store, total: usize, mut contacts: impl Iterator<Item = &'a Contact>) -> Value {
     let page: Vec<&Contact> = contacts.by_ref().take(PAGE).collect();
     let shown: Vec<Value> = page.iter().map(|held| contact(store, held)).collect();
@@ -97,7 +97,7 @@ fn rfc_1123(ms: i64) -> Value {
     text.map_or(Value::Null, Value::from)
 }
 
-/// A date as sent -> milliseconds since 1970; what is no date with an offset comes back as sent.
+/// A date as sent -> milliseconds since 1970; anything but a date with an offset comes back as sent.
 fn epoch_ms(value: &Value) -> Value {
     let at = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
     at.map_or_else(|| value.clone(), |at| at.as_millisecond().into())

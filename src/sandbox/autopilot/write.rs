@@ -1,4 +1,4 @@
-//! What changes the store: upserts, list membership, opt-outs, deletion.
+//! Writes: upserts, list membership, opt-outs, deletion.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 use super::id;
 use super::options::BulkLists;
 use super::row::Row;
-use super::store::{Contact, List, Refused, Store};
+use super::store::{Contact, List, Store, StoreError};
 
 impl Store {
-    /// Makes a list, whatever its title; its id.
+    /// Creates a list, whatever its title, and returns its id.
     pub(super) fn create_list(&mut self, title: String) -> String {
         let id = format!("contactlist_{}", id::uuid(self.new_uuid()));
         self.lists.push(List { id: id.clone(), title, members: BTreeSet::new() });
         id
     }
 
-    /// Writes one row: the contact with its email, else a new one; its number.
+    /// Writes one row to the contact with its email, else to a new one, and returns its number.
     ///
     /// Fields sent overwrite, null clears, fields not sent stay.
     pub(super) fn upsert(
@@ -26,7 +26,7 @@ impl Store {
         lists: BulkLists,
         create_fields: bool,
         now_ms: i64,
-    ) -> Result<u32, Refused> {
+    ) -> Result<u32, StoreError> {
         let list = match (lists, row.list.as_deref()) {
             (BulkLists::Never, _) | (_, None) => None,
             (_, Some(id)) => Some(self.find_list(id)?),
@@ -37,14 +37,14 @@ impl Store {
         if let Some(key) = &key
             && self.by_email.get(key.as_str()).is_some_and(|other| Some(*other) != known)
         {
-            return Err(Refused::Taken);
+            return Err(StoreError::Taken);
         }
         let number = match known {
             Some(number) => number,
             None => self.create(now_ms),
         };
         if let Some(key) = key {
-            self.address(number, key);
+            self.index_email(number, key);
         }
         let Self { columns, contacts, .. } = self;
         if let Some(contact) = contacts.get_mut(number as usize).and_then(Option::as_mut) {
@@ -59,11 +59,11 @@ impl Store {
                 contact.values.reserve_exact(row.fields.len() + row.custom.len());
             }
             for (name, value) in row.fields {
-                contact.put(columns.top(&name), value);
+                contact.set(columns.top(&name), value);
             }
             for (name, kind, value) in row.custom {
                 if let Some(column) = columns.custom(&name, kind, create_fields) {
-                    contact.put(column, value);
+                    contact.set(column, value);
                 }
             }
         }
@@ -75,8 +75,8 @@ impl Store {
         Ok(number)
     }
 
-    /// Makes a contact the one found by this address (lower case), and no longer by its old one.
-    fn address(&mut self, number: u32, key: String) {
+    /// Finds the contact by this email (lower case) from now on, and no longer by its old one.
+    fn index_email(&mut self, number: u32, key: String) {
         if self.by_email.get(key.as_str()) == Some(&number) {
             return;
         }
@@ -87,7 +87,7 @@ impl Store {
         self.by_email.insert(key.into(), number);
     }
 
-    /// Puts a contact on a list; whether that changed anything.
+    /// Adds a contact to a list and returns whether that changed anything.
     pub(super) fn join(&mut self, list: u32, contact: u32) -> bool {
         let added = self.lists.get_mut(list as usize).is_some_and(|list| list.members.insert(contact));
         if added && let Some(contact) = self.contact_mut(contact) {
@@ -96,7 +96,7 @@ impl Store {
         added
     }
 
-    /// Takes a contact off a list; whether that changed anything.
+    /// Removes a contact from a list and returns whether that changed anything.
     pub(super) fn leave(&mut self, list: u32, contact: u32) -> bool {
         let removed = self.lists.get_mut(list as usize).is_some_and(|list| list.members.remove(&contact));
         if removed && let Some(contact) = self.contact_mut(contact) {
@@ -152,7 +152,7 @@ impl Store {
 }
 
 impl Contact {
-    fn put(&mut self, column: u32, value: Value) {
+    fn set(&mut self, column: u32, value: Value) {
         let at = self.values.iter().position(|(held, _)| *held == column);
         match (at, value) {
             (Some(at), Value::Null) => {

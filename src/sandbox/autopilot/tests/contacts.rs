@@ -123,7 +123,7 @@ async fn an_invalid_email_is_left_out_of_the_map_without_a_word() {
     let rows = json!([{"Email": "no at"}, {"Email": "a@b.c"}, {"Email": 7}]);
     let answer = bulk(&sandbox, rows.clone()).await;
     assert_eq!((answer.status, answer.json()["contact_ids"].as_array().unwrap().len()), (200, 1));
-    sandbox.set_refuse_invalid(RefuseInvalid::WholeBatch400);
+    sandbox.change(|options| options.autopilot.refuse_invalid = RefuseInvalid::WholeBatch400);
     assert_eq!(bulk(&sandbox, rows).await.status, 400);
     let alone = upsert(&sandbox, json!({"Email": "no at"})).await;
     assert_eq!(alone.status, 400);
@@ -166,7 +166,8 @@ async fn paging_ends_where_the_bookmark_is_absent() {
 
 #[tokio::test]
 async fn a_deleted_contact_is_gone_everywhere_and_its_bookmark_stays_good() {
-    let sandbox = sandbox(Options { lists: vec![("l".into(), "L".into())], ..Options::default() }).await;
+    let sandbox =
+        sandbox(AutopilotOptions { lists: vec![("l".into(), "L".into())], ..AutopilotOptions::default() }.into()).await;
     bulk(&sandbox, numbered(0, 100)).await;
     bulk(&sandbox, numbered(100, 101)).await;
     call(&sandbox, "POST", "/list/l/contact/99@example.org", Value::Null).await;
@@ -183,7 +184,10 @@ async fn a_deleted_contact_is_gone_everywhere_and_its_bookmark_stays_good() {
 #[tokio::test]
 async fn custom_fields_keep_their_type_and_come_into_being_only_where_allowed() {
     let declared = vec![("Orders".to_owned(), "integer".to_owned())];
-    let sandbox = sandbox(Options { custom_fields: declared, create_custom_fields: false, ..Options::default() }).await;
+    let sandbox = sandbox(
+        AutopilotOptions { custom_fields: declared, create_custom_fields: false, ..AutopilotOptions::default() }.into(),
+    )
+    .await;
     let custom = json!({"integer--Orders": 1, "string--Unknown": "x"});
     upsert(&sandbox, json!({"Email": "a@b.c", "custom": custom})).await;
     upsert(&sandbox, json!({"Email": "a@b.c", "custom": {"string--Orders": "many"}})).await;

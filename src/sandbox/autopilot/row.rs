@@ -1,4 +1,4 @@
-//! A contact as it was sent -> a row that says what to do.
+//! A contact as sent -> a row that says what to write.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::columns::FieldType;
 
 /// Fields that the server writes; sent ones are ignored.
 ///
-/// Source: `docs/AUTOPILOT_API.md` 1.3, "Server-side / read-only".
+/// Source: `docs/AUTOPILOT_API.md` 1.3.
 const READ_ONLY: [&str; 13] = [
     "contact_id",
     "Name",
@@ -19,7 +19,7 @@ const READ_ONLY: [&str; 13] = [
     "company_priority",
     "_rev",
     "type",
-    // Control keys without an effect here: hooks are not delivered, visits are not kept.
+    // Control keys without an effect here.
     "notify",
     "_autopilot_session_id",
 ];
@@ -27,7 +27,7 @@ const READ_ONLY: [&str; 13] = [
 /// One contact of an upsert.
 #[derive(Debug, Default)]
 pub(super) struct Row {
-    /// As sent; absent where none was sent, or null.
+    /// As sent; absent where none or null was sent.
     pub(super) email: Option<String>,
     /// `_NewEmail`.
     pub(super) new_email: Option<String>,
@@ -39,12 +39,17 @@ pub(super) struct Row {
     pub(super) fields: Vec<(String, Value)>,
     /// Custom fields by name and type; null clears. Keys that are not `<type>--<Name>` are left out.
     pub(super) custom: Vec<(String, FieldType, Value)>,
-    /// An email was sent that cannot be one.
+    /// The email sent is not one.
     pub(super) invalid: bool,
 }
 
 impl Row {
-    /// Takes a contact apart.
+    /// The email as sent, or nothing.
+    pub(super) fn email(&self) -> &str {
+        self.email.as_deref().unwrap_or_default()
+    }
+
+    /// Parses a contact.
     pub(super) fn read(contact: Map<String, Value>) -> Row {
         let mut row = Row::default();
         for (key, value) in contact {
@@ -84,7 +89,7 @@ fn custom_field(key: &str, value: Value) -> Option<(String, FieldType, Value)> {
     Some((name, FieldType::read(kind)?, value))
 }
 
-/// Whether a text may be an email: something on both sides of an `@`, and no space.
+/// Whether a text can be an email: something on both sides of an `@`, and no white space.
 pub(super) fn is_email(text: &str) -> bool {
     !text.contains(char::is_whitespace)
         && text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())

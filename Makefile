@@ -1,11 +1,11 @@
-# `make` lists the targets. Everything they need is installed by them, but for Rust and make (and, for some, Terraform).
+# `make` lists the targets. They install what they need, except Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run test test-aws aws-local bench bench-cost soak fuzz deny build plan deploy destroy infra-init invoke check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
-# For the deployment: what the function is built for, the configuration, the event to invoke with.
+# For the deployment: the function's architecture, the configuration, the event to invoke it with.
 ARCH ?= arm64
 CONFIG ?= exports.json
 EVENT ?= events/schedule.json
@@ -18,36 +18,36 @@ INPUTS = -var=config_file=$(abspath $(CONFIG)) -var=function_zip=$(abspath $(ZIP
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-run: ## the main job on this machine: a local Autopilot, a bundled segment, then tomorrow's
+run: ## try it on this machine: a local Autopilot, a bundled segment, then tomorrow's
 	cargo build $(LOCAL) --bin autopilot-export
 	scripts/demo target/debug/autopilot-export
 
-test: ## all tests
+test: ## run all tests
 	cargo test --locked
 
-bench: ## speed and memory beside what people write, as tables; ROWS=20000 for a short one
+bench: ## measure speed and memory against typical scripts; ROWS=20000 for a short run
 	cargo build --release --locked --bins --example generate_segment --example floor --example hello
 	[ -x .venv/bin/python ] || python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r benches/requirements.txt
 	.venv/bin/python benches/run --rows $(or $(ROWS),100000) $(PARTS)
 
-bench-cost: ## what plan says that a run costs on AWS beside what one took of the local AWS, as a table
+bench-cost: ## compare plan's cost forecast with a run on the emulated AWS
 	@command -v terraform >/dev/null || { echo "bench-cost: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
 	cargo build --release --locked --bins
 	LAMBDA_BINARY=$(CURDIR)/target/release/autopilot-export-lambda CLI_BINARY=$(CURDIR)/target/release/autopilot-export \
 	  scripts/local/python benches/cost
 
-aws-local: ## a whole AWS on this machine, deployed to, until Ctrl-C; settings in scripts/local/up.py
+aws-local: ## deploy to an emulated AWS on this machine, until Ctrl-C; settings: scripts/local/up.py
 	@command -v terraform >/dev/null || { echo "aws-local: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
 	cargo build --locked --bins
 	scripts/aws-local
 
-test-aws: ## the deployment tested on such an AWS: minutes
+test-aws: ## test the deployment on the emulated AWS; takes minutes
 	@command -v terraform >/dev/null || { echo "test-aws: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
-	cargo test --locked --test it --no-run # the programs as well, as `make test` has built them
+	cargo test --locked --test it --no-run # builds the programs as well, as `make test` does
 	STORES_TEST="cargo test --locked --test it stores" scripts/local/python -m pytest -p no:cacheprovider -q --durations=5 tests/aws
 
-build: ## the function for AWS, as a zip, and its bill of materials; ARCH=arm64 (default) or x86_64
+build: ## build the function's zip and its bill of materials; ARCH=arm64 (default) or x86_64
 	@[ -x .venv/bin/cargo-lambda ] || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check $(CARGO_LAMBDA); }
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --locked --profile lambda --no-default-features --features lambda --bin autopilot-export-lambda \
 	  --target $(TARGET) --output-format zip
@@ -55,13 +55,13 @@ build: ## the function for AWS, as a zip, and its bill of materials; ARCH=arm64 
 	@ls -l $(ZIP) $(BOM)
 
 plan deploy destroy: infra-init
-plan: ## what a deployment would change; CONFIG=exports.json OPTIONS="-var=..."
+plan: ## show what a deployment would change; CONFIG=exports.json OPTIONS="-var=..."
 	terraform -chdir=infra plan $(INPUTS)
 
 deploy: ## deploy the function that `make build` built, with Terraform
 	terraform -chdir=infra apply $(INPUTS)
 
-destroy: ## take the deployment down
+destroy: ## remove the deployment
 	terraform -chdir=infra destroy $(INPUTS)
 
 infra-init:
@@ -71,24 +71,24 @@ invoke: ## invoke the deployed function and print its answer; EVENT=events/sched
 	@answer=$$(mktemp) && trap 'rm -f "$$answer"' EXIT && \
 	aws lambda invoke --function-name "$$(terraform -chdir=infra output -raw function_name)" --payload fileb://$(EVENT) "$$answer" >&2 && cat "$$answer" && echo
 
-soak: ## the long suites: minutes to an hour
+soak: ## run the long suites: minutes to an hour
 	cargo test --locked --release --test it -- --ignored --nocapture
 
-fuzz: ## each decoder on generated input; SECONDS=60 for each of them
+fuzz: ## fuzz each decoder; SECONDS=60 for each of them
 	scripts/fuzz $(or $(SECONDS),60)
 
-deny: ## licences, bans and sources of all crates, and known advisories
+deny: ## check all crates: licences, bans, sources, known advisories
 	scripts/check-supply-chain
 
-check: ## format, lints, documentation, architecture, infrastructure
+check: ## check format, lints, documentation, architecture, infrastructure
 	cargo fmt --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 	scripts/check-architecture
-	@if command -v terraform >/dev/null; then scripts/check-infra; else echo "check: no Terraform here, infra/ is not checked"; fi
+	@if command -v terraform >/dev/null; then scripts/check-infra; else echo "check: Terraform is not installed, infra/ was not checked"; fi
 
-check-infra: ## infrastructure alone: needs Terraform
+check-infra: ## check the infrastructure alone; needs Terraform
 	scripts/check-infra
 
 fmt: ## format everything

@@ -1,4 +1,4 @@
-# What somebody must hear of. All go to the topic, and again when it is over.
+# Alarms that need a person. Each notifies the topic when it starts and when it is over.
 
 locals {
   tell = [aws_sns_topic.alerts.arn]
@@ -8,7 +8,7 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "failed_run" {
   for_each            = toset(["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"])
   alarm_name          = "${var.name}-run-${each.key}"
-  alarm_description   = "A run did not end well. `autopilot-export runs` names it, its report says why."
+  alarm_description   = "A run failed, timed out or was stopped. `autopilot-export runs` names it, its report says why."
   namespace           = "AWS/States"
   metric_name         = each.key
   dimensions          = { StateMachineArn = aws_sfn_state_machine.this.arn }
@@ -24,7 +24,7 @@ resource "aws_cloudwatch_metric_alarm" "failed_run" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "A drop or a schedule started no run. The messages in ${aws_sqs_queue.dead_letters.name} say which and why."
+  alarm_description   = "A drop or a schedule did not start a run. The messages in ${aws_sqs_queue.dead_letters.name} say which and why."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
@@ -40,7 +40,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 
 resource "aws_cloudwatch_metric_alarm" "function_throttled" {
   alarm_name          = "${var.name}-function-throttled"
-  alarm_description   = "AWS holds back calls of the function: raise reserved_concurrency, or the account's limit."
+  alarm_description   = "AWS throttles the function: raise reserved_concurrency, or the account's concurrency limit."
   namespace           = "AWS/Lambda"
   metric_name         = "Throttles"
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }

@@ -1,9 +1,9 @@
-# The alarms that each enabled export has of its own.
+# Alarms for each enabled export.
 
 resource "aws_cloudwatch_metric_alarm" "throttled" {
   for_each            = local.running
   alarm_name          = "${var.name}-${each.key}-throttled"
-  alarm_description   = "Autopilot answered 429 again and again: somebody else uses up the account's rate, or requests_per_second is too high."
+  alarm_description   = "Autopilot keeps answering 429: another client uses up the account's rate, or requests_per_second is too high."
   namespace           = local.metric_namespace
   metric_name         = local.metric.Throttles
   dimensions          = { export = each.key }
@@ -20,7 +20,7 @@ resource "aws_cloudwatch_metric_alarm" "throttled" {
 resource "aws_cloudwatch_metric_alarm" "rejects" {
   for_each            = local.running
   alarm_name          = "${var.name}-${each.key}-rejects"
-  alarm_description   = "A run rejected more than ${var.reject_share_alarm * 100} % of its rows; rejects.csv beside its report names them."
+  alarm_description   = "A run rejected more than ${var.reject_share_alarm * 100} % of its rows; rejects.csv next to its report lists them."
   namespace           = local.metric_namespace
   metric_name         = local.metric.RejectShare
   dimensions          = { export = each.key }
@@ -34,12 +34,12 @@ resource "aws_cloudwatch_metric_alarm" "rejects" {
   ok_actions          = local.tell
 }
 
-# Nothing failed, but nothing came either. FILL makes an hour without a run count as 0; without it CloudWatch skips such
-# hours, and would look further back than it was told.
+# Nothing failed, but nothing arrived either. FILL counts an hour without a run as 0; without it CloudWatch skips such
+# hours and looks further back than intended.
 resource "aws_cloudwatch_metric_alarm" "silence" {
   for_each            = { for name, export in local.running : name => export if var.silence_hours != null }
   alarm_name          = "${var.name}-${each.key}-silence"
-  alarm_description   = "No successful run for ${var.silence_hours} hours: did the drop arrive, is the schedule right?"
+  alarm_description   = "No successful run for ${var.silence_hours} hours. Check that the drop arrived and that the schedule is right."
   evaluation_periods  = var.silence_hours
   datapoints_to_alarm = var.silence_hours
   comparison_operator = "LessThanThreshold"

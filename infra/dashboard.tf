@@ -1,7 +1,7 @@
-# One page: how runs end, what became of profiles, how Autopilot and the function behave.
+# One page: how runs end, what happens to profiles, how Autopilot and the function behave.
 
 locals {
-  # A graph of metrics of the program, a line per metric and export.
+  # Graphs of the program's metrics, with a line per metric and export.
   graphs = {
     "Runs"                   = { metrics = ["RunsSucceeded", "RunsFailed"], stat = "Sum" }
     "Profiles"               = { metrics = ["ProfilesDelivered", "ProfilesUnchanged", "ProfilesRejected", "ProfilesPending"], stat = "Sum" }

@@ -1,7 +1,7 @@
-# One key for all that may hold personal data or tell of it: bucket, secrets, logs, topic, the function's settings.
+# One key for everything that may hold or mention personal data: bucket, secrets, logs, topic, the function's environment.
 
 resource "aws_kms_key" "this" {
-  description             = "${var.name}: customer segments and the keys to Autopilot"
+  description             = "${var.name}: customer segments and Autopilot API keys"
   enable_key_rotation     = true
   deletion_window_in_days = 7
   policy                  = data.aws_iam_policy_document.key.json
@@ -18,7 +18,7 @@ data "aws_iam_policy_document" "key" {
   #checkov:skip=CKV_AWS_111:in a key's policy the resource * is this very key
   #checkov:skip=CKV_AWS_356:in a key's policy the resource * is this very key
 
-  # The account's own IAM policies decide who uses and who keeps the key.
+  # The account's own IAM policies decide who may use and administer the key.
   statement {
     sid       = "AccountDecides"
     resources = ["*"]

@@ -1,9 +1,9 @@
-# The one function: it starts runs, and does each of their steps.
+# The function starts runs and performs each of their steps.
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:reserved_concurrency is a variable; the workflow's lanes already bound the calls of a run
   #checkov:skip=CKV_AWS_116:events that fail go to the dead-letter queue as an on-failure destination, which also says why
-  #checkov:skip=CKV_AWS_117:it speaks to Autopilot and to AWS over TLS only; a network of its own would add a gateway and guard nothing
+  #checkov:skip=CKV_AWS_117:it calls Autopilot and AWS over TLS only; a VPC would add a NAT gateway and protect nothing
   #checkov:skip=CKV_AWS_272:the zip comes from the deployer's own build, and its digest is in the plan
   function_name                  = var.name
   description                    = "Exports customer segments to Autopilot"
@@ -36,22 +36,22 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency > local.most_lanes
-      error_message = "reserved_concurrency: more than the most lanes of a connection (${local.most_lanes}), or lanes wait for each other."
+      error_message = "reserved_concurrency: must exceed the most lanes of a connection (${local.most_lanes}), or lanes wait for each other."
     }
   }
 
   depends_on = [aws_cloudwatch_log_group.function, aws_iam_role_policy.function]
 }
 
-# Under the name that Lambda writes to by itself.
+# The name that Lambda logs to by default.
 resource "aws_cloudwatch_log_group" "function" {
-  #checkov:skip=CKV_AWS_338:a year of logs is the deployer's choice (log_retention_days); reports tell of runs
+  #checkov:skip=CKV_AWS_338:a year of logs is the deployer's choice (log_retention_days); reports describe the runs
   name              = local.log_groups.function
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this.arn
 }
 
-# Events (S3, EventBridge, Scheduler) come asynchronously: tried three times, then kept with the reason.
+# S3, EventBridge and Scheduler invoke asynchronously: three attempts, then the event is kept with its error.
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name                = aws_lambda_function.this.function_name
   maximum_retry_attempts       = 2
@@ -64,7 +64,7 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   }
 }
 
-# Events that started nothing. They name exports and objects, no profile.
+# Events that did not start a run. They name exports and objects, never a profile.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name}-dead-letters"
   message_retention_seconds = 1209600

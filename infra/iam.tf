@@ -1,15 +1,15 @@
-# What the machines may do. Each role's one inline policy is all it has.
+# What the services may do. Each role has one inline policy and nothing else.
 
 locals {
   objects = "${local.bucket_arn}/"
 
-  # Who may take a role: its service, on behalf of this account only.
+  # Who may assume a role: its service, on behalf of this account only.
   trust = {
     for service in ["lambda", "states", "scheduler"] : service => jsonencode({
       Version = "2012-10-17"
       Statement = [merge(
         { Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "${service}.amazonaws.com" } },
-        # Lambda does not say for whom it asks; whoever makes a function needs iam:PassRole for the role.
+        # Lambda sends no source account; creating a function requires iam:PassRole on the role.
         service == "lambda" ? {} : { Condition = { StringEquals = { "aws:SourceAccount" = local.account } } },
       )]
     })
@@ -50,8 +50,8 @@ resource "aws_iam_role_policy" "scheduler" {
 }
 
 data "aws_iam_policy_document" "workflow" {
-  #checkov:skip=CKV_AWS_111:X-Ray and log delivery know no resources; said beside the statements
-  #checkov:skip=CKV_AWS_356:X-Ray and log delivery know no resources; said beside the statements
+  #checkov:skip=CKV_AWS_111:X-Ray and log delivery have no resource-level permissions; see the statements
+  #checkov:skip=CKV_AWS_356:X-Ray and log delivery have no resource-level permissions; see the statements
 
   statement {
     sid       = "Steps"
@@ -96,7 +96,7 @@ data "aws_iam_policy_document" "workflow" {
     resources = local.data_keys
   }
 
-  # AWS accepts only * here: log delivery is set for the account, not for a resource.
+  # AWS accepts only * here: log delivery is configured per account, not per resource.
   statement {
     sid = "Logs"
     actions = [

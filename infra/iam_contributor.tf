@@ -1,4 +1,4 @@
-# Who brings the segments of one export: a policy by export.
+# People who deliver the segments of one export: a policy per export.
 
 resource "aws_iam_policy" "contributor" {
   for_each    = local.config.exports

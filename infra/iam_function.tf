@@ -1,8 +1,8 @@
-# What the function may do: the bucket by prefix, its secrets, one machine, one queue.
+# What the function may do: the bucket by prefix, its secrets, one state machine, one queue.
 
 data "aws_iam_policy_document" "function" {
-  #checkov:skip=CKV_AWS_111:X-Ray knows no resources; said beside the statement
-  #checkov:skip=CKV_AWS_356:X-Ray knows no resources; said beside the statement
+  #checkov:skip=CKV_AWS_111:X-Ray has no resource-level permissions; see the statement
+  #checkov:skip=CKV_AWS_356:X-Ray has no resource-level permissions; see the statement
 
   statement {
     sid     = "ReadDrops"
@@ -19,7 +19,7 @@ data "aws_iam_policy_document" "function" {
     resources = [for prefix in ["state", "leases", "runs"] : "${local.objects}${prefix}/*"]
   }
 
-  # Who may not list is told 403 for an object that is not there. That question carries no prefix, hence IfExists.
+  # Without permission to list, S3 answers 403 instead of 404 for a missing object. That check has no prefix, hence IfExists.
   statement {
     sid       = "List"
     actions   = ["s3:ListBucket"]

@@ -1,5 +1,5 @@
-# Three kinds of people; attach the policies to the roles or groups that the account has for them. None reads a secret,
-# whatever else they may do. Chunks and rejects hold personal data, so `report.*` and `run.json` are all that is read.
+# Policies for three kinds of people, to attach to the account's own roles or groups. Each denies reading secrets, whatever
+# else the person may do. Chunks and rejects hold personal data, so only `report.*` and `run.json` may be read.
 
 resource "aws_iam_policy" "operator" {
   name        = "${var.name}-operator"
@@ -25,7 +25,7 @@ data "aws_iam_policy_document" "no_secrets" {
     }
   }
 
-  # Through S3 only: the same key keeps the secrets.
+  # Through S3 only: the same key encrypts the secrets.
   statement {
     sid       = "DecryptObjects"
     actions   = ["kms:Decrypt"]

@@ -22,7 +22,7 @@ locals {
   most_lanes        = max(1, [for connection in local.config.connections : try(connection.lanes, 4)]...)
   suppression_files = compact([for export in local.config.exports : try(export.suppression_file, null)])
 
-  # By name and not by reference: function and workflow each name the other.
+  # Built from the name: function and workflow need each other's ARN, and references would form a cycle.
   workflow_arn   = "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${var.name}"
   executions_arn = "arn:${local.partition}:states:${local.region}:${local.account}:execution:${var.name}"
 
@@ -31,8 +31,8 @@ locals {
   bucket_arn = local.own_bucket ? aws_s3_bucket.store[0].arn : data.aws_s3_bucket.existing[0].arn
   data_keys  = compact([aws_kms_key.this.arn, var.bucket_kms_key_arn])
 
-  # What the function prints in CloudWatch's embedded metric format, by dimension `export`. A test of the program
-  # holds this list against its own.
+  # The metrics that the function prints in CloudWatch's embedded metric format, with the dimension `export`. A test
+  # compares this list with the program's.
   metric_namespace = "AutopilotExport"
   metric_names = [
     "RunsSucceeded",
@@ -46,6 +46,6 @@ locals {
     "RunSeconds",
     "RejectShare",
   ]
-  # Alarms and dashboard name metrics through this, so that a slip of the pen fails the plan.
+  # Alarms and dashboard name metrics through this map, so that a typo fails the plan.
   metric = { for name in local.metric_names : name => name }
 }

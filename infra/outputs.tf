@@ -1,5 +1,5 @@
 output "bucket" {
-  description = "Where drops go (under segments/) and reports lie; `--store s3://...` of the command line."
+  description = "The bucket: drops go under segments/, reports are under runs/. The command line takes it as `--store s3://...`."
   value       = local.bucket
 }
 
@@ -19,22 +19,22 @@ output "secrets" {
 }
 
 output "topic_arn" {
-  description = "Where alarms are told."
+  description = "The topic that alarms and failed runs notify."
   value       = aws_sns_topic.alerts.arn
 }
 
 output "dead_letters_url" {
-  description = "Events that started no run."
+  description = "The queue of events that did not start a run."
   value       = aws_sqs_queue.dead_letters.url
 }
 
 output "schedules" {
-  description = "Export -> when it runs by itself."
+  description = "Export -> its schedule."
   value       = { for name, export in local.scheduled : name => "${export.schedule} ${try(export.time_zone, "UTC")}" }
 }
 
 output "people" {
-  description = "Policies to attach to people's roles or groups; a contributor's by export."
+  description = "Policies to attach to people's roles or groups; contributor policies are per export."
   value = {
     operator    = aws_iam_policy.operator.arn
     viewer      = aws_iam_policy.viewer.arn
@@ -43,6 +43,6 @@ output "people" {
 }
 
 output "environment" {
-  description = "Shell commands that tell the command line of bucket and workflow."
+  description = "Shell commands that set bucket and workflow for the command line."
   value       = "export AUTOPILOT_EXPORT_BUCKET=${local.bucket} AUTOPILOT_EXPORT_WORKFLOW_ARN=${aws_sfn_state_machine.this.arn}"
 }

@@ -1,5 +1,5 @@
-# The bucket that drops, state and runs lie in. Everything here is for a bucket of our own; somebody else's is only
-# looked up, and gets one object: config/exports.json.
+# The bucket for drops, state and runs. Everything here is for a bucket that this deployment creates; an existing bucket is
+# only looked up, and gets one object: config/exports.json.
 
 data "aws_s3_bucket" "existing" {
   count  = local.own_bucket ? 0 : 1
@@ -7,8 +7,8 @@ data "aws_s3_bucket" "existing" {
 }
 
 resource "aws_s3_bucket" "store" {
-  #checkov:skip=CKV_AWS_18:who read what is in CloudTrail's data events where an account wants it; a log bucket is the account's choice
-  #checkov:skip=CKV_AWS_144:drops come again from their source and state can be made anew with --full; a copy elsewhere spreads personal data
+  #checkov:skip=CKV_AWS_18:CloudTrail data events record access where an account wants it; a log bucket is the account's choice
+  #checkov:skip=CKV_AWS_144:drops can be delivered again and the state rebuilt with --full; a replica would spread personal data
   #checkov:skip=CKV2_AWS_62:notifications are set in triggers.tf, on the prefix segments/ only
   count         = local.own_bucket ? 1 : 0
   bucket        = "${var.name}-${local.account}-${local.region}"
@@ -65,7 +65,7 @@ resource "aws_s3_bucket_policy" "store" {
       Sid       = "TlsOnly"
       Effect    = "Deny"
       Principal = "*"
-      Action    = "s3:*" # a Deny: whatever the call, not without TLS
+      Action    = "s3:*" # a Deny: no call without TLS
       Resource  = [aws_s3_bucket.store[0].arn, "${aws_s3_bucket.store[0].arn}/*"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]

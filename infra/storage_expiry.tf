@@ -1,5 +1,5 @@
-# How long objects stay. Lifecycle rules know prefixes only, so a run expires as a whole: its chunks, results and
-# rejects, which hold personal data, and its report with them. `state/`, `leases/` and `config/` stay.
+# How long objects are kept. Lifecycle rules match prefixes only, so a run expires as a whole: its chunks, results and
+# rejects, which hold personal data, and its report with them. `state/`, `leases/` and `config/` never expire.
 
 resource "aws_s3_bucket_lifecycle_configuration" "store" {
   count  = local.own_bucket ? 1 : 0

@@ -1,4 +1,4 @@
-# Where alarms and runs that ended badly are told, and how the services reach queue and topic.
+# The topic for alarms and failed runs, and how the services reach queue and topic.
 
 resource "aws_sns_topic" "alerts" {
   name              = "${var.name}-alerts"
@@ -27,7 +27,7 @@ resource "aws_sns_topic_policy" "alerts" {
   })
 }
 
-# Function and scheduler send by their roles; EventBridge has none for a queue.
+# Function and scheduler send with their roles; EventBridge needs a policy on the queue.
 resource "aws_sqs_queue_policy" "dead_letters" {
   queue_url = aws_sqs_queue.dead_letters.id
   policy = jsonencode({

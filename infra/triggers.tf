@@ -1,6 +1,6 @@
-# What starts runs: drops and schedules. Both go to the function, which makes one run of each.
+# What starts runs: drops and schedules. Both invoke the function, which starts one run for each.
 
-# A bucket of our own tells the function itself.
+# A bucket that this deployment creates notifies the function directly.
 resource "aws_s3_bucket_notification" "drops" {
   count  = local.own_bucket ? 1 : 0
   bucket = aws_s3_bucket.store[0].id
@@ -25,8 +25,8 @@ resource "aws_lambda_permission" "drops" {
   source_account = local.account
 }
 
-# Somebody else's bucket: a bucket has one notification setting for all, so ours would wipe out its owner's. EventBridge
-# lets any number listen.
+# An existing bucket: it has a single notification configuration, so ours would overwrite its owner's. EventBridge allows any
+# number of listeners.
 resource "aws_cloudwatch_event_rule" "drops" {
   count       = local.own_bucket ? 0 : 1
   name        = "${var.name}-drops"

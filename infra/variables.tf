@@ -29,13 +29,13 @@ variable "config_file" {
 }
 
 variable "function_zip" {
-  description = "Path to the built function: a zip with `bootstrap` in it."
+  description = "Path to the built function: a zip that contains `bootstrap`."
   type        = string
   default     = "../target/lambda/autopilot-export-lambda/bootstrap.zip"
 }
 
 variable "architecture" {
-  description = "What the function was built for; arm64 costs a fifth less."
+  description = "CPU architecture that the function was built for; arm64 costs 20 % less."
   type        = string
   default     = "arm64"
 
@@ -46,7 +46,7 @@ variable "architecture" {
 }
 
 variable "memory_mb" {
-  description = "Memory of the function in MB; a share of a processor comes with it."
+  description = "Memory of the function in MB; CPU is allocated in proportion."
   type        = number
   default     = 256
 
@@ -57,11 +57,11 @@ variable "memory_mb" {
 }
 
 variable "timeout_seconds" {
-  description = "Time limit of one call; a step that needs longer yields and is called again."
+  description = "Time limit of one invocation in seconds; a step that needs longer yields and is called again."
   type        = number
   default     = 900
 
-  # The workflow waits 930 s for an answer (workflow.asl.json), a little over the longest a call can take.
+  # The workflow waits 930 s for an answer (workflow.asl.json), slightly longer than an invocation can take.
   validation {
     condition     = var.timeout_seconds >= 5 && var.timeout_seconds <= 900 && floor(var.timeout_seconds) == var.timeout_seconds
     error_message = "timeout_seconds: a whole number from 5 to 900."
@@ -69,7 +69,7 @@ variable "timeout_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "Calls of the function that may run at once; null takes from the account's common pool."
+  description = "Concurrency reserved for the function; null uses the account's shared pool."
   type        = number
   default     = null
 
@@ -80,7 +80,7 @@ variable "reserved_concurrency" {
 }
 
 variable "base_url_override" {
-  description = "Address to export to in place of the configured one, for trials; null for none."
+  description = "Address to export to instead of the configured one, for trials; null for none."
   type        = string
   default     = null
 
@@ -91,13 +91,13 @@ variable "base_url_override" {
 }
 
 variable "tags" {
-  description = "Tags of every resource, besides application = name."
+  description = "Tags for every resource, in addition to application = name."
   type        = map(string)
   default     = {}
 }
 
 variable "force_destroy" {
-  description = "Let `terraform destroy` remove the bucket with all its objects, and the secrets without a waiting time."
+  description = "Let `terraform destroy` remove the bucket with all its objects, and the secrets without a recovery window."
   type        = bool
   default     = false
 }

@@ -1,9 +1,9 @@
-# Which bucket, who is told of what, and how long things are kept.
+# Which bucket, who is notified of what, and how long things are kept.
 
 variable "bucket" {
   description = <<-EOT
-    null makes a bucket. Or the name of an existing bucket, in this region, that belongs to somebody else: its settings
-    and notifications are not touched, its owner turns EventBridge on and sees to encryption and to the expiry of runs/.
+    null creates a bucket. Otherwise the name of an existing bucket in this region: its settings and notifications are not
+    touched. Its owner turns on EventBridge, and is responsible for encryption and for the expiry of runs/.
   EOT
   type        = string
   default     = null
@@ -15,7 +15,7 @@ variable "bucket" {
 }
 
 variable "bucket_kms_key_arn" {
-  description = "The key that an existing bucket is encrypted with; null where it has none of its own."
+  description = "ARN of the KMS key that an existing bucket is encrypted with; null if there is none."
   type        = string
   default     = null
 
@@ -26,7 +26,7 @@ variable "bucket_kms_key_arn" {
 }
 
 variable "runs_expire_days" {
-  description = "Days after which all of a run expires: chunks, results, rejects (personal data) and its report."
+  description = "Days after which everything of a run expires: chunks, results, rejects (personal data) and report."
   type        = number
   default     = 30
 
@@ -37,7 +37,7 @@ variable "runs_expire_days" {
 }
 
 variable "drops_expire_days" {
-  description = "Days after which a drop expires; longer than the time between two drops of a segment."
+  description = "Days after which a drop expires; must be longer than the time between two drops of a segment."
   type        = number
   default     = 30
 
@@ -48,7 +48,7 @@ variable "drops_expire_days" {
 }
 
 variable "noncurrent_expire_days" {
-  description = "Days for which an overwritten or removed object can be brought back."
+  description = "Days for which an overwritten or deleted object can be restored."
   type        = number
   default     = 7
 
@@ -65,12 +65,12 @@ variable "log_retention_days" {
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827], var.log_retention_days)
-    error_message = "log_retention_days: one of the values CloudWatch knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, ...)."
+    error_message = "log_retention_days: one of the values that CloudWatch accepts (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, ...)."
   }
 }
 
 variable "alert_emails" {
-  description = "Who is told of alarms and of runs that ended badly; each confirms by a mail from AWS."
+  description = "Email addresses to notify of alarms and failed runs; each confirms through an email from AWS."
   type        = set(string)
   default     = []
 
@@ -81,7 +81,7 @@ variable "alert_emails" {
 }
 
 variable "silence_hours" {
-  description = "Alarm when an enabled export has had no successful run for so many hours; null for no such alarm."
+  description = "Alarm when an enabled export has had no successful run for this many hours; null for no such alarm."
   type        = number
   default     = 26
 

@@ -9,8 +9,8 @@ terraform {
   }
 }
 
-# Region and credentials come from the environment (AWS_REGION, AWS_PROFILE), as everywhere with AWS.
-# Where Terraform keeps its own state is the deployer's choice: put a backend block in a file beside this one.
+# Region and credentials come from the environment (AWS_REGION, AWS_PROFILE), as with other AWS tools.
+# Where Terraform keeps its own state is the deployer's choice: put a backend block in a file next to this one.
 provider "aws" {
   default_tags {
     tags = merge({ application = var.name }, var.tags)

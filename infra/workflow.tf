@@ -1,4 +1,4 @@
-# The state machine around the function's steps; workflow.asl.json reads alone.
+# The state machine around the function's steps; workflow.asl.json can be read on its own.
 
 resource "aws_sfn_state_machine" "this" {
   #checkov:skip=CKV_AWS_285:every event is logged, but not its data: step JSON holds names and counts, and is in the execution's own history

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""An AWS on this machine: moto, whose Step Functions really run and whose Lambda function is a real program.
+"""An AWS on this machine: moto, with Step Functions that really run and a real program as the Lambda function.
 
     pip install -r scripts/local/requirements.txt
     scripts/local_aws.py [--port 5000] [--functions http://127.0.0.1:9000]
 
-`--functions` is where the functions are run (scripts/local/functions.py). moto itself would start functions in Docker; here
-every invocation (S3 notification, `aws lambda invoke`, a task of a state machine) is passed on there instead.
+`--functions` is the address that runs the functions (scripts/local/functions.py). moto would start them in Docker; here every
+invocation (S3 notification, `aws lambda invoke`, a task of a state machine) is forwarded to that address instead.
 
-What the real one does and this does not: schedules do not fire, EventBridge rules do not reach a function, asynchronous
-invocations are made once and at once, without retries or on-failure destination.
+Unlike on AWS, schedules do not fire, EventBridge rules do not reach a function, and asynchronous invocations happen once and
+at once, without retries or on-failure destination.
 """
 
 import argparse
@@ -18,20 +18,20 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# An answer may be late by this much before the call counts as timed out: a new worker takes a moment to start.
+# An answer may be this late before the call counts as timed out: a new worker takes a moment to start.
 GRACE_SECONDS = 30
 
-# Straight to it, whatever proxy the shell has.
+# Direct, whatever proxy the shell uses.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def timed_out(seconds):
-    """What Lambda answers for a function that was still busy, or had died, at its time limit."""
+    """Lambda's answer for a function that is still busy, or has died, at its time limit."""
     return json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": f"Task timed out after {seconds} seconds"})
 
 
 def call(functions, function, event):
-    """Invokes a function and waits. Gives the answer's text, and whether it is an error."""
+    """Invokes a function and waits. Returns the answer's text, and whether it is an error."""
     seconds = int(function.timeout)
     environment = dict(function.environment_vars)
     settings = {"timeout": seconds, "memory": function.memory_size, "environment": environment}
@@ -59,9 +59,9 @@ def call(functions, function, event):
         return json.dumps({"errorType": "Lambda.ServiceException", "errorMessage": str(failure)}), True
 
 
-def with_keys_encoded(asked, answer):
-    """Lists of versions with their keys encoded, for callers that ask for that and decode them."""
-    if asked.data.get("Action") == "ListObjectVersions" and asked.querystring.get("encoding-type") == ["url"]:
+def with_keys_encoded(request, answer):
+    """Encodes the keys in lists of versions, for callers that ask for it and decode them."""
+    if request.data.get("Action") == "ListObjectVersions" and request.querystring.get("encoding-type") == ["url"]:
         for one in [*answer.result["Versions"], *answer.result["DeleteMarkers"]]:
             one["Key"] = urllib.parse.quote(one["Key"])
         answer.result["EncodingType"] = "url"
@@ -69,7 +69,7 @@ def with_keys_encoded(asked, answer):
 
 
 def adapt_moto(functions):
-    """The places where moto is made to fit; tried with 5.2.5."""
+    """Patches moto; tried with 5.2.5."""
     from moto.awslambda.models import LambdaFunction
     from moto.core.config import default_user_config
     from moto.core.responses import ActionResult
@@ -78,21 +78,21 @@ def adapt_moto(functions):
     from moto.s3.responses import S3Response
     from moto.stepfunctions.responses import StepFunctionResponse
 
-    # State machines run; otherwise moto only keeps them.
+    # Run state machines; by default moto only stores them.
     default_user_config["stepfunctions"]["execute_state_machine"] = True
 
-    # Functions run elsewhere. moto expects: answer, was it an error, logs.
+    # Functions run elsewhere. moto expects the answer, whether it is an error, and logs.
     LambdaFunction._invoke_lambda = lambda self, event=None: (*call(functions, self, event), "")
 
-    # moto's bucket policies know no conditions, so that "not without TLS" would mean "not at all".
+    # moto ignores conditions in bucket policies, so "deny without TLS" would deny everything.
     FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
 
-    # A bucket with delete markers, or with a + in a key, could not be emptied.
+    # Without these, a bucket with delete markers, or with a + in a key, could not be emptied.
     FakeDeleteMarker.dispose = lambda self: None
     serialized = S3Response.serialized
     S3Response.serialized = lambda self, answer: serialized(self, with_keys_encoded(self, answer))
 
-    # Two calls that Terraform's provider makes and moto does not know; unanswered, it tries again for minutes.
+    # Terraform's provider makes two calls that moto does not support; it would retry them for minutes.
     valid = {"result": "OK", "diagnostics": [], "truncated": False}
     StepFunctionResponse.validate_state_machine_definition = lambda self: ActionResult(valid)
     StepFunctionResponse.list_state_machine_versions = lambda self: ActionResult({"stateMachineVersions": []})

@@ -1,4 +1,4 @@
-// What people write: the segment read and split by hand, the contacts by fetch, one call after the other.
+// A typical script: reads and splits the segment by hand, sends the contacts with fetch, one call after the other.
 // Arguments: file, address.
 import { readFileSync } from "node:fs";
 

@@ -1,4 +1,5 @@
-"""What people write: the segment by csv, the contacts by requests, one call after the other. Arguments: file, address."""
+"""A typical script: reads the segment with csv, sends the contacts with requests, one call after the other. Arguments: file,
+address."""
 
 import csv
 import sys

@@ -1,4 +1,4 @@
-# Nobody may do more than their part, and no person reads a secret.
+# Least privilege: nobody may do more than they need, and no person reads a secret.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -9,7 +9,7 @@ variables {
   function_zip = "tests/data/exports.json" # any file: nothing runs it here
 }
 
-run "nobody_does_more_than_their_part" {
+run "nobody_may_do_more_than_they_need" {
   # No statement has a wildcard action.
   assert {
     condition = alltrue(flatten([for statement in flatten([
@@ -38,7 +38,7 @@ run "nobody_does_more_than_their_part" {
       ]) : !contains(statement.resources, "*") || alltrue([for action in statement.actions :
       startswith(action, "xray:") || strcontains(action, ":CreateLogDelivery") || can(regex("LogDeliver|DescribeLogGroups|ResourcePolic", action))
     ])])
-    error_message = "Only X-Ray and log delivery, which know no resources, may have the resource *."
+    error_message = "Only X-Ray and log delivery, which have no resource-level permissions, may have the resource *."
   }
 
   # The function reads drops and writes only its own prefixes.
@@ -58,7 +58,7 @@ run "nobody_does_more_than_their_part" {
 
   assert {
     condition     = alltrue([for statement in data.aws_iam_policy_document.function.statement : length(statement.condition) == 1 if contains(statement.actions, "s3:ListBucket")])
-    error_message = "Listing is bound to prefixes."
+    error_message = "Listing is limited to prefixes."
   }
 
   # No person reads a secret.
@@ -86,7 +86,7 @@ run "nobody_does_more_than_their_part" {
     error_message = "Every policy for people contains the denial."
   }
 
-  # Decrypting with the key of the secrets is theirs through S3 only.
+  # People may decrypt with the secrets' key through S3 only.
   assert {
     condition = alltrue([for statement in flatten([
       data.aws_iam_policy_document.no_secrets.statement,
@@ -106,10 +106,10 @@ run "nobody_does_more_than_their_part" {
       [for document in data.aws_iam_policy_document.contributor : document.statement],
       ]) : [for resource in statement.resources : endswith(resource, "/report.*") || endswith(resource, "/run.json")]
     if contains(statement.actions, "s3:GetObject")]))
-    error_message = "Reports and requests are all that people read."
+    error_message = "People may read reports and requests only."
   }
 
-  # A contributor drops only their exports segments.
+  # A contributor drops only the segments of one export.
   assert {
     condition = setunion([for statement in data.aws_iam_policy_document.contributor["newsletter"].statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
       "arn:aws:s3:::own-bucket/segments/newsletter/*", "arn:aws:s3:::own-bucket/segments/digest/*",

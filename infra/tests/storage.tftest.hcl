@@ -28,7 +28,7 @@ run "personal_data_is_encrypted_and_expires" {
   assert {
     condition = anytrue([for rule in aws_s3_bucket_lifecycle_configuration.store[0].rule :
     try(rule.noncurrent_version_expiration[0].noncurrent_days, 0) == 3])
-    error_message = "Versions that were replaced or removed expire, or personal data would stay for ever."
+    error_message = "Replaced and deleted versions expire; otherwise personal data would be kept for ever."
   }
 
   assert {
@@ -74,7 +74,7 @@ run "personal_data_is_encrypted_and_expires" {
 
   assert {
     condition     = !aws_s3_bucket.store[0].force_destroy
-    error_message = "Objects are not destroyed unless asked for."
+    error_message = "Objects are destroyed without force_destroy."
   }
 
   # Logs and dead letters do not stay for ever.

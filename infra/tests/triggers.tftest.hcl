@@ -1,4 +1,4 @@
-# What starts a run, and what becomes of an event that starts none.
+# What starts a run, and what happens to an event that does not.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -10,7 +10,7 @@ variables {
 }
 
 run "drops_and_schedules_start_runs" {
-  # Our own bucket tells of drops only.
+  # The deployment's own bucket notifies of drops only.
   assert {
     condition     = aws_s3_bucket_notification.drops[0].lambda_function[0].filter_prefix == "segments/"
     error_message = "What the function writes itself must not start it."
@@ -38,14 +38,14 @@ run "drops_and_schedules_start_runs" {
     error_message = "The schedule is the export's own, with retries and a dead-letter queue."
   }
 
-  # Events that fail are kept.
+  # Events that fail go to the dead-letter queue.
   assert {
     condition     = aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == aws_sqs_queue.dead_letters.arn
     error_message = "The on-failure destination is the dead-letter queue."
   }
 }
 
-run "somebody_elses_bucket_keeps_its_settings" {
+run "an_existing_bucket_keeps_its_settings" {
   variables {
     bucket = "their-bucket"
   }
@@ -56,7 +56,7 @@ run "somebody_elses_bucket_keeps_its_settings" {
       aws_s3_bucket_lifecycle_configuration.store, aws_s3_bucket_public_access_block.store,
       aws_s3_bucket_server_side_encryption_configuration.store, aws_s3_bucket_ownership_controls.store,
     ] : length(made) == 0])
-    error_message = "Nothing about their bucket is set."
+    error_message = "A setting of the existing bucket is changed."
   }
 
   assert {
@@ -65,17 +65,17 @@ run "somebody_elses_bucket_keeps_its_settings" {
       detail-type = ["Object Created"]
       detail      = { bucket = { name = ["their-bucket"] }, object = { key = [{ prefix = "segments/" }] } }
     }
-    error_message = "EventBridge tells of drops in their bucket."
+    error_message = "EventBridge reports drops in the existing bucket."
   }
 
   assert {
     condition     = aws_cloudwatch_event_target.drops[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters.arn
-    error_message = "A drop that cannot be told is kept."
+    error_message = "An event that cannot be delivered goes to the dead-letter queue."
   }
 
   assert {
     condition     = aws_s3_object.config.bucket == "their-bucket"
-    error_message = "The configuration lies where the function looks for it."
+    error_message = "The configuration is where the function looks for it."
   }
 }
 

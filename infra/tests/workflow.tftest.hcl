@@ -1,4 +1,4 @@
-# The definition that is deployed: how many at once, what is tried again, how it ends.
+# The definition that is deployed: concurrency, retries, how it ends.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -10,7 +10,7 @@ variables {
 }
 
 run "the_definition_as_deployed" {
-  # Lanes bound the concurrency and fail alone.
+  # The number of lanes limits concurrency, and a lane fails alone.
   assert {
     condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Lanes.MaxConcurrencyPath == "$.last.answer.lanes.count"
     error_message = "Without MaxConcurrency a Distributed Map starts 10,000 children."
@@ -31,7 +31,7 @@ run "the_definition_as_deployed" {
     error_message = "An Express child ends after 5 minutes."
   }
 
-  # Concurrency is the accounts unless reserved.
+  # Concurrency is the account's unless it is reserved.
   assert {
     condition     = aws_lambda_function.this.reserved_concurrent_executions == -1
     error_message = "null reserves nothing."
@@ -41,13 +41,13 @@ run "the_definition_as_deployed" {
   assert {
     condition = alltrue([for state in ["Prepare", "Open", "Lanes"] :
     jsondecode(aws_sfn_state_machine.this.definition).States[state].Catch[0].Next == "FinishAfterError"])
-    error_message = "What ends a step early is told to finish."
+    error_message = "The error that ends a step is passed to finish."
   }
 
   assert {
     condition = (jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Default == "Tell"
     && jsondecode(aws_sfn_state_machine.this.definition).States.Unsuccessful.Default == "Failed")
-    error_message = "An outcome that is not known to be good is told, and fails the execution."
+    error_message = "An outcome that is not known to be good notifies the topic and fails the execution."
   }
 
   assert {
@@ -55,10 +55,10 @@ run "the_definition_as_deployed" {
       jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Next,
       jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Catch[0].Next,
     ] : next == "Unsuccessful"])
-    error_message = "A run ends as it does, whether it could be told or not."
+    error_message = "A run ends the same way whether or not the notification succeeded."
   }
 
-  # A task waits a little longer than a call can take.
+  # A task waits slightly longer than an invocation can take.
   assert {
     condition = alltrue([for state in ["Prepare", "Open", "Finish", "FinishAfterError"] :
     jsondecode(aws_sfn_state_machine.this.definition).States[state].TimeoutSeconds == 930])

@@ -1,11 +1,10 @@
-"""Lambda on this machine: runs the function's program as Lambda does, by Lambda's Runtime API.
+"""Lambda on this machine: runs the function's program through Lambda's Runtime API.
 
-An invocation goes to an idle worker, else to a new one. A worker is told when its time is up, is killed then, and the caller
-hears `Sandbox.Timedout`; of one that dies the caller hears `Runtime.ExitError` at once. Time limit and environment of a
-function are those it is deployed with: the caller hands them over with the event.
+An invocation goes to an idle worker, or else to a new one. A worker knows its deadline; it is killed when that has passed,
+and the caller gets `Sandbox.Timedout`. If a worker dies, the caller gets `Runtime.ExitError` at once. The caller passes the
+function's deployed time limit and environment with the event.
 
-(`cargo lambda watch` cannot stand in here: it tells every invocation that its time was up in 1970, and does not notice that
-a worker has died.)
+(`cargo lambda watch` will not do: it gives every invocation a deadline in 1970, and does not notice when a worker dies.)
 """
 
 import json
@@ -17,18 +16,18 @@ import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# What a worker may need of this shell to reach another server than one of this machine.
+# Variables of this shell that a worker needs to reach a server on another machine.
 PASSED_ON = ["HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"]
 
 
-class Job:
+class Invocation:
     """One invocation."""
 
     def __init__(self, event):
         self.id = str(uuid.uuid4())
         self.event = event
-        self.until = None  # set when a worker takes it: starting one does not count
-        self.answer = None  # body, failed
+        self.until = None  # set when a worker takes it: starting a worker does not count
+        self.answer = None  # (body, failed)
         self.done = threading.Event()
 
 
@@ -38,8 +37,8 @@ class Worker:
     def __init__(self, functions, name, settings):
         self.number = next(functions.numbers)
         self.name, self.settings = name, settings
-        self.jobs = queue.Queue()
-        self.job = None
+        self.queue = queue.Queue()
+        self.invocation = None
         functions.workers[self.number] = self
         environment = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
         environment |= {
@@ -61,39 +60,39 @@ class Worker:
         return self.process.poll() is None
 
     def take(self):
-        """The next invocation, as the worker asks for it."""
-        job = self.jobs.get()
-        if job:
-            job.until = time.time() + self.settings["timeout"]
-            self.job = job
-        return job
+        """The next invocation, when the worker asks for it."""
+        invocation = self.queue.get()
+        if invocation:
+            invocation.until = time.time() + self.settings["timeout"]
+            self.invocation = invocation
+        return invocation
 
-    def answered(self, job_id, body, failed):
-        job = self.job
-        if job and job.id == job_id:
-            job.answer, self.job = (body, failed), None
-            job.done.set()
+    def answered(self, invocation_id, body, failed):
+        invocation = self.invocation
+        if invocation and invocation.id == invocation_id:
+            invocation.answer, self.invocation = (body, failed), None
+            invocation.done.set()
 
     def invoke(self, event):
-        """Has the worker answer an event. Gives the answer, whether it is an error, and whether the worker is of use still."""
-        job = Job(event)
-        self.jobs.put(job)
-        while not job.done.wait(0.05):
+        """Has the worker handle an event. Returns the answer, whether it is an error, and whether the worker can be reused."""
+        invocation = Invocation(event)
+        self.queue.put(invocation)
+        while not invocation.done.wait(0.05):
             if not self.is_alive():
-                return told("Runtime.ExitError", f"RequestId: {job.id} Error: Runtime exited"), True, False
-            if job.until and time.time() > job.until:
+                return error_body("Runtime.ExitError", f"RequestId: {invocation.id} Error: Runtime exited"), True, False
+            if invocation.until and time.time() > invocation.until:
                 self.end()
-                message = f"RequestId: {job.id} Error: Task timed out after {self.settings['timeout']} seconds"
-                return told("Sandbox.Timedout", message), True, False
-        return *job.answer, True
+                message = f"RequestId: {invocation.id} Error: Task timed out after {self.settings['timeout']} seconds"
+                return error_body("Sandbox.Timedout", message), True, False
+        return *invocation.answer, True
 
     def end(self):
-        self.jobs.put(None)
+        self.queue.put(None)
         self.process.kill()
         self.process.wait()
 
 
-def told(kind, message):
+def error_body(kind, message):
     return json.dumps({"errorType": kind, "errorMessage": message}).encode()
 
 
@@ -101,11 +100,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_):
-        """A worker that was killed has left its call; that is told elsewhere."""
+        """A killed worker drops its connection; Worker.invoke reports that."""
 
 
 class Functions:
-    """All workers, and the server that they and callers speak to."""
+    """All workers, and the server for workers and callers."""
 
     def __init__(self, program, log, port=0):
         self.program, self.log = str(program), log
@@ -113,8 +112,8 @@ class Functions:
         self.workers, self.idle = {}, []
         self.numbers = iter(range(1, 1 << 30))
         self.lock = threading.Lock()
-        self.calls = []  # each call that has ended: its event, its answer, whether that is an error
-        self.seconds = []  # how long each took, with the start of a worker where it needed one
+        self.calls = []  # finished calls: event, answer, whether the answer is an error
+        self.seconds = []  # how long each took, including the start of a worker
         self.server = Server(("127.0.0.1", port), handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -137,10 +136,10 @@ class Functions:
         return body, failed
 
     def busy(self, step):
-        """Workers that are at this step, with their events."""
+        """Workers that are busy with this step, with their events."""
         with self.lock:
-            jobs = [(worker, worker.job) for worker in self.workers.values()]
-        events = [(worker, json.loads(job.event)) for worker, job in jobs if job]
+            running = [(worker, worker.invocation) for worker in self.workers.values()]
+        events = [(worker, json.loads(invocation.event)) for worker, invocation in running if invocation]
         return [(worker, event) for worker, event in events if event.get("step") == step]
 
     def stop(self):
@@ -175,17 +174,17 @@ def handler(functions):
             self.wfile.write(body)
 
         def do_GET(self):
-            job = functions.workers[int(self.path.split("/")[2])].take()
-            if not job:
+            invocation = functions.workers[int(self.path.split("/")[2])].take()
+            if not invocation:
                 self.close_connection = True
                 return
             headers = {
                 "content-type": "application/json",
-                "lambda-runtime-aws-request-id": job.id,
-                "lambda-runtime-deadline-ms": str(int(job.until * 1000)),
+                "lambda-runtime-aws-request-id": invocation.id,
+                "lambda-runtime-deadline-ms": str(int(invocation.until * 1000)),
                 "lambda-runtime-invoked-function-arn": "arn:aws:lambda:us-east-1:123456789012:function:local",
             }
-            self.reply(200, job.event, headers)
+            self.reply(200, invocation.event, headers)
 
         def do_POST(self):
             body, parts = self.body(), self.path.split("/")

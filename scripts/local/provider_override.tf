@@ -1,4 +1,4 @@
-# Laid over infra/ for the local AWS: Terraform merges it into the provider block. Endpoints come from AWS_ENDPOINT_URL.
+# Overrides the provider of infra/ for the local AWS; Terraform merges it into the provider block. Endpoints come from AWS_ENDPOINT_URL.
 provider "aws" {
   region                      = "us-east-1"
   access_key                  = "local"

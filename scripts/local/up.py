@@ -1,16 +1,16 @@
-"""Brings the local AWS up, says how to use it, and takes it down at Ctrl-C. See scripts/aws-local.
+"""Starts the local AWS, prints how to use it, and stops it at Ctrl-C. See scripts/aws-local.
 
 Settings, by environment variable:
   CONFIG            the configuration, default exports.json
   AWS_PORT          where AWS listens, default 5000
   SANDBOX_PORT      where the sandbox listens, default 8080
-  RATE, LATENCY_MS  the sandbox's: requests a second that it allows, and how long its answers take; default 20 and 100
-  SANDBOX           its other options, default "--bulk-lists always"; such as "--faults 429:0.05"
+  RATE, LATENCY_MS  of the sandbox: requests a second that it allows, and how long its answers take; default 20 and 100
+  SANDBOX           other options of the sandbox, such as "--faults 429:0.05"; default "--bulk-lists always"
   TIMEOUT_SECONDS   the function's time limit, default 900
   AUTOPILOT_BASE_URL, AUTOPILOT_API_KEY
-                    export to this server, with this key, in place of the sandbox
+                    export to this server with this key, instead of the sandbox
   LAMBDA_BINARY, CLI_BINARY
-                    built programs, default those of target/debug
+                    built programs, by default those in target/debug
 """
 
 import json
@@ -35,13 +35,13 @@ def up(aws):
         options = ["--rate", setting("RATE", "20"), "--latency-ms", setting("LATENCY_MS", "100"), *setting("SANDBOX", "--bulk-lists always").split()]
         base_url = aws.sandbox("sandbox", *options, port=setting("SANDBOX_PORT", "8080"))
         print(f"Autopilot: {base_url.removesuffix('/v1')}/ shows what has arrived", flush=True)
-    print("applying infra/: a minute and a half", flush=True)
+    print("applying infra/ (about 90 s)", flush=True)
     aws.apply(config, timeout_seconds=setting("TIMEOUT_SECONDS", "900"), base_url_override=base_url)
     for name in json.loads(config.read_text())["connections"]:
         aws.connect(name, setting("AUTOPILOT_API_KEY", "any-key-will-do"), AUTOPILOT_BASE_URL=base_url)
 
 
-def tell(aws):
+def print_instructions(aws):
     config = json.loads(pathlib.Path(aws.config).read_text())
     name, export = next(iter(config["exports"].items()))
     prefix, bucket = export["segments"][0]["prefix"], aws.outputs["bucket"]
@@ -52,28 +52,28 @@ def tell(aws):
     program = f"{os.path.relpath(world.CLI, ROOT)} --config {os.path.relpath(aws.config, ROOT)} --store s3://{bucket}"
     print(f"{program} runs")
     print(f"{program} start {name}")
-    print(f"\nLogs are in {os.path.relpath(aws.folder, ROOT)}/; Ctrl-C takes all of it down.", flush=True)
+    print(f"\nLogs are in {os.path.relpath(aws.folder, ROOT)}/; Ctrl-C stops everything.", flush=True)
 
 
 def main():
-    if missing := world.lacking():
+    if missing := world.missing_program():
         print(f"aws-local: {missing}", file=sys.stderr)
         return 2
-    ways_to_end = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    for one in ways_to_end:
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    for one in signals:
         signal.signal(one, signal.default_int_handler)
     aws = World(os.environ.get("LOCAL_AWS_DIR") or ROOT / ".local-aws", int(setting("AWS_PORT", "5000")))
     try:
         up(aws)
-        tell(aws)
+        print_instructions(aws)
         signal.pause()
     except KeyboardInterrupt:
-        print("\ntaking it down", flush=True)
+        print("\nstopping", flush=True)
     except (RuntimeError, TimeoutError) as failure:
         print(f"aws-local: {failure}", file=sys.stderr)
         return 1
     finally:
-        for one in ways_to_end:  # once is enough: nothing may be left running
+        for one in signals:  # a second signal must not leave anything running
             signal.signal(one, signal.SIG_IGN)
         aws.stop()
     return 0

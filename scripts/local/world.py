@@ -1,6 +1,6 @@
-"""The whole of it on this machine: an AWS (moto), the function's program, Autopilots (the sandbox), infra/ applied unchanged.
+"""The whole deployment on this machine: an AWS (moto), the function's program, Autopilots (the sandbox), infra/ unchanged.
 
-What `scripts/aws-local` shows and `tests/aws` tests. Nothing is left running after `stop`; everything lies in one folder.
+`scripts/aws-local` shows it and `tests/aws` tests it. Nothing is left running after `stop`; all files are in one folder.
 """
 
 import json
@@ -43,7 +43,7 @@ def is_up(url):
 
 
 def wait_for(what, seconds, look, every=0.2):
-    """Looks until there is something to see, and gives that."""
+    """Calls `look` until it returns something, and returns that."""
     until = time.monotonic() + seconds
     while not (seen := look()):
         if time.monotonic() > until:
@@ -56,7 +56,7 @@ class World:
     def __init__(self, folder, port=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        # A new AWS knows nothing of what an earlier one held.
+        # A new AWS holds nothing of an earlier one.
         for old in [*self.folder.glob("*.log"), *self.folder.glob("infra/*.tfstate*")]:
             old.unlink()
         self.port = port or free_port()
@@ -76,14 +76,14 @@ class World:
         self.functions = None
 
     def shell(self):
-        """The environment of commands."""
+        """The environment for commands."""
         tools = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
         local = {"AWS_PAGER": "", "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         others = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         return {**others, **local, "PATH": tools, **self.environment}
 
     def spawn(self, name, command):
-        """Starts a program that stays. In a session of its own, so that Ctrl-C reaches this program alone."""
+        """Starts a program that keeps running, in its own session, so that Ctrl-C reaches only this one."""
         log = open(self.folder / f"{name}.log", "wb")
         started = subprocess.Popen(
             [str(one) for one in command], env=self.shell(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
@@ -92,13 +92,13 @@ class World:
         return started
 
     def run(self, command, given=None, **more):
-        """Runs a command to its end; what it printed, and how it ended."""
+        """Runs a command; returns its output and exit code."""
         return subprocess.run(
             [str(one) for one in command], env={**self.shell(), **more}, cwd=ROOT, input=given, text=True, capture_output=True
         )
 
     def done(self, command, **more):
-        """The same of a command that must succeed; what it printed."""
+        """Runs a command that must succeed; returns what it printed."""
         ended = self.run(command, **more)
         if ended.returncode:
             raise RuntimeError(f"{' '.join(map(str, command[:4]))}: ended with {ended.returncode}\n{ended.stdout[-3000:]}{ended.stderr[-3000:]}")
@@ -113,7 +113,7 @@ class World:
         wait_for("AWS", 60, lambda: is_up(f"{self.endpoint}/moto-api/data.json"))
 
     def sandbox(self, name, *options, port=0):
-        """Starts an Autopilot. Its address, up to and with /v1."""
+        """Starts a sandbox; returns its address, up to and including /v1."""
         started = self.spawn(name, [CLI, "sandbox", "--port", port, *options])
         log = self.folder / f"{name}.log"
 
@@ -129,40 +129,40 @@ class World:
 
     def apply(self, config, **variables):
         """Deploys infra/ with this configuration."""
-        # The functions run the program itself, so that the zip need not hold it.
+        # The functions run the program directly, so the zip need not contain it.
         with zipfile.ZipFile(self.folder / "function.zip", "w") as zipped:
-            zipped.writestr("bootstrap", "stands for the program\n")
+            zipped.writestr("bootstrap", "placeholder\n")
         variables |= {"config_file": config, "function_zip": self.folder / "function.zip", "architecture": "x86_64", "force_destroy": "true"}
         self.config = config
         self.options = [f"-var={name}={value}" for name, value in variables.items()]
         self.terraform("apply", *self.options)
-        told = json.loads(self.terraform("output", "-json"))
-        self.outputs = {name: output["value"] for name, output in told.items()}
+        outputs = json.loads(self.terraform("output", "-json"))
+        self.outputs = {name: output["value"] for name, output in outputs.items()}
         self.environment |= {"AUTOPILOT_EXPORT_WORKFLOW_ARN": self.outputs["workflow_arn"]}
 
     def destroy(self):
         self.terraform("destroy", *self.options)
 
     def cli(self, *arguments, **more):
-        """The command line on the deployment's bucket."""
+        """Runs the command line on the deployment's bucket."""
         return self.run([CLI, "--config", self.config, "--store", f"s3://{self.outputs['bucket']}", *arguments], **more)
 
     def connect(self, connection, key, **more):
-        """Gives a connection its key, as a person would."""
+        """Stores a connection's key, as a person would."""
         ended = self.cli("connect", connection, given=f"{key}\n", **more)
         if ended.returncode:
             raise RuntimeError(f"connect {connection}: {ended.stderr.strip()}")
 
     def aws(self, *arguments):
-        """The `aws` command line; its answer, where that is JSON. Not all of its versions heed AWS_ENDPOINT_URL everywhere."""
-        said = self.done(["aws", "--endpoint-url", self.endpoint, *arguments])
+        """Runs the `aws` command line; returns its output, parsed if it is JSON. Not every version heeds AWS_ENDPOINT_URL everywhere."""
+        output = self.done(["aws", "--endpoint-url", self.endpoint, *arguments])
         try:
-            return json.loads(said)
+            return json.loads(output)
         except ValueError:
-            return said
+            return output
 
     def stop(self):
-        """Takes everything down."""
+        """Stops everything."""
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
         for process in self.processes:
@@ -175,8 +175,8 @@ class World:
             self.functions.stop()
 
 
-def lacking():
-    """What must be there and is not, in one line; None where all is there."""
+def missing_program():
+    """What is needed and missing, in one line; None if nothing is."""
     if not shutil.which("terraform"):
         return "terraform: not found; install Terraform 1.9 or later"
     for program in [LAMBDA, CLI]:

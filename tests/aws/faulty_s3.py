@@ -1,5 +1,5 @@
-"""S3 as it is on its bad days: a proxy before the local one. Every fifth call goes wrong, each time in another way, and every
-second conditional write meets another that is under way."""
+"""S3 on a bad day: a proxy in front of the local one. Every fifth call fails, each time in a different way, and every second
+conditional write conflicts with another in progress."""
 
 import http.client
 import itertools
@@ -24,7 +24,7 @@ CONDITIONS = {"if-match", "if-none-match"}
 
 
 class FaultyS3(ThreadingHTTPServer):
-    """Counts in `faults` how often each went wrong."""
+    """Counts in `faults` how often each fault occurred."""
 
     daemon_threads = True
 
@@ -37,7 +37,7 @@ class FaultyS3(ThreadingHTTPServer):
         self.lock, self.faults = threading.Lock(), dict.fromkeys(FAULTS | CONFLICTS, 0)
 
     def fault(self, conditional):
-        """What is to go wrong with the next call."""
+        """The fault of the next call, if any."""
         with self.lock:
             if conditional and next(self.writes) % 2:
                 kind = next(self.conflicts)

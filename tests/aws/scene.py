@@ -1,4 +1,4 @@
-"""What the tests of the deployment have in common: connections, exports, segments, and what became of runs."""
+"""Shared by the tests of the deployment: connections, exports, segments, and looking at runs."""
 
 import contextlib
 import csv
@@ -10,12 +10,12 @@ from world import DIRECT, REGION, World, wait_for
 
 KEY = "k3y-of-the-tests-and-of-nothing-else"
 WRONG_KEY = "wr0ng-k3y-of-the-tests"
-# Of every email of the segments and of nothing else.
+# In every email of the segments and nowhere else.
 DOMAIN = "people.invalid"
-# Short, so that a slow Autopilot needs several calls.
+# Short, so that a slow Autopilot takes several calls.
 TIME_LIMIT_SECONDS = 20
 
-# Connection -> requests a second, the options of its sandbox, its exports.
+# Connection -> requests a second, options of its sandbox, its exports.
 CONNECTIONS = {
     "plain": (40, ["--bulk-lists", "always"], ["plain"]),
     "shared": (20, ["--latency-ms", "100"], ["first", "second"]),
@@ -57,7 +57,7 @@ def emails(export, count):
 
 
 class Scene(World):
-    """The local AWS with these connections, deployed."""
+    """The local AWS with these connections deployed."""
 
     def deploy(self):
         self.urls = {name: self.sandbox(name, *options) for name, (_, options, _) in CONNECTIONS.items()}
@@ -68,7 +68,7 @@ class Scene(World):
             self.connect(name, KEY)
 
     def drop(self, export, rows, key="members.csv"):
-        """Uploads a segment of these emails, by the `aws` command line, as a person would."""
+        """Uploads a segment of these emails with the `aws` command line, as a person would."""
         text = io.StringIO()
         csv.writer(text).writerows([["EMail", "FirstName"], *([email, "Zoë"] for email in rows)])
         path = self.folder / "drop.csv"
@@ -83,24 +83,24 @@ class Scene(World):
         return new[0]
 
     def client(self, service):
-        """For looking often: the `aws` command line takes its time."""
+        """For frequent calls: the `aws` command line is slow."""
         keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
 
     @contextlib.contextmanager
     def listening(self):
-        """Gives what the topic has told since: the messages of runs that ended badly."""
+        """Collects the topic's messages from now on: those of runs that ended badly."""
         sqs, sns = self.client("sqs"), self.client("sns")
         queue = sqs.create_queue(QueueName="listening")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         topic = sns.subscribe(TopicArn=self.outputs["topic_arn"], Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
 
-        def told():
+        def messages():
             received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
             return [json.loads(json.loads(message["Body"])["Message"]) for message in received]
 
         try:
-            yield told
+            yield messages
         finally:
             sns.unsubscribe(SubscriptionArn=topic["SubscriptionArn"])
             sqs.delete_queue(QueueUrl=queue)
@@ -113,7 +113,7 @@ class Scene(World):
         return self.outputs["workflow_arn"].replace(":stateMachine:", ":execution:") + f":{run}"
 
     def ended(self, run, within=300):
-        """Waits for a run's execution to end, and describes it."""
+        """Waits for a run's execution to end; returns its description."""
 
         def look():
             described = self.client("stepfunctions").describe_execution(executionArn=self.arn(run))
@@ -122,15 +122,15 @@ class Scene(World):
         return wait_for(f"the end of {run}", within, look, every=0.5)
 
     def report(self, run):
-        said = self.cli("--json", "report", run)
-        assert said.returncode == 0, said.stderr
-        return json.loads(said.stdout)
+        shown = self.cli("--json", "report", run)
+        assert shown.returncode == 0, shown.stderr
+        return json.loads(shown.stdout)
 
     def invoke(self, event):
-        """`aws lambda invoke`; the function's answer."""
+        """Runs `aws lambda invoke`; returns the function's answer."""
         answer, payload = self.folder / "answer.json", self.folder / "event.json"
         payload.write_text(event if isinstance(event, str) else json.dumps(event))
-        # From a file, which both versions of the command line take as it is.
+        # From a file, which both versions of the command line read unchanged.
         self.aws("lambda", "invoke", "--function-name", self.outputs["function_name"], "--payload", f"fileb://{payload}", answer)
         return json.loads(answer.read_text())
 
@@ -139,25 +139,25 @@ class Scene(World):
             return json.load(answer)
 
     def members(self, connection, export):
-        """Emails of the contacts on an export's list, each as often as there is a contact with it."""
+        """Emails of the contacts on an export's list, once per contact."""
         held = self.at(connection, "contents")
         lists = {one["id"] for one in held["lists"] if one["title"] == title(export)}
         return sorted(one["email"] for one in held["contacts"] if lists & set(one["lists"]))
 
     def calls(self, run, step):
-        """The function's calls for a step of a run: event, answer, whether that is an error."""
+        """The function's calls for a step of a run: event, answer, whether the answer is an error."""
         of_run = lambda event: run in (event.get("run_id"), event.get("run", {}).get("run_id"))
         return [call for call in self.functions.calls if call[0].get("step") == step and of_run(call[0])]
 
     def delivering(self, run, connection, rows):
-        """Waits until a run has sent so many rows; the workers at its lanes."""
+        """Waits until a run has sent this many rows; returns the workers of its lanes."""
         wait_for("rows", 120, lambda: len(self.at(connection, "contents")["contacts"]) >= rows, every=0.1)
         workers = [worker for worker, event in self.functions.busy("deliver") if event["run_id"] == run]
         assert workers, "the run is delivering"
         return workers
 
     def objects(self, prefix=""):
-        """Key and content of each object."""
+        """All objects under a prefix: key -> content."""
         client, bucket = self.client("s3"), self.outputs["bucket"]
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         keys = [one["Key"] for page in pages for one in page.get("Contents", [])]

@@ -1,6 +1,6 @@
-"""The deployment as it is used, on the local AWS: infra/ applied unchanged, the function's program, Autopilots that are sandboxes.
+"""The deployment in use, on the local AWS: infra/ applied unchanged, the function's program, sandboxes as Autopilots.
 
-Tests are in the order in which they run; the last ones look at what all of them have left, and take it down.
+Tests run in this order; the last ones look at what all of them have left behind, and destroy it.
 """
 
 import json
@@ -12,12 +12,12 @@ import zlib
 import pytest
 from faulty_s3 import FaultyS3
 from scene import DOMAIN, KEY, WRONG_KEY, Scene, emails
-from world import ROOT, lacking
+from world import ROOT, missing_program
 
 
 @pytest.fixture(scope="session")
 def aws():
-    assert lacking() is None, lacking()
+    assert missing_program() is None, missing_program()
     scene = Scene(ROOT / ".local-aws/test")
     try:
         scene.start()
@@ -29,17 +29,17 @@ def aws():
 
 @pytest.fixture(scope="session", autouse=True)
 def stopped(aws):
-    """A run that is stopped by hand at once: its lease has two minutes to run, in which other tests have their turn."""
+    """A run that a person stops at once: its lease is valid for two more minutes, while other tests run."""
     run = aws.drop("stopped", emails("stopped", 200))
     aws.delivering(run, "stopped", 40)
-    said = aws.cli("stop", run)
-    assert said.returncode == 0, said.stderr
+    result = aws.cli("stop", run)
+    assert result.returncode == 0, result.stderr
     return run, time.monotonic()
 
 
 def assert_rate(aws, connection, rate, *runs):
-    """What left never passes the rate. What arrived may, on a machine too busy to keep time: requests that were late meet the
-    next. Two lanes or runs that knew nothing of each other would arrive at twice the rate."""
+    """Departures never exceed the rate. Arrivals may on a busy machine, when late requests meet the next ones. Two lanes or runs
+    that did not share the rate would arrive at twice the rate."""
     assert max(aws.report(run)["requests"]["peak_per_second"] for run in runs) <= rate
     assert aws.at(connection, "counters")["peak_per_second"] < 1.5 * rate
 
@@ -48,7 +48,7 @@ def test_a_dropped_file_is_exported(aws):
     good = emails("plain", 250)
     run = aws.drop("plain", [*good, "no address", "", good[0]], key="News letter (Zürich) 1+1.csv")
     assert aws.ended(run)["status"] == "SUCCEEDED"
-    assert aws.members("plain", "plain") == sorted(good), "the good rows, each once"
+    assert aws.members("plain", "plain") == sorted(good), "each good row once"
     rows = aws.report(run)["rows"]
     assert (rows["read"], rows["delivered"], rows["pending"]) == (253, 250, 0)
 
@@ -71,9 +71,9 @@ def test_the_schedules_own_input_runs_its_export_and_finds_nothing_to_do(aws):
 
 
 def test_a_person_starts_a_run_with_the_command_line(aws):
-    said = aws.cli("--json", "start", "plain", "--full")
-    assert said.returncode == 0, said.stderr
-    run = json.loads(said.stdout)[0]["run_id"]
+    result = aws.cli("--json", "start", "plain", "--full")
+    assert result.returncode == 0, result.stderr
+    run = json.loads(result.stdout)[0]["run_id"]
     assert aws.ended(run)["status"] == "SUCCEEDED"
     assert aws.report(run)["rows"]["delivered"] == 250, "a full run sends every row"
     assert run in aws.cli("runs", "plain").stdout
@@ -125,11 +125,11 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     secret = json.loads(aws.aws("secretsmanager", "get-secret-value", "--secret-id", "autopilot-export/refused", "--output", "json")["SecretString"])
     wrong = json.dumps(secret | {"api_key": WRONG_KEY})
     aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/refused", "--secret-string", wrong)
-    with aws.listening() as told:
+    with aws.listening() as messages:
         run = aws.drop("refused", emails("refused", 5))
         ended = aws.ended(run)
-        said = [(message["run_id"], message["outcome"], message["error"]["kind"]) for message in told()]
-    assert said == [(run, "failed", "access")]
+        result = [(message["run_id"], message["outcome"], message["error"]["kind"]) for message in messages()]
+    assert result == [(run, "failed", "access")]
     assert (ended["status"], ended["error"]) == ("FAILED", "access")
     report = aws.report(run)
     assert (report["outcome"], report["error"]["kind"], report["rows"]["pending"]) == ("failed", "access", 5)
@@ -140,9 +140,9 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
 def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     run, since = stopped
     assert aws.ended(run)["status"] == "ABORTED"
-    said = aws.cli("--json", "start", "stopped")
-    assert said.returncode == 0, said.stderr
-    following = json.loads(said.stdout)[0]["run_id"]
+    result = aws.cli("--json", "start", "stopped")
+    assert result.returncode == 0, result.stderr
+    following = json.loads(result.stdout)[0]["run_id"]
     assert aws.ended(following)["status"] == "SUCCEEDED"
     assert aws.members("stopped", "stopped") == sorted(emails("stopped", 200))
     rows = aws.report(following)["rows"]
@@ -156,39 +156,39 @@ def test_an_s3_that_fails_throttles_and_conflicts_loses_nothing(aws):
         drop.write_text("EMail,FirstName\n" + "".join(f"{email},Zoë {count}\n" for email in members))
         with FaultyS3(aws.endpoint) as s3:
             for _ in range(5):
-                said = aws.cli("--json", "run", "faulty", "--drop", drop, AWS_ENDPOINT_URL=s3.url)
-                # Where it gave up, the same command goes on.
-                if said.returncode != 5:
+                result = aws.cli("--json", "run", "faulty", "--drop", drop, AWS_ENDPOINT_URL=s3.url)
+                # If it gave up, the same command resumes.
+                if result.returncode != 5:
                     break
-        assert said.returncode == 0, said.stderr
+        assert result.returncode == 0, result.stderr
         assert all(s3.faults.values()), s3.faults
         assert aws.members("faulty", "faulty") == sorted(members)
         assert len(aws.at("faulty", "contents")["contacts"]) == 700
-    said = aws.cli("--json", "run", "faulty", "--drop", drop)
-    assert json.loads(said.stdout)["outcome"] == "nothing_to_do", said.stdout
+    result = aws.cli("--json", "run", "faulty", "--drop", drop)
+    assert json.loads(result.stdout)["outcome"] == "nothing_to_do", result.stdout
 
 
 def test_nothing_that_is_logged_or_kept_tells_of_a_person_or_the_key(aws):
-    told = {"the function's log": aws.function_log.read_bytes()}
-    told["steps"] = json.dumps(aws.functions.calls).encode()
+    texts = {"the function's log": aws.function_log.read_bytes()}
+    texts["steps"] = json.dumps(aws.functions.calls).encode()
     executions, states = aws.executions(), aws.client("stepfunctions")
     assert len(executions) >= 10
     for one in executions:
         arn = one["executionArn"]
-        for said in (states.get_execution_history(executionArn=arn), states.describe_execution(executionArn=arn)):
-            told[f"{one['name']}: {list(said)}"] = json.dumps(said, default=str).encode()
+        for result in (states.get_execution_history(executionArn=arn), states.describe_execution(executionArn=arn)):
+            texts[f"{one['name']}: {list(result)}"] = json.dumps(result, default=str).encode()
     objects = aws.objects()
-    told |= {key: body for key, body in objects.items() if key.startswith(("state/", "leases/"))}
-    told |= {key: body for key, body in objects.items() if key.endswith(("run.json", "report.json", "report.html", "open.json"))}
-    assert [key for key in told if key.startswith("state/")], "there is state"
-    for what, body in told.items():
+    texts |= {key: body for key, body in objects.items() if key.startswith(("state/", "leases/"))}
+    texts |= {key: body for key, body in objects.items() if key.endswith(("run.json", "report.json", "report.html", "open.json"))}
+    assert [key for key in texts if key.startswith("state/")], "there is state"
+    for what, body in texts.items():
         for seen in (body, unpacked(body)):
             for secret in (DOMAIN, KEY, WRONG_KEY, "Zoë"):
                 assert secret.encode() not in seen, f"{what} holds {secret!r}"
 
 
 def unpacked(body):
-    """All members of what is compressed."""
+    """The content of all gzip members."""
     whole = b""
     while body[:2] == b"\x1f\x8b":
         one = zlib.decompressobj(31)
@@ -219,8 +219,8 @@ def test_destroy_leaves_nothing(aws):
         ("cloudwatch", "describe_alarms", "MetricAlarms"),
         ("cloudwatch", "list_dashboards", "DashboardEntries"),
     ]:
-        said = getattr(aws.client(service), listed)()
-        assert not said.get(found), f"{listed}: {said}"
+        result = getattr(aws.client(service), listed)()
+        assert not result.get(found), f"{listed}: {result}"
     kms = aws.client("kms")
     keys = [kms.describe_key(KeyId=one["KeyId"])["KeyMetadata"] for one in kms.list_keys()["Keys"]]
     assert not [one for one in keys if one["KeyState"] != "PendingDeletion" and one["KeyManager"] == "CUSTOMER"]

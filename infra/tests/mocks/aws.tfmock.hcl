@@ -1,4 +1,4 @@
-# What a made-up AWS answers: enough of a shape for the policies and settings to be read.
+# Answers of the mock provider, detailed enough for policies and settings to be evaluated.
 
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }

@@ -5,3 +5,4 @@ mod hostile_server;
 mod list_membership;
 mod npm_client;
 mod renewed_key;
+mod third;

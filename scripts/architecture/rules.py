@@ -1,0 +1,244 @@
+"""The rules of the tree, each a function that gives what breaks it, one line each."""
+
+import re
+import subprocess
+
+from rust import Crate, Source, circles
+
+# From the ground up: a room may import from those before it.
+ROOMS = [
+    "error", "value", "membership", "ports", "segment", "state", "chunk", "destination", "config", "contact", "plan", "delivery",
+    "ledger", "run", "trigger", "report", "steps", "sandbox", "adapters", "entry", "bin",
+]  # fmt: skip
+# Values in, values out: no AWS, no HTTP, no clock, no environment.
+PURE = ["value", "membership", *ROOMS[ROOMS.index("segment") : ROOMS.index("report") + 1]]
+OUTSIDE = re.compile(r"\b(?:reqwest|aws_sdk\w*|axum|lambda_runtime|std::(?:fs|env|net|process)|Timestamp::now|SystemTime)\b")
+# Recovery ends an earlier run, so it may call finish.
+RECOVERY = ("steps/prepare/recovery.rs", "steps/finish")
+STEPS = ["prepare", "open", "deliver", "finish"]
+
+# What only classic Autopilot says on the wire, and where it may stand.
+WIRE_WORDS = ["_autopilot_list", "email_contact_map", "autopilotapikey", "contactlist", "api2.autopilothq"]
+WIRE_FOLDERS = ("destination/autopilot/", "sandbox/")
+
+MOST_CODE_LINES = 300
+
+# What no native reader would say, and what to say in its place.
+PHRASES = [
+    (r"(?<!there )\bis\s+no\s+(?!longer\b|more\b)[a-z]+", "is not a …, unknown …"),
+    (r"(?<!there )\bare\s+no\s+(?!longer\b|more\b)[a-z]+", "are not …"),
+    (r"\bmade\s+again\b", "retried, called again"),
+    (r"\btold\s+to\s+wait\b", "rate limited"),
+    (r"\bwho\s+leaves\b", "people who leave …"),
+    (r"\bnobody\s+leaves\b", "leavers are withheld"),
+    (r"\bof\s+the\s+middle\b", "median"),
+    (r"\bso\s+long\s+a\b", "how long a …"),
+]  # fmt: skip
+
+
+def room(file):
+    return file.parts[0].removesuffix(".rs")
+
+
+class Tree:
+    """The repository as the rules look at it."""
+
+    def __init__(self, root):
+        self.root = root
+        self.src = root / "src"
+
+    def crate(self):
+        if not hasattr(self, "_crate"):
+            self._crate = Crate(self.src, "autopilot_export")
+            self._edges = {(a.relative_to(self.src), b.relative_to(self.src)): where for (a, b), where in self._crate.edges().items()}
+        return self._crate
+
+    def edges(self):
+        self.crate()
+        return self._edges
+
+    def rust_files(self):
+        return sorted(self.src.rglob("*.rs"))
+
+    def tracked(self, *patterns):
+        listed = subprocess.run(["git", "ls-files", "-z", "--", *patterns], cwd=self.root, check=True, capture_output=True, text=True)
+        files = [self.root / name for name in listed.stdout.split("\0") if name]
+        return [file for file in files if file.is_file() and not file.is_relative_to(self.root / "scripts/architecture")]
+
+    def name(self, file):
+        return file.relative_to(self.root).as_posix()
+
+
+def shown(edge, where):
+    return f"src/{edge[0]}:{where[0][0]}: imports {where[0][1]} of src/{edge[1]}"
+
+
+def outside_world(tree):
+    """Path modules know no AWS, HTTP, clock or environment."""
+    for module in tree.crate().modules.values():
+        if room(module.file.relative_to(tree.src)) in PURE:
+            for match in OUTSIDE.finditer(module.source.code):
+                yield f"{tree.name(module.file)}:{module.source.line(match.start())}: {match[0]} in a path module"
+
+
+def no_circles(tree):
+    """No files import each other in a ring."""
+    edges = tree.edges()
+    for ring in circles(edges):
+        yield f"{len(ring)} files import each other in a ring: {', '.join(f'src/{file}' for file in sorted(ring))}"
+        for edge, where in sorted(edges.items()):
+            if set(edge) <= ring:
+                yield f"  {shown(edge, where)}"
+
+
+def downwards(tree):
+    """Rooms import downwards only."""
+    for edge, where in sorted(tree.edges().items()):
+        above, below = map(room, edge)
+        if above == "lib" or above == below:
+            continue
+        for unknown in {above, below} - {*ROOMS, "lib"}:
+            yield f"src/{unknown}: a room that scripts/architecture/rules.py does not place in ROOMS"
+        if {above, below} <= {*ROOMS} and ROOMS.index(below) > ROOMS.index(above):
+            yield f"{shown(edge, where)}: {above} lies below {below}"
+
+
+def steps_apart(tree):
+    """The steps import none of each other, but for finish from recovery."""
+    for edge, where in sorted(tree.edges().items()):
+        inside = [file.parts[1] if len(file.parts) > 2 and file.parts[0] == "steps" else None for file in edge]
+        if set(inside) <= set(STEPS) and inside[0] != inside[1]:
+            if (edge[0].as_posix(), f"steps/{inside[1]}") != RECOVERY:
+                yield f"{shown(edge, where)}: a step imports another"
+
+
+def wire_words(tree):
+    """Classic Autopilot's wire format stays in its destination and in the sandbox."""
+    for file in tree.rust_files():
+        if not file.relative_to(tree.src).as_posix().startswith(WIRE_FOLDERS):
+            for number, line in enumerate(file.read_text().splitlines(), 1):
+                for word in WIRE_WORDS:
+                    if word in line:
+                        yield f"{tree.name(file)}:{number}: {word}"
+
+
+def small_files(tree):
+    """No file has more than 300 code lines, tests apart."""
+    for module in tree.crate().modules.values():
+        lines = module.source.code_lines()
+        if lines > MOST_CODE_LINES:
+            yield f"{tree.name(module.file)}: {lines} code lines"
+
+
+def prose(file):
+    """What people read of a file: (line, text) for each comment, run of comments, string or page."""
+    text = file.read_text()
+    if file.suffix != ".rs":
+        return [(1, re.sub(r"^[ \t]*(?:#|//)+", " ", text, flags=re.M))]
+    source = Source(text)
+    found = [(source.line(position), string) for position, string in source.strings]
+    for position, comment in source.comments:
+        line = source.line(position)
+        said = re.sub(r"^(?:///?|//!)", "", comment)
+        if found and isinstance(found[-1], list) and found[-1][0] + found[-1][1].count("\n") + 1 == line:
+            found[-1][1] += "\n" + said
+        else:
+            found.append([line, said])
+    return found
+
+
+def plain_english(tree):
+    """None of the phrases that a native reader would not say."""
+    pages = ["*.md", "infra", "scripts", "benches", "tests/aws", "events", "Makefile", ".ci", "Cargo.toml", "demo"]
+    for file in [*tree.rust_files(), *tree.tracked(*pages)]:
+        if file.suffix in (".lock", ".csv") or file.name == "package-lock.json":
+            continue
+        for line, text in prose(file):
+            for phrase, instead in PHRASES:
+                for match in re.finditer(phrase, text, re.I):
+                    said = " ".join(match[0].split())
+                    yield f'{tree.name(file)}:{line + text.count(chr(10), 0, match.start())}: "{said}"; say: {instead}'
+
+
+def headings(file):
+    """A page's headings."""
+    page = re.sub(r"^```.*?^```", "", file.read_text() if file.is_file() else "", flags=re.S | re.M)
+    return re.findall(r"^#+ +(.+?) *$", page, re.M)
+
+
+def anchor(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)).strip().lower().replace(" ", "-")
+
+
+def sources(tree):
+    """Every section of our own documents that is cited is there."""
+    docs = tree.root / "docs"
+    sections = {heading.split()[0].rstrip(".") for heading in headings(docs / "AUTOPILOT_API.md")}
+    promises = {match[1] for heading in headings(docs / "ARCHITECTURE.md") if (match := re.match(r"Promise (\d+)\b", heading))}
+    cited = re.compile(r"AUTOPILOT_API(?:\.md)?`? *,? *(?:section )?(\d+(?:\.\d+)*)?((?:(?:,| and| to) *\d+(?:\.\d+)+)*)")
+    for file in tree.tracked("src", "tests", "scripts", "infra", "benches", "fuzz", "examples", "Makefile", "Cargo.toml", "*.md"):
+        if file.suffix in (".lock", ".csv", ".snap") or file.name == "package-lock.json":
+            continue
+        try:
+            text = file.read_text()
+        except UnicodeDecodeError:
+            continue
+        at = lambda match: f"{tree.name(file)}:{text.count(chr(10), 0, match.start()) + 1}"
+        for match in cited.finditer(text):
+            for section in [match[1], *re.findall(r"\d+(?:\.\d+)+", match[2])]:
+                if section and section.rstrip(".") not in sections:
+                    yield f"{at(match)}: docs/AUTOPILOT_API.md has no section {section}"
+        for match in re.finditer(r"\b[Pp]romises? (\d+)(?: (?:to|and) (\d+))?", text):
+            for number in filter(None, match.groups()):
+                if number not in promises:
+                    yield f"{at(match)}: docs/ARCHITECTURE.md has no promise {number}"
+        for match in re.finditer(r"\bdocs/([A-Z_]+\.md)\b", text):
+            if not (docs / match[1]).is_file():
+                yield f"{at(match)}: docs/{match[1]} does not exist"
+        for match in re.finditer(r"\b(DESIGN|INPUT|HOUSE|STYLE|AWS_FACTS|ORTTO_API|CUSTOMER_INSIGHTS)(?:\.md)? \d", text):
+            if not (docs / f"{match[1]}.md").is_file():
+                yield f"{at(match)}: {match[1]} is not a document of this repository"
+
+
+def links(tree):
+    """Every link between our own pages leads somewhere."""
+    for page in tree.tracked("*.md"):
+        text = page.read_text()
+        for match in re.finditer(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)", text):
+            at = f"{tree.name(page)}:{text.count(chr(10), 0, match.start()) + 1}"
+            target = (page.parent / match[1]).resolve() if match[1] else page
+            if not target.exists():
+                yield f"{at}: {match[1]} does not exist"
+            elif match[2] and target.suffix == ".md" and match[2] not in map(anchor, headings(target)):
+                yield f"{at}: {match[1]} has no heading #{match[2]}"
+
+
+def places(tree):
+    """Every path and name that a page gives is in the tree."""
+    named = re.compile(r"`(\w+)`(?: \(|, )`(src/[\w/.-]+\.rs)`|`(src/[\w/.-]+\.rs)` \| `(\w+)`")
+    for page in tree.tracked("*.md"):
+        text = page.read_text()
+        at = lambda match: f"{tree.name(page)}:{text.count(chr(10), 0, match.start()) + 1}"
+        for match in re.finditer(r"`((?:src|tests|scripts|infra|benches|events|examples|demo|fuzz|docs)/[\w./-]*\w/?)`", text):
+            if not (tree.root / match[1]).exists():
+                yield f"{at(match)}: {match[1]} does not exist"
+        for match in named.finditer(text):
+            name, file = match[1] or match[4], tree.root / (match[2] or match[3])
+            if file.is_file() and not re.search(rf"\b{name}\b", file.read_text()):
+                yield f"{at(match)}: {tree.name(file)} has no {name}"
+
+
+def messages(tree):
+    """Every message that OPERATIONS explains is one that the program prints."""
+    page = tree.root / "docs/OPERATIONS.md"
+    printed = " ".join(file.read_text() for file in [*tree.rust_files(), *tree.tracked("tests/snapshots")])
+    printed = re.sub(r"\\\n\s*", "", printed).replace('\\"', '"')
+    for row in re.finditer(r"^\| [^|]+ \| `([^`|]+)`", page.read_text() if page.is_file() else "", re.M):
+        for part in row[1].split("..."):
+            if part.strip() and part.strip() not in printed:
+                yield f'{tree.name(page)}: "{part.strip()}" is not printed by the program'
+
+
+ALWAYS = [outside_world, sources, links]
+STRICT = [places, messages, no_circles, downwards, steps_apart, wire_words, plain_english, small_files]

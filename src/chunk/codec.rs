@@ -8,7 +8,9 @@ use std::fmt::Write;
 
 use bytestring::ByteString;
 
-use super::{Row, unseal};
+use super::divided::{divided, lines};
+use super::row::Row;
+use super::seal::unseal;
 use crate::error::{Error, Kind, Result};
 use crate::state::{FieldsDigest, ProfileKey, push_hex, unhex};
 use crate::value;
@@ -106,22 +108,6 @@ pub fn origins<'a>(subject: &str, chunk: &'a [u8], numbers: &[u32]) -> Result<Ve
     let lines: Vec<&str> = lines(unseal(subject, chunk)?).collect();
     let of = |number: &u32| lines.get(*number as usize).copied().and_then(origin);
     Ok(numbers.iter().map(of).collect())
-}
-
-/// The parts of a text that a byte divides, found many bytes at a time.
-pub fn divided(text: &str, by: u8) -> impl Iterator<Item = &str> {
-    let mut rest = Some(text);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let Some(end) = memchr::memchr(by, text.as_bytes()) else { return rest.take() };
-        rest = text.get(end + 1..);
-        text.get(..end)
-    })
-}
-
-/// The lines that are not empty.
-pub fn lines(chunk: &str) -> impl Iterator<Item = &str> {
-    divided(chunk, b'\n').filter(|line| !line.is_empty())
 }
 
 /// A row, and where its contact's id and its cells end in the text.

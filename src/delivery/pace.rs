@@ -201,6 +201,11 @@ pub fn after(at: Timestamp, wait: Duration) -> Timestamp {
     plus(at, signed(wait))
 }
 
+/// The time between two moments; none, where the clock was set back meanwhile.
+pub fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

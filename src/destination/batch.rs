@@ -1,6 +1,6 @@
 //! Cuts rows into batches.
 
-use super::Limits;
+use super::contract::Limits;
 
 /// Cuts items into batches within the limits, in order; an item larger than a batch goes alone. `bytes` tells about how
 /// many an item takes in the request.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Call, HttpResponse, RequestKind};
+use super::session::{Call, HttpResponse};
+use super::usage::RequestKind;
 use crate::chunk::{Operation, Row};
 use crate::membership::MembershipTarget;
 

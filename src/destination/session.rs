@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::RequestKind;
+use super::usage::RequestKind;
 use crate::error::Result;
 
 /// A whole response.

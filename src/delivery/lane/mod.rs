@@ -6,6 +6,7 @@
 //! when it stops.
 
 mod attempts;
+mod dialogue;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests;
@@ -20,79 +21,10 @@ use super::pace::after;
 use super::pending::Pending;
 pub use super::pending::Span;
 use crate::chunk::Row;
-use crate::destination::{Call, HttpResponse, Protocol, Request, Response, RowId, RowOutcome};
+use crate::destination::{Protocol, Request, Response, RowId, RowOutcome};
 use crate::error::{Error, Kind, Result};
-use attempts::Attempts;
-
-/// What became of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Confirmed; the contact's id.
-    Delivered(String),
-    /// The leaver has left.
-    Left,
-    /// Refused, with this reason.
-    Refused(String),
-}
-
-/// A row that is done with.
-#[derive(Clone, Debug)]
-pub struct Verdict {
-    /// The span's number, as given to [`Lane::load`].
-    pub span: u32,
-    /// The row's number within the span.
-    pub number: u32,
-    /// The row.
-    pub row: Row,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
-/// What the lane can do now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Send: [`Lane::next_request`] has a request.
-    Send,
-    /// Nothing before this time.
-    WaitUntil(Timestamp),
-    /// Nothing before a response.
-    AwaitResponse,
-    /// Nothing at all: every row that was loaded has its verdict.
-    NeedRows,
-}
-
-/// A request that leaves the lane.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// To be given back with its response.
-    pub number: u64,
-    /// The span of its first row.
-    pub span: u32,
-    /// What to send.
-    pub call: Call,
-}
-
-/// What came of a request.
-#[derive(Clone, Debug)]
-pub enum Incoming {
-    /// A response.
-    Response(HttpResponse),
-    /// None, for this reason.
-    Nothing(&'static str),
-}
-
-/// How a lane counts a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handled {
-    /// It said what happened.
-    Settled,
-    /// It said to wait.
-    RateLimited,
-    /// It did not say what happened.
-    Failed,
-    /// It refused the key; the request waits to be sent again.
-    Unauthorized,
-}
+use attempts::{Attempts, SPLIT_WITHIN, Split};
+pub use dialogue::{Handled, Incoming, LaneSettings, Next, Outcome, Outgoing, Verdict};
 
 /// A lane at work.
 pub struct Lane {
@@ -124,20 +56,6 @@ impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lane").field("ready", &self.ready.len()).field("in_flight", &self.in_flight.len()).finish()
     }
-}
-
-/// How a lane is set up.
-pub struct LaneSettings {
-    /// Turns rows into requests.
-    pub protocol: Box<dyn Protocol>,
-    /// The destination's name, for messages.
-    pub destination: &'static str,
-    /// Rows that share a request, at most.
-    pub batch_rows: usize,
-    /// How long nothing may be confirmed.
-    pub patience: Duration,
-    /// Spreads the waits.
-    pub seed: u64,
 }
 
 impl Lane {
@@ -279,7 +197,7 @@ impl Lane {
                 // Whoever is over the account's rate must be quiet as a whole.
                 self.pause_until = self.pause_until.max(after(now, wait));
                 self.last_failure = RATE_LIMITED;
-                self.retry(request, Attempts { all: attempts.all + 1, ..attempts }, after(now, wait));
+                self.retry(request, attempts.rate_limited(), after(now, wait));
                 Handled::RateLimited
             }
             Response::Failed(why) => {
@@ -304,6 +222,48 @@ impl Lane {
                 Handled::Settled
             }
         }
+    }
+
+    /// Sends a request again at a later time.
+    fn retry(&mut self, request: Request, attempts: Attempts, at: Timestamp) {
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+        self.delayed.push((at, request, attempts));
+    }
+
+    /// Sends a request again whose response said nothing; a batch in parts, where that may help.
+    fn failed(&mut self, request: Request, attempts: Attempts, now: Timestamp) {
+        let mut attempts = attempts.failed();
+        // A longer wait leaves no time for another attempt.
+        let mut longest = self.patience / 2;
+        let split = if request.rows.len() > 1 { self.split(attempts, now) } else { Split::Whole };
+        self.split_blindly |= split == Split::Cut;
+        if split != Split::Whole {
+            // Parts go on backing off, but are sent while there is patience left for their responses.
+            longest = Duration::try_from(self.patience_ends().duration_since(now)).unwrap_or_default() / 2;
+            attempts = attempts.of_part(self.confirmed);
+        }
+        for rows in split.parts(request.rows) {
+            let wait = backoff::wait(attempts.all, self.random.f64()).min(longest);
+            self.retry(Request { step: request.step, rows }, attempts, after(now, wait));
+        }
+    }
+
+    fn split(&self, attempts: Attempts, now: Timestamp) -> Split {
+        let is_due = attempts.are_many() || self.patience_runs_out(now);
+        match (is_due, self.confirmed > attempts.since) {
+            (true, true) => Split::Halves,
+            (true, false) if !self.split_blindly => Split::Cut,
+            _ => Split::Whole,
+        }
+    }
+
+    /// Whether all that is to be retried has failed for long, or patience runs out: nothing waits for it any more.
+    fn waits_in_vain(&self, now: Timestamp) -> bool {
+        self.patience_runs_out(now) || self.delayed.iter().all(|(.., attempts)| attempts.are_many())
+    }
+
+    fn patience_runs_out(&self, now: Timestamp) -> bool {
+        now >= after(self.confirmed_at, self.patience / SPLIT_WITHIN)
     }
 
     fn settled(&mut self, now: Timestamp) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::chunk::{FieldSpec, Operation};
 use crate::destination::autopilot::ListStrategy;
-use crate::destination::{self, Group};
+use crate::destination::{self, Call, Group};
 use crate::membership::MembershipTarget;
 
 fn list() -> MembershipTarget {

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Code, print};
+use super::code::Code;
+use super::print;
 use crate::config::{Config, Export, Membership};
 use crate::entry::args::Common;
 use crate::error::{Error, Kind};

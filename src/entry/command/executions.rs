@@ -1,6 +1,7 @@
 //! `start` and `stop`: runs on AWS.
 
-use super::{Code, print};
+use super::code::Code;
+use super::print;
 use crate::config::Config;
 use crate::config::export_of;
 use crate::entry::args::{Common, StartArgs};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Code, print};
+use super::code::Code;
+use super::print;
 use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};

@@ -1,6 +1,7 @@
 //! What each command does; every one ends in an exit code.
 
 mod check;
+mod code;
 mod connect;
 mod executions;
 mod history;
@@ -20,14 +21,12 @@ use crate::ports::Observer;
 use crate::steps::Cancellation;
 use crate::steps::environment::Environment;
 
+pub use code::Code;
 pub use connect::{ask_key, connection, verify};
 pub use executions::{start, stop};
 pub use print::error as print_error;
 #[cfg(feature = "sandbox")]
 pub use sandbox::serve as serve_sandbox;
-
-/// Where the exit code of a command goes.
-pub type Code = Result<u8, Error>;
 
 /// Reads the configuration.
 ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Code;
+use super::code::Code;
 use super::run::execute;
 use crate::config::Config;
 use crate::config::export_of;

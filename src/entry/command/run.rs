@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Code, print};
+use super::code::Code;
+use super::print;
 use crate::adapters::local::file_metas;
 use crate::config::export_of;
 use crate::config::{Config, Export, Membership};

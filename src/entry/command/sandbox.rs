@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Code, print};
+use super::code::Code;
+use super::print;
 use crate::entry::args::SandboxArgs;
 use crate::error::{Error, Kind};
 use crate::sandbox::{AutopilotOptions, Fault, Options, serve as start};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::refusals::Refused;
 use crate::chunk::Operation;
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::after;
@@ -91,8 +92,8 @@ impl<'w, S: Store> Checkpoints<'w, S> {
     }
 
     /// How many rows were refused in this lane, and in all as far as is known.
-    pub(super) fn refused(&self) -> (u64, u64) {
-        (self.refused, self.refused + self.others_refused)
+    pub(super) fn refused(&self) -> Refused {
+        Refused { here: self.refused, everywhere: self.refused + self.others_refused }
     }
 
     /// When what waits to be saved must be, at the latest.

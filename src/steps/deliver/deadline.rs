@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::between;
-use crate::delivery::pace::after;
+use crate::delivery::pace::{after, between};
 
 /// Left of the time limit for the last checkpoint and the answer: this, or the time of so many of the slowest checkpoints
 /// so far. One may be under way, the last one and the count of attempts follow, and each may be slower than those before.

@@ -1,9 +1,11 @@
 //! deliver: works through one lane's ranges, judges every row, checkpoints, and stops short of its time limit.
 
+mod assignment;
 mod attempts;
 mod checkpoints;
 mod deadline;
 mod ranges;
+mod refusals;
 mod worker;
 
 use std::time::Duration;
@@ -12,34 +14,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Connection, connection_of, export_of};
-use crate::delivery::pace::{Pace, after, history, offset, window};
+use crate::delivery::pace::{Pace, after, between, history, offset, window};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Leases, SecretSource};
 use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
-use crate::steps::cancel::Cancellation;
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
+use assignment::{Assignment, LaneStatus, RENEW_EVERY};
 use attempts::LaneAttempts;
-use worker::{Assignment, LaneStatus, Worker};
+use worker::Worker;
 
-/// How often the lease is renewed.
-const RENEW_EVERY: Duration = Duration::from_secs(15);
+pub use assignment::Limit;
 
 /// How long a new invocation waits for a predecessor that never recorded its end: until that one has looked at the lease,
 /// and its last requests are over. On one machine whoever has the lease knows that the other is gone.
 const PREDECESSOR_GRACE: Duration = RENEW_EVERY.saturating_add(Duration::from_secs(5));
 /// But no more than this part of its own time.
 const PREDECESSOR_GRACE_PART: u32 = 4;
-
-/// When a deliver call must have ended.
-#[derive(Clone, Debug, Default)]
-pub struct Limit {
-    /// The function's own time limit; none on one machine.
-    pub until: Option<Timestamp>,
-    /// A person's wish to stop.
-    pub stop: Cancellation,
-}
 
 /// What deliver says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,9 +104,4 @@ fn pace(opened: &OpenRecord, connection: &Connection, number: u32, first: bool, 
     }
     let from = after(now, offset(rate, number));
     Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), from)
-}
-
-/// The time between two moments; none, where the clock was set back meanwhile.
-fn between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::worker::Assignment;
+use super::assignment::Assignment;
 use crate::chunk;
 use crate::delivery::lane::Span;
 use crate::destination::Group;

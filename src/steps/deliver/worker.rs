@@ -8,22 +8,17 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::attempts::LaneAttempts;
+use super::assignment::{Assignment, LaneStatus, Limit, RENEW_EVERY};
 use super::checkpoints::Checkpoints;
 use super::deadline::{Deadline, TimeLeft};
 use super::ranges::{LoadedRange, load};
-use super::{Limit, RENEW_EVERY, between};
+use super::refusals::watch;
 use crate::chunk::Operation;
-use crate::config::{Connection, Export};
 use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outcome, Outgoing, unauthorized};
-use crate::delivery::pace::{Pace, after};
+use crate::delivery::pace::{Pace, after, between};
 use crate::destination::{Destination, RequestKind};
 use crate::error::{Error, Kind, Result};
-use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
-use crate::plan::lanes::Range;
 use crate::ports::{Clock, Event, Leases, NoResponse, SecretSource, Secrets};
-use crate::run::RunRecord;
-use crate::run::opening::OpenRecord;
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
 use crate::steps::session::{ANSWER_WITHIN, check_key, send};
@@ -32,28 +27,6 @@ use crate::steps::session::{ANSWER_WITHIN, check_key, send};
 const PREFETCH_BELOW: usize = 10;
 /// A process that slept for longer by the wall clock may have lost the lease, and asks before it sends.
 const SUSPEND_THRESHOLD: Duration = Duration::from_secs(30);
-
-/// How a deliver call left its lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LaneStatus {
-    /// Every row has its verdict.
-    Finished,
-    /// The limit came first: another call goes on.
-    Yielded,
-}
-
-/// What a deliver call works on.
-#[derive(Clone, Copy)]
-pub(super) struct Assignment<'w> {
-    pub(super) export: &'w Export,
-    pub(super) connection: &'w Connection,
-    pub(super) run: &'w RunRecord,
-    pub(super) opened: &'w OpenRecord,
-    /// The lane's number.
-    pub(super) number: u32,
-    pub(super) ranges: &'w [Range],
-    pub(super) attempts: LaneAttempts,
-}
 
 type Task<'w, T> = Pin<Box<dyn Future<Output = T> + Send + 'w>>;
 
@@ -305,7 +278,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             return Err(unauthorized("deliver", self.destination.name()));
         }
         self.enter(now);
-        self.watch_refusals()
+        watch(&self.assignment, self.checkpoints.refused(), self.destination.name())
     }
 
     /// Whether there is another key than the one that was refused. Of several requests on their way the first to be
@@ -350,27 +323,6 @@ impl<'w, E: Environment> Worker<'w, E> {
     fn saved(&mut self, others_refused: Option<u64>) -> Result<()> {
         self.deadline.saved(self.save_began, self.clock().now());
         self.checkpoints.saved(others_refused);
-        self.watch_refusals()
-    }
-
-    /// The guard that watches refusals as they come.
-    fn watch_refusals(&self) -> Result<()> {
-        let Assignment { export, run, .. } = self.assignment;
-        let (guards, asked) = (&export.guards, &run.request);
-        let counts = run.counts();
-        let (own, refused) = self.checkpoints.refused();
-        let (rejected, read) = (counts.rejected() + refused, counts.read);
-        // Of rows that were rejected before, many may be refused again.
-        let passed = asked.keep_leavers || asked.pass_guards.iter().any(|name| name == MAX_REJECT_SHARE);
-        if own == 0 || passed || !too_many_rejected(guards, rejected, read) {
-            return Ok(());
-        }
-        let problem = format!(
-            "{rejected} of {read} rows are rejected, {refused} of them by {}; max_reject_share allows {:.1} %",
-            self.destination.name(),
-            guards.max_reject_share * 100.0
-        );
-        Err(Error::new(Kind::Guard, "deliver", &export.name, problem)
-            .hint(format!("see the rejects; pass over it once with --pass-guard {MAX_REJECT_SHARE}")))
+        watch(&self.assignment, self.checkpoints.refused(), self.destination.name())
     }
 }

@@ -1,0 +1,92 @@
+//! What a lane says and is given.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::chunk::Row;
+use crate::destination::{Call, HttpResponse, Protocol};
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Confirmed; the contact's id.
+    Delivered(String),
+    /// The leaver has left.
+    Left,
+    /// Refused, with this reason.
+    Refused(String),
+}
+
+/// A row that is done with.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The span's number, as given to [`Lane::load`].
+    pub span: u32,
+    /// The row's number within the span.
+    pub number: u32,
+    /// The row.
+    pub row: Row,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What the lane can do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send: [`Lane::next_request`] has a request.
+    Send,
+    /// Nothing before this time.
+    WaitUntil(Timestamp),
+    /// Nothing before a response.
+    AwaitResponse,
+    /// Nothing at all: every row that was loaded has its verdict.
+    NeedRows,
+}
+
+/// A request that leaves the lane.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// To be given back with its response.
+    pub number: u64,
+    /// The span of its first row.
+    pub span: u32,
+    /// What to send.
+    pub call: Call,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub enum Incoming {
+    /// A response.
+    Response(HttpResponse),
+    /// None, for this reason.
+    Nothing(&'static str),
+}
+
+/// How a lane counts a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// It said what happened.
+    Settled,
+    /// It said to wait.
+    RateLimited,
+    /// It did not say what happened.
+    Failed,
+    /// It refused the key; the request waits to be sent again.
+    Unauthorized,
+}
+
+/// How a lane is set up.
+pub struct LaneSettings {
+    /// Turns rows into requests.
+    pub protocol: Box<dyn Protocol>,
+    /// The destination's name, for messages.
+    pub destination: &'static str,
+    /// Rows that share a request, at most.
+    pub batch_rows: usize,
+    /// How long nothing may be confirmed.
+    pub patience: Duration,
+    /// Spreads the waits.
+    pub seed: u64,
+}

@@ -1,0 +1,153 @@
+//! What every destination is asked: the traits, and what they speak of.
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::protocol::Protocol;
+use super::session::Session;
+use crate::chunk::{FieldSpec, Operation, Row};
+use crate::error::Result;
+use crate::membership::{Membership, MembershipTarget};
+use crate::value::FieldType;
+
+/// A field that the configuration names and the destination has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StandardField {
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// The destination's name for it, for people.
+    pub label: &'static str,
+    /// The type of its values.
+    pub field_type: FieldType,
+}
+
+/// How a destination wants its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows in one bulk request, at most.
+    pub batch_rows: usize,
+    /// Bytes in one bulk request, at most.
+    pub batch_bytes: usize,
+    /// Requests in flight over all lanes, at most.
+    pub in_flight: usize,
+}
+
+/// Requests that rows of one operation cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Requests for each batch of rows.
+    pub per_batch: u64,
+    /// Requests for each row.
+    pub per_row: u64,
+}
+
+/// What is assumed of an account when requests are counted.
+#[derive(Clone, Copy, Debug)]
+pub enum Assumption<'a> {
+    /// That the cheapest way of sending works.
+    Cheapest,
+    /// That only the most expensive works.
+    Dearest,
+    /// What `open` found out.
+    Opened(&'a Value),
+}
+
+/// One kind of account that segments can be sent to.
+pub trait Destination: Send + Sync {
+    /// What people call it.
+    fn name(&self) -> &'static str;
+
+    /// Its usual address, without a `/` at the end.
+    fn base_url(&self) -> &'static str;
+
+    /// The header that carries the key.
+    fn key_header(&self) -> &'static str;
+
+    /// How it wants its requests.
+    fn limits(&self) -> Limits;
+
+    /// The fields that it has besides the email address, the opt-out and custom ones.
+    fn standard_fields(&self) -> &'static [StandardField];
+
+    /// What is wrong with the name of a custom field, where something is.
+    fn custom_name_fault(&self, name: &str) -> Option<&'static str>;
+
+    /// What it costs to send rows of this operation to members marked like this.
+    fn cost(&self, operation: Operation, membership: &Membership, assumption: Assumption<'_>) -> Cost;
+
+    /// Asks the account who it is and what it has: the first call with a key.
+    ///
+    /// # Errors
+    /// Kind `access` where the key opens no account of this destination; those of the session.
+    fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>>;
+
+    /// How many rows of a segment with this target are sent ahead to learn how the account takes them; 0 for none.
+    /// `learned` is what an earlier run found out of this very account.
+    fn canary_rows(&self, target: &MembershipTarget, joiners: u64, learned: Option<&Value>) -> u32;
+
+    /// Sends `rows` ahead and learns from them. `None` where there was nothing to learn from.
+    ///
+    /// # Errors
+    /// Those of the session.
+    fn canary<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        target: &'s MembershipTarget,
+        fields: &'s [FieldSpec],
+        rows: Vec<Row>,
+    ) -> BoxFuture<'s, Result<Option<Value>>>;
+
+    /// The protocol of a run with these fields, as `setup` (an account's, see [`Account::setup`]) wants it.
+    ///
+    /// # Errors
+    /// Kind `bug`, where the setup is not what this destination wrote.
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value) -> Result<Box<dyn Protocol>>;
+
+    /// What people may know of the way that a run was sent, from its setup.
+    fn strategy(&self, setup: &Value) -> Option<String>;
+}
+
+/// A mark that a run wants to use.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// As the configuration says it.
+    pub membership: &'a Membership,
+    /// As the state holds it, where there is one.
+    pub held: Option<&'a MembershipTarget>,
+    /// Whether the segment takes part in the run; a mark of one that does not is not made.
+    pub takes_part: bool,
+}
+
+/// What an account said of itself.
+pub trait Account: Send + Sync {
+    /// Tells it from every other account.
+    fn id(&self) -> &str;
+
+    /// What it has, in a few words for `check`.
+    fn summary(&self) -> String;
+
+    /// Checks the fields of an export: what the account does not declare is a warning.
+    ///
+    /// # Errors
+    /// Kind `config`, where a field has another type in the account.
+    fn check_fields(&self, fields: &[FieldSpec], memberships: &[Membership]) -> Result<Vec<String>>;
+
+    /// What `check` says of each mark that an export names.
+    fn describe(&self, membership: &Membership) -> Option<String>;
+
+    /// Whether a mark that the state names is still there.
+    fn has(&self, target: &MembershipTarget) -> bool;
+
+    /// Finds or makes the marks of a run's segments, in their order; the second part are warnings.
+    ///
+    /// # Errors
+    /// Those of the session; `access`, where a mark cannot be made.
+    fn targets<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        wanted: &'s [Wanted<'s>],
+    ) -> BoxFuture<'s, Result<(Vec<MembershipTarget>, Vec<String>)>>;
+
+    /// What the protocol needs to know, before or without a canary. `learned` is what an earlier run found out.
+    fn setup(&self, fields: &[FieldSpec], learned: Option<&Value>) -> Value;
+}

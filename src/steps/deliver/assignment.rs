@@ -1,0 +1,46 @@
+//! What a deliver call works on, and until when.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::attempts::LaneAttempts;
+use crate::config::{Connection, Export};
+use crate::plan::lanes::Range;
+use crate::run::RunRecord;
+use crate::run::opening::OpenRecord;
+use crate::steps::cancel::Cancellation;
+
+/// How often the lease is renewed.
+pub(super) const RENEW_EVERY: Duration = Duration::from_secs(15);
+
+/// When a deliver call must have ended.
+#[derive(Clone, Debug, Default)]
+pub struct Limit {
+    /// The function's own time limit; none on one machine.
+    pub until: Option<Timestamp>,
+    /// A person's wish to stop.
+    pub stop: Cancellation,
+}
+
+/// How a deliver call left its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LaneStatus {
+    /// Every row has its verdict.
+    Finished,
+    /// The limit came first: another call goes on.
+    Yielded,
+}
+
+/// What a deliver call works on.
+#[derive(Clone, Copy)]
+pub(super) struct Assignment<'w> {
+    pub(super) export: &'w Export,
+    pub(super) connection: &'w Connection,
+    pub(super) run: &'w RunRecord,
+    pub(super) opened: &'w OpenRecord,
+    /// The lane's number.
+    pub(super) number: u32,
+    pub(super) ranges: &'w [Range],
+    pub(super) attempts: LaneAttempts,
+}

@@ -125,7 +125,7 @@ fn null_counts_as_not_given() {
 fn an_address_is_https_or_plain_http_to_this_machine() {
     let url = |url: &str| parse(&with(&[(&at(CONNECTION, "base_url"), json!(url))]).to_string());
     for good in [
-        "https://api2.autopilothq.com/v1",
+        "https://api.autopilot.example/v1",
         "http://127.0.0.1:8080/v1",
         "http://127.8.9.1/v1",
         "http://[0:0:0:0:0:0:0:1]:80/v1",
@@ -158,7 +158,7 @@ fn an_address_is_https_or_plain_http_to_this_machine() {
         "https:///v1",
         "https://h/v1?x",
         "https://h:x/v1",
-        "api2.autopilothq.com/v1",
+        "api.autopilot.example/v1",
     ] {
         assert!(url(bad).is_err(), "{bad}");
     }

@@ -3,20 +3,61 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 
 use super::cancel::Cancellation;
 use super::deliver::{Limit, deliver};
 use super::documents::read_json;
-use super::finish::{Failure, finish};
+use super::failure::Failure;
+use super::finish::finish;
 use super::lease::with_lease;
 use super::open::open;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{self, Planned};
 use crate::config::{Config, export_of};
 use crate::error::{Error, Kind, Result};
 use crate::ports::Event;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::environment::Environment;
+
+/// What prepare came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Prepared {
+    /// There is something to send.
+    Ready {
+        /// The run.
+        run_id: String,
+    },
+    /// Ask again in so many seconds.
+    Wait {
+        /// Seconds.
+        seconds: u64,
+        /// What it waits for.
+        why: String,
+    },
+    /// The run is over; its report is written.
+    Done {
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// Makes the plan of a run, or says what it waits for. A run without anything to send is finished at once.
+///
+/// # Errors
+/// Whatever keeps the run from going on; the caller ends the run with [`finish`], which gives the lease back.
+pub async fn prepare<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<Prepared> {
+    Ok(match prepare::prepare(env, config, request).await? {
+        Planned::Ready => Prepared::Ready { run_id: request.run_id.clone() },
+        Planned::Wait(seconds, why) => Prepared::Wait { seconds, why },
+        Planned::Reported(outcome) => Prepared::Done { outcome },
+        Planned::Over(failure) => {
+            let report = Box::pin(finish(env, config, request, failure)).await?;
+            Prepared::Done { outcome: report.outcome }
+        }
+    })
+}
 
 /// The unfinished run that a request goes on with: of the same export, drops, options and configuration.
 ///
@@ -33,8 +74,8 @@ pub async fn resume<W: Environment>(env: &W, config: &Config, request: &RunReque
     }
     // The same drops: what the run froze is what a new one would take.
     let (export, _) = export_of(config, &request.export)?;
-    Ok(match super::prepare::select_drops::select_drops(env, config, export, request).await? {
-        super::prepare::select_drops::Selection::Drops(segments, _)
+    Ok(match prepare::select_drops::select_drops(env, config, export, request).await? {
+        prepare::select_drops::Selection::Drops(segments, _)
             if segments.iter().zip(&run.segments).all(|(now, then)| now.version == then.version) =>
         {
             Some(run.request)

@@ -4,12 +4,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::store::{FileReader, failed, meta_of, metadata, walk};
+use super::store::{FILE, FileReader, failed, meta_of, metadata, walk};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
-
-/// What the key of such a file starts with; its absolute path follows.
-pub const FILE: &str = "file:";
 
 /// A store that also reads keys of the form `file:/absolute/path`.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ mod leases;
 mod secrets;
 mod store;
 
-pub use files::{FILE, WithFiles, WithFilesReader, file_metas};
+pub use files::{WithFiles, WithFilesReader, file_metas};
 pub use leases::FileLeases;
 pub use secrets::{GivenSecrets, LocalSecrets, new_state_key};
-pub use store::{FileReader, Folder};
+pub use store::{FILE, FileReader, Folder};

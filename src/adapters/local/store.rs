@@ -13,6 +13,9 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 use crate::run::keys;
 
+/// What the key of a file outside of the store starts with; its absolute path follows.
+pub const FILE: &str = "file:";
+
 /// Bytes in one piece of a stream.
 const PIECE: usize = 256 * 1024;
 /// Files that are being written; never listed.
@@ -80,7 +83,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 
 /// The error of a file operation that failed.
 pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
-    let is_drop = key.starts_with(super::files::FILE);
+    let is_drop = key.starts_with(FILE);
     let error = |kind| Error::new(kind, "store", key, format!("cannot be {what}"));
     let error = match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {

@@ -7,9 +7,6 @@
 
 mod attempts;
 mod dialogue;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
-mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;

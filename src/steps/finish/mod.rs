@@ -1,7 +1,6 @@
 //! finish: judges the run, merges what was confirmed into the state, writes report and rejects, gives the lease back.
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use serde::{Deserialize, Serialize};
 
 mod merge;
 mod results;
@@ -21,29 +20,14 @@ use crate::run::{ConnectionActivity, RunRecord, RunRequest, Stage, keys};
 use crate::state::Digester;
 use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
+use crate::steps::failure::Failure;
 use crate::steps::lease::lost_lease;
 use secrecy::ExposeSecret;
 
 /// How many objects are removed at once.
 const AT_ONCE: usize = 16;
 
-/// Why a run did not come to its end, as the workflow hands it over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// Who must act.
-    pub kind: Kind,
-    /// What, where, what to do.
-    pub message: String,
-}
-
-impl Failure {
-    /// The failure that an error is.
-    pub fn of(error: &Error) -> Self {
-        Self { kind: error.kind, message: error.chain() }
-    }
-}
-
-/// Finishes a run, whatever became of it. A run that is finished is only told again.
+/// Finishes a run, whatever became of it. A finished run keeps its report.
 ///
 /// # Errors
 /// Kind `unavailable`, where the store fails or another run has the connection; then nothing is lost: the next

@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile_server;
+mod lane;
 mod list_membership;
 mod npm_client;
 mod renewed_key;

@@ -1,14 +1,22 @@
-use std::collections::{HashMap, HashSet};
+//! A lane with classic Autopilot's protocol: one verdict per row, and none that the account's own words do not bear out.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
-use crate::chunk::{FieldSpec, Operation};
-use crate::destination::autopilot::ListStrategy;
-use crate::destination::{self, Call, Group};
-use crate::membership::MembershipTarget;
+use autopilot_export::chunk::{FieldSpec, Operation, Row};
+use autopilot_export::delivery::lane::{
+    Handled, Incoming, Lane, LaneSettings, Next, Outcome, Outgoing, Span, Verdict, unauthorized,
+};
+use autopilot_export::delivery::pace::after;
+use autopilot_export::destination::autopilot::ListStrategy;
+use autopilot_export::destination::{self, Call, Group};
+use autopilot_export::error::{Kind, Result};
+use autopilot_export::membership::MembershipTarget;
 
 fn list() -> MembershipTarget {
     MembershipTarget::List { title: "News".into(), id: "contactlist_1".into() }

@@ -83,7 +83,7 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
         _ => {}
     }
     let config = match &command {
-        // What is in the store is told whatever the configuration says now.
+        // What is in the store does not depend on the configuration.
         Command::Runs { .. } | Command::Report { .. } | Command::Watch { .. } | Command::Stop { .. } => {
             Config::default()
         }

@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // The runtime would log each error once more, without its kind; a panic is told by its own message.
+    // The runtime would log each error once more, without its kind; a panic prints its own message.
     let filter = filter.add_directive("lambda_runtime::layers::panic=off".parse()?);
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_ansi(false).init();
     panics::are_told(None);

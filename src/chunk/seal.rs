@@ -1,5 +1,5 @@
 //! One envelope for every object of a run that is read back row by row: a first line with the length and the checksum of
-//! what follows, so that an object that a power failure emptied, cut short or damaged is told from a good one.
+//! what follows, so that an object that a power failure emptied, cut short or damaged is recognised.
 
 use crate::error::{Error, Kind, Result};
 
@@ -15,7 +15,7 @@ pub fn seal(body: &str) -> Vec<u8> {
 /// The body of a sealed object.
 ///
 /// # Errors
-/// Kind `unavailable`, where the object is not whole: what it held must be fetched or made again.
+/// Kind `unavailable`, where the object is not whole: what it held must be fetched or written again.
 pub fn unseal<'a>(subject: &str, object: &'a [u8]) -> Result<&'a str> {
     open(object).ok_or_else(|| {
         let problem = if object.is_empty() { "is empty" } else { "is damaged: its checksum does not match" };

@@ -56,7 +56,7 @@ pub trait Session: Send {
 /// The longest wait that a response may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// The wait that a `Retry-After` header asks for, in seconds or as a date. No time at all is no wait.
+/// The wait that a `Retry-After` header asks for, in seconds or as a date. A wait of nothing counts as none.
 pub fn retry_after(response: &HttpResponse) -> Option<Duration> {
     let text = response.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = match text.parse::<f64>() {

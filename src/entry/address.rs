@@ -9,7 +9,7 @@ const NAME: &str = "AUTOPILOT_BASE_URL";
 /// The address, held to the same as one in the configuration: the key must not leave in plain text.
 ///
 /// # Errors
-/// Kind `config`, where it is no address to send a key to.
+/// Kind `config`, where a key cannot be sent to it.
 pub(crate) fn base_url() -> Result<Option<String>> {
     checked(&std::env::var(NAME).unwrap_or_default())
 }

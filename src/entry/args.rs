@@ -77,7 +77,7 @@ pub enum Command {
     Run(RunArgs),
     /// The same up to the first request: rows, requests, time and cost. Sends nothing.
     Plan(RunArgs),
-    /// Send only the rows that a run rejected, from its rejects.csv, corrected or not. Nobody leaves.
+    /// Send only the rows that a run rejected, from its rejects.csv, corrected or not. Removes nobody.
     Retry {
         /// A run's id, or a file in the form of rejects.csv.
         what: String,

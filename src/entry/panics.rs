@@ -1,9 +1,9 @@
-//! What is told of a panic: where, and not what, since its message may quote a text of the drop or a key.
+//! Reports a panic by its place alone: its message may quote a text of the drop or a key.
 
 use std::io::Write;
 use std::panic::set_hook;
 
-/// Sees to it that a panic is told by its place alone, in the form of every message. With an exit code it ends the
+/// Makes a panic print its place alone, in the form of every message. With an exit code it ends the
 /// process; without, what follows is the caller's.
 pub fn are_told(exit_code: Option<u8>) {
     set_hook(Box::new(move |panic| {

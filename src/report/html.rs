@@ -57,8 +57,8 @@ pub fn page(report: &Report) -> String {
                 h2 { "Requests" }
                 table {
                     (line("all", requests.total)) (line("bulk", requests.bulk)) (line("single", requests.single))
-                    (line("list", requests.list)) (line("made again", requests.retried))
-                    (line("told to wait", requests.throttled))
+                    (line("list", requests.list)) (line("retried", requests.retried))
+                    (line("rate limited", requests.throttled))
                     tr { td { "most in one second" } td.n { (requests.peak_per_second) } }
                 }
                 h2 { "Sources" }

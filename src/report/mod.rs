@@ -182,7 +182,9 @@ impl Report {
         let mut warnings = confirmed.warnings;
         for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
             let (name, missing) = (&segment.name, segment.missing_parts);
-            warnings.push(format!("{name}: the folder lacks {missing} parts that model.json names; nobody leaves"));
+            warnings.push(format!(
+                "{name}: the folder lacks {missing} parts that model.json names; its leavers are withheld"
+            ));
         }
         if counts.leavers_withheld > 0 {
             warnings.push(format!("{} leavers are withheld", counts.leavers_withheld));

@@ -35,7 +35,7 @@ impl UnconfirmedEmails {
         let Some(key) = key else { return Ok(Self::default()) };
         let Some(object) = store.get(key).await? else { return Ok(Self::default()) };
         let lines = String::from_utf8_lossy(&object.body).lines().map(read).collect::<Option<_>>();
-        lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, "prepare", key, "are no emails"))
+        lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, "prepare", key, "does not hold emails"))
     }
 
     /// Names a member whose contact is not known by its email, where that is kept.

@@ -46,7 +46,7 @@ impl Executions for StateMachine {
         match stop.send().await {
             Ok(_) => Ok(()),
             Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionDoesNotExist") => {
-                Err(Error::new(Kind::BadRequest, "stop", run_id, "is no run of this workflow")
+                Err(Error::new(Kind::BadRequest, "stop", run_id, "there is no such run of this workflow")
                     .hint("autopilot-export runs lists them"))
             }
             Err(cause) => Err(failed("stop", run_id, "stopped", &cause)),

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 /// Times that an object is asked for whose body is cut: the SDK itself tries again up to the headers only.
 const READS: u32 = 3;
 
-/// A whole object, as one answer told it.
+/// A whole object, as one response described it.
 pub(super) struct Whole {
     pub(super) body: Bytes,
     pub(super) tag: String,

@@ -44,7 +44,7 @@ impl Folder {
         if relative.components().all(|part| matches!(part, Component::Normal(_))) && !key.is_empty() {
             Ok(self.root.join(relative))
         } else {
-            Err(Error::new(Kind::BadRequest, "store", key, "is no key of this store"))
+            Err(Error::new(Kind::BadRequest, "store", key, "is not a key of this store"))
         }
     }
 

@@ -15,7 +15,7 @@ use crate::steps::environment::Environment;
 /// Kind `bad_request`, where there is no such connection.
 pub fn connection<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> {
     config.connections.get(name).ok_or_else(|| {
-        let error = Error::new(Kind::BadRequest, "connect", name, "is no connection of the configuration");
+        let error = Error::new(Kind::BadRequest, "connect", name, "there is no such connection in the configuration");
         match nearest(name, config.connections.keys().map(String::as_str)) {
             Some(nearest) => error.hint(format!("the nearest is {nearest}")),
             None => error,

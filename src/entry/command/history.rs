@@ -67,7 +67,7 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
 }
 
 fn no_run(run: &str) -> Error {
-    Error::new(Kind::BadRequest, "report", run, "is no run of this store")
+    Error::new(Kind::BadRequest, "report", run, "there is no such run in this store")
         .hint("autopilot-export runs lists them; name the store with --store")
 }
 

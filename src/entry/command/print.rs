@@ -48,7 +48,7 @@ pub(super) fn report(report: &Report) {
         line(&format!("            in {}", crate::run::keys::of_run(&report.run_id, "rejects.csv")));
     }
     line(&format!(
-        "  requests  {}: {} bulk, {} single, {} list; {} made again, {} told to wait; at most {} in a second",
+        "  requests  {}: {} bulk, {} single, {} list; {} retried, {} rate limited; at most {} in one second",
         requests.total,
         requests.bulk,
         requests.single,

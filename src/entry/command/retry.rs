@@ -74,7 +74,7 @@ fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
         Error::new(Kind::Segment, "retry", what, why).hint("name a file in the form of rejects.csv, with its columns")
     };
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
-    let header = reader.headers().map_err(|_| wrong("is no CSV".into()))?.clone();
+    let header = reader.headers().map_err(|_| wrong("is not CSV".into()))?.clone();
     // Ours stand last: a drop's own column of that name comes before.
     let columns: Vec<&str> = header.iter().collect();
     let place = |name: &str| columns.iter().rposition(|column| *column == name);
@@ -89,7 +89,7 @@ fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
     let mut export: Option<String> = None;
     let mut writers: BTreeMap<String, csv::Writer<Vec<u8>>> = BTreeMap::new();
     for record in reader.records() {
-        let record = record.map_err(|_| wrong("has a row that is no text".into()))?;
+        let record = record.map_err(|_| wrong("has a row that is not text".into()))?;
         let cell = |at| record.get(at).map(|cell| as_it_was(cell).into_owned());
         let (Some(of), Some(segment)) = (cell(export_at), cell(segment_at)) else {
             let line = record.position().map_or(0, csv::Position::line);

@@ -18,7 +18,7 @@ pub(super) struct Caught {
     cause: String,
 }
 
-/// Our own errors are told as they were; AWS's are said to be the workflow's.
+/// Our own errors keep their words; those of AWS are attributed to the workflow.
 pub(super) fn of(caught: Caught) -> Failure {
     let Caught { error, cause } = caught;
     // Lambda tells its errors as JSON in a text.

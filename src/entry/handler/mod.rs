@@ -44,7 +44,7 @@ pub struct Function<W, X> {
 /// That address, as the environment names it.
 ///
 /// # Errors
-/// Kind `config`, where it is no address to send a key to.
+/// Kind `config`, where a key cannot be sent to it.
 pub fn base_url() -> Result<Option<String>> {
     super::address::base_url()
 }
@@ -226,7 +226,8 @@ fn failed_lane(run_id: &str, lane: u32) -> String {
 
 /// The request of a run of which nothing is stored but its name.
 fn bare(run_id: &str) -> Result<RunRequest> {
-    let export = export_of(run_id).ok_or_else(|| Error::new(Kind::BadRequest, "finish", run_id, "is no run's id"))?;
+    let export =
+        export_of(run_id).ok_or_else(|| Error::new(Kind::BadRequest, "finish", run_id, "is not the id of a run"))?;
     Ok(RunRequest {
         run_id: run_id.to_owned(),
         export: export.to_owned(),

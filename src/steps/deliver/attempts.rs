@@ -1,6 +1,6 @@
 //! A lane's deliver calls: how many there were, and that one alone is at work.
 //!
-//! A call may be made again while it still works: the workflow does so when it lost sight of a function. Both hold the
+//! An invocation may be repeated while it still works: the workflow does so when it lost sight of a function. Both hold the
 //! run's lease. So each call has a number, and who finds a later number than its own stops without another word; the
 //! later one lets it, before it sends.
 

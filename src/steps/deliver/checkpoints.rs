@@ -21,7 +21,7 @@ use crate::steps::documents::{read_json, write_json};
 const CHECKPOINT_ROWS: u32 = 2000;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
 /// Refused rows of which the other lanes do not know yet, at most: their guard counts them too.
-const TELL_REFUSED: u64 = 100;
+const REPORT_REFUSED: u64 = 100;
 
 /// Which ledgers are to be saved.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,9 +47,9 @@ pub(super) struct Checkpoints<'w, S> {
     ledgers: BTreeMap<usize, Ledger>,
     unsaved_since: Option<Timestamp>,
     refused: u64,
-    /// Refused rows that the other lanes were told of.
-    told_refused: u64,
-    /// Refused rows of the other lanes, as they last told.
+    /// Refused rows that the other lanes know of.
+    reported_refused: u64,
+    /// Refused rows of the other lanes, as far as they have reported.
     others_refused: u64,
 }
 
@@ -64,7 +64,7 @@ impl<'w, S: Store> Checkpoints<'w, S> {
             ledgers,
             unsaved_since: None,
             refused: 0,
-            told_refused: 0,
+            reported_refused: 0,
             others_refused: 0,
         }
     }
@@ -104,7 +104,7 @@ impl<'w, S: Store> Checkpoints<'w, S> {
     /// What is due to be saved.
     pub(super) fn due(&self, now: Timestamp) -> Option<Due> {
         let waited = self.latest().is_some_and(|latest| now >= latest);
-        if waited || self.refused - self.told_refused >= TELL_REFUSED {
+        if waited || self.refused - self.reported_refused >= REPORT_REFUSED {
             return Some(Due::All);
         }
         let through = self.ledgers.iter().filter(|(range, ledger)| is_through(self.ranges, **range, ledger));
@@ -114,8 +114,8 @@ impl<'w, S: Store> Checkpoints<'w, S> {
     /// Saves every ledger that is due and has something new; what is judged meanwhile waits for the next time.
     /// Where rows were refused, it tells the other lanes, and gives how many theirs are: the guard counts them all.
     pub(super) fn save(&mut self, due: Due) -> impl Future<Output = Result<Option<u64>>> + Send + use<'w, S> {
-        let tell = (self.refused != self.told_refused).then_some(self.refused);
-        self.told_refused = self.refused;
+        let tell = (self.refused != self.reported_refused).then_some(self.refused);
+        self.reported_refused = self.refused;
         let (store, run_id, ranges, (lane, lanes)) = (self.store, self.run_id, self.ranges, self.lane);
         let mut objects = Vec::new();
         for (range, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.unsaved > 0) {

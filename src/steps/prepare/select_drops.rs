@@ -35,8 +35,13 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
         }
         if !export.segments.iter().any(|segment| segment.name == asked.segment) {
             let names: Vec<&str> = export.segments.iter().map(|segment| segment.name.as_str()).collect();
-            return Err(Error::new(Kind::BadRequest, "prepare", &asked.segment, "is no segment of this export")
-                .hint(format!("name one of: {}", names.join(", "))));
+            return Err(Error::new(
+                Kind::BadRequest,
+                "prepare",
+                &asked.segment,
+                "there is no such segment in this export",
+            )
+            .hint(format!("name one of: {}", names.join(", "))));
         }
     }
     let (mut records, mut sources, mut superseded) = (Vec::new(), Vec::new(), 0);

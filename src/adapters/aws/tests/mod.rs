@@ -1,4 +1,4 @@
-//! The adapters against a server that answers as it is told to: real clients, real connections, S3 on its bad days.
+//! The adapters against a scripted server: real clients, real connections, S3 on its bad days.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod leases;

@@ -152,7 +152,7 @@ proptest::proptest! {
         for body in [&whole[..], &whole[..cut % (whole.len() + 1)]] {
             for call in calls() {
                 let ids = match respond(&call, status, body) {
-                    Reply::Done(_) if !(200..300).contains(&status) => panic!("{status} is no success"),
+                    Reply::Done(_) if !(200..300).contains(&status) => panic!("{status} is not a success"),
                     Reply::Done(Payload::Upserted { map, ids }) => {
                         ids.into_iter().chain(map.unwrap_or_default().into_values()).collect()
                     }

@@ -1,9 +1,9 @@
 //! A local stand-in for the services that segments are sent to: for trying things out, for tests and for measuring.
 //!
 //! The server is the same for every API: it keeps a rate, takes its time, bans, and goes wrong on request
-//! ([`Fault`]). An API is a folder: [`autopilot`] holds contacts, lists and custom fields in memory and answers as
-//! `docs/AUTOPILOT_API.md` says, awkward behaviour included. Where nothing is attested, [`Options`] has a switch, or
-//! the choice is written where it is made.
+//! ([`Fault`]). An API is a folder that holds an account in memory and answers as its page in `docs` says, awkward
+//! behaviour included: [`autopilot`] with contacts and lists, [`ortto`] with people and tags. Where nothing is attested,
+//! [`Options`] has a switch, or the choice is written where it is made.
 //!
 //! `GET /` shows what the account holds; `GET /_sandbox/contents` and `GET /_sandbox/counters` are the same as JSON.
 
@@ -16,6 +16,7 @@ mod faults;
 mod http;
 mod limits;
 mod options;
+mod ortto;
 mod page;
 mod response;
 mod route;
@@ -39,6 +40,9 @@ pub use counters::Counters;
 pub use faults::{Fault, FaultError, FaultKind, When};
 pub use limits::{BanRule, BanSign};
 pub use options::{Hosted, Options};
+pub use ortto::{
+    Archived, AsyncReply, EntryOrder, MixedBatch, Odd, OrttoOptions, SkippedRows, SuppressionEntries, WrongKey,
+};
 
 use server::{Arrival, Delivery, Server, locked};
 
@@ -100,7 +104,7 @@ impl Sandbox {
 
     /// Everything that the account holds now. Copies every contact.
     pub fn contents(&self) -> Contents {
-        self.server.api.contents()
+        self.server.api.contents(&self.server.options())
     }
 
     /// How many contacts the account holds now, without a copy.

@@ -5,14 +5,18 @@ use std::time::Duration;
 use super::api::Api;
 use super::autopilot::{self, AutopilotOptions};
 use super::faults::Fault;
-use super::limits::BanRule;
+use super::limits::{BanRule, BanSign};
+use super::ortto::{self, OrttoOptions};
 
 /// Which API a sandbox serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Hosted {
     /// Classic Autopilot, v1.
     #[default]
     Autopilot,
+    /// Ortto, its successor.
+    Ortto,
 }
 
 /// What a sandbox starts with. [`Options::default`] is classic Autopilot without limits, delays or faults.
@@ -34,6 +38,8 @@ pub struct Options {
     pub seed: u64,
     /// How classic Autopilot behaves.
     pub autopilot: AutopilotOptions,
+    /// How Ortto behaves.
+    pub ortto: OrttoOptions,
 }
 
 impl Default for Options {
@@ -47,6 +53,7 @@ impl Default for Options {
             faults: Vec::new(),
             seed: 1,
             autopilot: AutopilotOptions::default(),
+            ortto: OrttoOptions::default(),
         }
     }
 }
@@ -58,10 +65,21 @@ impl From<AutopilotOptions> for Options {
     }
 }
 
+/// An account of Ortto, without delays or faults, and with its ban of bad requests.
+impl From<OrttoOptions> for Options {
+    fn from(ortto: OrttoOptions) -> Self {
+        Self { api: Hosted::Ortto, ban: Some(ORTTO_BAN), ortto, ..Self::default() }
+    }
+}
+
+/// Source: `docs/ORTTO_API.md` 3; what a banned client sees is not attested.
+const ORTTO_BAN: BanRule = BanRule { requests: 15, window: Duration::from_secs(15), sign: BanSign::Status(403) };
+
 impl Options {
     /// A new account of the API that is served.
     pub(super) fn account(&self) -> Box<dyn Api> {
         match self.api {
+            Hosted::Ortto => Box::new(ortto::Account::new(&self.ortto, self.seed)),
             Hosted::Autopilot => Box::new(autopilot::Account::new(&self.autopilot, self.seed)),
         }
     }

@@ -62,6 +62,8 @@ pub(super) struct Server {
 pub(super) struct InFlight<'a> {
     server: &'a Server,
     route: Result<Route, NoRoute>,
+    /// Requests to its endpoint, this one among them.
+    requests: usize,
 }
 
 impl InFlight<'_> {
@@ -95,7 +97,7 @@ impl Server {
         })
     }
 
-    fn options(&self) -> Arc<Options> {
+    pub(super) fn options(&self) -> Arc<Options> {
         Arc::clone(&self.options.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -120,8 +122,8 @@ impl Server {
     /// Counts a request as in flight.
     pub(super) fn enter(&self, arrival: &Arrival<'_>) -> InFlight<'_> {
         let route = route::find(self.api.endpoints(), arrival.method, arrival.path);
-        let in_flight = InFlight { server: self, route };
-        locked(&self.traffic).enter(in_flight.endpoint());
+        let mut in_flight = InFlight { server: self, route, requests: 0 };
+        in_flight.requests = locked(&self.traffic).enter(in_flight.endpoint());
         in_flight
     }
 
@@ -154,7 +156,8 @@ impl Server {
             Ok(route) => route,
             Err(missing) => return self.api.error(missing.status(), "There is no such endpoint."),
         };
-        let response = self.api.handle(&Request { route, body, faults }, options);
+        let request = Request { route, body, faults, in_flight: in_flight.requests, now: arrival.at };
+        let response = self.api.handle(&request, options);
         if route.endpoint.writes && response.status.is_success() {
             locked(&self.traffic).counters.writes += 1;
         }

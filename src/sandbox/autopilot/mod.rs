@@ -127,7 +127,7 @@ impl Api for Account {
         locked(&self.0).count()
     }
 
-    fn contents(&self) -> Contents {
+    fn contents(&self, _options: &Options) -> Contents {
         locked(&self.0).contents()
     }
 

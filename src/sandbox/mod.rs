@@ -15,6 +15,7 @@ mod counters;
 mod faults;
 mod http;
 mod limits;
+mod lock;
 mod options;
 mod ortto;
 mod page;
@@ -44,7 +45,9 @@ pub use ortto::{
     Archived, AsyncReply, EntryOrder, MixedBatch, Odd, OrttoOptions, SkippedRows, SuppressionEntries, WrongKey,
 };
 
-use server::{Arrival, Delivery, Server, locked};
+use api::Api;
+use lock::locked;
+use server::{Arrival, Delivery, Server};
 
 /// How long [`Sandbox::stop`] waits for requests in flight.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -57,9 +60,18 @@ pub struct Sandbox {
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
+/// A server of a new account.
+fn server(options: Options) -> Arc<Server> {
+    let account: Box<dyn Api> = match options.api {
+        Hosted::Autopilot => Box::new(autopilot::Account::new(&options.autopilot, options.seed)),
+        Hosted::Ortto => Box::new(ortto::Account::new(&options.ortto, options.seed)),
+    };
+    Server::new(account, options)
+}
+
 /// Starts a sandbox on a listener, on the current runtime.
 pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
-    let (address, server) = (http::address(&listener), Server::new(options));
+    let (address, server) = (http::address(&listener), server(options));
     let task = http::spawn(listener, &server);
     Sandbox { address, server, task: Arc::new(Mutex::new(Some(task))) }
 }
@@ -76,7 +88,7 @@ impl Sandbox {
     /// A sandbox without a port, to be [asked](Self::ask) within the process: under paused time nothing may wait for
     /// a socket.
     pub fn unserved(options: Options) -> Sandbox {
-        Sandbox { address: (Ipv4Addr::LOCALHOST, 0).into(), server: Server::new(options), task: Arc::default() }
+        Sandbox { address: (Ipv4Addr::LOCALHOST, 0).into(), server: server(options), task: Arc::default() }
     }
 
     /// One request without the network and without its latency: method, path below `/v1/`, key and body, as they

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::api::Api;
-use super::autopilot::{self, AutopilotOptions};
+use super::autopilot::AutopilotOptions;
 use super::faults::Fault;
 use super::limits::{BanRule, BanSign};
-use super::ortto::{self, OrttoOptions};
+use super::ortto::OrttoOptions;
 
 /// Which API a sandbox serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub struct Options {
     pub api: Hosted,
     /// The one key it accepts; `None` accepts any key. A missing key is always refused.
     pub api_key: Option<String>,
-    /// Requests per sliding second above which it answers 429; `None` is no limit.
+    /// Requests per sliding second above which it answers 429; without one it never does.
     pub rate: Option<f64>,
     /// Bans clients that send bad requests; `None` never does.
     pub ban: Option<BanRule>,
@@ -74,13 +73,3 @@ impl From<OrttoOptions> for Options {
 
 /// Source: `docs/ORTTO_API.md` 3; what a banned client sees is not attested.
 const ORTTO_BAN: BanRule = BanRule { requests: 15, window: Duration::from_secs(15), sign: BanSign::Status(403) };
-
-impl Options {
-    /// A new account of the API that is served.
-    pub(super) fn account(&self) -> Box<dyn Api> {
-        match self.api {
-            Hosted::Ortto => Box::new(ortto::Account::new(&self.ortto, self.seed)),
-            Hosted::Autopilot => Box::new(autopilot::Account::new(&self.autopilot, self.seed)),
-        }
-    }
-}

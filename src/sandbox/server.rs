@@ -1,6 +1,6 @@
 //! One request's way: counted, let in or not, hit by a fault or not, applied, answered.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -11,6 +11,7 @@ use super::api::{Api, Request};
 use super::counters::Counters;
 use super::faults::{Fault, FaultKind, InjectedFaults};
 use super::limits::BanSign;
+use super::lock::locked;
 use super::options::Options;
 use super::response::Response;
 use super::route::{self, NoRoute, Route};
@@ -82,15 +83,10 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// The content of a lock, also after a panic elsewhere.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Server {
-    pub(super) fn new(options: Options) -> Arc<Self> {
+    pub(super) fn new(api: Box<dyn Api>, options: Options) -> Arc<Self> {
         Arc::new(Self {
-            api: options.account(),
+            api,
             traffic: Mutex::new(Traffic::new(options.faults.clone(), options.seed)),
             options: RwLock::new(Arc::new(options)),
             stop: watch::Sender::new(false),

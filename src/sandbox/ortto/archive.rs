@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::errors::{error, parse};
 use super::options::OrttoOptions;
 use super::store::Store;
-use super::{error, parse};
 use crate::sandbox::response::Response;
 
 #[derive(Deserialize, Default)]

@@ -4,7 +4,9 @@
 //! invisible to merges. What is not attested is an option ([`OrttoOptions`]).
 
 mod archive;
+mod change;
 mod custom_fields;
+mod errors;
 mod field_type;
 mod fields;
 mod merge;
@@ -24,7 +26,6 @@ use std::sync::Mutex;
 
 use axum::http::StatusCode;
 use maud::Markup;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -34,11 +35,12 @@ pub use options::{
 
 use super::api::{Api, Request};
 use super::contents::Contents;
+use super::lock::locked;
 use super::options::Options;
 use super::response::Response;
 use super::route::{Endpoint, reads, writes};
-use super::server::locked;
 use archive::Removal;
+use errors::error;
 use store::Store;
 
 /// Source: `docs/ORTTO_API.md` 1.
@@ -96,7 +98,7 @@ impl Api for Account {
             "PUT /person/archive" => archive::remove(store, body, Removal::Archive, now, options),
             "PUT /person/restore" => archive::remove(store, body, Removal::Restore, now, options),
             "DELETE /person/delete" => archive::remove(store, body, Removal::Delete, now, options),
-            "POST /tags/get" => tags::get(store, body, now, options),
+            "POST /tags/get" => read::tags(store, body, now, options),
             "POST /suppression-list/email/get" => suppression::get(store, body, options),
             "PUT /suppression-list/email/add" => suppression::change(store, body, true, options),
             "PUT /suppression-list/email/remove" => suppression::change(store, body, false, options),
@@ -147,37 +149,4 @@ impl Api for Account {
     fn page(&self) -> Markup {
         page::page(&locked(&self.0))
     }
-}
-
-/// `{"request_id":...,"code":400,"error":"..."}`.
-///
-/// Source: `docs/ORTTO_API.md` 2.2.
-fn error(status: StatusCode, message: &str) -> Response {
-    let body = json!({ "request_id": request_id(), "code": status.as_u16(), "error": message });
-    Response::json(status, &body)
-}
-
-fn refused(status: u16, message: &str) -> Response {
-    error(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), message)
-}
-
-/// Parses a body; an empty one is an empty object.
-fn parse<T: DeserializeOwned>(body: &[u8], options: &OrttoOptions) -> Result<T, Response> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body)
-        .map_err(|_| error(StatusCode::BAD_REQUEST, &format!("{}: Failed to parse request", options.instance_id)))
-}
-
-/// A UUID that nothing refers to.
-fn request_id() -> String {
-    let id = fastrand::u128(..);
-    let part = |shift: u32, mask: u128| (id >> shift) & mask;
-    format!(
-        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
-        part(96, 0xffff_ffff),
-        part(80, 0xffff),
-        part(64, 0xfff),
-        part(48, 0xfff),
-        part(0, 0xffff_ffff_ffff)
-    )
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::change::{Change, odd, wrong};
 use super::fields::Field;
 use super::options::Odd;
-use super::value::{Change, odd, wrong};
 
 /// Calling codes of two digits. Those of one digit are 1 and 7; all others have three.
 ///

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::errors::parse;
 use super::options::{OrttoOptions, SuppressionEntries};
-use super::parse;
 use super::store::Store;
 use crate::sandbox::response::Response;
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::change::{Change, odd, wrong};
 use super::field_type::FieldType;
 use super::fields::{Access, Field};
 use super::options::{Odd, OrttoOptions};
@@ -16,16 +17,6 @@ const LARGE_TEXT_CHARACTERS: usize = 4000;
 ///
 /// Source: `docs/ORTTO_API.md` 3.
 const OBJECT_BYTES: usize = 15_000;
-
-/// What to do with a value.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Change {
-    Set(Value),
-    /// A choice that the field gets first.
-    SetNewChoices(Value, Vec<String>),
-    Clear,
-    Nothing,
-}
 
 /// Checks a value. Null clears.
 pub(super) fn check(field: &Field, value: Value, options: &OrttoOptions) -> Result<Change, String> {
@@ -52,19 +43,6 @@ pub(super) fn check(field: &Field, value: Value, options: &OrttoOptions) -> Resu
         FieldType::Object if value.to_string().len() <= OBJECT_BYTES => Ok(Change::Set(value)),
         FieldType::Bool | FieldType::Time | FieldType::Object => Err(wrong(field)),
     }
-}
-
-/// What an unattested value becomes; `fitted` is what accepting it stores.
-pub(super) fn odd(field: &Field, way: Odd, fitted: impl FnOnce() -> Change) -> Result<Change, String> {
-    match way {
-        Odd::Refuse => Err(wrong(field)),
-        Odd::Ignore => Ok(Change::Nothing),
-        Odd::Accept => Ok(fitted()),
-    }
-}
-
-pub(super) fn wrong(field: &Field) -> String {
-    format!("invalid value for field {}", field.id)
 }
 
 fn text(field: &Field, value: Value, most: usize, options: &OrttoOptions) -> Result<Change, String> {
@@ -144,7 +122,7 @@ fn is_time(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok())
 }
 
-/// `{"name":"Oslo"}`. An empty object does nothing; two letters count as an ISO code, which is no name.
+/// `{"name":"Oslo"}`. An empty object does nothing; two letters count as an ISO code rather than a name.
 fn geo(field: &Field, value: &Value, options: &OrttoOptions) -> Result<Change, String> {
     let Some(object) = value.as_object() else { return Err(wrong(field)) };
     let name = match object.get("name") {

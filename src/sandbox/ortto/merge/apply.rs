@@ -3,13 +3,13 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::super::change::Change;
 use super::super::options::{Archived, OrttoOptions};
 use super::super::people::Profile;
 use super::super::store::Store;
-use super::super::value::Change;
 use super::find;
-use super::judge::ValidRow;
 use super::request::{MergeStrategy, Rules};
+use super::valid::ValidRow;
 
 /// What became of an applied row.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,20 +6,11 @@ use tokio::time::Instant;
 use super::super::options::{Odd, OrttoOptions};
 use super::super::store::Store;
 use super::super::tags;
-use super::super::value::{self, Change};
+use super::super::value;
 use super::find;
 use super::request::{PERSON_ID, Row, Rules};
+use super::valid::ValidRow;
 use crate::sandbox::faults::InjectedFaults;
-
-/// A valid row, ready to be applied.
-#[derive(Clone, Debug)]
-pub(in super::super) struct ValidRow {
-    pub(super) row: Row,
-    /// Field numbers with what to do to them.
-    pub(super) changes: Vec<(u16, Change)>,
-    /// Field numbers to clear first.
-    pub(super) cleared: Vec<u16>,
-}
 
 /// What is to become of a row.
 #[derive(Debug)]

@@ -6,27 +6,22 @@ mod judge;
 mod order;
 mod reply;
 mod request;
+mod valid;
 
 use axum::http::StatusCode;
 
-use super::error;
+use super::errors::{error, refused};
 use super::options::{AsyncReply, MixedBatch, OrttoOptions, SkippedRows};
 use super::store::Store;
 use crate::sandbox::api::Request;
 use crate::sandbox::response::Response;
 use apply::Applied;
-use judge::{ValidRow, Verdict};
+use judge::Verdict;
 use reply::Entry;
 use request::{MergeRequest, Rules};
 use serde_json::json;
 use tokio::time::Instant;
-
-/// An asynchronous merge that is to be applied.
-#[derive(Debug)]
-pub(super) struct QueuedMerge {
-    rows: Vec<ValidRow>,
-    rules: Rules,
-}
+pub(super) use valid::QueuedMerge;
 
 /// Answers a merge.
 ///
@@ -43,7 +38,7 @@ pub(super) fn merge(store: &mut Store, request: &Request<'_>, options: &OrttoOpt
     }
     if !is_async && options.concurrent_merges.is_some_and(|most| request.in_flight > most) {
         // Source: docs/ORTTO_API.md 2.3, neither the limit nor its status is attested.
-        return Err(super::refused(options.concurrency_status, "concurrency limit reached"));
+        return Err(refused(options.concurrency_status, "concurrency limit reached"));
     }
     let ids: Vec<bool> = rows.iter().map(|row| row.fields.contains_key(request::PERSON_ID)).collect();
     let dropped = faults.dropped(rows.len());
@@ -131,7 +126,7 @@ fn apply(
     let valid =
         || verdicts.iter().filter_map(|verdict| if let Verdict::Valid(row) = verdict { Some(row) } else { None });
     let mut entries: Vec<Option<Entry>> = verdicts.iter().map(|verdict| entry(verdict, options)).collect();
-    let full = || super::refused(507, "contact limit reached");
+    let full = || refused(507, "contact limit reached");
     if !options.contact_limit_applies_part && options.contact_limit.is_some() {
         let new = valid().filter(|row| find::existing(store, &row.row, rules, now, options).is_none()).count();
         if options.contact_limit.is_some_and(|most| new > 0 && store.people.count() + new > most) {

@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::super::errors::request_id;
 use super::super::options::{OrttoOptions, SkippedRows};
-use super::super::request_id;
 use super::judge::Verdict;
 use crate::sandbox::response::Response;
 

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::error;
+use super::super::errors::error;
 use super::super::options::OrttoOptions;
 use crate::sandbox::response::Response;
 

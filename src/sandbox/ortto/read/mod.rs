@@ -2,19 +2,21 @@
 
 mod filter;
 mod subscriptions;
+mod tags;
 
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::errors::{error, parse};
 use super::options::OrttoOptions;
 use super::people::{Person, Profile};
 use super::store::Store;
-use super::{error, parse};
 use crate::sandbox::response::Response;
 use filter::Filter;
 pub(super) use subscriptions::subscriptions;
+pub(super) use tags::tags;
 
 /// Source: `docs/ORTTO_API.md` 7.
 const LIMIT: usize = 50;

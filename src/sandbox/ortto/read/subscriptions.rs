@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::super::errors::parse;
 use super::super::options::OrttoOptions;
-use super::super::parse;
 use super::super::people::Profile;
 use super::super::store::Store;
 use crate::sandbox::response::Response;

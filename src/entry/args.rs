@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 
 #[cfg(feature = "sandbox")]
-use crate::sandbox::BulkLists;
+use crate::sandbox::{BanSign, BulkLists, Hosted};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -122,7 +122,7 @@ pub enum Command {
     },
     /// Print the JSON Schema of the configuration.
     Schema,
-    /// A faithful local Autopilot, with faults on request. Its contents are shown at its address.
+    /// A faithful local account of Autopilot or Ortto, with faults on request. Its address shows what it holds.
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxArgs),
 }
@@ -151,6 +151,9 @@ pub struct StartArgs {
 #[cfg(feature = "sandbox")]
 #[derive(Clone, Debug, clap::Args)]
 pub struct SandboxArgs {
+    /// The API that it serves.
+    #[arg(long, default_value = "autopilot", value_enum)]
+    pub api: Hosted,
     /// The port on this machine; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
@@ -160,15 +163,25 @@ pub struct SandboxArgs {
     /// How long every response takes.
     #[arg(long, default_value_t = 0, value_name = "MS")]
     pub latency_ms: u64,
-    /// Whether bulk rows that name a list are added to it.
+    /// Ban clients for 15 seconds after this many bad requests within 15 seconds; 0 never does. Default: 15 for Ortto.
+    #[arg(long, value_name = "REQUESTS")]
+    pub ban_after: Option<usize>,
+    /// What a banned client sees: a status, or cut.
+    #[arg(long, default_value = "403", value_name = "STATUS")]
+    pub ban_sign: BanSign,
+    /// Autopilot: whether bulk rows that name a list are added to it.
     #[arg(long, default_value = "never", value_enum)]
     pub bulk_lists: BulkLists,
-    /// Whether a single contact that names a list is added to it.
+    /// Autopilot: whether a single contact that names a list is added to it.
     #[arg(long, default_value = "always", value_enum)]
     pub single_lists: BulkLists,
-    /// Answer 409 if a list's title exists, instead of creating a second list.
+    /// Autopilot: answer 409 if a list's title exists, instead of creating a second list.
     #[arg(long)]
     pub conflict_on_duplicate_list: bool,
+    /// Ortto: how it behaves where that is not documented, such as mixed-batch=omitted or read-lag-ms=500. A wrong name
+    /// lists all.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub assume: Vec<String>,
     /// The only key that is accepted; without it, any key is.
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use axum::http::StatusCode;
 use maud::Markup;
+use tokio::time::Instant;
 
 use super::contents::Contents;
 use super::faults::InjectedFaults;
@@ -18,6 +19,9 @@ pub(super) struct Request<'a> {
     pub(super) body: &'a [u8],
     /// What goes wrong with single rows.
     pub(super) faults: &'a InjectedFaults,
+    /// Requests to this endpoint that are not answered yet, this one among them.
+    pub(super) in_flight: usize,
+    pub(super) now: Instant,
 }
 
 /// One hosted API with the account that it serves.
@@ -50,7 +54,7 @@ pub(super) trait Api: fmt::Debug + Send + Sync {
     fn count(&self) -> usize;
 
     /// A copy of what the account holds.
-    fn contents(&self) -> Contents;
+    fn contents(&self, options: &Options) -> Contents;
 
     /// What the account holds, as part of a page.
     fn page(&self) -> Markup;

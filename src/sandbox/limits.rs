@@ -1,6 +1,7 @@
 //! The rate limit, and the ban of clients that send bad requests.
 
 use std::collections::VecDeque;
+use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +15,18 @@ pub enum BanSign {
     Status(u16),
     /// The connection closes without a response.
     Cut,
+}
+
+impl FromStr for BanSign {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(status @ 400..=599) => Ok(Self::Status(status)),
+            _ if text == "cut" => Ok(Self::Cut),
+            _ => Err("must be a status from 400 to 599, or cut".to_owned()),
+        }
+    }
 }
 
 /// Bans the client after so many bad requests within a time, for that time.

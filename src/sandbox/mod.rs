@@ -1,9 +1,9 @@
 //! A local stand-in for the services that segments are sent to: for trying things out, for tests and for measuring.
 //!
 //! The server is the same for every API: it keeps a rate, takes its time, bans, and goes wrong on request
-//! ([`Fault`]). An API is a folder: [`autopilot`] holds contacts, lists and custom fields in memory and answers as
-//! `docs/AUTOPILOT_API.md` says, awkward behaviour included. Where nothing is attested, [`Options`] has a switch, or
-//! the choice is written where it is made.
+//! ([`Fault`]). An API is a folder that holds an account in memory and answers as its page in `docs` says, awkward
+//! behaviour included: [`autopilot`] with contacts and lists, [`ortto`] with people and tags. Where nothing is attested,
+//! [`Options`] has a switch, or the choice is written where it is made.
 //!
 //! `GET /` shows what the account holds; `GET /_sandbox/contents` and `GET /_sandbox/counters` are the same as JSON.
 
@@ -15,7 +15,9 @@ mod counters;
 mod faults;
 mod http;
 mod limits;
+mod lock;
 mod options;
+mod ortto;
 mod page;
 mod response;
 mod route;
@@ -39,8 +41,13 @@ pub use counters::Counters;
 pub use faults::{Fault, FaultError, FaultKind, When};
 pub use limits::{BanRule, BanSign};
 pub use options::{Hosted, Options};
+pub use ortto::{
+    Archived, AsyncReply, EntryOrder, MixedBatch, Odd, OrttoOptions, SkippedRows, SuppressionEntries, WrongKey,
+};
 
-use server::{Arrival, Delivery, Server, locked};
+use api::Api;
+use lock::locked;
+use server::{Arrival, Delivery, Server};
 
 /// How long [`Sandbox::stop`] waits for requests in flight.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -53,9 +60,18 @@ pub struct Sandbox {
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
+/// A server of a new account.
+fn server(options: Options) -> Arc<Server> {
+    let account: Box<dyn Api> = match options.api {
+        Hosted::Autopilot => Box::new(autopilot::Account::new(&options.autopilot, options.seed)),
+        Hosted::Ortto => Box::new(ortto::Account::new(&options.ortto, options.seed)),
+    };
+    Server::new(account, options)
+}
+
 /// Starts a sandbox on a listener, on the current runtime.
 pub async fn serve(listener: TcpListener, options: Options) -> Sandbox {
-    let (address, server) = (http::address(&listener), Server::new(options));
+    let (address, server) = (http::address(&listener), server(options));
     let task = http::spawn(listener, &server);
     Sandbox { address, server, task: Arc::new(Mutex::new(Some(task))) }
 }
@@ -72,7 +88,7 @@ impl Sandbox {
     /// A sandbox without a port, to be [asked](Self::ask) within the process: under paused time nothing may wait for
     /// a socket.
     pub fn unserved(options: Options) -> Sandbox {
-        Sandbox { address: (Ipv4Addr::LOCALHOST, 0).into(), server: Server::new(options), task: Arc::default() }
+        Sandbox { address: (Ipv4Addr::LOCALHOST, 0).into(), server: server(options), task: Arc::default() }
     }
 
     /// One request without the network and without its latency: method, path below `/v1/`, key and body, as they
@@ -100,7 +116,7 @@ impl Sandbox {
 
     /// Everything that the account holds now. Copies every contact.
     pub fn contents(&self) -> Contents {
-        self.server.api.contents()
+        self.server.api.contents(&self.server.options())
     }
 
     /// How many contacts the account holds now, without a copy.

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use super::api::Api;
-use super::autopilot::{self, AutopilotOptions};
+use super::autopilot::AutopilotOptions;
 use super::faults::Fault;
-use super::limits::BanRule;
+use super::limits::{BanRule, BanSign};
+use super::ortto::OrttoOptions;
 
 /// Which API a sandbox serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Hosted {
     /// Classic Autopilot, v1.
     #[default]
     Autopilot,
+    /// Ortto, its successor.
+    Ortto,
 }
 
 /// What a sandbox starts with. [`Options::default`] is classic Autopilot without limits, delays or faults.
@@ -22,7 +25,7 @@ pub struct Options {
     pub api: Hosted,
     /// The one key it accepts; `None` accepts any key. A missing key is always refused.
     pub api_key: Option<String>,
-    /// Requests per sliding second above which it answers 429; `None` is no limit.
+    /// Requests per sliding second above which it answers 429; without one it never does.
     pub rate: Option<f64>,
     /// Bans clients that send bad requests; `None` never does.
     pub ban: Option<BanRule>,
@@ -34,6 +37,8 @@ pub struct Options {
     pub seed: u64,
     /// How classic Autopilot behaves.
     pub autopilot: AutopilotOptions,
+    /// How Ortto behaves.
+    pub ortto: OrttoOptions,
 }
 
 impl Default for Options {
@@ -47,6 +52,7 @@ impl Default for Options {
             faults: Vec::new(),
             seed: 1,
             autopilot: AutopilotOptions::default(),
+            ortto: OrttoOptions::default(),
         }
     }
 }
@@ -58,11 +64,12 @@ impl From<AutopilotOptions> for Options {
     }
 }
 
-impl Options {
-    /// A new account of the API that is served.
-    pub(super) fn account(&self) -> Box<dyn Api> {
-        match self.api {
-            Hosted::Autopilot => Box::new(autopilot::Account::new(&self.autopilot, self.seed)),
-        }
+/// An account of Ortto, without delays or faults, and with its ban of bad requests.
+impl From<OrttoOptions> for Options {
+    fn from(ortto: OrttoOptions) -> Self {
+        Self { api: Hosted::Ortto, ban: Some(ORTTO_BAN), ortto, ..Self::default() }
     }
 }
+
+/// Source: `docs/ORTTO_API.md` 3; what a banned client sees is not attested.
+const ORTTO_BAN: BanRule = BanRule { requests: 15, window: Duration::from_secs(15), sign: BanSign::Status(403) };

@@ -20,7 +20,7 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;ma
     th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}";
 
 pub(super) async fn contents(State(server): State<Arc<Server>>) -> Json<Contents> {
-    Json(server.api.contents())
+    Json(server.api.contents(&server.options()))
 }
 
 pub(super) async fn counters(State(server): State<Arc<Server>>) -> Json<Counters> {

@@ -1,6 +1,6 @@
 //! One request's way: counted, let in or not, hit by a fault or not, applied, answered.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -11,6 +11,7 @@ use super::api::{Api, Request};
 use super::counters::Counters;
 use super::faults::{Fault, FaultKind, InjectedFaults};
 use super::limits::BanSign;
+use super::lock::locked;
 use super::options::Options;
 use super::response::Response;
 use super::route::{self, NoRoute, Route};
@@ -62,6 +63,8 @@ pub(super) struct Server {
 pub(super) struct InFlight<'a> {
     server: &'a Server,
     route: Result<Route, NoRoute>,
+    /// Requests to its endpoint, this one among them.
+    requests: usize,
 }
 
 impl InFlight<'_> {
@@ -80,22 +83,17 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// The content of a lock, also after a panic elsewhere.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Server {
-    pub(super) fn new(options: Options) -> Arc<Self> {
+    pub(super) fn new(api: Box<dyn Api>, options: Options) -> Arc<Self> {
         Arc::new(Self {
-            api: options.account(),
+            api,
             traffic: Mutex::new(Traffic::new(options.faults.clone(), options.seed)),
             options: RwLock::new(Arc::new(options)),
             stop: watch::Sender::new(false),
         })
     }
 
-    fn options(&self) -> Arc<Options> {
+    pub(super) fn options(&self) -> Arc<Options> {
         Arc::clone(&self.options.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -120,8 +118,8 @@ impl Server {
     /// Counts a request as in flight.
     pub(super) fn enter(&self, arrival: &Arrival<'_>) -> InFlight<'_> {
         let route = route::find(self.api.endpoints(), arrival.method, arrival.path);
-        let in_flight = InFlight { server: self, route };
-        locked(&self.traffic).enter(in_flight.endpoint());
+        let mut in_flight = InFlight { server: self, route, requests: 0 };
+        in_flight.requests = locked(&self.traffic).enter(in_flight.endpoint());
         in_flight
     }
 
@@ -154,7 +152,8 @@ impl Server {
             Ok(route) => route,
             Err(missing) => return self.api.error(missing.status(), "There is no such endpoint."),
         };
-        let response = self.api.handle(&Request { route, body, faults }, options);
+        let request = Request { route, body, faults, in_flight: in_flight.requests, now: arrival.at };
+        let response = self.api.handle(&request, options);
         if route.endpoint.writes && response.status.is_success() {
             locked(&self.traffic).counters.writes += 1;
         }

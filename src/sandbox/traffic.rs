@@ -47,11 +47,14 @@ impl Traffic {
         self.injector = FaultInjector::new(faults, seed);
     }
 
-    /// A request is in flight.
-    pub(super) fn enter(&mut self, endpoint: &'static str) {
-        *self.in_flight.entry(endpoint).or_default() += 1;
+    /// A request is in flight; how many are to its endpoint now.
+    pub(super) fn enter(&mut self, endpoint: &'static str) -> usize {
+        let requests = self.in_flight.entry(endpoint).or_default();
+        *requests += 1;
+        let requests = *requests;
         let all = self.in_flight.values().sum();
         self.counters.peak_in_flight = self.counters.peak_in_flight.max(all);
+        requests
     }
 
     /// A request is no longer in flight.

@@ -6,13 +6,18 @@ use super::code::Code;
 use super::print;
 use crate::entry::args::SandboxArgs;
 use crate::error::{Error, Kind};
-use crate::sandbox::{AutopilotOptions, Fault, Options, serve as start};
+use crate::sandbox::{AutopilotOptions, BanRule, Fault, Hosted, Options, OrttoOptions, serve as start};
 use crate::steps::Cancellation;
+
+/// Within which time bad requests count, and how long a ban lasts.
+///
+/// Source: `docs/ORTTO_API.md` 3.
+const BAN: Duration = Duration::from_secs(15);
 
 /// Serves until stopped.
 ///
 /// # Errors
-/// The port is taken, or the faults cannot be read.
+/// The port is taken, or the faults or assumptions cannot be read.
 pub async fn serve(args: &SandboxArgs, stop: &Cancellation) -> Code {
     let faults = Fault::parse_list(&args.faults)
         .map_err(|cause| Error::new(Kind::BadRequest, "sandbox", "--faults", cause.to_string()))?;
@@ -27,13 +32,25 @@ pub async fn serve(args: &SandboxArgs, stop: &Cancellation) -> Code {
         conflict_on_duplicate_list: args.conflict_on_duplicate_list,
         ..AutopilotOptions::default()
     };
+    let ortto = OrttoOptions::parse(args.assume.iter().map(String::as_str))
+        .map_err(|cause| Error::new(Kind::BadRequest, "sandbox", "--assume", cause))?;
+    let account = match args.api {
+        Hosted::Autopilot if !args.assume.is_empty() => {
+            let problem = "nothing can be assumed of Autopilot";
+            return Err(Error::new(Kind::BadRequest, "sandbox", "--assume", problem).hint("add --api ortto"));
+        }
+        Hosted::Autopilot => Options::from(autopilot),
+        Hosted::Ortto => Options::from(ortto),
+    };
+    let after = args.ban_after.or(account.ban.map(|rule| rule.requests)).filter(|requests| *requests > 0);
     let options = Options {
         api_key: args.key.clone(),
         rate: args.rate,
+        ban: after.map(|requests| BanRule { requests, window: BAN, sign: args.ban_sign }),
         latency: Duration::from_millis(args.latency_ms),
         faults,
         seed: args.seed,
-        ..autopilot.into()
+        ..account
     };
     let sandbox = start(listener, options).await;
     let url = sandbox.url();

@@ -4,10 +4,10 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::errors::{bad_request, error};
 use super::options::AutopilotOptions;
 use super::read;
 use super::store::{Store, StoreError};
-use super::{bad_request, error};
 use crate::sandbox::response::Response;
 
 /// Answers a request; `body` is read where the endpoint has one.

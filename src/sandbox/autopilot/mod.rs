@@ -6,6 +6,7 @@
 mod calls;
 mod columns;
 mod contents;
+mod errors;
 mod id;
 mod options;
 mod page;
@@ -27,10 +28,11 @@ pub use options::{AutopilotOptions, BulkLists, RefuseInvalid};
 
 use super::api::{Api, Request};
 use super::contents::Contents;
+use super::lock::locked;
 use super::options::Options;
 use super::response::Response;
 use super::route::{Endpoint, reads, writes};
-use super::server::locked;
+use errors::{bad_request, error, failed};
 use store::Store;
 
 /// Source: `docs/AUTOPILOT_API.md` 1.2 and 1.5.
@@ -127,28 +129,11 @@ impl Api for Account {
         locked(&self.0).count()
     }
 
-    fn contents(&self) -> Contents {
+    fn contents(&self, _options: &Options) -> Contents {
         locked(&self.0).contents()
     }
 
     fn page(&self) -> Markup {
         page::page(&locked(&self.0))
     }
-}
-
-/// `{"error":"Not Found","message":"..."}`.
-///
-/// Source: `docs/AUTOPILOT_API.md` 1.7.
-fn error(status: StatusCode, message: &str) -> Response {
-    let error = status.canonical_reason().unwrap_or("Error");
-    Response::json(status, &json!({ "error": error, "message": message }))
-}
-
-fn bad_request(message: &str) -> Response {
-    error(StatusCode::BAD_REQUEST, message)
-}
-
-/// The response to a request that a row's fault fails.
-fn failed() -> Response {
-    error(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong (a fault of the sandbox).")
 }

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::errors::{bad_request, failed};
+use super::id;
 use super::options::{AutopilotOptions, RefuseInvalid};
 use super::row::Row;
 use super::store::Store;
-use super::{bad_request, failed, id};
 use crate::sandbox::faults::InjectedFaults;
 use crate::sandbox::response::Response;
 

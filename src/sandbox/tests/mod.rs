@@ -53,7 +53,7 @@ pub(super) fn received(response: &[u8]) -> Option<Received> {
     Some(Received { status: head[9..12].parse().unwrap(), head, body: response[end + 4..].to_vec() })
 }
 
-/// A call to Autopilot with a key. Null is no body.
+/// A call to Autopilot with a key. Null stands for an empty body.
 pub(super) async fn call(sandbox: &Sandbox, method: &str, path: &str, body: Value) -> Received {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     received(&raw(sandbox, method, &format!("/v1{path}"), "autopilotapikey: key\r\n", &body).await).unwrap()

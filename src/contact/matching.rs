@@ -39,6 +39,15 @@ pub struct Contact {
     pub normal: String,
     /// The JSON object for Autopilot, in a fixed order of fields. Empty unless the outcome is [`Outcome::Contact`].
     pub body: String,
+    /// Where the profile's own fields end in the body; what follows marks it as a member of a segment.
+    fields_end: usize,
+}
+
+impl Contact {
+    /// The profile's own fields: the same, whatever segment the row belongs to.
+    pub fn fields(&self) -> &str {
+        self.body.get(..self.fields_end).unwrap_or_default()
+    }
 }
 
 /// An export's matching, compiled for the columns of one file.
@@ -49,6 +58,8 @@ pub struct Matching {
     standard: Vec<Part>,
     unsubscribed: Option<Part>,
     custom: Vec<Part>,
+    /// The key of the field that marks the members of a segment.
+    member: Option<String>,
 }
 
 /// One field to fill.
@@ -94,10 +105,10 @@ impl Matching {
             compiler.part(&format!("custom.{name}"), &custom_key(custom.kind, name), custom.kind, &custom.field)
         });
         let mut custom: Vec<Part> = custom.collect();
-        custom.extend(membership_field.map(member));
         custom.sort_by(|a, b| a.key.cmp(&b.key));
+        let member = membership_field.map(|name| key(&custom_key(FieldType::Boolean, name)));
         match compiler.unknown.is_empty() {
-            true => Ok(Self { email, suppress, standard, unsubscribed, custom }),
+            true => Ok(Self { email, suppress, standard, unsubscribed, custom, member }),
             false => Err(compiler.unknown),
         }
     }
@@ -124,7 +135,7 @@ impl Matching {
     /// Makes a contact of a row, whose cells `get` returns by the place of their column. Checks in this order: email,
     /// suppression, values; the first that fails decides. Replaces what `contact` held.
     pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
-        let Contact { email, normal, body } = contact;
+        let Contact { email, normal, body, fields_end } = contact;
         email.clear();
         normal.clear();
         body.clear();
@@ -140,7 +151,10 @@ impl Matching {
             return Outcome::Suppressed;
         }
         match self.fill(&get, email, body) {
-            Ok(()) => Outcome::Contact,
+            Ok(end) => {
+                *fields_end = end;
+                Outcome::Contact
+            }
             Err(reason) => {
                 body.clear();
                 reject(RejectCode::InvalidValue, reason)
@@ -148,9 +162,18 @@ impl Matching {
         }
     }
 
-    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, email: &str, body: &mut String) -> Result<(), String> {
-        body.push_str("{\"Email\":");
-        value::string(email, body);
+    /// Leaves of a contact's body what marks it as a member of the segment, and none of its fields.
+    pub fn mark_only(&self, contact: &mut Contact) {
+        let Contact { email, body, fields_end, .. } = contact;
+        body.clear();
+        begin(email, body);
+        *fields_end = body.len();
+        self.end(false, body);
+    }
+
+    /// Writes the body; gives the place where the profile's own fields end in it.
+    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, email: &str, body: &mut String) -> Result<usize, String> {
+        begin(email, body);
         for part in &self.standard {
             part.write(get, ",", body)?;
         }
@@ -159,15 +182,31 @@ impl Matching {
         {
             body.push_str(",\"unsubscribed\":true");
         }
-        let mut before = ",\"custom\":{";
+        let mut has_custom = false;
         for part in &self.custom {
-            if part.write(get, before, body)? {
-                before = ",";
-            }
+            has_custom |= part.write(get, if has_custom { "," } else { CUSTOM }, body)?;
         }
-        body.push_str(if before == "," { "}}" } else { "}" });
-        Ok(())
+        let end = body.len();
+        self.end(has_custom, body);
+        Ok(end)
     }
+
+    /// Ends a body, in which custom fields may have begun.
+    fn end(&self, has_custom: bool, body: &mut String) {
+        if let Some(key) = &self.member {
+            body.push_str(if has_custom { "," } else { CUSTOM });
+            body.push_str(key);
+            body.push_str("true");
+        }
+        body.push_str(if has_custom || self.member.is_some() { "}}" } else { "}" });
+    }
+}
+
+const CUSTOM: &str = ",\"custom\":{";
+
+fn begin(email: &str, body: &mut String) {
+    body.push_str("{\"Email\":");
+    value::string(email, body);
 }
 
 impl Part {
@@ -241,12 +280,6 @@ impl Compiler<'_> {
 fn json(kind: FieldType, text: &str) -> Option<String> {
     let mut json = String::new();
     value::write(kind, text, None, &mut json).ok().map(|()| json)
-}
-
-fn member(name: &str) -> Part {
-    let kind = FieldType::Boolean;
-    let fallback = Some("true".to_owned());
-    Part { key: key(&custom_key(kind, name)), kind, column: None, fallback, format: None, place: String::new() }
 }
 
 /// A custom field's key: `type--Name`, with `--` for every space.

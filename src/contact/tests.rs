@@ -33,7 +33,8 @@ fn columns(names: &[&str]) -> Vec<String> {
 fn row(export: &Export, cells: &[(&str, &str)]) -> (Outcome, Contact) {
     let names: Vec<&str> = cells.iter().map(|(name, _)| *name).collect();
     let matching = Matching::new(export, &columns(&names), None).unwrap();
-    let mut contact = Contact { email: "old".into(), normal: "old".into(), body: "old".into() };
+    let mut contact = Contact::default();
+    [&mut contact.email, &mut contact.normal, &mut contact.body].map(|text| text.push_str("old"));
     let outcome = matching.apply(|place| cells[place].1, &mut contact);
     (outcome, contact)
 }
@@ -113,13 +114,21 @@ fn a_default_of_a_column_with_a_format_is_iso_8601() {
 }
 
 #[test]
-fn the_membership_field_is_true_and_stands_among_the_custom_fields() {
+fn the_membership_field_is_true_and_no_field_of_the_profiles_own() {
     let export = export(json!({ "custom": { "Z": { "column": "Z", "type": "string" } } }), json!([]));
     let matching = Matching::new(&export, &columns(&["E", "Z"]), Some("In News")).unwrap();
     let mut contact = Contact::default();
     let cells = ["a@b.example", "z"];
     assert_eq!(matching.apply(|place| cells[place], &mut contact), Outcome::Contact);
-    assert_eq!(contact.body, r#"{"Email":"a@b.example","custom":{"boolean--In--News":true,"string--Z":"z"}}"#);
+    assert_eq!(contact.body, r#"{"Email":"a@b.example","custom":{"string--Z":"z","boolean--In--News":true}}"#);
+    let other = Matching::new(&export, &columns(&["E", "Z"]), None).unwrap();
+    let mut same = Contact::default();
+    other.apply(|place| cells[place], &mut same);
+    assert_eq!(contact.fields(), same.fields());
+    matching.mark_only(&mut contact);
+    assert_eq!(contact.body, r#"{"Email":"a@b.example","custom":{"boolean--In--News":true}}"#);
+    other.mark_only(&mut contact);
+    assert_eq!(contact.body, r#"{"Email":"a@b.example"}"#);
 }
 
 /// "No opt-in by accident. `unsubscribed: false` is never sent, whatever is mapped. An opt-out is sent only when

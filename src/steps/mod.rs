@@ -1,14 +1,15 @@
 //! The steps of a run, over ports. Each can be called again at any time and goes on where it was.
 
 mod cancel;
+mod carryover;
 mod deliver;
 pub mod documents;
 mod finish;
 mod lease;
 mod open;
 mod prepare;
+mod profiles;
 mod session;
-mod unconfirmed;
 mod workflow;
 
 pub use cancel::Cancellation;

@@ -18,7 +18,7 @@ use crate::ledger::Sent;
 use crate::plan::lanes::{Range, deal, lanes_for};
 use crate::ports::{Environment, Event, Leases, PutMode, Store};
 use crate::run::opening::{CANARY_ROWS, OpenRecord};
-use crate::run::{ConnectionActivity, RunRecord, RunRequest, SegmentRecord, keys};
+use crate::run::{ConnectionActivity, RunRecord, RunRequest, keys};
 use crate::state::MembershipTarget;
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::lease::lost_lease;
@@ -145,9 +145,7 @@ pub async fn open<W: Environment>(env: &W, config: &Config, request: &RunRequest
     let mut session = Session::new(env, connection, "open", from).await?;
     let resolved = Resolved::ask(&mut session).await?;
     let mut warnings = fields_faults(export, &resolved.fields)?;
-    for segment in &run.segments {
-        same_account(segment, &resolved)?;
-    }
+    same_account(&run, &resolved)?;
     let (marked, more) = mark(&mut session, export, &run, &resolved).await?;
     warnings.extend(more);
     let learnt = canary::learnt(store, &run.connection, &resolved.account).await?;
@@ -232,20 +230,21 @@ async fn quiet_until<W: Environment>(env: &W, connection: &Connection, run_id: &
     Ok(after(since, window(connection.requests_per_second)).max(now))
 }
 
-fn same_account(segment: &SegmentRecord, resolved: &Resolved) -> Result<()> {
-    let Some(header) = &segment.state else { return Ok(()) };
-    let wrong = |what: &str| {
-        Err(Error::new(Kind::Config, "open", &segment.name, what).hint(
+fn same_account(run: &RunRecord, resolved: &Resolved) -> Result<()> {
+    let wrong = |subject: &str, what: &str| {
+        Err(Error::new(Kind::Config, "open", subject, what).hint(
             "use the connection that it was exported to, or send every row once with --full, which removes nobody",
         ))
     };
-    if header.account != resolved.account {
-        return wrong("the state is of another Autopilot account");
+    if run.account.as_ref().is_some_and(|account| *account != resolved.account) {
+        return wrong(&run.request.export, "the state is of another Autopilot account");
     }
-    if let MembershipTarget::List { id, .. } = &header.marked
-        && !resolved.lists.iter().any(|list| list.id == *id)
-    {
-        return wrong("the list that the state is of is no longer in the account");
+    for segment in &run.segments {
+        if let Some(MembershipTarget::List { id, .. }) = &segment.target
+            && !resolved.lists.iter().any(|list| list.id == *id)
+        {
+            return wrong(&segment.name, "the list that the state is of is no longer in the account");
+        }
     }
     Ok(())
 }
@@ -272,10 +271,10 @@ async fn mark<W: Environment>(
                 continue;
             }
         };
-        let held = record.and_then(|record| record.state.as_ref()).and_then(|header| match &header.marked {
-            MembershipTarget::List { id, .. } => Some(id.clone()),
+        let held = match record.and_then(|record| record.target.as_ref()) {
+            Some(MembershipTarget::List { id, .. }) => Some(id.clone()),
             _ => None,
-        });
+        };
         let titled: Vec<&List> = resolved.lists.iter().filter(|list| list.title == *title).collect();
         if titled.len() > 1 {
             warnings.push(format!("{} lists are titled \"{title}\"; one of them is used", titled.len()));

@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 mod build_plan;
+mod held;
 pub(super) mod select_drops;
 
 use build_plan::{PlanMode, build_plan};

@@ -15,7 +15,7 @@ use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
 use crate::destination::Usage;
 use crate::error::{Error, Kind, Result};
-use crate::state::{ContactId, Member, ProfileKey, push_hex, unhex};
+use crate::state::{FieldsDigest, ProfileKey, push_hex, unhex};
 use crate::value::string;
 
 /// What the requests of a range were.
@@ -100,7 +100,14 @@ fn member(lines: &mut String, key: &ProfileKey) {
 #[derive(Debug)]
 pub enum Entry {
     /// It was delivered.
-    Delivered(Member),
+    Delivered {
+        /// Which profile.
+        key: ProfileKey,
+        /// Of the fields that were sent.
+        digest: FieldsDigest,
+        /// The destination's id of the contact.
+        contact_id: Box<str>,
+    },
     /// It left.
     Left(ProfileKey),
     /// It was refused, with this reason.
@@ -146,7 +153,7 @@ fn entry(line: &str) -> Option<(u32, Entry)> {
         (Some(key), Some(digest), Some(id)) => {
             let id: Cow<'_, str> = serde_json::from_str::<Text<'_>>(id).ok()?.0;
             let (key, digest) = (unhex(key)?, unhex(digest)?);
-            Entry::Delivered(Member { key, digest, contact_id: ContactId::from(&*id) })
+            Entry::Delivered { key, digest, contact_id: id.into() }
         }
         _ => return None,
     };
@@ -179,12 +186,16 @@ mod tests {
         let results = read("r", &ledger.checkpoint()).unwrap();
         let numbers: Vec<u32> = results.entries.iter().map(|(n, _)| *n).collect();
         assert_eq!(numbers, [4, 5, 6, 7]);
-        let [(_, Entry::Delivered(member)), (_, Entry::Left(key)), (_, Entry::Stays), (_, Entry::Refused(reason))] =
-            results.entries.as_slice()
+        let [
+            (_, Entry::Delivered { contact_id, .. }),
+            (_, Entry::Left(key)),
+            (_, Entry::Stays),
+            (_, Entry::Refused(reason)),
+        ] = results.entries.as_slice()
         else {
             panic!("{results:?}")
         };
-        assert_eq!((member.contact_id.to_string().as_str(), *key), ("per\"son", [1; 32]));
+        assert_eq!((&**contact_id, *key), ("per\"son", [1; 32]));
         assert_eq!(reason, "bad \"x\"");
         let again = Ledger::resume(&results).checkpoint();
         assert_eq!(read("r", &again).unwrap().entries.len(), 4);

@@ -1,35 +1,45 @@
 //! A state object: what is read in any pieces is the same, and what was read is written and read back. The bytes are
-//! taken as an object, as what an object packs, as the members behind a header, and as a contact's id.
+//! taken as an object, as what an object packs, as the profiles behind a header, and as a contact's id.
 #![no_main]
 
 use std::io::Write;
 
 use autopilot_export::error::{Kind, Result};
-use autopilot_export::state::{ContactId, Decoder, FORMAT, Header, MembershipTarget, Member, Writer};
+use autopilot_export::membership::MembershipTarget;
+use autopilot_export::state::{Decoder, FORMAT, Header, MemberStatus, Profile, SegmentHeader, Writer};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;
 
 fn header() -> Header {
-    let marked = MembershipTarget::List { title: "News".into(), id: "contactlist_1".into() };
-    Header { format: FORMAT, account: "account".into(), marked, key_fingerprint: "0123456789abcdef".into() }
+    let target = MembershipTarget::List { title: "News".into(), id: "contactlist_1".into() };
+    let segments = vec![
+        SegmentHeader { name: "News".into(), target },
+        SegmentHeader { name: "VIP".into(), target: MembershipTarget::None },
+    ];
+    let (account, key_fingerprint, run_id) = ("account".into(), "0123456789abcdef".into(), "run".into());
+    Header { format: FORMAT, account, key_fingerprint, run_id, segments }
 }
 
-fn read(object: &[u8], piece: usize) -> Result<(Header, Vec<Member>)> {
-    let mut members = Vec::new();
-    let mut decoder = Decoder::new("members");
-    let mut on = |member| {
-        members.push(member);
-        Ok(())
-    };
-    object.chunks(piece).try_for_each(|piece| decoder.feed(piece, &mut on))?;
-    let header = decoder.finish(on)?;
-    Ok((header, members))
+fn read(object: &[u8], piece: usize) -> Result<(Header, Vec<Profile>)> {
+    let mut decoder = Decoder::new("profiles");
+    let mut profiles = Vec::new();
+    for piece in object.chunks(piece) {
+        decoder.feed(piece)?;
+        while let Some(profile) = decoder.profile()? {
+            profiles.push(profile);
+        }
+    }
+    decoder.end()?;
+    while let Some(profile) = decoder.profile()? {
+        profiles.push(profile);
+    }
+    Ok((decoder.header().unwrap().clone(), profiles))
 }
 
-fn written(header: &Header, members: &[Member]) -> Vec<u8> {
+fn written(header: &Header, profiles: &[Profile]) -> Vec<u8> {
     let mut writer = Writer::new(header, Vec::new()).unwrap();
-    members.iter().for_each(|member| writer.member(member).unwrap());
+    profiles.iter().for_each(|profile| writer.profile(profile).unwrap());
     writer.finish().unwrap()
 }
 
@@ -60,6 +70,12 @@ fuzz_target!(|bytes: &[u8]| {
     check(&packed([bytes, b""]), piece);
     check(&packed([&[&header_line[..], b"\n"].concat(), bytes]), piece);
     let id = String::from_utf8_lossy(bytes);
-    let members = [1, 2].map(|n| Member { key: [n; 32], digest: [n; 16], contact_id: ContactId::from(&*id) });
-    assert_eq!(read(&written(&header(), &members), piece).unwrap().1, members);
+    let profiles = [1, 2].map(|n| Profile {
+        key: [n; 32],
+        digest: [n; 16],
+        contact_id: (!id.is_empty() && id.len() <= usize::from(u16::MAX)).then(|| (&*id).into()),
+        match_id: (n == 1).then_some([n; 16]),
+        memberships: vec![MemberStatus::Confirmed, MemberStatus::Unconfirmed],
+    });
+    assert_eq!(read(&written(&header(), &profiles), piece).unwrap().1, profiles);
 });

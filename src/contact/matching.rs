@@ -46,6 +46,14 @@ pub struct Contact {
     pub digested: String,
 }
 
+impl Contact {
+    /// Leaves the email address alone: whoever writes the row leaves all other fields as they are.
+    pub fn keep_email_only(&mut self) {
+        self.cells.clear();
+        value::string(&self.email, &mut self.cells);
+    }
+}
+
 /// An export's matching, compiled for the columns of one file.
 #[derive(Clone, Debug)]
 pub struct Matching {

@@ -1,152 +1,198 @@
-//! The members that the state knows, small enough to hold a million of them: 33 bytes each.
+//! The export's profiles as the state knows them, small enough to hold a million: 33 bytes each.
+//!
+//! All segments of a run share the one index, the segment with the newest drop first. What is known of a profile's
+//! membership of the segment at hand is marked in turn: [`MemberIndex::begin_segment`], then [`MemberIndex::add`] for
+//! each profile of the state.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::state::{FieldsDigest, Member, ProfileKey, half};
+use crate::state::{FieldsDigest, MemberStatus, Profile, ProfileKey, half};
 
 /// Half a [`ProfileKey`]: 128 bits of a keyed digest, enough to tell any number of profiles apart.
-pub type ShortKey = [u8; 16];
+type ShortKey = [u8; 16];
+
+/// What becomes of a row of the drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It can be sent.
+    Valid,
+    /// It is rejected; a member stays one.
+    Rejected,
+    /// It must not be sent; a member leaves.
+    Suppressed,
+}
 
 /// How a row stands to the state and to the rows before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// Not seen before in this drop, unknown to the state.
-    New,
-    /// MemberIndex to the state, with these mapped fields.
-    Existing(FieldsDigest),
-    /// A row before it had the same email.
+    /// It is not, or not for certain, a member of the segment.
+    New(Fields),
+    /// It is a confirmed member.
+    Existing(Fields),
+    /// A row before it in this drop has the same email.
     Duplicate,
 }
 
-/// What the drop has shown of a member.
+/// What is known of a profile's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    Not,
-    Stays,
-    Leaves,
+pub enum Fields {
+    /// The contact was last confirmed to hold these, in whichever segment; none where it is new to the export.
+    Held(Option<FieldsDigest>),
+    /// A newer drop of another segment has the profile: the fields of this row are out of date.
+    Outdated,
 }
 
-/// The members of a segment before a run, and which profiles the drop has shown so far.
+/// The segments of a state object, as seen from the segment at hand.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The place of the segment at hand in the header; none where it has no members yet.
+    pub segment: Option<usize>,
+    /// By the header's segments: whether a newer drop of it was applied than the one at hand.
+    pub newer: Vec<bool>,
+    /// By the header's segments: whether its members stay in the export whatever this run does.
+    pub untouched: Vec<bool>,
+}
+
+/// What is known of one profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Marks(u8);
+
+impl Marks {
+    // Of the segment at hand.
+    const MEMBER: u8 = 1;
+    const UNCONFIRMED: u8 = 1 << 1;
+    const SEEN: u8 = 1 << 2;
+    const SUPPRESSED: u8 = 1 << 3;
+    /// A newer drop of another segment was applied by an earlier run.
+    const APPLIED_NEWER: u8 = 1 << 4;
+    // Of the run.
+    /// A valid row in the drop of a segment before.
+    const READ_NEWER: u8 = 1 << 5;
+    /// It is in the export after the run.
+    const IN_EXPORT: u8 = 1 << 6;
+    /// What the next segment begins with.
+    const OF_THE_RUN: u8 = Self::READ_NEWER | Self::IN_EXPORT;
+
+    fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
+
+    fn set(&mut self, mark: u8, on: bool) {
+        self.0 |= if on { mark } else { 0 };
+    }
+
+    /// Whether it is a member whom the drop does not hold.
+    fn is_missing(self) -> bool {
+        self.has(Self::MEMBER) && (!self.has(Self::SEEN) || self.has(Self::SUPPRESSED))
+    }
+
+    fn observe(&mut self, seen: Seen, digest: Option<FieldsDigest>) -> Lookup {
+        if self.has(Self::SEEN) {
+            return Lookup::Duplicate;
+        }
+        let is_outdated = self.has(Self::READ_NEWER | Self::APPLIED_NEWER);
+        let fields = if is_outdated { Fields::Outdated } else { Fields::Held(digest) };
+        self.set(Self::SEEN, true);
+        self.set(Self::SUPPRESSED, seen == Seen::Suppressed);
+        self.set(Self::READ_NEWER | Self::IN_EXPORT, seen == Seen::Valid);
+        let is_confirmed = self.has(Self::MEMBER) && !self.has(Self::UNCONFIRMED);
+        if is_confirmed { Lookup::Existing(fields) } else { Lookup::New(fields) }
+    }
+}
+
+/// One profile of the state.
+#[derive(Debug)]
+struct Entry {
+    key: ShortKey,
+    digest: FieldsDigest,
+    marks: Marks,
+}
+
+/// The profiles of an export before a run, and what the drops have shown of them so far.
 #[derive(Debug, Default)]
 pub struct MemberIndex {
-    members: Vec<(ShortKey, FieldsDigest)>,
-    seen: Vec<Seen>,
-    newcomers: Keys,
+    entries: Vec<Entry>,
+    newcomers: HashMap<ShortKey, Marks, BuildHasherDefault<FirstBytes>>,
+    /// The place of the next profile that is added.
+    next: usize,
 }
 
 impl MemberIndex {
-    /// Adds a member; they come in order of their keys.
-    pub fn member(&mut self, member: &Member) {
-        self.members.push((half(&member.key), member.digest));
-        self.seen.push(Seen::Not);
+    /// Begins with the next segment, of which nothing is known yet.
+    pub fn begin_segment(&mut self) {
+        self.next = 0;
+        let entries = self.entries.iter_mut().map(|entry| &mut entry.marks);
+        entries.chain(self.newcomers.values_mut()).for_each(|marks| marks.0 &= Marks::OF_THE_RUN);
     }
 
-    /// How many members there are.
-    pub fn len(&self) -> usize {
-        self.members.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
-    /// Notes that the drop holds this profile.
-    pub fn observe(&mut self, key: &ProfileKey) -> Lookup {
-        let short = half(key);
-        if let Ok(at) = self.members.binary_search_by(|(other, _)| other.cmp(&short))
-            && let (Some((_, digest)), Some(seen)) = (self.members.get(at), self.seen.get_mut(at))
-        {
-            return match std::mem::replace(seen, if *seen == Seen::Not { Seen::Stays } else { *seen }) {
-                Seen::Not => Lookup::Existing(*digest),
-                _ => Lookup::Duplicate,
-            };
+    /// Adds a profile of the state. For each segment the same profiles come, in order of their keys.
+    pub fn add(&mut self, profile: &Profile, view: &View) {
+        if self.next == self.entries.len() {
+            let (key, digest) = (half(&profile.key), profile.digest);
+            self.entries.push(Entry { key, digest, marks: Marks::default() });
         }
-        if self.newcomers.insert(short) { Lookup::New } else { Lookup::Duplicate }
+        if let Some(Entry { marks, .. }) = self.entries.get_mut(self.next) {
+            let status = view.segment.map(|at| profile.status(at)).unwrap_or_default();
+            let is_in = |of: &[bool]| of.iter().enumerate().any(|(at, of)| *of && profile.is_member(at));
+            marks.set(Marks::MEMBER, status != MemberStatus::Absent);
+            marks.set(Marks::UNCONFIRMED, status == MemberStatus::Unconfirmed);
+            marks.set(Marks::APPLIED_NEWER, is_in(&view.newer));
+            marks.set(Marks::IN_EXPORT, is_in(&view.untouched));
+        }
+        self.next += 1;
     }
 
-    /// Notes that this profile is to leave, although the drop holds it.
-    pub fn leaves(&mut self, key: &ProfileKey) {
+    /// How many members the segment has in the state.
+    pub fn members(&self) -> u64 {
+        self.count(|marks| marks.has(Marks::MEMBER))
+    }
+
+    /// Notes what becomes of a row of the drop, and says how it stands to what was known before.
+    pub fn observe(&mut self, key: &ProfileKey, seen: Seen) -> Lookup {
         let short = half(key);
-        if let Ok(at) = self.members.binary_search_by(|(other, _)| other.cmp(&short))
-            && let Some(seen) = self.seen.get_mut(at)
-        {
-            *seen = Seen::Leaves;
+        match self.find(&short).and_then(|at| self.entries.get_mut(at)) {
+            Some(entry) => entry.marks.observe(seen, Some(entry.digest)),
+            None => self.newcomers.entry(short).or_default().observe(seen, None),
         }
     }
 
-    /// Whether this member stays.
-    pub fn stays(&self, key: &ProfileKey) -> bool {
-        let short = half(key);
-        let at = self.members.binary_search_by(|(other, _)| other.cmp(&short));
-        at.is_ok_and(|at| self.seen.get(at) == Some(&Seen::Stays))
-    }
-
-    /// How many members do not stay.
+    /// How many members of the segment the drop does not hold.
     pub fn missing(&self) -> u64 {
-        self.seen.iter().filter(|seen| **seen != Seen::Stays).count() as u64
-    }
-}
-
-/// A set of keys, which are digests already and need no hashing.
-#[derive(Debug, Default)]
-pub struct Keys(HashSet<ShortKey, BuildHasherDefault<FirstBytes>>);
-
-impl Keys {
-    /// Adds a key; `false` where it was there.
-    pub fn insert(&mut self, key: ShortKey) -> bool {
-        self.0.insert(key)
+        self.count(Marks::is_missing)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// Whether this member of the state is missing.
+    pub fn is_missing(&self, key: &ProfileKey) -> bool {
+        let entry = self.find(&half(key)).and_then(|at| self.entries.get(at));
+        entry.is_some_and(|entry| entry.marks.is_missing())
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// The distinct profiles of all the export's segments.
-#[derive(Debug)]
-pub enum Profiles {
-    /// Of one segment: each comes once.
-    Counted(u64),
-    /// Of several: one may be in each.
-    Told(Keys),
-}
-
-impl Profiles {
-    /// None yet, of so many segments.
-    pub fn of(segments: usize) -> Self {
-        if segments > 1 { Self::Told(Keys::default()) } else { Self::Counted(0) }
-    }
-
-    /// Adds a profile; of one segment, each once.
-    pub fn add(&mut self, key: &ProfileKey) {
-        match self {
-            Self::Counted(count) => *count += 1,
-            Self::Told(keys) => {
-                keys.insert(half(key));
-            }
+    /// Ends a segment whose rows are all in: its members stay in the export, the missing ones only where nobody leaves.
+    pub fn end_segment(&mut self, is_withheld: bool) {
+        for Entry { marks, .. } in &mut self.entries {
+            marks.set(Marks::IN_EXPORT, marks.has(Marks::MEMBER) && (is_withheld || !marks.is_missing()));
         }
     }
 
-    /// How many there are.
-    pub fn count(&self) -> u64 {
-        match self {
-            Self::Counted(count) => *count,
-            Self::Told(keys) => keys.len() as u64,
-        }
+    /// How many profiles the export has after the run: those that were read, and the members of its other segments.
+    pub fn profiles(&self) -> u64 {
+        let newcomers = self.newcomers.values().filter(|marks| marks.has(Marks::IN_EXPORT)).count();
+        self.count(|marks| marks.has(Marks::IN_EXPORT)) + newcomers as u64
+    }
+
+    fn find(&self, key: &ShortKey) -> Option<usize> {
+        self.entries.binary_search_by(|entry| entry.key.cmp(key)).ok()
+    }
+
+    fn count(&self, is: impl Fn(Marks) -> bool) -> u64 {
+        self.entries.iter().filter(|entry| is(entry.marks)).count() as u64
     }
 }
 
-/// Takes the first eight bytes for the hash.
+/// Takes the first eight bytes for the hash: keys are digests already.
 #[derive(Debug, Default)]
-pub struct FirstBytes(u64);
+struct FirstBytes(u64);
 
 impl Hasher for FirstBytes {
     fn finish(&self) -> u64 {
@@ -163,24 +209,93 @@ impl Hasher for FirstBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use MemberStatus::{Absent, Confirmed, Unconfirmed};
+
+    fn profile(n: u8, memberships: [MemberStatus; 3]) -> Profile {
+        Profile { key: [n; 32], digest: [n; 16], memberships: memberships.to_vec(), ..Profile::default() }
+    }
+
+    fn index(profiles: &[Profile], view: &View) -> MemberIndex {
+        let mut index = MemberIndex::default();
+        begin(&mut index, profiles, view);
+        index
+    }
+
+    fn begin(index: &mut MemberIndex, profiles: &[Profile], view: &View) {
+        index.begin_segment();
+        profiles.iter().for_each(|profile| index.add(profile, view));
+    }
+
+    fn of(segment: usize) -> View {
+        View { segment: Some(segment), ..View::default() }
+    }
+
+    #[test]
+    fn an_entry_takes_33_bytes() {
+        assert_eq!(size_of::<Entry>(), 33);
+    }
 
     #[test]
     fn the_first_row_of_a_profile_counts_and_the_unseen_are_missing() {
-        let mut known = MemberIndex::default();
-        for n in [1, 2, 3] {
-            known.member(&Member { key: [n; 32], digest: [n; 16], contact_id: "c".into() });
+        let members = [1, 2, 3].map(|n| profile(n, [Confirmed, Absent, Absent]));
+        let mut index = index(&members, &of(0));
+        assert_eq!(index.observe(&[2; 32], Seen::Valid), Lookup::Existing(Fields::Held(Some([2; 16]))));
+        assert_eq!(index.observe(&[2; 32], Seen::Valid), Lookup::Duplicate);
+        assert_eq!(index.observe(&[9; 32], Seen::Valid), Lookup::New(Fields::Held(None)));
+        assert_eq!(index.observe(&[9; 32], Seen::Valid), Lookup::Duplicate);
+        assert_eq!(index.observe(&[3; 32], Seen::Suppressed), Lookup::Existing(Fields::Held(Some([3; 16]))));
+        assert_eq!(index.observe(&[3; 32], Seen::Valid), Lookup::Duplicate, "a suppressed profile does not come back");
+        assert_eq!((index.members(), index.missing()), (3, 2));
+        assert_eq!([1, 2, 3, 9].map(|n| index.is_missing(&[n; 32])), [true, false, true, false]);
+    }
+
+    #[test]
+    fn membership_is_of_the_segment_and_fields_are_of_the_export() {
+        let members = [profile(1, [Confirmed, Absent, Absent]), profile(2, [Absent, Unconfirmed, Absent])];
+        let fields = |n| Fields::Held(Some([n; 16]));
+        for (segment, expected) in [
+            (0, [Lookup::Existing(fields(1)), Lookup::New(fields(2))]),
+            (1, [Lookup::New(fields(1)), Lookup::New(fields(2))]),
+        ] {
+            let mut index = index(&members, &of(segment));
+            assert_eq!([1, 2].map(|n| index.observe(&[n; 32], Seen::Valid)), expected, "{segment}");
         }
-        assert_eq!(known.observe(&[2; 32]), Lookup::Existing([2; 16]));
-        assert_eq!(known.observe(&[2; 32]), Lookup::Duplicate);
-        assert_eq!(known.observe(&[9; 32]), Lookup::New);
-        assert_eq!(known.observe(&[9; 32]), Lookup::Duplicate);
-        assert_eq!(known.missing(), 2);
-        known.leaves(&[2; 32]);
-        assert_eq!((known.missing(), known.stays(&[2; 32])), (3, false));
-        assert_eq!(
-            known.observe(&[2; 32]),
-            Lookup::Duplicate,
-            "a suppressed profile does not come back with its next row"
-        );
+    }
+
+    #[test]
+    fn fields_are_outdated_where_a_newer_drop_has_the_profile() {
+        let members = [1, 2, 3].map(|n| profile(n, [Confirmed, Absent, Absent]));
+        let mut index = index(&members, &of(1));
+        index.observe(&[1; 32], Seen::Valid);
+        index.observe(&[2; 32], Seen::Rejected);
+        index.observe(&[9; 32], Seen::Valid);
+        begin(&mut index, &members, &of(0));
+        assert_eq!(index.observe(&[1; 32], Seen::Valid), Lookup::Existing(Fields::Outdated));
+        assert_eq!(index.observe(&[2; 32], Seen::Valid), Lookup::Existing(Fields::Held(Some([2; 16]))), "no values");
+        assert_eq!(index.observe(&[9; 32], Seen::Valid), Lookup::New(Fields::Outdated));
+        // Applied by an earlier run.
+        begin(&mut index, &members, &View { newer: vec![true], ..of(2) });
+        assert_eq!(index.observe(&[3; 32], Seen::Valid), Lookup::New(Fields::Outdated));
+    }
+
+    #[test]
+    fn the_profiles_of_an_export_are_distinct_over_all_its_segments() {
+        let members = [
+            profile(1, [Confirmed, Absent, Absent]),
+            profile(2, [Confirmed, Confirmed, Absent]),
+            profile(3, [Confirmed, Absent, Confirmed]),
+            profile(4, [Absent, Absent, Confirmed]),
+        ];
+        for (is_withheld, profiles) in [(false, 5), (true, 6)] {
+            let mut index = MemberIndex::default();
+            for segment in [0, 1] {
+                begin(&mut index, &members, &View { untouched: vec![false, false, true], ..of(segment) });
+                index.observe(&[2; 32], Seen::Valid);
+                index.observe(&[8 + segment as u8; 32], Seen::Valid);
+                index.observe(&[7; 32], Seen::Suppressed);
+                index.end_segment(is_withheld);
+            }
+            assert_eq!(index.profiles(), profiles, "{is_withheld}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Draws the plan of one segment: rows come in, chunks of contacts to send, rejects and counts come out.
+//! Plans one segment: rows come in, chunks of contacts to send, rejects and counts come out.
 //!
 //! It is the [`Sink`] of a segment's decoder, so nothing holds the segment as a whole. What has come out so far is
 //! fetched with [`Planner::written`] between two pieces of input.
@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::members::{Lookup, MemberIndex, Profiles};
+use super::members::{Fields, Lookup, MemberIndex, Seen};
 use crate::chunk::{NewRow, Operation, quoted, write_leaver, write_row};
 use crate::config::Export;
 use crate::contact::{Contact, Matching, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Sink};
-use crate::state::{Digester, Member, UNCONFIRMED};
+use crate::state::{Digester, FIELDS_UNCONFIRMED, ProfileKey};
 
 /// Rows in one chunk: small enough to hold several in memory, large enough that a run has few objects.
 pub const CHUNK_ROWS: u32 = 1000;
@@ -45,6 +45,12 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Rows without a readable identity: whoever they are may seem to be missing.
+    pub fn unreadable_rows(&self) -> u64 {
+        let codes = [RejectCode::MalformedRow, RejectCode::MissingEmail, RejectCode::InvalidEmail];
+        codes.iter().filter_map(|code| self.rejects.get(code)).sum()
+    }
+
     /// All rejected rows.
     pub fn rejected(&self) -> u64 {
         self.rejects.values().sum()
@@ -90,14 +96,13 @@ pub struct RejectLine {
     pub row: Box<serde_json::value::RawValue>,
 }
 
-/// The drawing of one segment's plan.
+/// The plan of one segment in the making.
 #[derive(Debug)]
 pub struct Planner<'a> {
     export: &'a Export,
     digester: &'a Digester,
     suppression: &'a SuppressionList,
-    profiles: &'a mut Profiles,
-    members: MemberIndex,
+    members: &'a mut MemberIndex,
     source: usize,
     columns: Vec<String>,
     matching: Option<Matching>,
@@ -117,21 +122,18 @@ fn name(operation: Operation) -> &'static str {
 }
 
 impl<'a> Planner<'a> {
-    /// Begins the plan of `segment`, whose members `members` holds; `profiles` gathers the distinct profiles of all the
-    /// export's segments.
+    /// Begins the plan of `segment`, which `members` has begun.
     pub fn new(
         export: &'a Export,
         digester: &'a Digester,
         suppression: &'a SuppressionList,
-        profiles: &'a mut Profiles,
-        members: MemberIndex,
+        members: &'a mut MemberIndex,
     ) -> Self {
-        let counts = Counts { members: members.len() as u64, ..Counts::default() };
+        let counts = Counts { members: members.members(), ..Counts::default() };
         Self {
             export,
             digester,
             suppression,
-            profiles,
             members,
             source: 0,
             columns: Vec::new(),
@@ -166,29 +168,32 @@ impl<'a> Planner<'a> {
         &self.counts
     }
 
-    /// Says that all rows are in; `withhold` keeps the members that are gone from the drop.
-    /// Where leavers are to be taken off, their records follow with [`Planner::leaver`].
+    /// Takes note that all rows are in; `withhold` keeps the members that are gone from the drop.
+    /// Where leavers are to be removed, the state's profiles follow with [`Planner::leaver`].
     pub fn rows_done(&mut self, withhold: bool) {
         let missing = self.members.missing();
-        if withhold || self.counts.rejects.contains_key(&RejectCode::MalformedRow) {
+        let is_withheld = withhold || self.counts.rejects.contains_key(&RejectCode::MalformedRow);
+        self.members.end_segment(is_withheld);
+        if is_withheld {
             self.counts.leavers_withheld = missing;
         } else {
             self.counts.leavers = missing;
         }
     }
 
-    /// Shows a member of the state once more; it leaves, where the drop does not hold it.
-    pub fn leaver(&mut self, member: &Member) {
-        if self.members.stays(&member.key) {
+    /// Takes a profile of the state once more; a member that the drop does not hold leaves. `contact` names it at the
+    /// destination.
+    pub fn leaver(&mut self, key: &ProfileKey, contact: Option<&str>) {
+        if !self.members.is_missing(key) {
             return;
         }
-        if member.contact_id.is_unknown() {
-            // Nobody can say whom to take off.
+        let Some(contact) = contact else {
+            // Nobody can say whom to remove.
             self.counts.leavers -= 1;
             self.counts.leavers_withheld += 1;
             return;
-        }
-        self.chunk(Operation::Leave, |chunk| write_leaver(chunk, &member.key, &member.contact_id.to_string()));
+        };
+        self.chunk(Operation::Leave, |chunk| write_leaver(chunk, key, contact));
     }
 
     /// Gives out the chunks that are not full.
@@ -230,47 +235,53 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Decides over a row whose email is valid.
+    /// Decides what becomes of a row whose email is valid.
     fn judge(&mut self, line: u64, outcome: Outcome, original: impl Fn(&mut String)) {
         let key = self.digester.profile(&self.contact.normal);
-        let lookup = self.members.observe(&key);
+        let is_suppressed = self.suppression.contains(&self.contact.normal);
+        let (seen, reject) = match outcome {
+            _ if is_suppressed => (Seen::Suppressed, None),
+            Outcome::Suppressed => (Seen::Suppressed, None),
+            Outcome::Reject(reject) => (Seen::Rejected, Some(reject)),
+            Outcome::Contact => (Seen::Valid, None),
+        };
+        let lookup = self.members.observe(&key, seen);
         if lookup == Lookup::Duplicate {
             let reason = "a row before it has the same email".to_owned();
             return self.reject(line, &Reject { code: RejectCode::DuplicateEmail, reason }, original);
         }
-        if outcome == Outcome::Suppressed || self.suppression.contains(&self.contact.normal) {
-            return self.suppress(&key);
-        }
-        if let Outcome::Reject(reject) = outcome {
+        if let Some(reject) = reject {
             return self.reject(line, &reject, original);
         }
-        self.profiles.add(&key);
-        let digest = self.digester.fields(&self.contact.digested);
-        let operation = match lookup {
-            Lookup::Existing(before) if before == digest => {
-                self.counts.unchanged += 1;
-                return;
-            }
-            Lookup::Existing(before) if before != UNCONFIRMED => {
-                self.counts.changed += 1;
-                Operation::Update
-            }
-            _ => {
-                self.counts.joiners += 1;
-                Operation::Join
-            }
-        };
-        let contact = std::mem::take(&mut self.contact);
-        let row =
-            NewRow { key: &key, digest: &digest, contact_id: "", cells: &contact.cells, source: self.source, line };
-        self.chunk(operation, |chunk| write_row(chunk, row, original));
-        self.contact = contact;
+        match seen {
+            Seen::Suppressed => self.counts.suppressed += 1,
+            _ => self.send(line, &key, lookup, original),
+        }
     }
 
-    /// A suppressed profile is not sent, and leaves where it is a member.
-    fn suppress(&mut self, key: &crate::state::ProfileKey) {
-        self.counts.suppressed += 1;
-        self.members.leaves(key);
+    /// Adds a row to the chunks, unless the contact is as it should be.
+    fn send(&mut self, line: u64, key: &ProfileKey, lookup: Lookup, original: impl Fn(&mut String)) {
+        let mut digest = self.digester.fields(&self.contact.digested);
+        let operation = match lookup {
+            Lookup::Existing(Fields::Outdated) => None,
+            Lookup::Existing(Fields::Held(before)) => (before != Some(digest)).then_some(Operation::Update),
+            Lookup::New(_) | Lookup::Duplicate => Some(Operation::Join),
+        };
+        match operation {
+            None => self.counts.unchanged += 1,
+            Some(Operation::Join) => self.counts.joiners += 1,
+            Some(_) => self.counts.changed += 1,
+        }
+        let Some(operation) = operation else { return };
+        let mut contact = std::mem::take(&mut self.contact);
+        if lookup == Lookup::New(Fields::Outdated) {
+            // The newer drop's row sends the fields, in whichever order the lanes send the two.
+            contact.keep_email_only();
+            digest = FIELDS_UNCONFIRMED;
+        }
+        let row = NewRow { key, digest: &digest, contact_id: "", cells: &contact.cells, source: self.source, line };
+        self.chunk(operation, |chunk| write_row(chunk, row, original));
+        self.contact = contact;
     }
 }
 

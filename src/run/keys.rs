@@ -42,15 +42,15 @@ pub fn asked(export: &str, request_id: &str) -> String {
     format!("runs/{export}/asked/{}.json", part(request_id))
 }
 
-/// Emails of contacts that were sent without an answer, should they have to leave; of one segment by its number.
-/// Personal data: it goes away when they are sure, at the latest with the run.
-pub fn unconfirmed(run_id: &str, segment: usize) -> String {
-    of_run(run_id, &format!("unconfirmed/{segment:03}.ndjson"))
+/// Emails of contacts that were sent without an answer, should they have to leave.
+/// Personal data: it is deleted once they are confirmed, at the latest with the run.
+pub fn unconfirmed(run_id: &str) -> String {
+    of_run(run_id, "unconfirmed.ndjson")
 }
 
-/// A segment's members.
-pub fn members(export: &str, segment: &str) -> String {
-    format!("state/{export}/{}/members.gz", part(segment))
+/// An export's profiles: its state.
+pub fn profiles(export: &str) -> String {
+    format!("state/{export}/profiles.gz")
 }
 
 /// A segment's last applied drop.
@@ -103,7 +103,7 @@ mod tests {
     fn segments_names_become_safe_keys() {
         assert_eq!(part("News letter/ä"), "News%20letter%2F%C3%A4");
         assert_eq!(part(".."), "%2E");
-        let all: BTreeMap<_, _> = [(members("e", "a b"), 1), (members("e", "a%20b"), 2)].into();
+        let all: BTreeMap<_, _> = [(order("e", "a b"), 1), (order("e", "a%20b"), 2)].into();
         assert_eq!(all.len(), 2);
     }
 
@@ -114,6 +114,6 @@ mod tests {
             assert!(!is_passing(&of_run(&id(export), "report.json")));
             assert!(is_passing(&results(&id(export), 1, 2)) && is_passing(&retry(&id(export), "a/b")));
         }
-        assert!(!is_passing("state/chunks/results/members.gz"));
+        assert!(!is_passing("state/chunks/results/order.json"));
     }
 }

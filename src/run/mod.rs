@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::chunk::FieldSpec;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::membership::MembershipTarget;
 use crate::plan::Counts;
 use crate::plan::lanes::Chunk;
-use crate::state::{Header, hex};
+use crate::state::hex;
 
 /// What started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,9 +130,9 @@ pub struct SegmentRecord {
     /// Parts that `model.json` names and the folder lacks.
     #[serde(default)]
     pub missing_parts: u64,
-    /// Of what the state was before the run.
+    /// How its members were marked before the run; none where the state has none.
     #[serde(default)]
-    pub state: Option<Header>,
+    pub target: Option<MembershipTarget>,
     /// What was counted.
     pub counts: Counts,
 }
@@ -171,8 +172,11 @@ pub struct RunRecord {
     pub reject_parts: u32,
     /// Guards that were passed over.
     pub guards_passed_over: Vec<String>,
-    /// Distinct profiles over all segments.
+    /// Distinct profiles of the export after the run, over all its segments.
     pub profiles: u64,
+    /// The account that the state belongs to; none where there was no state.
+    #[serde(default)]
+    pub account: Option<String>,
 }
 
 impl RunRecord {
@@ -198,6 +202,7 @@ impl RunRecord {
             reject_parts: 0,
             guards_passed_over: Vec::new(),
             profiles: 0,
+            account: None,
         }
     }
 
@@ -232,9 +237,9 @@ pub struct AppliedDrop {
     pub version: String,
     /// How many members the state holds after it.
     pub members: u64,
-    /// The key of the emails of members whose contact is not known ([`keys::unconfirmed`]).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unconfirmed: Option<String>,
+    /// Rows without a readable identity in the last drop whose leavers were removed, or that had none.
+    #[serde(default)]
+    pub unreadable_rows: u64,
 }
 
 /// What was learned of a connection's account: `state/connections/<connection>.json`.

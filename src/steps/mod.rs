@@ -1,6 +1,7 @@
 //! The steps of a run, over ports. Each can be called again at any time and goes on where it was.
 
 mod cancel;
+mod carryover;
 mod deliver;
 pub mod documents;
 pub mod environment;
@@ -9,8 +10,8 @@ mod finish;
 mod lease;
 mod open;
 mod prepare;
+mod profiles;
 mod session;
-mod unconfirmed;
 mod workflow;
 
 pub use cancel::Cancellation;

@@ -1,66 +1,58 @@
-//! Merges what was confirmed of a segment into its state: two streams in order of their keys made one, by
-//! compare-and-set.
-
-use std::cmp::{Ordering, Reverse};
-use std::collections::binary_heap::PeekMut;
-use std::collections::{BTreeMap, BinaryHeap};
-use std::iter::Peekable;
+//! Merges what was confirmed in a run into the state of its export: two streams in order of their keys become one, which
+//! replaces the state by compare-and-set, for all segments at once.
 
 use tempfile::NamedTempFile;
 
-use super::results::{KeySlice, RejectsFile, SegmentResults, Totals};
+use super::order::write_order;
+use super::results::{Change, RejectsFile, RunResults, Totals, What};
+use crate::chunk::Operation;
 use crate::error::{Error, Kind, Result};
-use crate::ports::{ObjectMeta, PutMode, PutOutcome, Reader, Store};
-use crate::run::{AppliedDrop, RunRecord, keys};
-use crate::state::{Decoder, Digester, FORMAT, Header, Member, ProfileKey, Writer};
-use crate::steps::documents::{read_json, write_json};
-use crate::steps::unconfirmed::UnconfirmedEmails;
+use crate::ports::{ObjectMeta, PutMode, PutOutcome, Store};
+use crate::run::keys;
+use crate::state::{Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, Profile, SegmentHeader, Writer};
+use crate::steps::carryover::{Unconfirmed, UnconfirmedEmails};
+use crate::steps::profiles::ProfileStream;
 
 /// Attempts of a compare-and-set. Nobody else writes while this run has the lease, so the second try is one too many.
 const TRIES: u32 = 3;
 
-/// Merges what was confirmed into a segment's state.
+/// Merges what was confirmed into the state.
 pub(super) async fn merge(
-    confirmed: &SegmentResults<'_, impl Store>,
+    results: &RunResults<'_, impl Store>,
     digester: &Digester,
     totals: &mut Totals,
     rejects: &mut RejectsFile,
 ) -> Result<()> {
-    let SegmentResults { store, run, opened, number, .. } = confirmed;
-    let (Some(segment), Some(marked)) = (run.segments.get(*number), opened.targets.get(*number)) else { return Ok(()) };
-    if segment.drop.is_none() {
-        return Ok(());
-    }
-    let header = Header {
-        format: FORMAT,
-        account: opened.account.clone(),
-        marked: marked.clone(),
-        key_fingerprint: digester.fingerprint(),
-    };
-    let key = keys::members(&run.request.export, &segment.name);
-    let mut told = Some((totals, rejects));
+    let RunResults { store, run, .. } = results;
+    let run_id = run.request.run_id.as_str();
+    let key = keys::profiles(&run.request.export);
+    let mut counting = Some((totals, rejects));
     for _ in 0..TRIES {
         let held = store.head(&key).await?;
-        let before: Option<AppliedDrop> = read_json(*store, &keys::order(&run.request.export, &segment.name)).await?;
         let condition = match &held {
             Some(held) => PutMode::Update(held.version.clone()),
             None => PutMode::Create,
         };
-        let (file, members) = match merged(confirmed, &header, held.as_ref(), &mut told).await {
+        let merged = match merged(results, digester, held.as_ref(), &mut counting).await {
             // With --full, a state that does not fit, or cannot be read, is not carried over.
             Err(Error { kind: Kind::Config, .. }) if run.request.full => {
-                merged(confirmed, &header, None, &mut told).await?
+                merged(results, digester, None, &mut counting).await?
             }
             merged => merged?,
         };
-        let earlier = before.and_then(|order| order.unconfirmed);
-        let emails = UnconfirmedEmails::read(*store, earlier.as_deref()).await?;
-        let unconfirmed =
-            emails.keep(*store, keys::unconfirmed(&run.request.run_id, *number), &members.unknown).await?;
-        if let PutOutcome::Written(_) = store.put_file(&key, file.path(), condition).await? {
-            write_order(*store, run, *number, members.count, unconfirmed.clone()).await?;
-            return match earlier.filter(|earlier| unconfirmed.as_ref() != Some(earlier)) {
-                Some(earlier) => store.delete(&earlier).await,
+        let emails = match &merged.earlier {
+            Some(earlier) => UnconfirmedEmails::of(*store, earlier).await?,
+            None => UnconfirmedEmails::default(),
+        };
+        emails.keep(*store, run_id, &merged.unconfirmed).await?;
+        if let PutOutcome::Written(_) = store.put_file(&key, merged.file.path(), condition).await? {
+            for segment in &run.segments {
+                let at = merged.header.position(&segment.name);
+                let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
+                write_order(*store, run, segment, members).await?;
+            }
+            return match merged.earlier.filter(|earlier| earlier != run_id && !emails.is_empty()) {
+                Some(earlier) => store.delete(&keys::unconfirmed(&earlier)).await,
                 None => Ok(()),
             };
         }
@@ -69,50 +61,132 @@ pub(super) async fn merge(
         .hint("let only this program write it; the next run merges what this one confirmed"))
 }
 
-/// The members of a state object.
-#[derive(Default)]
-struct Members {
-    count: u64,
-    /// Those whose contact is not known, with their emails where this run has them.
-    unknown: Vec<(ProfileKey, Option<String>)>,
+/// The state after a run.
+struct Merged {
+    file: NamedTempFile,
+    header: Header,
+    /// How many members each of the header's segments has.
+    members: Vec<u64>,
+    /// The profiles without a contact id.
+    unconfirmed: Vec<Unconfirmed>,
+    /// The run that wrote the state before.
+    earlier: Option<String>,
 }
 
-/// The segment's state after the run.
 async fn merged(
-    confirmed: &SegmentResults<'_, impl Store>,
-    header: &Header,
+    results: &RunResults<'_, impl Store>,
+    digester: &Digester,
     held: Option<&ObjectMeta>,
-    told: &mut Option<(&mut Totals, &mut RejectsFile)>,
-) -> Result<(NamedTempFile, Members)> {
-    let mut merging = StateMerge::new(header)?;
-    merging.confirmed(confirmed.slice(0, told.take()).await?)?;
-    if let Some(held) = held {
-        let mut decoder = Decoder::new(&held.key);
-        let mut reader = confirmed.store.open(held).await?;
-        while let Some(piece) = reader.next().await? {
-            let mut old = Vec::new();
-            decoder.feed(&piece, |member| {
-                old.push(member);
-                Ok(())
-            })?;
-            merging.all_old(confirmed, old).await?;
-        }
-        let mut old = Vec::new();
-        let was = decoder.finish(|member| {
-            old.push(member);
-            Ok(())
-        })?;
-        merging.all_old(confirmed, old).await?;
-        if was != *header {
-            return Err(Error::new(Kind::Config, "finish", &held.key, "is of another account, list or key")
-                .hint("send every row once with --full"));
+    counting: &mut Option<(&mut Totals, &mut RejectsFile)>,
+) -> Result<Merged> {
+    let mut old = match held {
+        Some(held) => Some(ProfileStream::open(results.store, held).await?),
+        None => None,
+    };
+    let (header, forgotten) = header(results, digester, old.as_ref().map(|old| &old.header))?;
+    let places: Vec<_> = results.run.segments.iter().map(|segment| header.position(&segment.name)).collect();
+    let mut writer = Writer::new(&header, temporary("state")?)?;
+    let (mut members, mut unconfirmed) = (vec![0; header.segments.len()], Vec::new());
+    for slice in 0..results.slices {
+        let mut changes = results.slice(slice, counting.take()).await?.into_iter().peekable();
+        loop {
+            let before = old.as_ref().and_then(ProfileStream::peek).map(|profile| profile.key);
+            let before = before.filter(|key| results.slice_of(key) == slice);
+            let changed = changes.peek().map(|change| change.key);
+            let Some(key) = before.into_iter().chain(changed).min() else { break };
+            let mut profile = match &mut old {
+                Some(old) if before == Some(key) => old.next().await?.unwrap_or_default(),
+                _ => Profile { key, ..Profile::default() },
+            };
+            forgotten.iter().for_each(|at| profile.set_status(*at, MemberStatus::Absent));
+            let mut email = None;
+            while let Some(Change { segment, what, .. }) = changes.next_if(|change| change.key == key) {
+                if let Some(at) = places.get(segment).copied().flatten() {
+                    email = apply(&mut profile, at, what).or(email);
+                }
+            }
+            // A profile goes with its last segment.
+            if profile.memberships.iter().all(|status| *status == MemberStatus::Absent) {
+                continue;
+            }
+            members.iter_mut().enumerate().for_each(|(at, count)| *count += u64::from(profile.is_member(at)));
+            if profile.contact_id.is_none() {
+                unconfirmed.push((key, email));
+            }
+            writer.profile(&profile)?;
         }
     }
-    merging.up_to(confirmed, confirmed.slices - 1).await?;
-    merging.finish()
+    let earlier = old.map(|old| old.header.run_id);
+    Ok(Merged { file: writer.finish()?, header, members, unconfirmed, earlier })
 }
 
-/// A file for something that is put together and stored then.
+/// The header after the run, and the places of the segments whose members it forgets.
+fn header(
+    results: &RunResults<'_, impl Store>,
+    digester: &Digester,
+    old: Option<&Header>,
+) -> Result<(Header, Vec<usize>)> {
+    let RunResults { run, opened, .. } = results;
+    let mut header = Header {
+        format: FORMAT,
+        account: opened.account.clone(),
+        key_fingerprint: digester.fingerprint(),
+        run_id: run.request.run_id.clone(),
+        segments: old.map(|old| old.segments.clone()).unwrap_or_default(),
+    };
+    let of_another = || {
+        let key = keys::profiles(&run.request.export);
+        Error::new(Kind::Config, "finish", key, "belongs to another account, list or key")
+            .hint("send every row once with --full")
+    };
+    if old.is_some_and(|old| (&old.account, &old.key_fingerprint) != (&header.account, &header.key_fingerprint)) {
+        return Err(of_another());
+    }
+    let mut forgotten = Vec::new();
+    for (segment, target) in run.segments.iter().zip(&opened.targets).filter(|(segment, _)| segment.drop.is_some()) {
+        let at = header.position(&segment.name);
+        match at.and_then(|at| Some((at, header.segments.get_mut(at)?))) {
+            Some((_, known)) if known.target == *target => {}
+            // Who is on the list of before is not on the one of now.
+            Some((at, known)) if run.request.full => {
+                known.target = target.clone();
+                forgotten.push(at);
+            }
+            Some(_) => return Err(of_another()),
+            None => header.segments.push(SegmentHeader { name: segment.name.clone(), target: target.clone() }),
+        }
+    }
+    Ok((header, forgotten))
+}
+
+/// Applies what a row came to; gives the email of one whose answer is missing.
+fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> {
+    match what {
+        What::Delivered { digest, contact_id } => {
+            profile.set_status(segment, MemberStatus::Confirmed);
+            profile.contact_id = Some(contact_id);
+            if digest != FIELDS_UNCONFIRMED {
+                profile.digest = digest;
+            }
+            None
+        }
+        What::Left => {
+            profile.set_status(segment, MemberStatus::Absent);
+            None
+        }
+        What::Unconfirmed { operation, digest, email } => {
+            if operation == Operation::Join || (operation == Operation::Leave && profile.is_member(segment)) {
+                profile.set_status(segment, MemberStatus::Unconfirmed);
+            }
+            if digest != FIELDS_UNCONFIRMED && digest != profile.digest {
+                profile.digest = FIELDS_UNCONFIRMED;
+            }
+            (!email.is_empty()).then_some(email)
+        }
+    }
+}
+
+/// A file for something that is put together first and then stored.
 pub(super) fn temporary(subject: &str) -> Result<NamedTempFile> {
     NamedTempFile::new().map_err(|cause| {
         Error::new(Kind::Unavailable, "finish", subject, "cannot make a temporary file")
@@ -121,207 +195,29 @@ pub(super) fn temporary(subject: &str) -> Result<NamedTempFile> {
     })
 }
 
-/// Two sorted streams of members made one.
-struct StateMerge {
-    writer: Writer<NamedTempFile>,
-    new: Peekable<Sorted>,
-    left: Vec<ProfileKey>,
-    emails: BTreeMap<ProfileKey, String>,
-    /// The slice that `new`, `left` and `emails` are.
-    slice: usize,
-    members: Members,
-}
-
-impl StateMerge {
-    fn new(header: &Header) -> Result<Self> {
-        Ok(Self {
-            writer: Writer::new(header, temporary("state")?)?,
-            new: Sorted::default().peekable(),
-            left: Vec::new(),
-            emails: BTreeMap::new(),
-            slice: 0,
-            members: Members::default(),
-        })
-    }
-
-    /// Takes the next slice of what was confirmed; of the one before, nothing more is to come.
-    fn confirmed(&mut self, slice: KeySlice) -> Result<()> {
-        while let Some(new) = self.new.next() {
-            self.write(&new)?;
-        }
-        let KeySlice { members, mut left, emails } = slice;
-        left.sort_unstable();
-        self.new = Sorted::of(members).peekable();
-        self.left = left;
-        self.emails = emails;
-        Ok(())
-    }
-
-    async fn up_to(&mut self, confirmed: &SegmentResults<'_, impl Store>, slice: usize) -> Result<()> {
-        while self.slice < slice {
-            self.slice += 1;
-            // Room for the next only when this one is through.
-            self.confirmed(KeySlice::default())?;
-            self.confirmed(confirmed.slice(self.slice, None).await?)?;
-        }
-        Ok(())
-    }
-
-    async fn all_old(&mut self, confirmed: &SegmentResults<'_, impl Store>, all: Vec<Member>) -> Result<()> {
-        for old in all {
-            self.up_to(confirmed, confirmed.slice_of(&old.key)).await?;
-            self.old(&old)?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, member: &Member) -> Result<()> {
-        self.members.count += 1;
-        if member.contact_id.is_unknown() {
-            self.members.unknown.push((member.key, self.emails.remove(&member.key)));
-        }
-        self.writer.member(member)
-    }
-
-    /// Takes a member of the old state: it stays, is replaced, or has left.
-    fn old(&mut self, old: &Member) -> Result<()> {
-        while let Some(new) = self.new.next_if(|new| new.key < old.key) {
-            self.write(&new)?;
-        }
-        if let Some(mut new) = self.new.next_if(|new| new.key == old.key) {
-            if new.contact_id.is_unknown() {
-                new.contact_id = old.contact_id.clone();
-            }
-            return self.write(&new);
-        }
-        if self.left.binary_search(&old.key).is_ok() { Ok(()) } else { self.write(old) }
-    }
-
-    fn finish(mut self) -> Result<(NamedTempFile, Members)> {
-        self.confirmed(KeySlice::default())?;
-        Ok((self.writer.finish()?, self.members))
-    }
-}
-
-/// The members of many ranges in order of their keys. Not one vector of them all: that would be a place of its own in
-/// memory, beside the many small ones that the lanes have left.
-#[derive(Default)]
-struct Sorted(BinaryHeap<Reverse<Run>>);
-
-/// The members of a range, in order of their keys; there is a first one.
-struct Run(Member, std::vec::IntoIter<Member>);
-
-impl Sorted {
-    fn of(ranges: Vec<Vec<Member>>) -> Self {
-        let sorted = ranges.into_iter().map(|mut members| {
-            members.sort_unstable_by_key(|member| member.key);
-            members.into_iter()
-        });
-        Self(sorted.filter_map(|mut members| Some(Reverse(Run(members.next()?, members)))).collect())
-    }
-}
-
-impl Iterator for Sorted {
-    type Item = Member;
-
-    fn next(&mut self) -> Option<Member> {
-        let mut first = self.0.peek_mut()?;
-        let Reverse(Run(member, rest)) = &mut *first;
-        match rest.next() {
-            Some(next) => Some(std::mem::replace(member, next)),
-            None => Some(PeekMut::pop(first).0.0),
-        }
-    }
-}
-
-impl Ord for Run {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.key.cmp(&other.0.key)
-    }
-}
-
-impl PartialOrd for Run {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Eq for Run {}
-
-impl PartialEq for Run {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-async fn write_order(
-    store: &impl Store,
-    run: &RunRecord,
-    number: usize,
-    members: u64,
-    unconfirmed: Option<String>,
-) -> Result<()> {
-    let Some(segment) = run.segments.get(number) else { return Ok(()) };
-    let Some(drop) = &segment.drop else { return Ok(()) };
-    let key = keys::order(&run.request.export, &segment.name);
-    let time = match segment.time {
-        Some(time) => time,
-        None => named_at(store, run).await?,
-    };
-    let mut order = AppliedDrop {
-        time,
-        drop: drop.clone(),
-        version: segment.version.clone(),
-        members,
-        unconfirmed: unconfirmed.clone(),
-    };
-    // What is not the whole segment makes no later drop an older one.
-    if run.request.keep_leavers {
-        let before: Option<AppliedDrop> = read_json(store, &key).await?;
-        let time = before.as_ref().map_or(jiff::Timestamp::UNIX_EPOCH, |before| before.time);
-        order = AppliedDrop { time, members, unconfirmed, ..before.unwrap_or(order) };
-    }
-    write_json(store, &key, &order).await?;
-    Ok(())
-}
-
-/// When a drop was named by a person: by the clock of the store, with whose times it is compared.
-async fn named_at(store: &impl Store, run: &RunRecord) -> Result<jiff::Timestamp> {
-    let begun = store.head(&keys::unfinished(&run.request.export)).await?;
-    Ok(begun.map_or(run.started_at, |begun| begun.modified))
-}
-
-/// A drop in which nothing was new has been applied all the same.
-pub(super) async fn keep_order(store: &impl Store, run: &RunRecord) -> Result<()> {
-    for (number, segment) in run.segments.iter().enumerate() {
-        if segment.drop.is_some() {
-            let order: Option<AppliedDrop> = read_json(store, &keys::order(&run.request.export, &segment.name)).await?;
-            let unconfirmed = order.and_then(|order| order.unconfirmed);
-            write_order(store, run, number, segment.counts.members, unconfirmed).await?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use jiff::Timestamp;
 
+    use super::super::results::RunResults;
     use super::*;
     use crate::adapters::local::Folder;
-    use crate::chunk::{Operation, Row};
+    use crate::chunk::Row;
     use crate::delivery::lane::{Outcome, Verdict};
     use crate::ledger::{Ledger, Sent};
     use crate::membership::MembershipTarget;
     use crate::plan::lanes::{Chunk, Range};
-    use crate::run::opening::OpenPhase;
-    use crate::run::opening::OpenRecord;
-    use crate::run::{RunRequest, SegmentRecord, Trigger};
-    use crate::state::ContactId;
+    use crate::run::opening::{OpenPhase, OpenRecord};
+    use crate::run::{RunRecord, RunRequest, SegmentRecord, Trigger};
+    use crate::state::ProfileKey;
+    use MemberStatus::{Absent, Confirmed, Unconfirmed};
 
     const RANGES: usize = 5;
     const RUN: &str = "20261125T000000Z-news-00000000";
 
+    /// A run of two segments; each chunk is one's, in turn.
     fn run(rows: u32) -> (RunRecord, OpenRecord) {
         let request = RunRequest {
             run_id: RUN.into(),
@@ -332,14 +228,19 @@ mod tests {
             keep_leavers: false,
             pass_guards: Vec::new(),
         };
-        let segment = SegmentRecord { name: "News".into(), drop: Some("drop".into()), ..Default::default() };
-        let at = Timestamp::UNIX_EPOCH;
-        let mut run = RunRecord::begin(&request, "eu", String::new(), vec![segment], Vec::new(), at);
-        let chunk = |number| Chunk { name: format!("chunks/{number}"), segment: 0, operation: Operation::Update, rows };
+        let segment = |name: &str| SegmentRecord { name: name.into(), drop: Some("drop".into()), ..Default::default() };
+        let (segments, at) = (vec![segment("News"), segment("VIP")], Timestamp::UNIX_EPOCH);
+        let mut run = RunRecord::begin(&request, "eu", String::new(), segments, Vec::new(), at);
+        let chunk = |number| Chunk {
+            name: format!("chunks/{number}"),
+            segment: number % 2,
+            operation: Operation::Update,
+            rows,
+        };
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
             account: "account".into(),
-            targets: vec![MembershipTarget::None],
+            targets: vec![MembershipTarget::None; 2],
             setup: serde_json::Value::Null,
             canary: None,
             phase: OpenPhase::Assigned,
@@ -352,85 +253,173 @@ mod tests {
         (run, opened)
     }
 
-    fn member(name: u32, digest: u8) -> Member {
-        let key = Digester::new("key").unwrap().profile(&name.to_string());
-        Member { key, digest: [digest; 16], contact_id: ContactId::from(format!("contact_{name}").as_str()) }
+    fn digester() -> Digester {
+        Digester::new("key").unwrap()
     }
 
-    fn verdict(number: u32, member: &Member, outcome: Outcome) -> Verdict {
-        let row = Row { key: member.key, digest: member.digest, ..Row::default() };
-        Verdict { span: 0, number, row, outcome }
+    fn header() -> Header {
+        let segment = |name: &str| SegmentHeader { name: name.into(), target: MembershipTarget::None };
+        Header {
+            format: FORMAT,
+            account: "account".into(),
+            key_fingerprint: digester().fingerprint(),
+            run_id: "an earlier run".into(),
+            // One is of another run.
+            segments: vec![segment("VIP"), segment("Other"), segment("News")],
+        }
     }
 
-    /// Members are kept, changed, taken off and added, wherever a slice ends.
+    fn profile(name: u32, digest: u8, memberships: [MemberStatus; 3]) -> Profile {
+        Profile {
+            key: digester().profile(&name.to_string()),
+            digest: [digest; 16],
+            contact_id: Some(format!("contact_{name}").into()),
+            match_id: Some([digest; 16]),
+            memberships: memberships.to_vec(),
+        }
+    }
+
+    fn object(header: &Header, mut profiles: Vec<Profile>) -> Vec<u8> {
+        profiles.sort_unstable_by_key(|profile| profile.key);
+        let mut state = Writer::new(header, Vec::new()).unwrap();
+        profiles.iter().for_each(|profile| state.profile(profile).unwrap());
+        state.finish().unwrap()
+    }
+
+    async fn stored(store: &Folder) -> (Header, BTreeMap<ProfileKey, Profile>) {
+        let meta = store.head(&keys::profiles("news")).await.unwrap().unwrap();
+        let mut stream = ProfileStream::open(store, &meta).await.unwrap();
+        let mut found = BTreeMap::new();
+        while let Some(profile) = stream.next().await.unwrap() {
+            found.insert(profile.key, profile);
+        }
+        (stream.header, found)
+    }
+
+    fn enter(ledger: &mut Ledger, operation: Operation, number: u32, profile: &Profile, outcome: Outcome) {
+        let row = Row { key: profile.key, digest: profile.digest, ..Row::default() };
+        ledger.enter(operation, &Verdict { span: 0, number, row, outcome });
+    }
+
+    async fn merge_into(store: &Folder, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<()> {
+        let mut results = RunResults::of(store, run, opened).await.unwrap();
+        results.slices = slices;
+        let mut rejects = crate::report::rejects::Rejects::new(run, temporary("rejects").unwrap()).unwrap();
+        merge(&results, &digester(), &mut Totals::default(), &mut rejects).await
+    }
+
+    /// Profiles are kept, changed, removed and added, wherever a slice ends.
     #[tokio::test]
     async fn the_state_is_the_same_in_any_number_of_slices() {
         const ROWS: u32 = 60;
-        let folder = tempfile::tempdir().unwrap();
-        let store = Folder::new(folder.path());
-        let (run, opened) = run(ROWS);
-        let header = Header {
-            format: FORMAT,
-            account: "account".into(),
-            marked: MembershipTarget::None,
-            key_fingerprint: Digester::new("key").unwrap().fingerprint(),
-        };
-        let mut expected = BTreeMap::new();
-        let mut before: Vec<_> = (0..400).map(|name| member(name, 0)).collect();
-        before.sort_unstable_by_key(|member| member.key);
-        let mut state = Writer::new(&header, Vec::new()).unwrap();
-        for member in before {
-            state.member(&member).unwrap();
-            expected.insert(member.key, member);
+        for slices in [1, 2, 3, 7, 1000] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Folder::new(folder.path());
+            let (run, opened) = run(ROWS);
+            let before: Vec<_> = (0..400).map(|name| profile(name, 0, [Absent, Confirmed, Confirmed])).collect();
+            let mut expected: BTreeMap<_, _> = before.iter().map(|before| (before.key, before.clone())).collect();
+            store.put(&keys::profiles("news"), object(&header(), before).into(), PutMode::Overwrite).await.unwrap();
+            for range in 0..RANGES {
+                let at = if range % 2 == 0 { 2 } else { 0 };
+                let mut ledger = Ledger::default();
+                for number in 0..ROWS {
+                    // Those of the first two ranges are known before.
+                    let mut changed = profile(200 + range as u32 * 100 + number, 1, [Absent; 3]);
+                    changed.match_id = expected.get(&changed.key).and_then(|before| before.match_id);
+                    if number % 3 == 0 {
+                        let before = expected.get_mut(&changed.key);
+                        before.into_iter().for_each(|before| before.set_status(at, Absent));
+                        enter(&mut ledger, Operation::Leave, number, &changed, Outcome::Left);
+                    } else {
+                        let delivered = Outcome::Delivered(changed.contact_id.as_deref().unwrap().to_owned());
+                        enter(&mut ledger, Operation::Update, number, &changed, delivered);
+                        let before = expected.get(&changed.key).map(|before| before.memberships.clone());
+                        changed.memberships = before.unwrap_or(changed.memberships);
+                        changed.set_status(at, Confirmed);
+                        expected.insert(changed.key, changed);
+                    }
+                }
+                store.put(&keys::results(RUN, 0, range), ledger.checkpoint().into(), PutMode::Overwrite).await.unwrap();
+            }
+            merge_into(&store, &run, &opened, slices).await.unwrap();
+            assert_eq!(stored(&store).await, (Header { run_id: RUN.into(), ..header() }, expected), "{slices} slices");
         }
-        let key = keys::members("news", "News");
-        store.put(&key, state.finish().unwrap().into(), PutMode::Overwrite).await.unwrap();
-        for range in 0..RANGES {
-            let mut ledger = Ledger::default();
-            for number in 0..ROWS {
-                // Those of the first two ranges are members before.
-                let told = member(200 + range as u32 * 100 + number, 1);
-                if number % 3 == 0 {
-                    expected.remove(&told.key);
-                    ledger.enter(Operation::Leave, &verdict(number, &told, Outcome::Left));
-                } else {
-                    let delivered = Outcome::Delivered(told.contact_id.to_string());
-                    ledger.enter(Operation::Update, &verdict(number, &told, delivered));
-                    expected.insert(told.key, told);
+    }
+
+    /// The changes that one run may make of one profile, and what is then known of it.
+    #[test]
+    fn fields_are_of_the_export_and_membership_is_of_the_segment() {
+        let delivered = |digest| What::Delivered { digest: [digest; 16], contact_id: "new".into() };
+        let unconfirmed =
+            |operation, digest| What::Unconfirmed { operation, digest: [digest; 16], email: "a@b.example".into() };
+        let before = || profile(1, 7, [Confirmed, Absent, Confirmed]);
+        let leave = || unconfirmed(Operation::Leave, 0);
+        for (what, digest, status) in [
+            (delivered(8), 8, Confirmed),
+            // The row of an older drop carries no fields.
+            (delivered(0), 7, Confirmed),
+            (What::Left, 7, Absent),
+            (unconfirmed(Operation::Join, 8), 0, Unconfirmed),
+            (unconfirmed(Operation::Join, 7), 7, Unconfirmed),
+            (unconfirmed(Operation::Join, 0), 7, Unconfirmed),
+            (unconfirmed(Operation::Update, 8), 0, Confirmed),
+            (leave(), 7, Unconfirmed),
+        ] {
+            let (mut profile, place) = (before(), format!("{what:?}"));
+            apply(&mut profile, 0, what);
+            assert_eq!(
+                (profile.digest, profile.memberships),
+                ([digest; 16], vec![status, Absent, Confirmed]),
+                "{place}"
+            );
+        }
+        let mut profile = before();
+        apply(&mut profile, 1, leave());
+        assert_eq!(profile, before(), "who has left is no member again");
+    }
+
+    #[tokio::test]
+    async fn a_state_of_another_account_key_or_target_is_not_merged_into() {
+        let another = |change: fn(&mut Header)| {
+            let mut header = header();
+            change(&mut header);
+            header
+        };
+        for (header, fits, kept) in [
+            (header(), true, 1),
+            (another(|header| header.account = "another".into()), false, 0),
+            (another(|header| header.key_fingerprint = "another".into()), false, 0),
+            (another(|header| header.segments[2].target = MembershipTarget::Field("F".into())), false, 1),
+            (another(|header| header.segments[1].target = MembershipTarget::Field("F".into())), true, 1),
+        ] {
+            for full in [false, true] {
+                let folder = tempfile::tempdir().unwrap();
+                let store = Folder::new(folder.path());
+                let (mut run, opened) = run(0);
+                run.request.full = full;
+                let body = object(&header, vec![profile(1, 1, [Confirmed, Absent, Confirmed])]);
+                store.put(&keys::profiles("news"), body.into(), PutMode::Overwrite).await.unwrap();
+                let merged = merge_into(&store, &run, &opened, 1).await;
+                assert_eq!(merged.is_ok(), fits || full, "{header:?}: {merged:?}");
+                let (now, profiles) = stored(&store).await;
+                assert_eq!(profiles.len(), if full { kept } else { 1 }, "{header:?}");
+                if full && !fits && kept == 1 {
+                    // Only the members of the segment that is marked in another way are forgotten.
+                    assert_eq!(now.segments[2].target, MembershipTarget::None);
+                    assert_eq!(profiles.into_values().next().unwrap().memberships, [Confirmed, Absent, Absent]);
                 }
             }
-            store.put(&keys::results(RUN, 0, range), ledger.checkpoint().into(), PutMode::Overwrite).await.unwrap();
-        }
-        let expected: Vec<_> = expected.into_values().collect();
-        let held = store.head(&key).await.unwrap();
-        let mut confirmed = SegmentResults::of(&store, &run, &opened, 0).await.unwrap();
-        for slices in [1, 2, 3, 7, 1000] {
-            confirmed.slices = slices;
-            let (file, members) = merged(&confirmed, &header, held.as_ref(), &mut None).await.unwrap();
-            let mut decoder = Decoder::new("merged");
-            let mut found = Vec::new();
-            let mut take = |member| {
-                found.push(member);
-                Ok(())
-            };
-            decoder.feed(&std::fs::read(file.path()).unwrap(), &mut take).unwrap();
-            decoder.finish(&mut take).unwrap();
-            assert_eq!(found, expected, "{slices} slices");
-            assert_eq!(members.count, expected.len() as u64);
         }
     }
 
     #[tokio::test]
-    async fn results_are_read_a_few_times_whatever_the_segments_size() {
+    async fn results_are_read_a_few_times_whatever_the_size_of_the_run() {
         let folder = tempfile::tempdir().unwrap();
         let store = Folder::new(folder.path());
         for (rows, slices) in [(40_000, 1), (40_001, 3), (10_000_000, 3)] {
             let (run, opened) = run(rows);
-            assert_eq!(
-                SegmentResults::of(&store, &run, &opened, 0).await.unwrap().slices,
-                slices,
-                "{rows} rows a chunk"
-            );
+            let found = RunResults::of(&store, &run, &opened).await.unwrap().slices;
+            assert_eq!(found, slices, "{rows} rows a chunk");
         }
     }
 }

@@ -3,10 +3,12 @@
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 mod merge;
+mod order;
 mod results;
 
-use merge::{keep_order, merge, temporary};
-use results::{RejectsFile, SegmentResults, Totals};
+use merge::{merge, temporary};
+use order::keep_order;
+use results::{RejectsFile, RunResults, Totals};
 
 use crate::config::{Config, connection_of};
 use crate::error::{Error, Kind, Result};
@@ -85,10 +87,8 @@ pub(super) async fn finish_under<W: Environment>(
         let connection = connection_of(config, name)?;
         let secrets = env.secrets().secrets(name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
-        for number in 0..run.segments.len() {
-            let confirmed = SegmentResults::of(store, &run, opened, number).await?;
-            merge(&confirmed, &digester, &mut totals, &mut rejects).await?;
-        }
+        let results = RunResults::of(store, &run, opened).await?;
+        merge(&results, &digester, &mut totals, &mut rejects).await?;
     } else if run.stage == Stage::Preparing && error.is_none() {
         keep_order(store, &run).await?;
     }

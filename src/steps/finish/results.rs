@@ -1,8 +1,8 @@
-//! What was confirmed of a segment, read back from the lanes' results: all at once, or that of a large segment in slices
-//! of the keys, so that merging it takes about the memory that preparing it did. Rows that may have been sent and have no
-//! verdict are told as well: whatever the next drop is, it must put them right.
+//! What was confirmed in a run, read back from the lanes' results: all at once, or that of a large run in slices of the
+//! keys, so that merging takes about the memory that preparing did. Rows that may have been sent and have no verdict are
+//! among it: whatever the next drop is, it must put them right.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
@@ -11,19 +11,16 @@ use tempfile::NamedTempFile;
 use crate::chunk::{self, Operation, Origin, Row};
 use crate::contact::RejectCode;
 use crate::error::{Error, Result};
-use crate::ledger::{self, Entry, Results, Sent};
+use crate::ledger::{self, Entry, Results, Sent, unreadable};
 use crate::plan::lanes::{Chunk, Range};
 use crate::plan::planner::RejectLine;
 use crate::ports::{Object, Store};
 use crate::report::rejects::Rejects;
-use crate::run::{RunRecord, keys};
-use crate::state::{ContactId, FIELDS_UNCONFIRMED, FieldsDigest, Member, ProfileKey, UNCONFIRMED};
-
-use crate::ledger::unreadable;
 use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
+use crate::run::{RunRecord, keys};
+use crate::state::{FieldsDigest, ProfileKey};
 
-/// Rows whose confirmations are held all at once, at 72 bytes each; those of more are read so many times, a part each.
-/// In thirds they are 24 bytes a row, where prepare takes 17 to 45.
+/// Rows whose changes are held all at once; those of more are read in so many slices.
 const AT_ONCE_ROWS: u64 = 200_000;
 const SLICES: usize = 3;
 
@@ -33,27 +30,35 @@ const FETCHING: usize = 8;
 /// The rejects of a run, in a file for as long as they are put together.
 pub(super) type RejectsFile = Rejects<NamedTempFile>;
 
-/// What was confirmed of one segment.
-pub(super) struct SegmentResults<'r, S> {
+/// What was confirmed in a run.
+pub(super) struct RunResults<'r, S> {
     pub(super) store: &'r S,
     pub(super) run: &'r RunRecord,
     pub(super) opened: &'r OpenRecord,
-    /// The segment's number in the export.
-    pub(super) number: usize,
     /// The keys of its results.
-    held: HashSet<String>,
+    stored: HashSet<String>,
     /// How many slices there are.
     pub(super) slices: usize,
 }
 
-/// The confirmations whose keys are in one slice.
-#[derive(Default)]
-pub(super) struct KeySlice {
-    /// Members as they are now, by range; the contact of an unconfirmed one is unknown.
-    pub(super) members: Vec<Vec<Member>>,
-    pub(super) left: Vec<ProfileKey>,
-    /// The emails of unconfirmed joiners.
-    pub(super) emails: BTreeMap<ProfileKey, String>,
+/// What the run changed of one profile in one segment.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) key: ProfileKey,
+    /// The segment's number in the export.
+    pub(super) segment: usize,
+    pub(super) what: What,
+}
+
+/// What a row came to.
+#[derive(Debug)]
+pub(super) enum What {
+    /// The contact holds these fields and is a member.
+    Delivered { digest: FieldsDigest, contact_id: Box<str> },
+    /// It is no longer a member.
+    Left,
+    /// The row may have been sent. The email is empty for a leaver: it is not known, nor needed.
+    Unconfirmed { operation: Operation, digest: FieldsDigest, email: Box<str> },
 }
 
 /// Sums over a run.
@@ -66,14 +71,13 @@ pub(super) struct Totals {
     pub(super) sent: Sent,
 }
 
-impl<'r, S: Store> SegmentResults<'r, S> {
-    pub(super) async fn of(store: &'r S, run: &'r RunRecord, opened: &'r OpenRecord, number: usize) -> Result<Self> {
-        let chunks = run.chunks.iter().filter(|chunk| chunk.segment == number);
-        let rows: u64 = chunks.map(|chunk| u64::from(chunk.rows)).sum();
+impl<'r, S: Store> RunResults<'r, S> {
+    pub(super) async fn of(store: &'r S, run: &'r RunRecord, opened: &'r OpenRecord) -> Result<Self> {
+        let rows: u64 = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
         let slices = if rows > AT_ONCE_ROWS { SLICES } else { 1 };
-        let held = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
-        let held = held.into_iter().map(|meta| meta.key).collect();
-        Ok(Self { store, run, opened, number, held, slices })
+        let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
+        let stored = stored.into_iter().map(|meta| meta.key).collect();
+        Ok(Self { store, run, opened, stored, slices })
     }
 
     /// The slice that a key is in; slices are in order of their keys.
@@ -82,74 +86,76 @@ impl<'r, S: Store> SegmentResults<'r, S> {
         (usize::from(u16::from_be_bytes([first, second])) * self.slices) >> 16
     }
 
-    /// Reads one slice; sums all of the segment's results up where `told` says so.
+    /// The changes of one slice, in order of the keys; sums all results up where `counting` is given.
     pub(super) async fn slice(
         &self,
         number: usize,
-        mut told: Option<(&mut Totals, &mut RejectsFile)>,
-    ) -> Result<KeySlice> {
-        let mut slice = KeySlice::default();
-        let telling = told.is_some();
-        let fetching = stream::iter(self.results()).map(|(key, range, begun)| async move {
-            let object = if self.held.contains(&key) { self.store.get(&key).await? } else { None };
+        mut counting: Option<(&mut Totals, &mut RejectsFile)>,
+    ) -> Result<Vec<Change>> {
+        let rows: u64 = self.run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+        let mut changes = Vec::with_capacity(usize::try_from(rows).unwrap_or_default() / self.slices);
+        let is_counting = counting.is_some();
+        let fetching = stream::iter(self.results()).map(|(chunk, key, range, is_begun)| async move {
+            let object = if self.stored.contains(&key) { self.store.get(&key).await? } else { None };
             // Of a range that was not begun only the canary's rows were sent.
             let (results, to) = match object {
                 // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
                 Some(object) => (ledger::read(&key, &object.body).unwrap_or_else(unreadable), range.to),
-                None if begun => (Results::default(), range.to),
-                None if self.opened.canary.as_ref().is_some_and(|canary| canary.chunk == range.chunk) => {
-                    let ahead = self.opened.canary.as_ref().map_or(0, |canary| canary.to);
-                    (Results::default(), range.to.min(ahead))
-                }
-                None => return Ok((Results::default(), Vec::new(), Vec::new())),
+                None if is_begun => (Results::default(), range.to),
+                None => match &self.opened.canary {
+                    Some(canary) if canary.chunk == range.chunk => (Results::default(), range.to.min(canary.to)),
+                    _ => return Ok((chunk, Results::default(), Vec::new(), Vec::new())),
+                },
             };
-            let refused = if telling { self.refused(range.chunk, &results).await? } else { Vec::new() };
+            let refused = if is_counting { self.refused(range.chunk, &results).await? } else { Vec::new() };
             let unconfirmed = self.without_verdict(Range { to, ..range }, &results).await?;
-            Ok::<_, Error>((results, unconfirmed, refused))
+            Ok::<_, Error>((chunk, results, unconfirmed, refused))
         });
         let mut fetched = fetching.buffered(FETCHING);
-        while let Some((results, unconfirmed, refused)) = fetched.try_next().await? {
-            if let Some((totals, rejects)) = &mut told {
+        while let Some((chunk, results, unconfirmed, refused)) = fetched.try_next().await? {
+            if let Some((totals, rejects)) = &mut counting {
                 totals.add(&results);
                 refused.into_iter().try_for_each(|line| rejects.add(line))?;
             }
-            let mut members = Vec::with_capacity((results.entries.len() + unconfirmed.len()) / self.slices);
+            let segment = chunk.segment;
+            let mut add = |key, what| {
+                if self.slice_of(&key) == number {
+                    changes.push(Change { key, segment, what });
+                }
+            };
             for (_, entry) in results.entries {
                 match entry {
-                    Entry::Delivered(member) if self.slice_of(&member.key) == number => members.push(member),
-                    Entry::Left(key) if self.slice_of(&key) == number => slice.left.push(key),
-                    _ => {}
+                    Entry::Delivered { key, digest, contact_id } => add(key, What::Delivered { digest, contact_id }),
+                    Entry::Left(key) => add(key, What::Left),
+                    Entry::Refused(_) | Entry::Stays => {}
                 }
             }
-            for (digest, row) in unconfirmed.into_iter().filter(|(_, row)| self.slice_of(&row.key) == number) {
-                members.push(Member { key: row.key, digest, contact_id: ContactId::unknown() });
-                // A leaver's is not known, nor needed.
-                let email = row.email();
-                if !email.is_empty() {
-                    slice.emails.insert(row.key, email.into_owned());
-                }
+            for row in unconfirmed {
+                let what = What::Unconfirmed {
+                    operation: chunk.operation,
+                    digest: row.digest,
+                    email: row.email().into_owned().into(),
+                };
+                add(row.key, what);
             }
-            // Of a part as many again may have been made room for.
-            members.shrink_to_fit();
-            slice.members.push(members);
         }
-        Ok(slice)
+        changes.sort_unstable_by_key(|change| change.key);
+        Ok(changes)
     }
 
-    /// The rows of a range that have no verdict, and what they make of a member's digest.
-    async fn without_verdict(&self, range: Range, results: &Results) -> Result<Vec<(FieldsDigest, Row)>> {
+    /// The rows of a range that have no verdict.
+    async fn without_verdict(&self, range: Range, results: &Results) -> Result<Vec<Row>> {
         if results.entries.len() as u64 + u64::from(range.from) >= u64::from(range.to) {
             return Ok(Vec::new());
         }
-        let Some((chunk, key, object)) = self.chunk(range.chunk).await? else { return Ok(Vec::new()) };
+        let Some((key, object)) = self.chunk(range.chunk).await? else { return Ok(Vec::new()) };
         let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
-        let digest = if chunk.operation == Operation::Update { FIELDS_UNCONFIRMED } else { UNCONFIRMED };
         let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize).unwrap_or_else(unreadable);
         let unconfirmed = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
-        Ok(unconfirmed.map(|(_, row)| (digest, row)).collect())
+        Ok(unconfirmed.map(|(_, row)| row).collect())
     }
 
-    /// The rows that Autopilot refused, as they are told in the rejects.
+    /// The rows that the destination refused, as the rejects show them.
     async fn refused(&self, chunk: usize, results: &Results) -> Result<Vec<RejectLine>> {
         let refused = results.entries.iter().filter_map(|(number, entry)| match entry {
             Entry::Refused(reason) => Some((*number, reason)),
@@ -159,37 +165,37 @@ impl<'r, S: Store> SegmentResults<'r, S> {
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
-        let Some((_, key, object)) = self.chunk(chunk).await? else { return Ok(Vec::new()) };
-        let told =
-            chunk::origins(&key, &object.body, &numbers)?.into_iter().zip(reasons).filter_map(|(origin, reason)| {
-                let Origin { source, line, columns } = origin?;
-                let row = RawValue::from_string(columns.to_owned()).ok()?;
-                Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), row })
-            });
-        Ok(told.collect())
+        let Some((key, object)) = self.chunk(chunk).await? else { return Ok(Vec::new()) };
+        let origins = chunk::origins(&key, &object.body, &numbers)?;
+        let lines = origins.into_iter().zip(reasons).filter_map(|(origin, reason)| {
+            let Origin { source, line, columns } = origin?;
+            let row = RawValue::from_string(columns.to_owned()).ok()?;
+            Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), row })
+        });
+        Ok(lines.collect())
     }
 
-    /// A chunk of the run, its key and its object; none where it has expired.
-    async fn chunk(&self, number: usize) -> Result<Option<(&'r Chunk, String, Object)>> {
+    /// The key and the object of one of the run's chunks; none where it has expired.
+    async fn chunk(&self, number: usize) -> Result<Option<(String, Object)>> {
         let Some(chunk) = self.run.chunks.get(number) else { return Ok(None) };
         let key = keys::of_run(&self.run.request.run_id, &chunk.name);
-        Ok(self.store.get(&key).await?.map(|object| (chunk, key, object)))
+        Ok(self.store.get(&key).await?.map(|object| (key, object)))
     }
 
-    /// The keys of the segment's results, whether or not they were ever written, the ranges that they are of, and whether
-    /// those were begun.
-    fn results(&self) -> Vec<(String, Range, bool)> {
-        let run = self.run;
-        let ranges = self
-            .opened
-            .lanes
-            .iter()
-            .enumerate()
-            .flat_map(|(lane, ranges)| ranges.iter().enumerate().map(move |(number, range)| (lane, number, range)));
-        let mine = ranges.filter(|(.., range)| run.chunks.get(range.chunk).is_some_and(|c| c.segment == self.number));
+    /// The ranges that the lanes were given, each with its chunk, the key of its results, whether or not they were ever
+    /// written, and whether it was begun.
+    fn results(&self) -> Vec<(&'r Chunk, String, Range, bool)> {
+        let (run, lanes) = (self.run, &self.opened.lanes);
         let key = |lane, number| keys::results(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX), number);
-        let begun = |lane, number| self.held.contains(&key(lane, number - number % BEGUN_TOGETHER));
-        mine.map(|(lane, number, range)| (key(lane, number), range.clone(), begun(lane, number))).collect()
+        let is_begun = |lane, number| self.stored.contains(&key(lane, number - number % BEGUN_TOGETHER));
+        let of_a_lane = |(lane, ranges): (usize, &Vec<Range>)| {
+            let ranges = ranges.iter().enumerate().filter_map(move |(number, range)| {
+                let chunk = run.chunks.get(range.chunk)?;
+                Some((chunk, key(lane, number), range.clone(), is_begun(lane, number)))
+            });
+            ranges.collect::<Vec<_>>()
+        };
+        lanes.iter().enumerate().flat_map(of_a_lane).collect()
     }
 }
 
@@ -198,7 +204,7 @@ impl Totals {
         self.sent.add(&results.sent);
         for (_, entry) in &results.entries {
             match entry {
-                Entry::Delivered(_) => self.delivered += 1,
+                Entry::Delivered { .. } => self.delivered += 1,
                 Entry::Refused(_) => self.refused += 1,
                 Entry::Left(_) | Entry::Stays => self.left += 1,
             }

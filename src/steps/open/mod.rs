@@ -124,7 +124,7 @@ impl<E: Environment> Opening<'_, E> {
                 let record = self.run.segments.get(number);
                 Wanted {
                     membership: &segment.membership,
-                    held: record.and_then(|record| record.state.as_ref()).map(|header| &header.marked),
+                    held: record.and_then(|record| record.target.as_ref()),
                     takes_part: record.is_some_and(|record| record.drop.is_some()),
                 }
             })
@@ -237,18 +237,17 @@ async fn list_lanes(store: &impl Store, run_id: &str, record: &OpenRecord) -> Re
 
 /// Checks that the account and its marks are those of the state.
 fn same_account(run: &RunRecord, account: &dyn Account, destination: &str) -> Result<()> {
+    let wrong = |subject: &str, problem: String| {
+        Err(Error::new(Kind::Config, "open", subject, problem).hint(
+            "use the connection that it was exported to, or send every row once with --full, which removes nobody",
+        ))
+    };
+    if run.account.as_ref().is_some_and(|known| known != account.id()) {
+        return wrong(&run.request.export, format!("the state belongs to another {destination} account"));
+    }
     for segment in &run.segments {
-        let Some(header) = &segment.state else { continue };
-        let wrong = |problem: String| {
-            Err(Error::new(Kind::Config, "open", &segment.name, problem).hint(
-                "use the connection that it was exported to, or send every row once with --full, which removes nobody",
-            ))
-        };
-        if header.account != account.id() {
-            return wrong(format!("the state belongs to another {destination} account"));
-        }
-        if !account.has(&header.marked) {
-            return wrong("the list that the state belongs to is no longer in the account".into());
+        if segment.target.as_ref().is_some_and(|target| !account.has(target)) {
+            return wrong(&segment.name, "the list that the state belongs to is no longer in the account".into());
         }
     }
     Ok(())

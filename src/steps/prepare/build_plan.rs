@@ -1,4 +1,4 @@
-//! Draws the plan: streams every source of a run through the decoder into chunks and rejects.
+//! Builds the plan: streams every source of a run through the decoder into chunks and rejects.
 
 use std::task::Poll;
 
@@ -6,53 +6,62 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
+use super::held::Held;
 use crate::chunk;
-use crate::config::{Encoding, Export, FileKind, Format, Membership, Segment};
+use crate::config::{Encoding, Export, FileKind, Format, Segment};
 use crate::contact::{Matching, SuppressionList};
 use crate::error::{Error, Kind, Result};
-use crate::membership::MembershipTarget;
 use crate::plan::lanes::Chunk;
-use crate::plan::members::{MemberIndex, Profiles};
+use crate::plan::members::MemberIndex;
 use crate::plan::planner::PlanOutput;
 use crate::plan::{Planner, guards};
 use crate::ports::{Event, ObjectMeta, PutMode, PutOutcome, Reader, Store};
-use crate::run::{AppliedDrop, RunRecord, SourceRecord, keys};
+use crate::run::{RunRecord, SegmentRecord, SourceRecord, keys};
 use crate::segment::{Decoder, Layout};
-use crate::state::{self, Digester, Header, Member};
-use crate::steps::documents::read_json;
+use crate::state::Digester;
+use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
-use crate::steps::unconfirmed::UnconfirmedEmails;
 
 /// Rows between two signs of life.
 const SIGN_OF_LIFE_ROWS: u64 = 20_000;
 
-/// Whether what is drawn is also stored, or only counted.
+/// Whether the plan is also stored, or only counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlanMode {
     Persist,
     DryRun,
 }
 
-/// Draws the plan of `record` into it: counts, chunks, rejects.
+/// What the plans of all segments of a run share.
+struct Shared<'a> {
+    export: &'a Export,
+    digester: &'a Digester,
+    suppression: SuppressionList,
+    held: Held,
+    mode: PlanMode,
+}
+
+/// Builds the plan of `record` into it: counts, chunks, rejects.
 pub(super) async fn build_plan<W: Environment>(
     env: &W,
     export: &Export,
     digester: &Digester,
     record: &mut RunRecord,
-    keep: PlanMode,
+    mode: PlanMode,
 ) -> Result<guards::GuardInput> {
     let suppression = suppression(env.store(), export).await?;
-    let taken = record.segments.iter().filter(|segment| segment.drop.is_some()).count();
-    let mut profiles = Profiles::of(taken);
+    let held = Held::of(env.store(), export, record).await?;
+    let shared = Shared { export, digester, suppression, held, mode };
+    let mut members = MemberIndex::default();
     record.fields = export.match_.specs();
     record.chunks.clear();
     record.reject_parts = 0;
-    for (number, segment) in export.segments.iter().enumerate() {
-        if record.segments.get(number).is_some_and(|record| record.drop.is_some()) {
-            plan_segment(env, (number, export, segment), (digester, &suppression), &mut profiles, record, keep).await?;
+    for number in newest_first(&record.segments) {
+        if let Some(segment) = export.segments.get(number) {
+            plan_segment(env, &shared, (number, segment), &mut members, record).await?;
         }
     }
-    record.profiles = profiles.count();
+    record.profiles = members.profiles();
     let counts = record.counts();
     let taken = record.segments.iter().filter(|segment| segment.drop.is_some());
     Ok(guards::GuardInput {
@@ -62,6 +71,16 @@ pub(super) async fn build_plan<W: Environment>(
         is_retry: record.request.keep_leavers,
         segments: taken.map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers)).collect(),
     })
+}
+
+/// The segments that take part, the one with the newest drop first: of a profile that is in several, its fields are
+/// sent. A drop that a person named counts as the newest.
+fn newest_first(segments: &[SegmentRecord]) -> Vec<usize> {
+    let taken = segments.iter().enumerate().filter(|(_, segment)| segment.drop.is_some());
+    let mut numbers: Vec<usize> = taken.map(|(number, _)| number).collect();
+    let age = |number: &usize| segments.get(*number).and_then(|segment| segment.time).map(std::cmp::Reverse);
+    numbers.sort_by_key(age);
+    numbers
 }
 
 async fn suppression(store: &impl Store, export: &Export) -> Result<SuppressionList> {
@@ -83,29 +102,17 @@ async fn suppression(store: &impl Store, export: &Export) -> Result<SuppressionL
 
 async fn plan_segment<W: Environment>(
     env: &W,
-    (number, export, segment): (usize, &Export, &Segment),
-    (digester, suppression): (&Digester, &SuppressionList),
-    profiles: &mut Profiles,
+    shared: &Shared<'_>,
+    (number, segment): (usize, &Segment),
+    members: &mut MemberIndex,
     record: &mut RunRecord,
-    keep: PlanMode,
 ) -> Result<()> {
     let store = env.store();
-    let members = held(store, export, segment, record.request.full).await?;
-    let mut known = MemberIndex::default();
-    if let Some(meta) = &members {
-        let header = each_member(store, meta, |member| {
-            known.member(&member);
-            Ok(())
-        })
-        .await?;
-        belongs(&header, segment, digester, &meta.key)?;
-        if let Some(segment) = record.segments.get_mut(number) {
-            segment.state = Some(header);
-        }
-    }
+    let Shared { export, digester, suppression, held, mode } = shared;
+    held.mark(store, digester, (number, segment), members, record).await?;
     let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
     let model = super::select_drops::model(store, model_key.as_deref()).await?;
-    let mut drawing = Planner::new(export, digester, suppression, profiles, known);
+    let mut planner = Planner::new(export, digester, suppression, members);
     let mut shown = 0;
     let mut writing = Writing::default();
     for index in 0..record.sources.len() {
@@ -113,43 +120,38 @@ async fn plan_segment<W: Environment>(
             continue;
         };
         let layout = model.as_ref().and_then(|model| model.layout_for(&source.key));
-        drawing.source(index);
+        planner.source(index);
         let mut decoder = decoder(export, segment, &source, layout.as_ref());
         let mut reader = store.open(&meta_of(&source)).await?;
         while let Some(piece) = reader.next().await? {
-            decoder.feed(&piece, &mut drawing)?;
-            store_written(store, &mut writing, record, number, drawing.written(), keep).await?;
-            if drawing.counts().read >= shown + SIGN_OF_LIFE_ROWS {
-                shown = drawing.counts().read;
+            decoder.feed(&piece, &mut planner)?;
+            store_written(store, &mut writing, record, number, planner.written(), *mode).await?;
+            if planner.counts().read >= shown + SIGN_OF_LIFE_ROWS {
+                shown = planner.counts().read;
                 env.observer().notify(Event::Reads(shown));
             }
         }
-        decoder.finish(&mut drawing)?;
+        decoder.finish(&mut planner)?;
         if let Some(source) = record.sources.get_mut(index) {
-            source.columns = drawing.columns().to_vec();
+            source.columns = planner.columns().to_vec();
         }
     }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
-    drawing.rows_done(record.request.full || record.request.keep_leavers || not_whole);
-    if let Some(meta) = members.filter(|_| drawing.counts().leavers > 0) {
-        let unconfirmed = UnconfirmedEmails::of(store, &export.name, &segment.name).await?;
-        let mut reader = store.open(&meta).await?;
-        let mut decoder = state::Decoder::new(&meta.key);
-        while let Some(piece) = reader.next().await? {
-            decoder.feed(&piece, |member| {
-                drawing.leaver(&unconfirmed.name(member));
-                Ok(())
-            })?;
-            store_written(store, &mut writing, record, number, drawing.written(), keep).await?;
+    planner.rows_done(record.request.full || record.request.keep_leavers || not_whole);
+    if planner.counts().leavers > 0
+        && let Some(mut profiles) = held.profiles(store).await?
+    {
+        let emails = UnconfirmedEmails::of(store, &profiles.header.run_id).await?;
+        while let Some(profile) = profiles.next().await? {
+            planner.leaver(&profile.key, emails.name(&profile));
+            let written = planner.written();
+            if !written.is_empty() {
+                store_written(store, &mut writing, record, number, written, *mode).await?;
+            }
         }
-        // The last members come only with the end.
-        decoder.finish(|member| {
-            drawing.leaver(&unconfirmed.name(member));
-            Ok(())
-        })?;
     }
-    let (counts, written) = drawing.finish();
-    store_written(store, &mut writing, record, number, written, keep).await?;
+    let (counts, written) = planner.finish();
+    store_written(store, &mut writing, record, number, written, *mode).await?;
     while writing.try_next().await?.is_some() {}
     if let Some(segment) = record.segments.get_mut(number) {
         segment.counts = counts;
@@ -176,68 +178,19 @@ fn meta_of(source: &SourceRecord) -> ObjectMeta {
     ObjectMeta { key, version, bytes, modified }
 }
 
-/// The state object to compare with, where there is one.
-async fn held(store: &impl Store, export: &Export, segment: &Segment, full: bool) -> Result<Option<ObjectMeta>> {
-    if full {
-        return Ok(None);
-    }
-    let key = keys::members(&export.name, &segment.name);
-    let meta = store.head(&key).await?;
-    let order: Option<AppliedDrop> = read_json(store, &keys::order(&export.name, &segment.name)).await?;
-    match (meta, order) {
-        (None, Some(AppliedDrop { members: 1.., .. })) => Err(Error::new(Kind::Config, "prepare", key, "is missing")
-            .hint("restore it, or send every row once as if there were no state with --full")),
-        (meta, _) => Ok(meta),
-    }
-}
-
-/// Streams the members of a state object.
-async fn each_member(
-    store: &impl Store,
-    meta: &ObjectMeta,
-    mut on: impl FnMut(Member) -> Result<()>,
-) -> Result<Header> {
-    let mut decoder = state::Decoder::new(&meta.key);
-    let mut reader = store.open(meta).await?;
-    while let Some(piece) = reader.next().await? {
-        decoder.feed(&piece, &mut on)?;
-    }
-    decoder.finish(on)
-}
-
-/// Whether a state object is of this key and this membership.
-fn belongs(header: &Header, segment: &Segment, digester: &Digester, key: &str) -> Result<()> {
-    let of_another = |what: String| {
-        let error = Error::new(Kind::Config, "prepare", key, what);
-        Err(error.hint("undo that change, or send every row once with --full, which removes nobody"))
-    };
-    if header.key_fingerprint != digester.fingerprint() {
-        return of_another("the state was written with another state key".into());
-    }
-    match (&header.marked, &segment.membership) {
-        (MembershipTarget::List { title, .. }, Membership::List(now)) if title == now => Ok(()),
-        (MembershipTarget::Field(name), Membership::Field(now)) if name == now => Ok(()),
-        (MembershipTarget::None, Membership::None) => Ok(()),
-        (MembershipTarget::List { title, .. }, Membership::List(now)) => {
-            of_another(format!("the state is of the list \"{title}\", the configuration names \"{now}\""))
-        }
-        _ => of_another("the state is of another kind of membership".into()),
-    }
-}
-
 /// How many objects are written at once, while rows are being read.
 const WRITING: usize = 4;
 
 type Writing<'s> = FuturesUnordered<BoxFuture<'s, Result<PutOutcome>>>;
 
-/// Begins to store what was drawn; what was begun before goes on meanwhile.
+/// Begins to store what came out of the planner; what was begun before goes on meanwhile.
 async fn store_written<'s>(
     store: &'s impl Store,
     writing: &mut Writing<'s>,
     record: &mut RunRecord,
     segment: usize,
     written: Vec<PlanOutput>,
-    keep: PlanMode,
+    mode: PlanMode,
 ) -> Result<()> {
     for written in written {
         let (name, body) = match written {
@@ -251,7 +204,7 @@ async fn store_written<'s>(
                 (format!("rejects/{:06}.ndjson", record.reject_parts - 1), text.into_bytes())
             }
         };
-        if keep == PlanMode::Persist {
+        if mode == PlanMode::Persist {
             let key = keys::of_run(&record.request.run_id, &name);
             writing.push(Box::pin(async move { store.put(&key, Bytes::from(body), PutMode::Overwrite).await }));
             while writing.len() >= WRITING {

@@ -2,6 +2,7 @@
 
 use secrecy::ExposeSecret;
 mod build_plan;
+mod held;
 mod recovery;
 pub(super) mod select_drops;
 

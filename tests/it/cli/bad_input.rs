@@ -80,11 +80,11 @@ const LATER: [(&str, u8, Wrong); 4] = [
         scene.drop(people(0, 9, 1))
     }),
     ("damaged state", 2, |scene| {
-        scene.write("state/newsletter/Newsletter/members.gz", b"\x1f\x8b damaged");
+        scene.write("state/newsletter/profiles.gz", b"\x1f\x8b damaged");
         scene.drop(people(0, 9, 1))
     }),
     ("missing state", 2, |scene| {
-        std::fs::remove_file(scene.root().join("state/newsletter/Newsletter/members.gz")).unwrap();
+        std::fs::remove_file(scene.root().join("state/newsletter/profiles.gz")).unwrap();
         scene.drop(people(0, 9, 1))
     }),
 ];

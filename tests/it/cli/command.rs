@@ -277,6 +277,22 @@ async fn a_signal_ends_the_watching_of_a_run() {
     }
 }
 
+/// As a power failure may leave them.
+#[tokio::test]
+async fn a_run_with_damaged_results_is_watched_on() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let request = cli.scene.request("", Trigger::Command);
+    let record = RunRecord::begin(&request, "eu", String::new(), Vec::new(), Vec::new(), jiff::Timestamp::now());
+    cli.scene.write(&keys::of_run(&request.run_id, "run.json"), &serde_json::to_vec(&record).unwrap());
+    cli.scene.write(&keys::results(&request.run_id, 0, 0), b"\0\0\0\0");
+    let mut child = cli.command(&["watch", &request.run_id]).spawn().unwrap();
+    let expected = b"0 of 0 rows settled\n";
+    let mut said = [0; 20];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, expected, "{}", String::from_utf8_lossy(&said));
+    is_ended_by("-INT", child).await;
+}
+
 #[tokio::test]
 async fn what_is_disabled_is_not_checked_and_check_says_so() {
     for disabled in ["/connections/eu/enabled", "/exports/newsletter/enabled"] {

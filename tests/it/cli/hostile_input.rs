@@ -140,17 +140,21 @@ fn packed(parts: &[&[u8]]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-/// How many members a state object has, fed in pieces, and its header.
-fn members(object: &[u8], piece: usize) -> Result<(u64, state::Header)> {
-    let mut decoder = state::Decoder::new("members");
-    let mut count = 0;
-    let mut on = |_| {
-        count += 1;
-        Ok(())
-    };
-    object.chunks(piece).try_for_each(|piece| decoder.feed(piece, &mut on))?;
-    let header = decoder.finish(&mut on)?;
-    Ok((count, header))
+/// The profiles of a state object that is fed in pieces, and its header.
+fn profiles(object: &[u8], piece: usize) -> Result<(Vec<state::Profile>, Option<state::Header>)> {
+    let mut decoder = state::Decoder::new("profiles");
+    let mut profiles = Vec::new();
+    for piece in object.chunks(piece) {
+        decoder.feed(piece)?;
+        while let Some(profile) = decoder.profile()? {
+            profiles.push(profile);
+        }
+    }
+    decoder.end()?;
+    while let Some(profile) = decoder.profile()? {
+        profiles.push(profile);
+    }
+    Ok((profiles, decoder.header().cloned()))
 }
 
 /// Text in the manner of each decoder, with what breaks it.
@@ -256,11 +260,13 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_state_or_a_model_panic(bytes in broken_text(), piece in 1_usize..50) {
-        let header = b"{\"format\":1,\"account\":\"a\",\"marked\":\"none\",\"key_fingerprint\":\"f\"}\n";
-        let member = [&header[..], &[1; 32], &[2; 16], b"\x01a"].concat();
-        prop_assert_eq!(members(&packed(&[&member]), piece).unwrap().0, 1);
-        for object in [bytes.clone(), packed(&[&bytes]), packed(&[header, &bytes]), packed(&[&member, &bytes])] {
-            let (whole, cut) = (members(&object, usize::MAX), members(&object, piece));
+        let segments = br#"[{"name":"News","target":"none"}]"#;
+        let head = br#"{"format":2,"account":"a","key_fingerprint":"f","run_id":"r","segments":"#;
+        let header = [&head[..], segments, b"}\n"].concat();
+        let profile = [&header[..], &[1; 32], &[2; 16], b"\0\x01a\0\x01"].concat();
+        prop_assert_eq!(profiles(&packed(&[&profile]), piece).unwrap().0.len(), 1);
+        for object in [bytes.clone(), packed(&[&bytes]), packed(&[&header, &bytes]), packed(&[&profile, &bytes])] {
+            let (whole, cut) = (profiles(&object, usize::MAX), profiles(&object, piece));
             prop_assert_eq!(whole.as_ref().ok(), cut.as_ref().ok());
             if let Err(error) = whole {
                 prop_assert_eq!(error.kind, Kind::Config);

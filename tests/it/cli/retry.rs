@@ -199,7 +199,7 @@ async fn full_is_the_way_out_where_an_unfinished_run_stands_before_a_damaged_sta
             done = scene.run_in(&world, &request) => panic!("never came there: {done:?}"),
         }
         drop(world);
-        let members = scene.root().join(keys::members(EXPORT, LIST));
+        let members = scene.root().join(keys::profiles(EXPORT));
         let whole = std::fs::read(&members).unwrap();
         std::fs::write(&members, &whole[..whole.len() / 2]).unwrap();
         let next = if same_drop { today } else { scene.file("tomorrow.csv", people(5, 50, 1).as_bytes()) };

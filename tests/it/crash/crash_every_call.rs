@@ -232,7 +232,7 @@ async fn another_drop_follows(way: Way, lanes: u32, next: Next) -> u64 {
         assert_eq!(state, whole.1, "{place}: {report:?}");
         assert!(report.rows.add_up() && report.members.leavers_withheld == 0, "{place}: {report:?}");
         assert!(sim.peak() <= RATE as usize, "{place}: {} requests in a second", sim.peak());
-        let left: Vec<_> = sim.store.keys().into_iter().filter(|key| key.contains("/unconfirmed/")).collect();
+        let left: Vec<_> = sim.store.keys().into_iter().filter(|key| key.ends_with("/unconfirmed.ndjson")).collect();
         assert!(left.is_empty(), "{place}: {left:?}");
         stops += 1;
     }

@@ -12,7 +12,7 @@ use autopilot_export::steps::Environment;
 use autopilot_export::steps::{self, Cancellation};
 use serde::Deserialize;
 
-use crate::support::fixture::{EXPORT, Held, LIST, more, people};
+use crate::support::fixture::{EXPORT, Held, more, people};
 use crate::support::flaky_store::{FaultKind, Faulty, process};
 use crate::support::kill::Kill;
 use crate::support::sim::Sim;
@@ -169,10 +169,10 @@ async fn a_state_that_another_writes_first_is_merged_anew() {
         play(&case("somebody else writes the state first"), 2, lost, &wholes).await;
     }
     let (sim, request) = yesterday(2).await;
-    let before = sim.store.body(&keys::members(EXPORT, LIST)).unwrap();
+    let before = sim.store.body(&keys::profiles(EXPORT)).unwrap();
     let error = run(&sim, &process(&sim, Faulty::new(&sim, FaultKind::Lost, u64::MAX)), &request).await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable, "{error}");
-    assert_eq!(sim.store.body(&keys::members(EXPORT, LIST)).unwrap(), before, "nobody's state was overwritten");
+    assert_eq!(sim.store.body(&keys::profiles(EXPORT)).unwrap(), before, "nobody's state was overwritten");
 }
 
 /// A lane notes that it begins a range; a store may carry that out after the range's results were written.

@@ -156,7 +156,7 @@ async fn a_state_that_is_damaged_or_gone_is_an_error_and_full_makes_it_good() {
     for (damage, says) in [(Some("no state"), "--full"), (None, "is missing")] {
         let scene = Scene::new(Options::default()).await;
         scene.run(&scene.drop(people(0, 4, 1))).await;
-        let path = "state/newsletter/Newsletter/members.gz";
+        let path = "state/newsletter/profiles.gz";
         match damage {
             Some(text) => scene.write(path, text.as_bytes()),
             None => std::fs::remove_file(scene.root().join(path)).unwrap(),

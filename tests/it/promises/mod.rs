@@ -4,5 +4,6 @@ mod each;
 mod in_time;
 mod leaving;
 mod model;
+mod overlapping;
 mod privacy;
 mod stores;

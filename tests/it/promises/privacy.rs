@@ -32,7 +32,7 @@ fn search(folder: &Path, seen: &mut Vec<String>) {
             }
         } else if name != "rejects.csv" {
             tells_nothing(&path.display().to_string(), &std::fs::read(&path).unwrap());
-            if name == "members.gz" {
+            if name == "profiles.gz" {
                 use std::io::Read;
                 let mut text = Vec::new();
                 flate2::read::GzDecoder::new(std::fs::File::open(&path).unwrap()).read_to_end(&mut text).unwrap();
@@ -63,7 +63,7 @@ async fn nothing_that_is_kept_or_shown_holds_personal_data_or_the_key() {
     tells_nothing("the terminal", &shown);
     let mut seen = Vec::new();
     search(&scene.root(), &mut seen);
-    for name in ["run.json", "open.json", "lanes.json", "report.json", "report.html", "members.gz", "eu.json"] {
+    for name in ["run.json", "open.json", "lanes.json", "report.json", "report.html", "profiles.gz", "eu.json"] {
         assert!(seen.iter().any(|seen| seen == name), "{name} in {seen:?}");
     }
     let contents = scene.sandbox.contents();

@@ -14,7 +14,7 @@ use autopilot_export::ports::{Clock, Event, Observer};
 use autopilot_export::report::Report;
 use autopilot_export::run::{RequestedDrop, RunRequest, Trigger, keys, run_id};
 use autopilot_export::sandbox::{Options, Sandbox};
-use autopilot_export::state::{self, Digester, FIELDS_UNCONFIRMED, UNCONFIRMED};
+use autopilot_export::state::{Decoder, Digester, FIELDS_UNCONFIRMED, Header, MemberStatus, Profile};
 use autopilot_export::steps::{self, Cancellation};
 use serde_json::{Value, json};
 
@@ -149,10 +149,10 @@ impl Scene {
         held(&self.sandbox)
     }
 
-    /// The state's rows that claim something: profile key and digest; each row's contact id is that of a contact that
-    /// the account holds.
+    /// The state's members of the list that claim something: profile key and digest; each one's contact id is that of a
+    /// contact that the account holds.
     pub(crate) fn state(&self) -> BTreeMap<[u8; 32], [u8; 16]> {
-        let body = std::fs::read(self.root().join(keys::members(EXPORT, LIST)));
+        let body = std::fs::read(self.root().join(keys::profiles(EXPORT)));
         let mut members = body.map(|body| state_of(&body, &self.sandbox)).unwrap_or_default();
         members.retain(|_, digest| *digest != UNCONFIRMED && *digest != FIELDS_UNCONFIRMED);
         members
@@ -176,7 +176,19 @@ pub(crate) fn held(sandbox: &Sandbox) -> Held {
     held
 }
 
-/// The rows of a stored state, the unconfirmed ones among them.
+/// In the digest's place, where the membership is not confirmed.
+pub(crate) const UNCONFIRMED: [u8; 16] = [u8::MAX; 16];
+
+/// A stored state.
+pub(crate) fn profiles_of(body: &[u8]) -> (Header, Vec<Profile>) {
+    let mut decoder = Decoder::new("profiles");
+    decoder.feed(body).unwrap();
+    decoder.end().unwrap();
+    let profiles = std::iter::from_fn(|| decoder.profile().unwrap()).collect();
+    (decoder.header().unwrap().clone(), profiles)
+}
+
+/// The members of the list in a stored state and their digests, the unconfirmed ones among them.
 pub(crate) fn state_of(body: &[u8], sandbox: &Sandbox) -> BTreeMap<[u8; 32], [u8; 16]> {
     let digester = Digester::new(STATE_KEY).unwrap();
     let contacts = sandbox.contents().contacts;
@@ -184,18 +196,19 @@ pub(crate) fn state_of(body: &[u8], sandbox: &Sandbox) -> BTreeMap<[u8; 32], [u8
         .iter()
         .map(|contact| (digester.profile(&contact.email.clone().unwrap().to_lowercase()), contact.id.clone()))
         .collect();
-    let mut members = BTreeMap::new();
-    let mut decoder = state::Decoder::new("members");
-    let mut on = |member: state::Member| {
-        if !member.contact_id.is_unknown() {
-            assert_eq!(ids.get(&member.key), Some(&member.contact_id.to_string()), "the state knows another contact");
+    let (header, profiles) = profiles_of(body);
+    let Some(list) = header.position(LIST) else { return BTreeMap::new() };
+    let member = |profile: Profile| {
+        if let Some(id) = &profile.contact_id {
+            assert_eq!(ids.get(&profile.key).map(String::as_str), Some(&**id), "the state knows another contact");
         }
-        members.insert(member.key, member.digest);
-        Ok(())
+        match profile.status(list) {
+            MemberStatus::Absent => None,
+            MemberStatus::Confirmed => Some((profile.key, profile.digest)),
+            MemberStatus::Unconfirmed => Some((profile.key, UNCONFIRMED)),
+        }
     };
-    decoder.feed(body, &mut on).unwrap();
-    decoder.finish(&mut on).unwrap();
-    members
+    profiles.into_iter().filter_map(member).collect()
 }
 
 /// The configuration of every scene, for the account at `url`.

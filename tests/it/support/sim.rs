@@ -327,7 +327,7 @@ impl Sim {
     }
 
     pub(crate) fn state(&self) -> BTreeMap<[u8; 32], [u8; 16]> {
-        let body = self.store.body(&keys::members(EXPORT, LIST));
+        let body = self.store.body(&keys::profiles(EXPORT));
         body.map(|body| state_of(&body, &self.sandbox)).unwrap_or_default()
     }
 

@@ -37,7 +37,7 @@ fn what_cannot_be_read_is_unclear_and_is_asked_again() {
 fn what_cannot_name_a_contact_is_no_id() {
     let one = Endpoint::UpsertOne(Bytes::new());
     let get = Endpoint::Contact("c".into());
-    for id in ["", ".", "..", "?", &"x".repeat(255)] {
+    for id in ["", ".", "..", &"x".repeat(255)] {
         let body = serde_json::json!({ "contact_id": id }).to_string();
         assert!(matches!(respond(&one, 200, body.as_bytes()), Reply::Failed(_)), "{id}");
         assert!(matches!(respond(&get, 200, body.as_bytes()), Reply::Failed(_)), "{id}");

@@ -1,0 +1,55 @@
+//! Records which drop of each segment was applied last.
+
+use crate::error::Result;
+use crate::ports::Store;
+use crate::run::{AppliedDrop, RunRecord, SegmentRecord, keys};
+use crate::steps::documents::{read_json, write_json};
+
+/// Records a segment's drop as applied, after which the state has so many members of it.
+pub(super) async fn write_order(
+    store: &impl Store,
+    run: &RunRecord,
+    segment: &SegmentRecord,
+    members: u64,
+) -> Result<()> {
+    let Some(drop) = segment.drop.clone() else { return Ok(()) };
+    let key = keys::order(&run.request.export, &segment.name);
+    let before: Option<AppliedDrop> = read_json(store, &key).await?;
+    let measure = before.as_ref().map_or(0, |before| before.unreadable_rows);
+    let order = if run.request.keep_leavers {
+        // What is not the whole segment makes no later drop an older one.
+        let none = AppliedDrop {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            drop,
+            version: segment.version.clone(),
+            members,
+            unreadable_rows: measure,
+        };
+        AppliedDrop { members, ..before.unwrap_or(none) }
+    } else {
+        let time = match segment.time {
+            Some(time) => time,
+            None => named_at(store, run).await?,
+        };
+        // While leavers are withheld, the measure stays.
+        let is_measured = segment.counts.leavers_withheld == 0;
+        let unreadable_rows = if is_measured { segment.counts.unreadable_rows() } else { measure };
+        AppliedDrop { time, drop, version: segment.version.clone(), members, unreadable_rows }
+    };
+    write_json(store, &key, &order).await?;
+    Ok(())
+}
+
+/// When a drop was named by a person: by the clock of the store, with whose times it is compared.
+async fn named_at(store: &impl Store, run: &RunRecord) -> Result<jiff::Timestamp> {
+    let begun = store.head(&keys::unfinished(&run.request.export)).await?;
+    Ok(begun.map_or(run.started_at, |begun| begun.modified))
+}
+
+/// A drop in which nothing was new has been applied all the same.
+pub(super) async fn keep_order(store: &impl Store, run: &RunRecord) -> Result<()> {
+    for segment in &run.segments {
+        write_order(store, run, segment, segment.counts.members).await?;
+    }
+    Ok(())
+}

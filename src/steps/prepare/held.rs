@@ -1,0 +1,115 @@
+//! The state of an export as a run finds it, seen from each of the run's segments in turn.
+
+use crate::config::{Export, Membership, Segment};
+use crate::error::{Error, Kind, Result};
+use crate::membership::MembershipTarget;
+use crate::plan::members::{MemberIndex, View};
+use crate::ports::{ObjectMeta, Store};
+use crate::run::{AppliedDrop, RunRecord, keys};
+use crate::state::{Digester, Header};
+use crate::steps::documents::read_json;
+use crate::steps::profiles::ProfileStream;
+
+/// The state of an export before a run.
+pub(super) struct Held {
+    meta: Option<ObjectMeta>,
+    /// The last applied drops of the export's segments, by name.
+    applied: Vec<(String, AppliedDrop)>,
+}
+
+impl Held {
+    /// The state to compare with; none under `--full`.
+    ///
+    /// # Errors
+    /// Kind `config`, where the export has members and its state is gone.
+    pub(super) async fn of(store: &impl Store, export: &Export, record: &RunRecord) -> Result<Self> {
+        let mut applied = Vec::new();
+        if record.request.full {
+            return Ok(Self { meta: None, applied });
+        }
+        for segment in &export.segments {
+            let order: Option<AppliedDrop> = read_json(store, &keys::order(&export.name, &segment.name)).await?;
+            applied.extend(order.map(|order| (segment.name.clone(), order)));
+        }
+        let key = keys::profiles(&export.name);
+        let meta = store.head(&key).await?;
+        if meta.is_none() && applied.iter().any(|(_, order)| order.members > 0) {
+            return Err(Error::new(Kind::Config, "prepare", key, "is missing")
+                .hint("restore it, or send every row once as if there were no state with --full"));
+        }
+        Ok(Self { meta, applied })
+    }
+
+    /// The profiles of the state, where there is one.
+    pub(super) async fn profiles<S: Store>(&self, store: &S) -> Result<Option<ProfileStream<S::Reader>>> {
+        match &self.meta {
+            Some(meta) => ProfileStream::open(store, meta).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Marks in the index what the state knows of the members of one segment.
+    pub(super) async fn mark(
+        &self,
+        store: &impl Store,
+        digester: &Digester,
+        (number, segment): (usize, &Segment),
+        members: &mut MemberIndex,
+        record: &mut RunRecord,
+    ) -> Result<()> {
+        members.begin_segment();
+        let Some(mut profiles) = self.profiles(store).await? else { return Ok(()) };
+        belongs(&profiles.header, segment, digester, &keys::profiles(&record.request.export))?;
+        let view = self.view(&profiles.header, number, record);
+        while let Some(profile) = profiles.next().await? {
+            members.add(&profile, &view);
+        }
+        record.account = Some(profiles.header.account);
+        if let Some(segment) = record.segments.get_mut(number) {
+            let at = view.segment.and_then(|at| profiles.header.segments.into_iter().nth(at));
+            segment.target = at.map(|at| at.target);
+        }
+        Ok(())
+    }
+
+    /// The state's segments as seen from one of the run's.
+    fn view(&self, header: &Header, number: usize, record: &RunRecord) -> View {
+        let here = record.segments.get(number);
+        let is_here = |name: &str| here.is_some_and(|here| here.name == name);
+        let time = here.and_then(|here| here.time);
+        let is_newer = |name: &str| {
+            let applied = self.applied.iter().find(|(known, _)| known == name);
+            // A drop that a person named is the newest.
+            applied.zip(time).is_some_and(|((_, applied), time)| !is_here(name) && applied.time > time)
+        };
+        // A segment that the configuration no longer has is no part of the export.
+        let stays = |name: &str| record.segments.iter().any(|known| known.name == name && known.drop.is_none());
+        View {
+            segment: here.and_then(|here| header.position(&here.name)),
+            newer: header.segments.iter().map(|known| is_newer(&known.name)).collect(),
+            untouched: header.segments.iter().map(|known| stays(&known.name)).collect(),
+        }
+    }
+}
+
+/// Whether a state object is of this key and this membership.
+fn belongs(header: &Header, segment: &Segment, digester: &Digester, key: &str) -> Result<()> {
+    let of_another = |problem: String| {
+        let error = Error::new(Kind::Config, "prepare", key, problem);
+        Err(error.hint("undo that change, or send every row once with --full, which removes nobody"))
+    };
+    if header.key_fingerprint != digester.fingerprint() {
+        return of_another("the state was written with another state key".into());
+    }
+    let Some(known) = header.segments.iter().find(|known| known.name == segment.name) else { return Ok(()) };
+    match (&known.target, &segment.membership) {
+        (MembershipTarget::List { title, .. }, Membership::List(now)) if title == now => Ok(()),
+        (MembershipTarget::Field(name), Membership::Field(now)) if name == now => Ok(()),
+        (MembershipTarget::None, Membership::None) => Ok(()),
+        (MembershipTarget::List { title, .. }, Membership::List(now)) => of_another(format!(
+            "the state of segment {} is of the list \"{title}\", the configuration names \"{now}\"",
+            segment.name
+        )),
+        _ => of_another(format!("the state of segment {} is of another kind of membership", segment.name)),
+    }
+}

@@ -1,0 +1,68 @@
+//! Reads the state of an export from the store, profile by profile.
+
+use crate::error::{Error, Kind, Result};
+use crate::ports::{ObjectMeta, Reader, Store};
+use crate::state::{Decoder, Header, Profile};
+
+/// The profiles of a state object, in order of their keys.
+pub(super) struct ProfileStream<R> {
+    pub(super) header: Header,
+    object: Object<R>,
+    next: Option<Profile>,
+}
+
+struct Object<R> {
+    reader: R,
+    decoder: Decoder,
+    is_ended: bool,
+}
+
+impl<R: Reader> ProfileStream<R> {
+    /// Opens a state object at exactly this version.
+    ///
+    /// # Errors
+    /// Kind `config`, where it is not a whole state object of this format; those of the store.
+    pub(super) async fn open(store: &impl Store<Reader = R>, meta: &ObjectMeta) -> Result<Self> {
+        let decoder = Decoder::new(&meta.key);
+        let mut object = Object { reader: store.open(meta).await?, decoder, is_ended: false };
+        let next = object.profile().await?;
+        let headless = || Error::new(Kind::Bug, "state", &meta.key, "was read without its header");
+        let header = object.decoder.header().cloned().ok_or_else(headless)?;
+        Ok(Self { header, object, next })
+    }
+
+    /// The profile that is next.
+    pub(super) fn peek(&self) -> Option<&Profile> {
+        self.next.as_ref()
+    }
+
+    /// The next profile; none once the whole object was read.
+    ///
+    /// # Errors
+    /// As [`ProfileStream::open`].
+    pub(super) async fn next(&mut self) -> Result<Option<Profile>> {
+        if self.next.is_none() {
+            return Ok(None);
+        }
+        let after = self.object.profile().await?;
+        Ok(std::mem::replace(&mut self.next, after))
+    }
+}
+
+impl<R: Reader> Object<R> {
+    async fn profile(&mut self) -> Result<Option<Profile>> {
+        loop {
+            let profile = self.decoder.profile()?;
+            if profile.is_some() || self.is_ended {
+                return Ok(profile);
+            }
+            match self.reader.next().await? {
+                Some(piece) => self.decoder.feed(&piece)?,
+                None => {
+                    self.is_ended = true;
+                    self.decoder.end()?;
+                }
+            }
+        }
+    }
+}

@@ -84,12 +84,12 @@ impl fmt::Display for Kind {
 /// Why a step ended early. Its text is `<stage>: <subject>: <what is wrong>[; <what to do>]`, never with an email,
 /// a value or a key in it; the cause is apart, in [`std::error::Error::source`].
 #[derive(Debug, thiserror::Error)]
-#[error("{stage}: {subject}: {problem}{}", remedy(.hint))]
+#[error("{}{subject}: {problem}{}", prefix(.stage), remedy(.hint))]
 pub struct Error {
     /// Who must act.
     pub kind: Kind,
-    /// The step or part that failed: `prepare`, `open`, `config`, ...
-    pub stage: &'static str,
+    /// The step or command that failed; set once, where it ends: see [`AtStage`].
+    pub stage: Option<&'static str>,
     /// What it failed on: an export, a file, a list, a setting.
     pub subject: String,
     /// What is wrong.
@@ -101,14 +101,18 @@ pub struct Error {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+fn prefix(stage: &Option<&'static str>) -> String {
+    stage.map(|stage| format!("{stage}: ")).unwrap_or_default()
+}
+
 fn remedy(hint: &Option<String>) -> String {
     hint.as_ref().map(|text| format!("; {text}")).unwrap_or_default()
 }
 
 impl Error {
     /// An error of `kind`, without remedy and cause.
-    pub fn new(kind: Kind, stage: &'static str, subject: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { kind, stage, subject: subject.into(), problem: problem.into(), hint: None, source: None }
+    pub fn new(kind: Kind, subject: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { kind, stage: None, subject: subject.into(), problem: problem.into(), hint: None, source: None }
     }
 
     /// The same error, saying what to do.
@@ -122,6 +126,13 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(cause.into());
+        self
+    }
+
+    /// The same error, of this step or command; one that has a stage keeps it.
+    #[must_use]
+    pub fn at(mut self, stage: &'static str) -> Self {
+        self.stage.get_or_insert(stage);
         self
     }
 
@@ -146,6 +157,19 @@ pub fn named(text: &str) -> String {
 /// The words of others for a message: without control characters, and no more than `most` characters.
 pub fn printable(text: &str, most: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(most).collect()
+}
+
+/// Says where an error happened, at the boundary of a step or command.
+pub trait AtStage {
+    /// The same result; an error without a stage gets this one.
+    #[must_use]
+    fn at(self, stage: &'static str) -> Self;
+}
+
+impl<T> AtStage for Result<T> {
+    fn at(self, stage: &'static str) -> Self {
+        self.map_err(|error| error.at(stage))
+    }
 }
 
 /// A step's result.

@@ -131,7 +131,7 @@ pub struct Results {
 /// # Errors
 /// Kind `unavailable`, where the object is damaged; `bug`, where it is not what this program writes.
 pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
-    let wrong = || Error::new(Kind::Bug, "finish", subject, "does not hold results");
+    let wrong = || Error::new(Kind::Bug, subject, "does not hold results");
     let text = unseal(subject, bytes)?;
     let (head, lines) = text.split_once('\n').ok_or_else(wrong)?;
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;

@@ -12,7 +12,7 @@ use autopilot_export::entry::environment::Adapters;
 use autopilot_export::entry::on_aws;
 use autopilot_export::entry::panics;
 use autopilot_export::entry::show::say;
-use autopilot_export::error::{Error, Kind};
+use autopilot_export::error::{AtStage, Error, Kind};
 use autopilot_export::ports::Clock;
 use autopilot_export::steps::Cancellation;
 use clap::Parser;
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
     };
     panics::are_told(Some(Kind::Bug.exit_code()));
     log(args.common.verbose);
-    let code = runtime(&args.command).and_then(|runtime| runtime.block_on(until_stopped(args)));
+    let command = args.command.name();
+    let code = runtime(&args.command).and_then(|runtime| runtime.block_on(until_stopped(args))).at(command);
     ExitCode::from(code.unwrap_or_else(|error| {
         command::print_error(&error);
         error.kind.exit_code()
@@ -71,7 +72,7 @@ fn runtime(command: &Command) -> Result<Runtime, Error> {
         _ => Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().max_blocking_threads(FILES_AT_ONCE).build();
-    runtime.map_err(|cause| Error::new(Kind::Bug, "command", "runtime", "cannot be started").with_source(cause))
+    runtime.map_err(|cause| Error::new(Kind::Bug, "runtime", "cannot be started").with_source(cause))
 }
 
 async fn carry_out(args: Args, stop: &Cancellation) -> Code {
@@ -98,7 +99,7 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     }
     #[cfg(not(feature = "aws"))]
     if common.store.starts_with("s3://") {
-        return Err(Error::new(Kind::Config, "command", "--store", "names a bucket, and this program knows no AWS")
+        return Err(Error::new(Kind::Config, "--store", "names a bucket, and this program knows no AWS")
             .hint("build it with the default features"));
     }
     let env = Adapters {
@@ -116,7 +117,7 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
 fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
     let given = match &common.api_key_file {
         Some(file) => Some(std::fs::read_to_string(file).map_err(|cause| {
-            Error::new(Kind::Config, "secrets", file.display().to_string(), "cannot be read")
+            Error::new(Kind::Config, file.display().to_string(), "cannot be read")
                 .hint("name a file that holds the key")
                 .with_source(cause)
         })?),
@@ -124,7 +125,7 @@ fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
     };
     let given = given.map(|key| key.trim_start_matches('\u{feff}').trim().to_owned()).filter(|key| !key.is_empty());
     if given.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
-        return Err(Error::new(Kind::Config, "secrets", "the API key", "holds more than a key")
+        return Err(Error::new(Kind::Config, "the API key", "holds more than a key")
             .hint("let the file or the variable hold the key alone, on one line"));
     }
     Ok(given.map(SecretString::from))

@@ -27,8 +27,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let (event, context) = event.into_parts();
         let until = Timestamp::try_from(context.deadline()).unwrap_or_else(|_| Timestamp::now());
         let invocation = Invocation { request_id: context.request_id, until };
-        let function = function.get_or_try_init(on_aws).await.map_err(|error| told(&error))?;
-        function.answer(event, &invocation).await.map_err(|error| told(&error))
+        let function = function.get_or_try_init(on_aws).await.map_err(|error| diagnostic(&error.at("function")))?;
+        function.answer(event, &invocation).await.map_err(|error| diagnostic(&error))
     }))
     .await
 }
@@ -56,14 +56,14 @@ async fn on_aws() -> Result<Function<Environment, StateMachine>, Error> {
     })
 }
 
-/// An error as Lambda tells it: the workflow matches on its type.
-fn told(error: &Error) -> Diagnostic {
+/// An error as Lambda reports it: the workflow matches on its type.
+fn diagnostic(error: &Error) -> Diagnostic {
     let message = error.chain();
     tracing::error!(error.kind = error.kind.name(), "{message}");
     Diagnostic { error_type: error.kind.name().into(), error_message: message }
 }
 
 fn set(name: &'static str) -> Result<String, Error> {
-    let error = || Error::new(Kind::Config, "function", name, "is not set").hint("deploy with infra/");
+    let error = || Error::new(Kind::Config, name, "is not set").hint("deploy with infra/");
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(error)
 }

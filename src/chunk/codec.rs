@@ -74,7 +74,7 @@ pub fn write_leaver(chunk: &mut String, key: &ProfileKey, contact_id: &str) {
 }
 
 fn damaged(subject: &str) -> Error {
-    Error::new(Kind::Bug, "deliver", subject, "is not a chunk of rows")
+    Error::new(Kind::Bug, subject, "is not a chunk of rows")
 }
 
 /// The rows `from..to` of a sealed chunk.

@@ -19,7 +19,7 @@ pub fn seal(body: &str) -> Vec<u8> {
 pub fn unseal<'a>(subject: &str, object: &'a [u8]) -> Result<&'a str> {
     open(object).ok_or_else(|| {
         let problem = if object.is_empty() { "is empty" } else { "is damaged: its checksum does not match" };
-        Error::new(Kind::Unavailable, "store", subject, problem)
+        Error::new(Kind::Unavailable, subject, problem)
             .hint("run again; rows that were confirmed and recorded are not sent again")
     })
 }

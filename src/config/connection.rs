@@ -81,9 +81,7 @@ impl Connection {
     /// # Errors
     /// Kind `config`: the connection or the export is disabled, or nobody has agreed that data leaves.
     pub fn may_send(&self, export: &Export) -> Result<()> {
-        let stop = |subject: String, what: &str, hint: String| {
-            Err(Error::new(Kind::Config, "config", subject, what).hint(hint))
-        };
+        let stop = |subject: String, what: &str, hint: String| Err(Error::new(Kind::Config, subject, what).hint(hint));
         let (connection, export_name) = (&self.name, &export.name);
         if !export.enabled {
             let hint = format!("set exports.{export_name}.enabled to true to run it");

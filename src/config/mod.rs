@@ -85,7 +85,7 @@ impl Config {
 /// Kind `config`, where it is no longer in the configuration.
 pub fn connection_of<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> {
     config.connections.get(name).ok_or_else(|| {
-        Error::new(Kind::Config, "run", fault::shown(name), "is no longer in the configuration")
+        Error::new(Kind::Config, fault::shown(name), "is no longer in the configuration")
             .hint("put it back until the run has ended; what was confirmed is kept until then")
     })
 }
@@ -99,8 +99,7 @@ pub fn export_of<'c>(config: &'c Config, name: &str) -> Result<(&'c Export, &'c 
     let found = found.and_then(|export| Some((export, config.connections.get(&export.connection)?)));
     found.ok_or_else(|| {
         let nearest = nearest(name, config.exports.keys().map(String::as_str));
-        let error =
-            Error::new(Kind::BadRequest, "run", fault::shown(name), "there is no such export in the configuration");
+        let error = Error::new(Kind::BadRequest, fault::shown(name), "there is no such export in the configuration");
         match nearest {
             Some(nearest) => error.hint(format!("the nearest is {nearest}")),
             None => error,

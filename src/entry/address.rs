@@ -19,7 +19,7 @@ fn checked(url: &str) -> Result<Option<String>> {
     match base_url_fault(url) {
         _ if url.is_empty() => Ok(None),
         None => Ok(Some(url.to_owned())),
-        Some(fault) => Err(Error::new(Kind::Config, "config", NAME, fault)),
+        Some(fault) => Err(Error::new(Kind::Config, NAME, fault)),
     }
 }
 

@@ -127,6 +127,27 @@ pub enum Command {
     Sandbox(SandboxArgs),
 }
 
+impl Command {
+    /// Its name, which its errors begin with.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Plan(_) => "plan",
+            Self::Retry { .. } => "retry",
+            Self::Check => "check",
+            Self::Runs { .. } => "runs",
+            Self::Report { .. } => "report",
+            Self::Watch { .. } => "watch",
+            Self::Connect { .. } => "connect",
+            Self::Start(_) => "start",
+            Self::Stop { .. } => "stop",
+            Self::Schema => "schema",
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(_) => "sandbox",
+        }
+    }
+}
+
 /// What to start on AWS, and how.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StartArgs {

@@ -29,7 +29,7 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
     let mut found = Vec::new();
     let mut object = |name: &'static str, subject: String, what: String, hint: &str| {
         let hint = format!("{hint}, or pass over it once with --pass-guard {name}");
-        found.push((name, Error::new(Kind::Guard, "prepare", subject, what).hint(hint)));
+        found.push((name, Error::new(Kind::Guard, subject, what).hint(hint)));
     };
     for (segment, read, members, leavers) in &looked.segments {
         if *read == 0 && guards.allow_empty {

@@ -307,7 +307,7 @@ impl Sink for Planner<'_> {
 
     fn row(&mut self, row: segment::Row<'_>) -> Result<()> {
         let Some(matching) = &self.matching else {
-            return Err(Error::new(Kind::Bug, "prepare", "decoder", "gave a row before the columns"));
+            return Err(Error::new(Kind::Bug, "decoder", "gave a row before the columns"));
         };
         self.counts.read += 1;
         let outcome = matching.apply(|at| row.get(at), &mut self.contact);
@@ -339,5 +339,5 @@ fn unknown_columns(unknown: Vec<UnknownColumn>) -> Error {
         })
         .collect();
     let what = format!("the drop has no column {}", names.join(", "));
-    Error::new(Kind::Config, "prepare", subject, what).hint("name columns of the drop in the matching")
+    Error::new(Kind::Config, subject, what).hint("name columns of the drop in the matching")
 }

@@ -72,7 +72,7 @@ pub trait Store: Send + Sync {
     fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> impl Future<Output = Result<PutOutcome>> + Send {
         async move {
             let body = std::fs::read(file).map_err(|cause| {
-                Error::new(Kind::Unavailable, "store", key, "its temporary file cannot be read").with_source(cause)
+                Error::new(Kind::Unavailable, key, "its temporary file cannot be read").with_source(cause)
             })?;
             self.put(key, body.into(), condition).await
         }

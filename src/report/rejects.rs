@@ -63,7 +63,7 @@ fn each_piece(cell: &str, other: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> 
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Bug, "finish", "rejects", "are not what was kept").with_source(cause)
+    Error::new(Kind::Bug, "rejects", "are not what was kept").with_source(cause)
 }
 
 /// Writes the rejects of one run; its sources may have different columns.
@@ -80,7 +80,7 @@ pub struct Rejects<W: Write> {
 }
 
 fn unwritable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Unavailable, "finish", "rejects.csv", "cannot be written")
+    Error::new(Kind::Unavailable, "rejects.csv", "cannot be written")
         .hint("make room for temporary files (TMPDIR) and run again; nothing that was confirmed is lost")
         .with_source(cause)
 }

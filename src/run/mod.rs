@@ -210,12 +210,12 @@ impl RunRecord {
     ///
     /// # Errors
     /// Kind `config`, where the export has changed since.
-    pub fn check_configuration(&self, config: &Config, stage: &'static str) -> Result<()> {
+    pub fn check_configuration(&self, config: &Config) -> Result<()> {
         if config.digest(&self.request.export) == self.config_digest {
             return Ok(());
         }
         let problem = "the configuration has changed since the run was prepared";
-        Err(Error::new(Kind::Config, stage, &self.request.export, problem).hint("run it again; nothing was sent"))
+        Err(Error::new(Kind::Config, &self.request.export, problem).hint("run it again; nothing was sent"))
     }
 
     /// All segments' counts together.

@@ -97,5 +97,5 @@ pub struct Layout {
 
 /// The error of a drop that cannot be read. Its subject is filled in by the caller who knows the file's name.
 fn unreadable(what: impl Into<String>) -> Error {
-    Error::new(Kind::Segment, "segment", "", what)
+    Error::new(Kind::Segment, "", what)
 }

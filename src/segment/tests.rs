@@ -396,7 +396,7 @@ fn an_error_of_the_sink_ends_the_decoding() {
     struct Refusing;
     impl Sink for Refusing {
         fn columns(&mut self, _: &[String]) -> Result<()> {
-            Err(Error::new(Kind::Config, "match", "newsletter", "no column `Mail`"))
+            Err(Error::new(Kind::Config, "newsletter", "no column `Mail`"))
         }
         fn row(&mut self, _: Row<'_>) -> Result<()> {
             unreachable!()

@@ -84,7 +84,7 @@ impl<W: Write> Writer<W> {
 }
 
 fn unwritable(cause: std::io::Error) -> Error {
-    Error::new(Kind::Unavailable, "state", "profiles", "cannot be written to a temporary file")
+    Error::new(Kind::Unavailable, "profiles", "cannot be written to a temporary file")
         .hint("make room on the disk and run again; nothing that was confirmed is lost")
         .with_source(cause)
 }
@@ -162,7 +162,7 @@ impl Decoder {
         let Version { format } = serde_json::from_slice(line).map_err(damaged)?;
         if format != FORMAT {
             let problem = format!("has format {format}, this program reads format {FORMAT}");
-            return Err(Error::new(Kind::Config, "state", &self.subject, problem)
+            return Err(Error::new(Kind::Config, &self.subject, problem)
                 .hint("use the version of the program that wrote it, or send every row once with --full"));
         }
         self.header = Some(serde_json::from_slice(line).map_err(damaged)?);
@@ -172,7 +172,7 @@ impl Decoder {
 
     /// The error of every state object that cannot be trusted.
     fn corrupt(&self) -> Error {
-        Error::new(Kind::Config, "state", &self.subject, "cannot be read: it is damaged or cut short")
+        Error::new(Kind::Config, &self.subject, "cannot be read: it is damaged or cut short")
             .hint("restore an older version of it, or send every row once as if there were no state with --full")
     }
 }
@@ -234,7 +234,7 @@ mod tests {
     use crate::state::{Digester, SegmentHeader};
 
     fn header() -> Header {
-        let list = MembershipTarget::List { title: "News".into(), id: "contactlist_1".into() };
+        let list = MembershipTarget::List { title: "News".into(), id: "list_1".into() };
         let segment = |name: &str, target| SegmentHeader { name: name.into(), target };
         Header {
             format: FORMAT,

@@ -28,7 +28,7 @@ impl Digester {
     pub fn new(state_key: &str) -> Result<Self> {
         Hmac::new_from_slice(state_key.as_bytes())
             .map(Self)
-            .map_err(|cause| Error::new(Kind::Bug, "state", "state key", "cannot be used").with_source(cause))
+            .map_err(|cause| Error::new(Kind::Bug, "state key", "cannot be used").with_source(cause))
     }
 
     fn digest(&self, what: u8, text: &str) -> [u8; 32] {

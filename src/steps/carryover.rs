@@ -30,7 +30,7 @@ impl UnconfirmedEmails {
         let key = keys::unconfirmed(run_id);
         let Some(object) = store.get(&key).await? else { return Ok(Self::default()) };
         let lines = String::from_utf8_lossy(&object.body).lines().map(read).collect::<Option<_>>();
-        lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, "prepare", key, "are not emails"))
+        lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, key, "are not emails"))
     }
 
     /// Whether there are none.
@@ -54,8 +54,7 @@ impl UnconfirmedEmails {
         });
         let text: Result<String, _> = lines.map(|line| serde_json::to_string(&line).map(|line| line + "\n")).collect();
         let key = keys::unconfirmed(run_id);
-        let text =
-            text.map_err(|cause| Error::new(Kind::Bug, "finish", &key, "cannot be written").with_source(cause))?;
+        let text = text.map_err(|cause| Error::new(Kind::Bug, &key, "cannot be written").with_source(cause))?;
         store.put(&key, text.into(), PutMode::Overwrite).await?;
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::ports::{PutMode, PutOutcome, Store};
 pub async fn read_json<T: DeserializeOwned>(store: &impl Store, key: &str) -> Result<Option<T>> {
     let Some(object) = store.get(key).await? else { return Ok(None) };
     serde_json::from_slice(&object.body).map(Some).map_err(|cause| {
-        Error::new(Kind::Config, "store", key, "cannot be read: it is damaged or of another version")
+        Error::new(Kind::Config, key, "cannot be read: it is damaged or of another version")
             .hint("restore an older version of it")
             .with_source(cause)
     })
@@ -38,6 +38,6 @@ pub async fn write_json<T: Serialize>(store: &impl Store, key: &str, value: &T) 
 
 async fn put<T: Serialize>(store: &impl Store, key: &str, value: &T, condition: PutMode) -> Result<PutOutcome> {
     let body = serde_json::to_vec_pretty(value)
-        .map_err(|cause| Error::new(Kind::Bug, "store", key, "cannot be written").with_source(cause))?;
+        .map_err(|cause| Error::new(Kind::Bug, key, "cannot be written").with_source(cause))?;
     store.put(key, body.into(), condition).await
 }

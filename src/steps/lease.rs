@@ -32,7 +32,7 @@ pub async fn with_lease<W: Environment, T>(
             match env.leases().renew(connection, &request.run_id).await {
                 Ok(true) => held = true,
                 // A step that waits, or is over already, has none.
-                Ok(false) if held => return lost_lease("run", connection),
+                Ok(false) if held => return lost_lease(connection).at("run"),
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(run.id = request.run_id, error.kind = error.kind.name(), "{}", error.chain());
@@ -49,7 +49,7 @@ pub async fn with_lease<W: Environment, T>(
 }
 
 /// The error of a step that finds another run in its place.
-pub(super) fn lost_lease(stage: &'static str, connection: &str) -> Error {
-    Error::new(Kind::Unavailable, stage, connection, "the lease was lost to another run")
+pub(super) fn lost_lease(connection: &str) -> Error {
+    Error::new(Kind::Unavailable, connection, "the lease was lost to another run")
         .hint("nothing: the other run merges what this one confirmed")
 }

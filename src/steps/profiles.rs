@@ -26,7 +26,7 @@ impl<R: Reader> ProfileStream<R> {
         let decoder = Decoder::new(&meta.key);
         let mut object = Object { reader: store.open(meta).await?, decoder, is_ended: false };
         let next = object.profile().await?;
-        let headless = || Error::new(Kind::Bug, "state", &meta.key, "was read without its header");
+        let headless = || Error::new(Kind::Bug, &meta.key, "was read without its header");
         let header = object.decoder.header().cloned().ok_or_else(headless)?;
         Ok(Self { header, object, next })
     }

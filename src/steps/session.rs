@@ -27,7 +27,6 @@ pub struct Session<'e, E: Environment> {
     env: &'e E,
     connection: &'e Connection,
     secrets: Secrets,
-    stage: &'static str,
     pace: Pace,
     /// What was sent so far.
     pub sent: Sent,
@@ -36,15 +35,15 @@ pub struct Session<'e, E: Environment> {
 }
 
 impl<'e, E: Environment> Session<'e, E> {
-    /// For this connection, not before `from`; errors name `stage`.
+    /// For this connection, not before `from`.
     ///
     /// # Errors
     /// Those of the secrets.
-    pub async fn new(env: &'e E, connection: &'e Connection, stage: &'static str, from: Timestamp) -> Result<Self> {
+    pub async fn new(env: &'e E, connection: &'e Connection, from: Timestamp) -> Result<Self> {
         let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
-        check_key(&secrets.api_key, stage, env.destination(connection.api).name())?;
+        check_key(&secrets.api_key, env.destination(connection.api).name())?;
         let pace = Pace::alone(connection.requests_per_second, from);
-        Ok(Self { env, connection, secrets, stage, pace, sent: Sent::default(), times: Vec::new() })
+        Ok(Self { env, connection, secrets, pace, sent: Sent::default(), times: Vec::new() })
     }
 
     fn destination(&self) -> &'e dyn Destination {
@@ -57,15 +56,14 @@ impl<'e, E: Environment> Session<'e, E> {
 
     fn gave_up(&self, kind: Kind, last: &str) -> Error {
         let problem = format!("does not answer within {} s; last: {last}", self.connection.patience_seconds);
-        Error::new(kind, self.stage, self.destination().name(), problem)
-            .hint("run again later; nothing that was confirmed is lost")
+        Error::new(kind, self.destination().name(), problem).hint("run again later; nothing that was confirmed is lost")
     }
 
     /// Looks for another key than the one that was refused.
     async fn renew_key(&mut self) -> Result<bool> {
         let again = self.env.secrets().secrets(&self.connection.name, &self.connection.secret, true).await?;
         let changed = again.api_key.expose_secret() != self.secrets.api_key.expose_secret();
-        check_key(&again.api_key, self.stage, self.destination().name())?;
+        check_key(&again.api_key, self.destination().name())?;
         self.secrets = again;
         Ok(changed)
     }
@@ -134,7 +132,7 @@ impl<'e, E: Environment> Session<'e, E> {
             }
             match failure {
                 Judgement::Unauthorized if renewed || !self.renew_key().await? => {
-                    return Err(unauthorized(self.stage, self.destination().name()));
+                    return Err(unauthorized(self.destination().name()));
                 }
                 Judgement::Unauthorized => renewed = true,
                 Judgement::RateLimited(_) if until >= end => {
@@ -164,9 +162,9 @@ impl<E: Environment> destination::Session for Session<'_, E> {
 ///
 /// # Errors
 /// Kind `access`, where it cannot be: no account can have it.
-pub(super) fn check_key(key: &SecretString, stage: &'static str, destination: &str) -> Result<()> {
+pub(super) fn check_key(key: &SecretString, destination: &str) -> Result<()> {
     let fits = HeaderValue::from_str(key.expose_secret()).is_ok();
-    if fits { Ok(()) } else { Err(unauthorized(stage, destination)) }
+    if fits { Ok(()) } else { Err(unauthorized(destination)) }
 }
 
 /// Why a request is not made: its address would send the key in plain text, or is none.

@@ -14,7 +14,7 @@ use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
 use crate::config::{Config, export_of};
-use crate::error::{Error, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::Event;
 use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, keys};
@@ -48,7 +48,7 @@ pub enum Prepared {
 /// # Errors
 /// Whatever keeps the run from going on; the caller ends the run with [`finish`], which gives the lease back.
 pub async fn prepare<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<Prepared> {
-    Ok(match prepare::prepare(env, config, request).await? {
+    Ok(match prepare::prepare(env, config, request).await.at("prepare")? {
         Planned::Ready => Prepared::Ready { run_id: request.run_id.clone() },
         Planned::Wait(seconds, why) => Prepared::Wait { seconds, why },
         Planned::Reported(outcome) => Prepared::Done { outcome },
@@ -165,6 +165,7 @@ async fn one_lane<W: Environment>(
 }
 
 fn interrupted(request: &RunRequest) -> Error {
-    Error::new(Kind::Interrupted, "run", &request.export, "stopped by hand")
+    Error::new(Kind::Interrupted, &request.export, "stopped by hand")
         .hint("the same command goes on; what was confirmed is not sent again")
+        .at("run")
 }

@@ -143,13 +143,12 @@ fn record(value: &Value) -> Result<Result<Dropped, (String, String)>> {
     let Record { event_version, event_name, event_time, s3 } = as_("S3 notification", value)?;
     if event_version.split('.').next() != Some(NOTIFICATION_MAJOR) {
         let what = format!("has the version {}; {NOTIFICATION_MAJOR} is understood", named(&event_version));
-        return Err(Error::new(Kind::BadRequest, "start", "S3 notification", what));
+        return Err(Error::new(Kind::BadRequest, "S3 notification", what));
     }
     let name = event_name.strip_prefix("s3:").unwrap_or(&event_name);
     let mut dropped = dropped(s3.bucket, s3.object, event_time);
-    let key = decoded(&dropped.key).ok_or_else(|| {
-        Error::new(Kind::BadRequest, "start", "S3 notification", "has a key that is not URL-encoded UTF-8")
-    })?;
+    let key = decoded(&dropped.key)
+        .ok_or_else(|| Error::new(Kind::BadRequest, "S3 notification", "has a key that is not URL-encoded UTF-8"))?;
     if !name.starts_with("ObjectCreated:") {
         return Ok(Err((key, format!("{} creates no object", named(name)))));
     }
@@ -199,12 +198,11 @@ fn decoded(key: &str) -> Option<String> {
 
 fn as_<T: DeserializeOwned>(what: &'static str, value: &Value) -> Result<T> {
     // The cause names fields; a text of the event is in it only where a field has another type.
-    T::deserialize(value).map_err(|cause| {
-        Error::new(Kind::BadRequest, "start", what, "is not of the form it should have").with_source(cause)
-    })
+    T::deserialize(value)
+        .map_err(|cause| Error::new(Kind::BadRequest, what, "is not of the form it should have").with_source(cause))
 }
 
 fn unknown(subject: String) -> Error {
-    Error::new(Kind::BadRequest, "start", subject, "is none that starts a run or takes a step")
+    Error::new(Kind::BadRequest, subject, "is none that starts a run or takes a step")
         .hint("send one like those in events/")
 }

@@ -54,7 +54,7 @@ pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> 
         }
         Event::Rule { rule, at } => {
             let export = export_of_rule(config, &rule).ok_or_else(|| {
-                Error::new(Kind::BadRequest, "start", format!("rule {}", named(&rule)), "names no export")
+                Error::new(Kind::BadRequest, format!("rule {}", named(&rule)), "names no export")
                     .hint("let the rule's name be or end in the export's name, after a -")
             })?;
             let request = request(export, Trigger::Schedule, run_id(at, export, &format!("schedule/{export}")));

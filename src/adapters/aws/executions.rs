@@ -36,7 +36,7 @@ impl Executions for StateMachine {
             Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionAlreadyExists") => {
                 Ok(self.execution(run_id))
             }
-            Err(cause) => Err(failed("start", run_id, "started", &cause)),
+            Err(cause) => Err(failed(run_id, "started", &cause)),
         }
     }
 
@@ -46,10 +46,10 @@ impl Executions for StateMachine {
         match stop.send().await {
             Ok(_) => Ok(()),
             Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionDoesNotExist") => {
-                Err(Error::new(Kind::BadRequest, "stop", run_id, "there is no such run of this workflow")
+                Err(Error::new(Kind::BadRequest, run_id, "there is no such run of this workflow")
                     .hint("autopilot-export runs lists them"))
             }
-            Err(cause) => Err(failed("stop", run_id, "stopped", &cause)),
+            Err(cause) => Err(failed(run_id, "stopped", &cause)),
         }
     }
 }

@@ -79,13 +79,11 @@ impl S3Leases {
     }
 
     async fn find(&self, key: &str) -> Result<Option<Found>> {
-        let Some(whole) = self.bucket.whole("lease", key).await? else { return Ok(None) };
-        let unclear = || Error::new(Kind::Unavailable, "lease", key, "S3 does not tell its time");
+        let Some(whole) = self.bucket.whole(key).await? else { return Ok(None) };
+        let unclear = || Error::new(Kind::Unavailable, key, "S3 does not tell its time");
         let age_seconds = whole.now.ok_or_else(unclear)?.duration_since(whole.modified).as_secs();
         let lease = serde_json::from_slice(&whole.body).map_err(|cause| {
-            Error::new(Kind::Config, "lease", key, "is not what this program wrote")
-                .hint("remove it")
-                .with_source(cause)
+            Error::new(Kind::Config, key, "is not what this program wrote").hint("remove it").with_source(cause)
         })?;
         Ok(Some(Found { lease, tag: whole.tag, age_seconds }))
     }
@@ -94,7 +92,7 @@ impl S3Leases {
         let (holder, process) = (holder.map(str::to_owned), self.process.clone());
         let lease = Lease { holder, process, term: self.term, mark: fastrand::u64(..) };
         let body = serde_json::to_vec(&lease)
-            .map_err(|cause| Error::new(Kind::Bug, "lease", key, "cannot be written").with_source(cause))?;
+            .map_err(|cause| Error::new(Kind::Bug, key, "cannot be written").with_source(cause))?;
         Ok(matches!(self.bucket.put(key, body.into(), condition).await?, PutOutcome::Written(_)))
     }
 }
@@ -104,7 +102,7 @@ fn key(connection: &str) -> String {
 }
 
 fn contended(key: &str) -> Error {
-    Error::new(Kind::Unavailable, "lease", key, "is written by others again and again").hint("run again later")
+    Error::new(Kind::Unavailable, key, "is written by others again and again").hint("run again later")
 }
 
 impl Leases for S3Leases {

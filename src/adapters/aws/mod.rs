@@ -78,13 +78,13 @@ fn status<E>(error: &SdkError<E>) -> Option<u16> {
 }
 
 /// The error of a call to AWS, with AWS's own code and message and never a body.
-fn failed<E>(stage: &'static str, subject: &str, what: &str, cause: &SdkError<E>) -> Error
+fn failed<E>(subject: &str, what: &str, cause: &SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let code = cause.as_service_error().and_then(|error| error.code()).unwrap_or_default();
     let denied = DENIED.contains(&code) || status(cause) == Some(403);
-    let error = |kind| Error::new(kind, stage, subject, format!("cannot be {what}")).with_source(words(code, cause));
+    let error = |kind| Error::new(kind, subject, format!("cannot be {what}")).with_source(words(code, cause));
     if denied {
         error(Kind::Access).hint("check the credentials, and what their role may do")
     } else if ABSENT.contains(&code) {

@@ -42,7 +42,7 @@ impl SecretsManager {
         match self.client.get_secret_value().secret_id(secret).send().await {
             Ok(answer) => Ok(Some(answer.secret_string().unwrap_or_default().to_owned().into())),
             Err(cause) if is_absent(&cause) => Ok(None),
-            Err(cause) => Err(failed("secrets", connection, "read from Secrets Manager", &cause)),
+            Err(cause) => Err(failed(connection, "read from Secrets Manager", &cause)),
         }
     }
 
@@ -71,9 +71,9 @@ impl SecretsManager {
             Err(cause) if is_absent(&cause) => {
                 let create = self.client.create_secret().name(secret).secret_string(&text);
                 let create = create.description("Autopilot's API key, and the key of this program's state");
-                create.send().await.map_err(|cause| failed("secrets", connection, "stored", &cause))?;
+                create.send().await.map_err(|cause| failed(connection, "stored", &cause))?;
             }
-            Err(cause) => return Err(failed("secrets", connection, "stored", &cause)),
+            Err(cause) => return Err(failed(connection, "stored", &cause)),
         }
         self.keep(secret, secrets);
         Ok(())
@@ -108,12 +108,12 @@ fn read(connection: &str, text: &str) -> Result<Secrets> {
     let connect = format!("complete it with autopilot-export connect {connection}");
     let stored: Stored = serde_json::from_str(text).map_err(|_| {
         let what = "the secret is not JSON with api_key and state_key alone";
-        Error::new(Kind::Config, "secrets", connection, what).hint(connect.clone())
+        Error::new(Kind::Config, connection, what).hint(connect.clone())
     })?;
     let Stored { api_key, state_key } = stored;
     if api_key.expose_secret().trim().is_empty() || state_key.expose_secret().len() < 32 {
         let what = "the secret's api_key is empty or its state_key too short";
-        return Err(Error::new(Kind::Config, "secrets", connection, what).hint(connect));
+        return Err(Error::new(Kind::Config, connection, what).hint(connect));
     }
     Ok(Secrets { api_key, state_key })
 }
@@ -124,7 +124,7 @@ impl SecretSource for SecretsManager {
             return Ok(kept);
         }
         let text = self.text(connection, secret).await?.ok_or_else(|| {
-            Error::new(Kind::Config, "secrets", connection, "there is no key in Secrets Manager")
+            Error::new(Kind::Config, connection, "there is no key in Secrets Manager")
                 .hint(format!("store it with autopilot-export connect {connection}"))
         })?;
         let secrets = read(connection, text.expose_secret())?;

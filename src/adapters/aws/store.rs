@@ -50,10 +50,9 @@ impl Bucket {
         match request.send().await {
             Ok(answer) => Ok(answer.body),
             Err(cause) if matches!(status(&cause), Some(404 | 412)) => {
-                Err(Error::new(Kind::Unavailable, "store", &meta.key, "was replaced while it was read")
-                    .hint("run again"))
+                Err(Error::new(Kind::Unavailable, &meta.key, "was replaced while it was read").hint("run again"))
             }
-            Err(cause) => Err(failed("store", &meta.key, "read", &cause)),
+            Err(cause) => Err(failed(&meta.key, "read", &cause)),
         }
     }
 
@@ -86,7 +85,7 @@ impl Bucket {
                     conflicts += 1;
                     tokio::time::sleep(Duration::from_millis(50 + fastrand::u64(..100)) * conflicts).await;
                 }
-                _ => return Err(failed("store", key, "written", &cause)),
+                _ => return Err(failed(key, "written", &cause)),
             }
         }
     }
@@ -111,7 +110,7 @@ impl Body<'_> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone().into()),
             Self::File(file) => ByteStream::from_path(file).await.map_err(|cause| {
-                Error::new(Kind::Unavailable, "store", key, "its temporary file cannot be read").with_source(cause)
+                Error::new(Kind::Unavailable, key, "its temporary file cannot be read").with_source(cause)
             }),
         }
     }
@@ -162,7 +161,7 @@ impl Reader for ObjectReader {
                     self.stream = self.bucket.stream(&self.meta, self.read).await?;
                 }
                 _ => {
-                    return Err(Error::new(Kind::Unavailable, "store", &self.meta.key, "is cut off again and again")
+                    return Err(Error::new(Kind::Unavailable, &self.meta.key, "is cut off again and again")
                         .hint("run again later"));
                 }
             }
@@ -174,7 +173,7 @@ impl Store for Bucket {
     type Reader = ObjectReader;
 
     async fn get(&self, key: &str) -> Result<Option<Object>> {
-        let whole = self.whole("store", key).await?;
+        let whole = self.whole(key).await?;
         Ok(whole.map(|whole| Object { body: whole.body, tag: whole.tag }))
     }
 
@@ -187,7 +186,7 @@ impl Store for Bucket {
                 version: plain(answer.e_tag()),
             })),
             Err(cause) if status(&cause) == Some(404) => Ok(None),
-            Err(cause) => Err(failed("store", key, "read", &cause)),
+            Err(cause) => Err(failed(key, "read", &cause)),
         }
     }
 
@@ -208,7 +207,7 @@ impl Store for Bucket {
         let mut found = Vec::new();
         let mut pages = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|cause| failed("store", prefix, "listed", &cause))?;
+            let page = page.map_err(|cause| failed(prefix, "listed", &cause))?;
             found.extend(page.contents().iter().filter_map(|object| {
                 Some(ObjectMeta {
                     key: object.key()?.to_owned(),
@@ -227,7 +226,7 @@ impl Store for Bucket {
         match self.client.delete_object().bucket(&self.name).key(key).send().await {
             Ok(_) => Ok(()),
             Err(cause) if status(&cause) == Some(404) && !is_bucket_absent(&cause) => Ok(()),
-            Err(cause) => Err(failed("store", key, "removed", &cause)),
+            Err(cause) => Err(failed(key, "removed", &cause)),
         }
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Whole {
 }
 
 impl Bucket {
-    /// Reads a whole object for `stage`; `None` where there is none.
-    pub(super) async fn whole(&self, stage: &'static str, key: &str) -> Result<Option<Whole>> {
+    /// Reads a whole object; `None` where there is none.
+    pub(super) async fn whole(&self, key: &str) -> Result<Option<Whole>> {
         let mut reads = 0;
         loop {
             let told = Told::default();
@@ -35,7 +35,7 @@ impl Bucket {
             let answer = match request.send().await {
                 Ok(answer) => answer,
                 Err(cause) if status(&cause) == Some(404) && !is_bucket_absent(&cause) => return Ok(None),
-                Err(cause) => return Err(failed(stage, key, "read", &cause)),
+                Err(cause) => return Err(failed(key, "read", &cause)),
             };
             let (tag, modified) = (plain(answer.e_tag()), timestamp(answer.last_modified()));
             reads += 1;
@@ -43,7 +43,7 @@ impl Bucket {
                 Ok(body) => return Ok(Some(Whole { body: body.into_bytes(), tag, modified, now: told.time() })),
                 Err(_) if reads < READS => tokio::time::sleep(Duration::from_millis(100) * reads).await,
                 Err(cause) => {
-                    return Err(Error::new(Kind::Unavailable, stage, key, "is cut off again and again")
+                    return Err(Error::new(Kind::Unavailable, key, "is cut off again and again")
                         .hint("run again later")
                         .with_source(cause.to_string()));
                 }

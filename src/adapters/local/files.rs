@@ -23,9 +23,7 @@ fn path_of(key: &str) -> Option<PathBuf> {
 pub fn file_metas(path: &Path) -> Result<(Vec<ObjectMeta>, bool)> {
     let shown = path.display().to_string();
     let full = std::fs::canonicalize(path).map_err(|cause| {
-        Error::new(Kind::BadRequest, "run", &shown, "cannot be found")
-            .hint("name a file or a folder")
-            .with_source(cause)
+        Error::new(Kind::BadRequest, &shown, "cannot be found").hint("name a file or a folder").with_source(cause)
     })?;
     let key = format!("{FILE}{}", full.display());
     if let Some(data) = metadata(&full, &shown)? {

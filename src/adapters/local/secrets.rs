@@ -32,8 +32,7 @@ impl LocalSecrets {
 pub fn new_state_key() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|cause| {
-        Error::new(Kind::Unavailable, "secrets", "state key", "cannot be made: no randomness")
-            .with_source(cause.to_string())
+        Error::new(Kind::Unavailable, "state key", "cannot be made: no randomness").with_source(cause.to_string())
     })?;
     Ok(hex(&bytes))
 }
@@ -46,7 +45,7 @@ fn state_key(path: PathBuf) -> Result<String> {
         match fs::read_to_string(&path) {
             Ok(text) if text.trim().len() >= 32 => return Ok(text.trim().to_owned()),
             Ok(_) => {
-                return Err(Error::new(Kind::Config, "secrets", key, "holds no state key")
+                return Err(Error::new(Kind::Config, key, "holds no state key")
                     .hint("restore it, or remove it and send every row once with --full"));
             }
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
@@ -84,7 +83,7 @@ impl SecretSource for GivenSecrets {
 impl SecretSource for LocalSecrets {
     async fn secrets(&self, connection: &str, _secret: &str, _again: bool) -> Result<Secrets> {
         let Some(api_key) = self.api_key.clone() else {
-            return Err(Error::new(Kind::Config, "secrets", connection, "there is no key")
+            return Err(Error::new(Kind::Config, connection, "there is no key")
                 .hint("give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY"));
         };
         let path = self.state_key.clone();

@@ -44,7 +44,7 @@ impl Folder {
         if relative.components().all(|part| matches!(part, Component::Normal(_))) && !key.is_empty() {
             Ok(self.root.join(relative))
         } else {
-            Err(Error::new(Kind::BadRequest, "store", key, "is not a key of this store"))
+            Err(Error::new(Kind::BadRequest, key, "is not a key of this store"))
         }
     }
 
@@ -77,14 +77,14 @@ impl Folder {
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(cause) => Err(Error::new(Kind::Bug, "store", "folder", "file work was cut off").with_source(cause)),
+        Err(cause) => Err(Error::new(Kind::Bug, "folder", "file work was cut off").with_source(cause)),
     }
 }
 
 /// The error of a file operation that failed.
 pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
     let is_drop = key.starts_with(FILE);
-    let error = |kind| Error::new(kind, "store", key, format!("cannot be {what}"));
+    let error = |kind| Error::new(kind, key, format!("cannot be {what}"));
     let error = match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             error(Kind::Unavailable).hint("make room on the disk and run again; nothing that was confirmed is lost")
@@ -218,7 +218,7 @@ impl FileReader {
             return Ok(());
         }
         let what = "was replaced while it was read";
-        Err(Error::new(Kind::Unavailable, "store", &self.meta.key, what).hint("run again"))
+        Err(Error::new(Kind::Unavailable, &self.meta.key, what).hint("run again"))
     }
 }
 

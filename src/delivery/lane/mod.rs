@@ -139,7 +139,7 @@ impl Lane {
         let rate_limited = self.last_failure == RATE_LIMITED;
         let kind = if rate_limited { Kind::Throttled } else { Kind::Unavailable };
         let problem = format!("confirmed nothing for {seconds} s; last: {}", self.last_failure);
-        Error::new(kind, "deliver", self.destination, problem).hint(if rate_limited {
+        Error::new(kind, self.destination, problem).hint(if rate_limited {
             "find what else uses the account's rate, or lower requests_per_second; the next run sends what is pending"
         } else {
             "the next run sends what is pending"
@@ -322,7 +322,7 @@ impl Lane {
 const RATE_LIMITED: &str = "429, too many requests";
 
 /// The error of an account that refuses the key.
-pub fn unauthorized(stage: &'static str, destination: &str) -> Error {
-    Error::new(Kind::Access, stage, destination, "the account refuses the key")
+pub fn unauthorized(destination: &str) -> Error {
+    Error::new(Kind::Access, destination, "the account refuses the key")
         .hint("store a valid key, then run again; what was confirmed stays confirmed")
 }

@@ -18,7 +18,7 @@ use crate::value::{FieldType, nearest};
 pub(super) async fn call_all(session: &mut dyn Session, endpoints: &[Endpoint]) -> Result<Vec<Reply>> {
     let calls = endpoints.iter().filter_map(Endpoint::call).collect::<Vec<_>>();
     if calls.len() < endpoints.len() {
-        return Err(Error::new(Kind::Bug, "open", "Autopilot", "an id cannot be part of an address"));
+        return Err(Error::new(Kind::Bug, "Autopilot", "an id cannot be part of an address"));
     }
     let judge = |n: usize, response: &_| {
         endpoints
@@ -32,7 +32,7 @@ pub(super) async fn call_all(session: &mut dyn Session, endpoints: &[Endpoint]) 
 /// Makes one call.
 pub(super) async fn call(session: &mut dyn Session, endpoint: Endpoint) -> Result<Reply> {
     let mut replies = call_all(session, &[endpoint]).await?;
-    replies.pop().ok_or_else(|| Error::new(Kind::Bug, "open", "Autopilot", "gave no answer"))
+    replies.pop().ok_or_else(|| Error::new(Kind::Bug, "Autopilot", "gave no answer"))
 }
 
 /// What a classic account says of itself.
@@ -55,7 +55,7 @@ pub(super) async fn survey(session: &mut dyn Session) -> Result<ClassicAccount> 
             };
             Ok(ClassicAccount { id, lists, fields })
         }
-        _ => Err(Error::new(Kind::Access, "open", "Autopilot", "does not describe the account and its lists")
+        _ => Err(Error::new(Kind::Access, "Autopilot", "does not describe the account and its lists")
             .hint("check base_url, and that the key belongs to a classic Autopilot account")),
     }
 }
@@ -115,7 +115,7 @@ async fn create(session: &mut dyn Session, title: &str) -> Result<String> {
     let first = lists.into_iter().filter(|list| list.title == title).map(|list| list.id).min();
     match (first, reply) {
         (Some(id), _) | (None, Reply::Done(Payload::List(id))) => Ok(id),
-        _ => Err(Error::new(Kind::Access, "open", format!("list \"{title}\""), "cannot be made")
+        _ => Err(Error::new(Kind::Access, format!("list \"{title}\""), "cannot be made")
             .hint("make a list with that title in Autopilot")),
     }
 }
@@ -151,7 +151,7 @@ impl Account for ClassicAccount {
                 let there = declared.first().map(|field| named(&field.kind)).unwrap_or_default();
                 let problem =
                     format!("has the type {there} in the account, {} in the configuration", field_type.name());
-                return Err(Error::new(Kind::Config, "open", format!("custom field \"{name}\""), problem)
+                return Err(Error::new(Kind::Config, format!("custom field \"{name}\""), problem)
                     .hint("give it the account's type"));
             }
         }

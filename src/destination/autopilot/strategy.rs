@@ -30,9 +30,8 @@ impl Setup {
     /// # Errors
     /// Kind `bug`, where it is another destination's.
     pub(super) fn read(setup: &Value) -> Result<Self> {
-        Self::deserialize(setup).map_err(|cause| {
-            Error::new(Kind::Bug, "open", "setup", "does not belong to classic Autopilot").with_source(cause)
-        })
+        Self::deserialize(setup)
+            .map_err(|cause| Error::new(Kind::Bug, "setup", "does not belong to classic Autopilot").with_source(cause))
     }
 
     /// As it is stored.

@@ -15,7 +15,7 @@ use crate::steps::environment::Environment;
 /// Kind `bad_request`, where there is no such connection.
 pub fn connection<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> {
     config.connections.get(name).ok_or_else(|| {
-        let error = Error::new(Kind::BadRequest, "connect", name, "there is no such connection in the configuration");
+        let error = Error::new(Kind::BadRequest, name, "there is no such connection in the configuration");
         match nearest(name, config.connections.keys().map(String::as_str)) {
             Some(nearest) => error.hint(format!("the nearest is {nearest}")),
             None => error,
@@ -34,7 +34,7 @@ pub fn ask_key(connection: &str) -> Result<SecretString> {
     } else {
         stdin().lock().read_line(&mut line).map(|_| ())
     };
-    let none = || Error::new(Kind::BadRequest, "connect", connection, "no key was given");
+    let none = || Error::new(Kind::BadRequest, connection, "no key was given");
     asked.map_err(|cause| none().with_source(cause))?;
     let key = line.trim();
     if key.is_empty() {
@@ -48,6 +48,6 @@ pub fn ask_key(connection: &str) -> Result<SecretString> {
 /// # Errors
 /// Kind `access` for a key that the account refuses, `unavailable`.
 pub async fn verify<W: Environment>(env: &W, connection: &Connection) -> Result<()> {
-    let mut session = Session::new(env, connection, "connect", env.clock().now()).await?;
+    let mut session = Session::new(env, connection, env.clock().now()).await?;
     env.destination(connection.api).survey(&mut session).await.map(drop)
 }

@@ -54,8 +54,9 @@ pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartA
 /// Kind `bad_request`, where there is no such run; those of AWS.
 pub async fn stop<X: Executions>(executions: &X, run: &str) -> Code {
     if export_of_run(run).is_none() {
-        return Err(Error::new(Kind::BadRequest, "stop", run, "is not the id of a run")
-            .hint("autopilot-export runs lists them"));
+        return Err(
+            Error::new(Kind::BadRequest, run, "is not the id of a run").hint("autopilot-export runs lists them")
+        );
     }
     executions.stop(run).await?;
     say("stopped; what was confirmed stays confirmed, and the next run of the export sends the rest");

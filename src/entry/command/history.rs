@@ -67,7 +67,7 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
 }
 
 fn no_run(run: &str) -> Error {
-    Error::new(Kind::BadRequest, "report", run, "there is no such run in this store")
+    Error::new(Kind::BadRequest, run, "there is no such run in this store")
         .hint("autopilot-export runs lists them; name the store with --store")
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
     export_of(run).ok_or_else(|| no_run(run))?;
     let Some(report) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? else {
         if read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?.is_some() {
-            return Err(Error::new(Kind::BadRequest, "report", run, "is not finished")
+            return Err(Error::new(Kind::BadRequest, run, "is not finished")
                 .hint(format!("follow it with autopilot-export watch {run}")));
         }
         return Err(no_run(run));

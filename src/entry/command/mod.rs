@@ -34,9 +34,10 @@ pub use sandbox::serve as serve_sandbox;
 /// The exit code, after every fault was printed.
 pub fn config(path: &Path) -> Result<Config, u8> {
     let text = std::fs::read_to_string(path).map_err(|cause| {
-        let error = Error::new(Kind::Config, "config", path.display().to_string(), "cannot be read")
+        let error = Error::new(Kind::Config, path.display().to_string(), "cannot be read")
             .hint("name the configuration with --config FILE")
-            .with_source(cause);
+            .with_source(cause)
+            .at("config");
         print::error(&error);
         error.kind.exit_code()
     })?;
@@ -82,13 +83,8 @@ pub fn observer(command: &Command) -> Box<dyn Observer> {
 
 /// The error of a command that a folder has no use for.
 pub fn on_aws_only() -> Error {
-    Error::new(
-        Kind::BadRequest,
-        "command",
-        "connect, start and stop",
-        "are for AWS; name the store with --store s3://BUCKET",
-    )
-    .hint("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
+    Error::new(Kind::BadRequest, "connect, start and stop", "are for AWS; name the store with --store s3://BUCKET")
+        .hint("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
 }
 
 /// Prints the JSON Schema of the configuration.

@@ -16,7 +16,7 @@ pub fn error(error: &Error) {
 /// Prints a value as JSON, alone on standard output.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|cause| Error::new(Kind::Bug, "print", "JSON", "cannot be written").with_source(cause))?;
+        .map_err(|cause| Error::new(Kind::Bug, "JSON", "cannot be written").with_source(cause))?;
     line(&text);
     Ok(())
 }

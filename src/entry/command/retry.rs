@@ -50,7 +50,7 @@ pub(super) async fn retry<W: Environment>(
 /// A file's text, or that of a run's rejects.
 async fn read<W: Environment>(env: &W, what: &str) -> Result<Vec<u8>> {
     let none = |what: String| {
-        Error::new(Kind::BadRequest, "retry", what, "is neither a file nor a run with rejects")
+        Error::new(Kind::BadRequest, what, "is neither a file nor a run with rejects")
             .hint("name a rejects.csv or a run's id; autopilot-export runs lists them")
     };
     if Path::new(what).is_file() {
@@ -71,7 +71,7 @@ struct Parts {
 
 fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
     let wrong = |why: String| {
-        Error::new(Kind::Segment, "retry", what, why).hint("name a file in the form of rejects.csv, with its columns")
+        Error::new(Kind::Segment, what, why).hint("name a file in the form of rejects.csv, with its columns")
     };
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
     let header = reader.headers().map_err(|_| wrong("is not CSV".into()))?.clone();

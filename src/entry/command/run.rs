@@ -49,7 +49,7 @@ fn asked(export: &Export, drop: &str) -> Result<RequestedDrop> {
         (Some((segment, path)), _) => (segment.to_owned(), path),
         (None, [only]) => (only.name.clone(), drop),
         (None, _) => {
-            return Err(Error::new(Kind::BadRequest, "run", drop, "does not say which segment it is")
+            return Err(Error::new(Kind::BadRequest, drop, "does not say which segment it is")
                 .hint("write --drop SEGMENT=PATH"));
         }
     };

@@ -19,10 +19,10 @@ const BAN: Duration = Duration::from_secs(15);
 /// # Errors
 /// The port is taken, or the faults or assumptions cannot be read.
 pub async fn serve(args: &SandboxArgs, stop: &Cancellation) -> Code {
-    let faults = Fault::parse_list(&args.faults)
-        .map_err(|cause| Error::new(Kind::BadRequest, "sandbox", "--faults", cause.to_string()))?;
+    let faults =
+        Fault::parse_list(&args.faults).map_err(|cause| Error::new(Kind::BadRequest, "--faults", cause.to_string()))?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", args.port)).await.map_err(|cause| {
-        Error::new(Kind::BadRequest, "sandbox", format!("port {}", args.port), "cannot be used")
+        Error::new(Kind::BadRequest, format!("port {}", args.port), "cannot be used")
             .hint("choose another with --port")
             .with_source(cause)
     })?;
@@ -33,11 +33,11 @@ pub async fn serve(args: &SandboxArgs, stop: &Cancellation) -> Code {
         ..AutopilotOptions::default()
     };
     let ortto = OrttoOptions::parse(args.assume.iter().map(String::as_str))
-        .map_err(|cause| Error::new(Kind::BadRequest, "sandbox", "--assume", cause))?;
+        .map_err(|cause| Error::new(Kind::BadRequest, "--assume", cause))?;
     let account = match args.api {
         Hosted::Autopilot if !args.assume.is_empty() => {
             let problem = "nothing can be assumed of Autopilot";
-            return Err(Error::new(Kind::BadRequest, "sandbox", "--assume", problem).hint("add --api ortto"));
+            return Err(Error::new(Kind::BadRequest, "--assume", problem).hint("add --api ortto"));
         }
         Hosted::Autopilot => Options::from(autopilot),
         Hosted::Ortto => Options::from(ortto),

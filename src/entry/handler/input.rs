@@ -16,6 +16,19 @@ pub(super) enum Input {
     Finish { run_id: String, error: Option<Caught>, run: Option<RunRequest> },
 }
 
+impl Input {
+    /// What an error of the call is an error of.
+    pub(super) fn stage(&self) -> &'static str {
+        match self {
+            Self::Event(_) => "start",
+            Self::Prepare { .. } => "prepare",
+            Self::Open { .. } => "open",
+            Self::Deliver { .. } => "deliver",
+            Self::Finish { .. } => "finish",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
 enum Step {
@@ -31,7 +44,7 @@ pub(super) fn read(event: Value) -> Result<Input> {
         return Ok(Input::Event(event));
     }
     let step = Step::deserialize(event).map_err(|cause| {
-        Error::new(Kind::BadRequest, "start", "step", "is not of the form it should have").with_source(cause)
+        Error::new(Kind::BadRequest, "step", "is not of the form it should have").with_source(cause)
     })?;
     Ok(match step {
         Step::Prepare { run } => Input::Prepare { run },

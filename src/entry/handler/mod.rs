@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::{Config, parse};
-use crate::error::{Error, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::{Executions, PutMode, Store};
 use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
@@ -64,15 +64,17 @@ impl<W: Environment, X: Executions> Function<W, X> {
     /// # Errors
     /// Those of the step; the kind is the Lambda error type.
     pub async fn answer(&self, event: Value, invocation: &Invocation) -> Result<Value> {
-        let input = input::read(event)?;
-        let config = self.config().await?;
-        match input {
+        let input = input::read(event).at("start")?;
+        let config = self.config().await.at("config")?;
+        let stage = input.stage();
+        let answer = match input {
             Input::Event(event) => self.start(&event, &config, invocation).await,
             Input::Prepare { run } => self.prepare(&config, &run).await,
             Input::Open { run_id } => self.open(&config, &run_id).await,
             Input::Deliver { run_id, lane } => self.deliver(&config, &run_id, lane, invocation.until).await,
             Input::Finish { run_id, error, run } => self.finish(&config, &run_id, error.map(failure::of), run).await,
-        }
+        };
+        answer.at(stage)
     }
 
     async fn config(&self) -> Result<Config> {
@@ -81,10 +83,10 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .store()
             .get(CONFIG)
             .await?
-            .ok_or_else(|| Error::new(Kind::Config, "config", CONFIG, "is not in the bucket").hint("deploy it"))?;
+            .ok_or_else(|| Error::new(Kind::Config, CONFIG, "is not in the bucket").hint("deploy it"))?;
         let mut config = parse(&String::from_utf8_lossy(&object.body)).map_err(|faults| {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            Error::new(Kind::Config, "config", CONFIG, lines.join("; "))
+            Error::new(Kind::Config, CONFIG, lines.join("; "))
         })?;
         if let Some(base_url) = &self.base_url {
             config.connections.values_mut().for_each(|connection| connection.base_url = Some(base_url.clone()));
@@ -131,7 +133,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let report = self
             .report(&request.run_id)
             .await?
-            .ok_or_else(|| Error::new(Kind::Bug, "prepare", &request.run_id, "is done without a report"))?;
+            .ok_or_else(|| Error::new(Kind::Bug, &request.run_id, "is done without a report"))?;
         publish(&report, known);
         let mut summary = summary(&report);
         if let Some(summary) = summary.as_object_mut() {
@@ -211,9 +213,9 @@ impl<W: Environment, X: Executions> Function<W, X> {
 
     async fn request(&self, run_id: &str) -> Result<RunRequest> {
         let record = self.record(run_id).await?;
-        record.map(|record| record.request).ok_or_else(|| {
-            Error::new(Kind::BadRequest, "start", run_id, "is not prepared").hint("start it with prepare")
-        })
+        record
+            .map(|record| record.request)
+            .ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not prepared").hint("start it with prepare"))
     }
 }
 
@@ -226,8 +228,7 @@ fn failed_lane(run_id: &str, lane: u32) -> String {
 
 /// The request of a run of which nothing is stored but its name.
 fn bare(run_id: &str) -> Result<RunRequest> {
-    let export =
-        export_of(run_id).ok_or_else(|| Error::new(Kind::BadRequest, "finish", run_id, "is not the id of a run"))?;
+    let export = export_of(run_id).ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not the id of a run"))?;
     Ok(RunRequest {
         run_id: run_id.to_owned(),
         export: export.to_owned(),
@@ -264,8 +265,7 @@ fn summary(report: &Report) -> Value {
 }
 
 fn answer(value: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(value)
-        .map_err(|cause| Error::new(Kind::Bug, "start", "answer", "cannot be written").with_source(cause))
+    serde_json::to_value(value).map_err(|cause| Error::new(Kind::Bug, "answer", "cannot be written").with_source(cause))
 }
 
 #[cfg(all(test, feature = "sandbox"))]

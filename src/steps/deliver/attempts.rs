@@ -67,6 +67,6 @@ impl LaneAttempts {
             return Ok(());
         }
         let what = "confirmed nothing in two calls in a row";
-        Err(Error::new(Kind::Unavailable, "deliver", "Autopilot", what).hint("what is pending is sent by the next run"))
+        Err(Error::new(Kind::Unavailable, "Autopilot", what).hint("what is pending is sent by the next run"))
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Connection, connection_of, export_of};
 use crate::delivery::pace::{Pace, after, between, history, offset, window};
-use crate::error::{Error, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::{Leases, SecretSource};
 use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
@@ -55,10 +55,20 @@ pub async fn deliver<E: Environment>(
     lane: u32,
     limit: &Limit,
 ) -> Result<Delivered> {
+    work(env, config, request, lane, limit).await.at("deliver")
+}
+
+async fn work<E: Environment>(
+    env: &E,
+    config: &Config,
+    request: &RunRequest,
+    lane: u32,
+    limit: &Limit,
+) -> Result<Delivered> {
     let run_id = request.run_id.as_str();
     let store = env.store();
     let response = |status| Delivered { done: status == LaneStatus::Finished, run_id: run_id.into(), lane };
-    let missing = || Error::new(Kind::BadRequest, "deliver", run_id, "is not open").hint("open it first");
+    let missing = || Error::new(Kind::BadRequest, run_id, "is not open").hint("open it first");
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     // A run keeps its connection, whatever the configuration says since.
     let ((export, _), connection) = (export_of(config, &request.export)?, connection_of(config, &run.connection)?);
@@ -70,7 +80,7 @@ pub async fn deliver<E: Environment>(
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let opened = opened.filter(OpenRecord::is_assigned).ok_or_else(missing)?;
     let Some(ranges) = opened.lanes.get(lane as usize) else {
-        return Err(Error::new(Kind::BadRequest, "deliver", run_id, format!("has no lane {lane}")));
+        return Err(Error::new(Kind::BadRequest, run_id, format!("has no lane {lane}")));
     };
     let mut attempts = LaneAttempts::begin(store, run_id, lane).await?;
     if let Some(until) = limit.until.filter(|_| attempts.may_be_beside()) {

@@ -27,7 +27,7 @@ pub(super) struct LoadedRange {
 pub(super) async fn load(store: &impl Store, assignment: &Assignment<'_>, index: usize) -> Result<LoadedRange> {
     let Assignment { run, opened, number, ranges, .. } = assignment;
     let run_id = run.request.run_id.as_str();
-    let lost = |what: &str| Error::new(Kind::Bug, "deliver", run_id, format!("{what} is gone"));
+    let lost = |what: &str| Error::new(Kind::Bug, run_id, format!("{what} is gone"));
     let range = ranges.get(index).ok_or_else(|| lost("a range"))?;
     let chunk = run.chunks.get(range.chunk).ok_or_else(|| lost("a chunk"))?;
     let key = keys::results(run_id, *number, index);

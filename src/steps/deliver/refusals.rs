@@ -29,6 +29,6 @@ pub(super) fn watch(assignment: &Assignment<'_>, refused: Refused, destination: 
         refused.everywhere,
         guards.max_reject_share * 100.0
     );
-    Err(Error::new(Kind::Guard, "deliver", &export.name, problem)
+    Err(Error::new(Kind::Guard, &export.name, problem)
         .hint(format!("see the rejects; pass over it once with --pass-guard {MAX_REJECT_SHARE}")))
 }

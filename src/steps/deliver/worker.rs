@@ -83,7 +83,7 @@ impl<'w, E: Environment> Worker<'w, E> {
     ) -> Result<Self> {
         let Assignment { connection, run, opened, number, ranges, .. } = assignment;
         let destination = env.destination(connection.api);
-        check_key(&secrets.api_key, "deliver", destination.name())?;
+        check_key(&secrets.api_key, destination.name())?;
         let now = env.clock().now();
         let settings = LaneSettings {
             protocol: destination.protocol(&run.fields, &opened.setup)?,
@@ -210,7 +210,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             Next::NeedRows if loaded_all => return Ok(Step::End(LaneStatus::Finished)),
             Next::AwaitResponse if self.in_flight.is_empty() && self.loading.is_terminated() => {
                 let run_id = self.assignment.run.request.run_id.as_str();
-                return Err(Error::new(Kind::Bug, "deliver", run_id, "waits for a response to nothing"));
+                return Err(Error::new(Kind::Bug, run_id, "waits for a response to nothing"));
             }
             _ => {}
         }
@@ -229,12 +229,12 @@ impl<'w, E: Environment> Worker<'w, E> {
         let run_id = run.request.run_id.as_str();
         if !self.env.leases().renew(&connection.name, run_id).await? {
             self.replaced = true;
-            return Err(lost_lease("deliver", &connection.name));
+            return Err(lost_lease(&connection.name));
         }
         self.replaced = !attempts.is_current(self.env.store(), run_id, number).await?;
         if self.replaced {
             let problem = format!("a later call works on lane {number}");
-            return Err(Error::new(Kind::Unavailable, "deliver", run_id, problem).hint("nothing: that call goes on"));
+            return Err(Error::new(Kind::Unavailable, run_id, problem).hint("nothing: that call goes on"));
         }
         self.renewed_at = self.clock().wall();
         Ok(())
@@ -275,7 +275,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         requests.retried += u64::from(handled != Handled::Settled);
         requests.throttled += u64::from(handled == Handled::RateLimited);
         if handled == Handled::Unauthorized && !self.is_renewed(&key).await? {
-            return Err(unauthorized("deliver", self.destination.name()));
+            return Err(unauthorized(self.destination.name()));
         }
         self.enter(now);
         watch(&self.assignment, self.checkpoints.refused(), self.destination.name())

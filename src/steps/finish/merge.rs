@@ -57,7 +57,7 @@ pub(super) async fn merge(
             };
         }
     }
-    Err(Error::new(Kind::Unavailable, "finish", key, "is written by somebody else at the same time")
+    Err(Error::new(Kind::Unavailable, key, "is written by somebody else at the same time")
         .hint("let only this program write it; the next run merges what this one confirmed"))
 }
 
@@ -136,8 +136,7 @@ fn header(
     };
     let of_another = || {
         let key = keys::profiles(&run.request.export);
-        Error::new(Kind::Config, "finish", key, "belongs to another account, list or key")
-            .hint("send every row once with --full")
+        Error::new(Kind::Config, key, "belongs to another account, list or key").hint("send every row once with --full")
     };
     if old.is_some_and(|old| (&old.account, &old.key_fingerprint) != (&header.account, &header.key_fingerprint)) {
         return Err(of_another());
@@ -189,7 +188,7 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
 /// A file for something that is put together first and then stored.
 pub(super) fn temporary(subject: &str) -> Result<NamedTempFile> {
     NamedTempFile::new().map_err(|cause| {
-        Error::new(Kind::Unavailable, "finish", subject, "cannot make a temporary file")
+        Error::new(Kind::Unavailable, subject, "cannot make a temporary file")
             .hint("let this user write to the folder for temporary files (TMPDIR)")
             .with_source(cause)
     })
@@ -375,7 +374,7 @@ mod tests {
         }
         let mut profile = before();
         apply(&mut profile, 1, leave());
-        assert_eq!(profile, before(), "who has left is no member again");
+        assert_eq!(profile, before(), "who has left stays out");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use order::keep_order;
 use results::{RejectsFile, RunResults, Totals};
 
 use crate::config::{Config, connection_of};
-use crate::error::{Error, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
 use crate::ports::{Leases, PutMode, SecretSource, Store};
@@ -51,6 +51,16 @@ pub(super) async fn finish_under<W: Environment>(
     failure: Option<Failure>,
     holder: &str,
 ) -> Result<Report> {
+    finish_run(env, config, request, failure, holder).await.at("finish")
+}
+
+async fn finish_run<W: Environment>(
+    env: &W,
+    config: &Config,
+    request: &RunRequest,
+    failure: Option<Failure>,
+    holder: &str,
+) -> Result<Report> {
     let run_id = request.run_id.as_str();
     let store = env.store();
     let export = config.exports.get(&request.export);
@@ -74,7 +84,7 @@ pub(super) async fn finish_under<W: Environment>(
         return Ok(report);
     };
     if !env.leases().take(name, holder).await? {
-        return Err(lost_lease("finish", name));
+        return Err(lost_lease(name));
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let mut totals = Totals::default();
@@ -115,7 +125,7 @@ pub(super) async fn finish_under<W: Environment>(
     sums.warnings.extend(rejects.warning());
     let report = Report::of(&run, sums, error, env.clock().now());
     if !report.rows.add_up() {
-        return Err(Error::new(Kind::Bug, "finish", run_id, format!("rows do not add up: {:?}", report.rows)));
+        return Err(Error::new(Kind::Bug, run_id, format!("rows do not add up: {:?}", report.rows)));
     }
     if report.rows.rejected > 0 {
         let file = rejects.finish()?;

@@ -9,7 +9,7 @@ use crate::chunk::{self, Operation};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::delivery::pace::shares;
 use crate::destination::{Account, Assumption, Destination, Wanted};
-use crate::error::{Error, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result};
 use crate::ledger::Sent;
 use crate::membership::{Membership, MembershipTarget};
 use crate::plan::lanes::{Costs, Range, assign_lanes, lanes_for};
@@ -38,21 +38,21 @@ pub struct Opened {
 pub async fn survey<E: Environment>(
     env: &E,
     connection: &Connection,
-    stage: &'static str,
+    purpose: &'static str,
 ) -> Result<Option<Box<dyn Account>>> {
-    let holder = format!("{stage}-{:016x}", fastrand::u64(..));
+    let holder = format!("{purpose}-{:016x}", fastrand::u64(..));
     if !env.leases().take(&connection.name, &holder).await? {
         return Ok(None);
     }
     let surveying = async {
         let from = quiet_until(env, connection, &holder).await?;
-        let mut session = Session::new(env, connection, stage, from).await?;
+        let mut session = Session::new(env, connection, from).await?;
         let account = env.destination(connection.api).survey(&mut session).await;
         let activity = ConnectionActivity { run_id: holder.clone(), ended_at: Some(env.clock().now()) };
         write_json(env.store(), &keys::spoke(&connection.name), &activity).await?;
         account
     };
-    let account = surveying.await;
+    let account = surveying.await.at(purpose);
     env.leases().release(&connection.name, &holder).await?;
     account.map(Some)
 }
@@ -63,25 +63,29 @@ pub async fn survey<E: Environment>(
 /// Kind `access` for the key; `config` where account, marks or fields are not those of the state and configuration;
 /// `throttled`, `unavailable`.
 pub async fn open<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<Opened> {
+    open_run(env, config, request).await.at("open")
+}
+
+async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<Opened> {
     let run_id = request.run_id.as_str();
     let store = env.store();
     let open_key = keys::of_run(run_id, "open.json");
     if let Some(record) = read_json::<OpenRecord>(store, &open_key).await?.filter(OpenRecord::is_assigned) {
         return list_lanes(store, run_id, &record).await;
     }
-    let missing = || Error::new(Kind::BadRequest, "open", run_id, "has no plan").hint("start it with prepare");
+    let missing = || Error::new(Kind::BadRequest, run_id, "has no plan").hint("start it with prepare");
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     let (export, connection) = export_of(config, &request.export)?;
-    run.check_configuration(config, "open")?;
+    run.check_configuration(config)?;
     connection.may_send(export)?;
     if !env.leases().renew(&connection.name, run_id).await? {
-        return Err(lost_lease("open", &connection.name));
+        return Err(lost_lease(&connection.name));
     }
     let from = quiet_until(env, connection, run_id).await?;
     let mut opening = Opening {
         env,
         destination: env.destination(connection.api),
-        session: Session::new(env, connection, "open", from).await?,
+        session: Session::new(env, connection, from).await?,
         run: &run,
         memberships: export.segments.iter().map(|segment| segment.membership.clone()).collect(),
     };
@@ -218,9 +222,7 @@ async fn keep_first(store: &impl Store, key: &str, record: &OpenRecord) -> Resul
         return Ok(None);
     }
     match assigned().await? {
-        None => {
-            Err(Error::new(Kind::Unavailable, "open", key, "is written by another call of this step").hint("run again"))
-        }
+        None => Err(Error::new(Kind::Unavailable, key, "is written by another call of this step").hint("run again")),
         held => Ok(held),
     }
 }
@@ -238,7 +240,7 @@ async fn list_lanes(store: &impl Store, run_id: &str, record: &OpenRecord) -> Re
 /// Checks that the account and its marks are those of the state.
 fn same_account(run: &RunRecord, account: &dyn Account, destination: &str) -> Result<()> {
     let wrong = |subject: &str, problem: String| {
-        Err(Error::new(Kind::Config, "open", subject, problem).hint(
+        Err(Error::new(Kind::Config, subject, problem).hint(
             "use the connection that it was exported to, or send every row once with --full, which removes nobody",
         ))
     };

@@ -86,7 +86,7 @@ fn newest_first(segments: &[SegmentRecord]) -> Vec<usize> {
 async fn suppression(store: &impl Store, export: &Export) -> Result<SuppressionList> {
     let Some(key) = &export.suppression_file else { return Ok(SuppressionList::default()) };
     let object = store.get(key).await?.ok_or_else(|| {
-        Error::new(Kind::Config, "prepare", key, "the suppression file is not in the store")
+        Error::new(Kind::Config, key, "the suppression file is not in the store")
             .hint("put it there, or take suppression_file out of the export")
     })?;
     let text = String::from_utf8_lossy(&object.body);
@@ -95,7 +95,7 @@ async fn suppression(store: &impl Store, export: &Export) -> Result<SuppressionL
         None => Ok(list),
         Some(line) => {
             let what = format!("{} lines are neither an email nor a SHA-256, the first is line {line}", faulty.len());
-            Err(Error::new(Kind::Config, "prepare", key, what).hint("correct them; until then nothing is sent"))
+            Err(Error::new(Kind::Config, key, what).hint("correct them; until then nothing is sent"))
         }
     }
 }

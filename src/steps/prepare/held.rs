@@ -34,7 +34,7 @@ impl Held {
         let key = keys::profiles(&export.name);
         let meta = store.head(&key).await?;
         if meta.is_none() && applied.iter().any(|(_, order)| order.members > 0) {
-            return Err(Error::new(Kind::Config, "prepare", key, "is missing")
+            return Err(Error::new(Kind::Config, key, "is missing")
                 .hint("restore it, or send every row once as if there were no state with --full"));
         }
         Ok(Self { meta, applied })
@@ -95,7 +95,7 @@ impl Held {
 /// Whether a state object is of this key and this membership.
 fn belongs(header: &Header, segment: &Segment, digester: &Digester, key: &str) -> Result<()> {
     let of_another = |problem: String| {
-        let error = Error::new(Kind::Config, "prepare", key, problem);
+        let error = Error::new(Kind::Config, key, problem);
         Err(error.hint("undo that change, or send every row once with --full, which removes nobody"))
     };
     if header.key_fingerprint != digester.fingerprint() {

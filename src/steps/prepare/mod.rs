@@ -11,7 +11,7 @@ use recovery::finish_abandoned;
 use select_drops::{Selection, select_drops};
 
 use crate::config::{Config, Connection, Export, export_of};
-use crate::error::{Error, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result};
 use crate::plan::guards;
 use crate::ports::{Leases, PutMode, SecretSource};
 use crate::report::{Outcome, Report};
@@ -62,7 +62,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
         // Its segments go by their places in the configuration.
         Some(record) => {
-            record.check_configuration(config, "prepare")?;
+            record.check_configuration(config)?;
             record
         }
         None => match begin(env, config, export, connection, request).await? {
@@ -83,7 +83,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     if record.stage == Stage::Ready {
         return Ok(Planned::Ready);
     }
-    Ok(Planned::Over(guard.as_ref().map(Failure::of)))
+    Ok(Planned::Over(guard.map(|error| Failure::of(&error.at("prepare")))))
 }
 
 fn busy<W: Environment>(env: &W, connection: &str, run_id: &str) -> Planned {
@@ -131,7 +131,7 @@ async fn begin<W: Environment>(
 
 fn may_run(export: &Export, connection: &Connection, request: &RunRequest) -> Result<()> {
     if let Some(unknown) = request.pass_guards.iter().find(|name| !guards::NAMES.contains(&name.as_str())) {
-        return Err(Error::new(Kind::BadRequest, "prepare", unknown, "unknown guard")
+        return Err(Error::new(Kind::BadRequest, unknown, "unknown guard")
             .hint(format!("name one of: {}", guards::NAMES.join(", "))));
     }
     connection.may_send(export)
@@ -151,6 +151,15 @@ pub async fn plan<W: Environment>(
     config: &Config,
     request: &RunRequest,
 ) -> Result<(RunRecord, Option<Error>)> {
+    let (record, guard) = plan_run(env, config, request).await.at("plan")?;
+    Ok((record, guard.map(|error| error.at("plan"))))
+}
+
+async fn plan_run<W: Environment>(
+    env: &W,
+    config: &Config,
+    request: &RunRequest,
+) -> Result<(RunRecord, Option<Error>)> {
     let (export, connection) = export_of(config, &request.export)?;
     may_run(export, connection, request)?;
     let digester = digester(env, connection).await?;
@@ -158,7 +167,7 @@ pub async fn plan<W: Environment>(
         Selection::Drops(segments, sources) => (segments, sources),
         Selection::Superseded(segments) => (segments, Vec::new()),
         Selection::Wait(seconds, why) => {
-            return Err(Error::new(Kind::Segment, "plan", &export.name, why).hint(format!("ask again in {seconds} s")));
+            return Err(Error::new(Kind::Segment, &export.name, why).hint(format!("ask again in {seconds} s")));
         }
     };
     let mut record =

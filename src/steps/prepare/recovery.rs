@@ -36,8 +36,9 @@ pub(super) async fn finish_abandoned<W: Environment>(
     if its_own && !env.leases().take(&record.connection, run_id).await? {
         return Ok(false);
     }
-    let error = Error::new(Kind::Interrupted, "finish", &earlier, "the run never reached its finish")
-        .hint("nothing: what it had confirmed is kept, the rest is sent by the next run");
+    let error = Error::new(Kind::Interrupted, &earlier, "the run never reached its finish")
+        .hint("nothing: what it had confirmed is kept, the rest is sent by the next run")
+        .at("finish");
     let finished = Box::pin(finish_under(env, config, &record.request, Some(Failure::of(&error)), run_id)).await;
     if its_own {
         env.leases().release(&record.connection, run_id).await?;

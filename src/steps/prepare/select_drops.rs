@@ -30,18 +30,13 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
 ) -> Result<Selection> {
     for asked in &request.drops {
         if request.drops.iter().filter(|other| other.segment == asked.segment).count() > 1 {
-            return Err(Error::new(Kind::BadRequest, "prepare", &asked.segment, "is given more than one drop")
+            return Err(Error::new(Kind::BadRequest, &asked.segment, "is given more than one drop")
                 .hint("name one drop of a segment in a run; a folder of parts is one drop"));
         }
         if !export.segments.iter().any(|segment| segment.name == asked.segment) {
             let names: Vec<&str> = export.segments.iter().map(|segment| segment.name.as_str()).collect();
-            return Err(Error::new(
-                Kind::BadRequest,
-                "prepare",
-                &asked.segment,
-                "there is no such segment in this export",
-            )
-            .hint(format!("name one of: {}", names.join(", "))));
+            return Err(Error::new(Kind::BadRequest, &asked.segment, "there is no such segment in this export")
+                .hint(format!("name one of: {}", names.join(", "))));
         }
     }
     let (mut records, mut sources, mut superseded) = (Vec::new(), Vec::new(), 0);
@@ -83,7 +78,7 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
         return Ok(Selection::Superseded(records));
     }
     let prefixes: Vec<&str> = export.segments.iter().map(|segment| segment.prefix.as_str()).collect();
-    Err(Error::new(Kind::Segment, "prepare", &export.name, format!("there is no drop under {}", prefixes.join(", ")))
+    Err(Error::new(Kind::Segment, &export.name, format!("there is no drop under {}", prefixes.join(", ")))
         .hint("drop a file there, or name one with --drop PATH"))
 }
 
@@ -120,10 +115,8 @@ async fn newest<W: Environment>(env: &W, of: Of<'_>) -> Result<Option<Found>> {
 async fn named<W: Environment>(env: &W, of: Of<'_>, asked: &RequestedDrop) -> Result<Found> {
     let (.., segment) = of;
     let key = asked.key.as_str();
-    let missing = || {
-        Error::new(Kind::Segment, "prepare", key, "holds no file of a segment")
-            .hint("name a file or a folder with files")
-    };
+    let missing =
+        || Error::new(Kind::Segment, key, "holds no file of a segment").hint("name a file or a folder with files");
     let folder = match key.strip_suffix('/') {
         Some(folder) => Some(folder),
         None if segment.drop == DropKind::Folder && !key.starts_with("file:") && !keys::is_retry(key) => {
@@ -183,7 +176,7 @@ pub(super) async fn model(store: &impl Store, key: Option<&str>) -> Result<Optio
     let Some(meta) = store.head(key).await? else { return Ok(None) };
     if meta.bytes > MAX_MODEL_BYTES {
         let what = format!("is longer than {} MiB, as no model.json is", MAX_MODEL_BYTES >> 20);
-        return Err(Error::new(Kind::Segment, "segment", key, what).hint("look at what wrote it"));
+        return Err(Error::new(Kind::Segment, key, what).hint("look at what wrote it"));
     }
     let Some(object) = store.get(key).await? else { return Ok(None) };
     Model::parse(key, &object.body).map(Some)

@@ -145,7 +145,7 @@ fn run(lane: &mut Lane, mut answer: impl FnMut(&Asked) -> Said) -> Result<Vec<As
                 let Outgoing { number, call, .. } = lane.next_request(now).unwrap();
                 let asked = Asked::of(&call);
                 if lane.handle_response(number, answer(&asked).incoming(), now) == Handled::Unauthorized {
-                    return Err(unauthorized("deliver", "Autopilot"));
+                    return Err(unauthorized("Autopilot"));
                 }
                 calls.push(asked);
             }

@@ -52,7 +52,7 @@ impl Weather {
     }
 
     async fn pass<T>(&self, subject: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let unavailable = |what| Err(Error::new(Kind::Unavailable, "store", subject, what));
+        let unavailable = |what| Err(Error::new(Kind::Unavailable, subject, what));
         // Of lost writes only these count, where they are made.
         if matches!(self.trouble, FaultKind::Lost | FaultKind::OwnLost | FaultKind::Late) {
             return work.await;
@@ -64,7 +64,7 @@ impl Weather {
                 work.await?;
                 unavailable("did not answer")
             }
-            FaultKind::Denied if call >= self.at => Err(Error::new(Kind::Access, "store", subject, "access is denied")),
+            FaultKind::Denied if call >= self.at => Err(Error::new(Kind::Access, subject, "access is denied")),
             FaultKind::Slow => {
                 tokio::time::sleep(Duration::from_millis(self.at)).await;
                 work.await

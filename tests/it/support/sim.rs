@@ -68,7 +68,7 @@ pub(crate) struct MemoryReader(Memory, ObjectMeta, usize);
 impl Reader for MemoryReader {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         if self.0.meta(&self.1.key).is_none_or(|now| now.version != self.1.version) {
-            return Err(Error::new(Kind::Unavailable, "store", &self.1.key, "was replaced while it was read"));
+            return Err(Error::new(Kind::Unavailable, &self.1.key, "was replaced while it was read"));
         }
         let body = self.0.body(&self.1.key).unwrap();
         let end = body.len().min(self.2 + 1024);

@@ -20,9 +20,9 @@ use tokio::time::Instant;
 
 use crate::support::fixture::{LIST, people, settings};
 use crate::support::flaky_store::{FaultKind, Faulty};
-use crate::support::kill::Kill;
+use crate::support::kill::{Doomed, Kill};
 use crate::support::lease_checked_store::{Guarded, TERM};
-use crate::support::sim::{Doomed, Sim, SimWorld, Way};
+use crate::support::sim::{Sim, SimWorld, Way};
 
 const RATE: u32 = 10;
 

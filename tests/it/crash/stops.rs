@@ -14,7 +14,8 @@ use futures_util::stream::{StreamExt, iter};
 use serde_json::{Value, json};
 
 use crate::support::fixture::{Scene, more, people};
-use crate::support::kill::{Kill, Mortal};
+use crate::support::flaky_store::{FaultKind, Faulty};
+use crate::support::kill::Kill;
 use crate::support::sim::{Sim, Way};
 
 /// Plays at once: most of the time they wait for a quiet second between two runs.
@@ -199,7 +200,7 @@ async fn a_slow_checkpoint_does_not_undo_the_last_one() {
         sim.pace(1, 1);
         sim.set("/connections/eu/requests_per_second", json!(rate));
         let request = sim.drop("members", &people(0, batches * 100, 1));
-        let store = Mortal(sim.store.clone(), Kill::never_but_slow());
+        let store = Faulty::new(&sim, FaultKind::Detached, 0);
         let (world, config) = (sim.process(store, Duration::ZERO, &Kill::never()), &sim.config);
         steps::prepare(&world, config, &request).await.unwrap();
         steps::open(&world, config, &request).await.unwrap();

@@ -21,9 +21,9 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::support::fixture::{LIST, Nobody, people, settings};
-use crate::support::kill::Kill;
+use crate::support::kill::{Doomed, Kill};
 use crate::support::lease_checked_store::MemoryLeases;
-use crate::support::sim::{Doomed, Memory, Sim, request};
+use crate::support::sim::{Memory, Sim, request};
 
 /// The account: people by address, each with a name and whether they have the label.
 #[derive(Clone, Default)]

@@ -18,7 +18,7 @@ use autopilot_export::state::{Decoder, Digester, FIELDS_UNCONFIRMED, Header, Mem
 use autopilot_export::steps::{self, Cancellation};
 use serde_json::{Value, json};
 
-use crate::support::kill::{Kill, Mortal};
+use crate::support::kill::{Doomed, Kill};
 
 /// The one export of every scene, and the title of its list.
 pub(crate) const EXPORT: &str = "newsletter";
@@ -30,7 +30,7 @@ pub(crate) const STATE_KEY: &str = "00112233445566778899aabbccddeeff001122334455
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) type Environment = Adapters<Mortal<WithFiles<Folder>>, FileLeases, LocalSecrets, Mortal<HttpClient>>;
+pub(crate) type Environment = Adapters<Doomed<WithFiles<Folder>>, FileLeases, LocalSecrets, Doomed<HttpClient>>;
 
 /// A store, an account and a configuration.
 pub(crate) struct Scene {
@@ -108,11 +108,12 @@ impl Scene {
 
     /// A world as a new process finds it, in which calls to Autopilot or writes may be the last.
     pub(crate) fn world(&self, calls: Arc<Kill>, writes: Arc<Kill>) -> Environment {
+        writes.count_only_writes();
         Adapters {
-            store: Mortal(WithFiles(Folder::new(self.root())), writes),
+            store: Doomed(WithFiles(Folder::new(self.root())), writes),
             leases: FileLeases::new(self.root()),
             secrets: LocalSecrets::new(Some(API_KEY.to_owned().into()), self.root()),
-            http: Mortal(self.client.clone(), calls),
+            http: Doomed(self.client.clone(), calls),
             clock: Clock::System,
             observer: Box::new(Nobody),
         }

@@ -1,4 +1,4 @@
-//! Bad weather: a store, leases and secrets whose calls go wrong.
+//! A store, leases and secrets whose calls go wrong.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,55 +12,58 @@ use autopilot_export::ports::{Leases, Object, ObjectMeta, PutMode, PutOutcome, R
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::support::kill::Kill;
+use crate::support::kill::{Doomed, Kill};
 use crate::support::lease_checked_store::{Guarded, MemoryLeases};
-use crate::support::sim::{Distant, Doomed, Memory, MemoryReader, Sim};
+use crate::support::sim::{Distant, Memory, MemoryReader, Sim};
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FaultKind {
-    /// Fails, and does nothing.
+    /// The call fails and does nothing.
     Unavailable,
-    /// Is done, and told as failed.
+    /// The call does its work and reports a failure.
     Done,
-    /// Fails from then on.
+    /// Every call fails from then on.
     Denied,
-    /// Somebody else writes first, so many times.
+    /// Another writer is first, this many times.
     Lost,
-    /// A conditional write is done, and told as lost to another: a client that repeats its own write sees the first.
+    /// A conditional write succeeds and reports a conflict: a client that repeats its own write meets the first one.
     OwnLost,
     /// An object is written while a drop is read.
     Lands,
+    /// Every call takes this many milliseconds.
     Slow,
+    /// A note that a range was begun arrives once more after its results.
     Late,
+    /// Every other result is written 200 ms late, even if its writer no longer waits.
+    Detached,
 }
 
-/// What goes wrong with the calls of all ports, counted together: those from one number on; of slow ones, each takes so
-/// many milliseconds.
+/// What goes wrong with the calls of all ports, which are counted together.
 #[derive(Clone)]
-pub(crate) struct Weather {
-    trouble: FaultKind,
+pub(crate) struct FaultPlan {
+    kind: FaultKind,
     at: u64,
-    /// How many calls go wrong.
+    /// How many calls go wrong, from that number on.
     most: u64,
     calls: Arc<AtomicU64>,
 }
 
-impl Weather {
-    fn is_struck(&self, call: u64) -> bool {
+impl FaultPlan {
+    fn hits(&self, call: u64) -> bool {
         call >= self.at && call - self.at < self.most
     }
 
     async fn pass<T>(&self, subject: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         let unavailable = |what| Err(Error::new(Kind::Unavailable, subject, what));
-        // Of lost writes only these count, where they are made.
-        if matches!(self.trouble, FaultKind::Lost | FaultKind::OwnLost | FaultKind::Late) {
+        // Faults of writes count where the writes are made.
+        if matches!(self.kind, FaultKind::Lost | FaultKind::OwnLost | FaultKind::Late | FaultKind::Detached) {
             return work.await;
         }
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        match self.trouble {
-            FaultKind::Unavailable if self.is_struck(call) => unavailable("cannot be reached"),
-            FaultKind::Done if self.is_struck(call) => {
+        match self.kind {
+            FaultKind::Unavailable if self.hits(call) => unavailable("cannot be reached"),
+            FaultKind::Done if self.hits(call) => {
                 work.await?;
                 unavailable("did not answer")
             }
@@ -74,28 +77,28 @@ impl Weather {
     }
 }
 
-/// A store in bad weather.
+/// A store whose calls go wrong.
 #[derive(Clone)]
 pub(crate) struct Faulty {
     inner: Guarded<Memory>,
-    weather: Weather,
-    /// What is written while a drop is read: its key and its content. Only once.
+    plan: FaultPlan,
+    /// Written once while a drop is read: key and content.
     pub(crate) lands: Arc<Mutex<Option<(String, String)>>>,
-    /// The notes that ranges were begun: results without a row.
+    /// Notes that ranges were begun: results without a row.
     notes: Arc<Mutex<HashMap<String, (Bytes, PutMode)>>>,
 }
 
 impl Faulty {
-    pub(crate) fn new(sim: &Sim, trouble: FaultKind, at: u64) -> Self {
-        Self::several(sim, trouble, at, 1)
+    pub(crate) fn new(sim: &Sim, kind: FaultKind, at: u64) -> Self {
+        Self::several(sim, kind, at, 1)
     }
 
-    /// The same of several calls in a row.
-    pub(crate) fn several(sim: &Sim, trouble: FaultKind, at: u64, most: u64) -> Self {
-        let weather = Weather { trouble, at, most, calls: Arc::default() };
+    /// The same for several calls in a row.
+    pub(crate) fn several(sim: &Sim, kind: FaultKind, at: u64, most: u64) -> Self {
+        let plan = FaultPlan { kind, at, most, calls: Arc::default() };
         Self {
             inner: Guarded(sim.store.clone(), sim.leases.clone()),
-            weather,
+            plan,
             lands: Arc::default(),
             notes: Arc::default(),
         }
@@ -107,7 +110,7 @@ impl Faulty {
 
     /// Calls that counted so far.
     pub(crate) fn calls(&self) -> u64 {
-        self.weather.calls.load(Ordering::SeqCst)
+        self.plan.calls.load(Ordering::SeqCst)
     }
 }
 
@@ -116,15 +119,15 @@ pub(crate) struct FaultyReader(MemoryReader, Faulty, String);
 impl Reader for FaultyReader {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         let Self(reader, store, key) = self;
-        let Weather { trouble, at, .. } = store.weather;
-        if trouble == FaultKind::Lands
+        let FaultPlan { kind, at, .. } = store.plan;
+        if kind == FaultKind::Lands
             && key.starts_with("segments/")
             && store.calls() >= at
             && let Some((key, body)) = store.lands.lock().unwrap().take()
         {
             store.memory().write(&key, body);
         }
-        store.weather.pass(key, reader.next()).await
+        store.plan.pass(key, reader.next()).await
     }
 }
 
@@ -132,36 +135,37 @@ impl Store for Faulty {
     type Reader = FaultyReader;
 
     async fn get(&self, key: &str) -> Result<Option<Object>> {
-        self.weather.pass(key, self.inner.get(key)).await
+        self.plan.pass(key, self.inner.get(key)).await
     }
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        self.weather.pass(key, self.inner.head(key)).await
+        self.plan.pass(key, self.inner.head(key)).await
     }
 
     async fn open(&self, meta: &ObjectMeta) -> Result<FaultyReader> {
-        let reader = self.weather.pass(&meta.key, self.inner.open(meta)).await?;
+        let reader = self.plan.pass(&meta.key, self.inner.open(meta)).await?;
         Ok(FaultyReader(reader, self.clone(), meta.key.clone()))
     }
 
     async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
-        let Weather { trouble, at, calls, .. } = &self.weather;
-        if matches!(trouble, FaultKind::Lost | FaultKind::OwnLost) && condition != PutMode::Overwrite {
+        let FaultPlan { kind, at, calls, .. } = &self.plan;
+        if matches!(kind, FaultKind::Lost | FaultKind::OwnLost) && condition != PutMode::Overwrite {
             let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
-            if *trouble == FaultKind::OwnLost && self.weather.is_struck(call) {
+            if *kind == FaultKind::OwnLost && self.plan.hits(call) {
                 self.inner.put(key, body, condition).await?;
                 return Ok(PutOutcome::Conflict);
             }
-            if *trouble == FaultKind::Lost && call <= *at {
-                // Somebody else writes the same again, first: another tag, another version.
+            if *kind == FaultKind::Lost && call <= *at {
+                // Another writer is first with the same body: another tag, another version.
                 if let Some(held) = self.memory().body(key) {
                     self.memory().write(key, held);
                 }
                 return self.inner.put(key, body, condition).await;
             }
         }
-        if *trouble == FaultKind::Late && key.contains("/results/") && key.ends_with(".tsv") {
-            if body.iter().filter(|byte| **byte == b'\n').count() == 1 {
+        if *kind == FaultKind::Late && key.contains("/results/") && key.ends_with(".tsv") {
+            // The seal and the note, but no row.
+            if body.iter().filter(|byte| **byte == b'\n').count() == 2 {
                 self.notes.lock().unwrap().insert(key.into(), (body.clone(), condition.clone()));
             }
             let put = self.inner.put(key, body, condition).await;
@@ -172,20 +176,29 @@ impl Store for Faulty {
             }
             return put;
         }
-        self.weather.pass(key, self.inner.put(key, body, condition)).await
+        if *kind == FaultKind::Detached && key.contains("/results/") {
+            let late = calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+            let (memory, key) = (self.memory().clone(), key.to_owned());
+            let writing = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(if late { 200 } else { 0 })).await;
+                memory.put(&key, body, condition).await
+            });
+            return writing.await.unwrap();
+        }
+        self.plan.pass(key, self.inner.put(key, body, condition)).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        self.weather.pass(prefix, self.inner.list(prefix)).await
+        self.plan.pass(prefix, self.inner.list(prefix)).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.weather.pass(key, self.inner.delete(key)).await
+        self.plan.pass(key, self.inner.delete(key)).await
     }
 }
 
-/// Leases and secrets lie in AWS as well, and share the weather.
-pub(crate) struct FaultyLeases(MemoryLeases, Weather);
+/// Leases share the plan of the store.
+pub(crate) struct FaultyLeases(MemoryLeases, FaultPlan);
 
 impl Leases for FaultyLeases {
     async fn take(&self, connection: &str, holder: &str) -> Result<bool> {
@@ -201,7 +214,8 @@ impl Leases for FaultyLeases {
     }
 }
 
-pub(crate) struct FaultySecrets(GivenSecrets, Weather);
+/// Secrets share it too.
+pub(crate) struct FaultySecrets(GivenSecrets, FaultPlan);
 
 impl SecretSource for FaultySecrets {
     async fn secrets(&self, connection: &str, secret: &str, again: bool) -> Result<Secrets> {
@@ -209,10 +223,10 @@ impl SecretSource for FaultySecrets {
     }
 }
 
-/// A process in the weather of its store.
+/// A process whose leases and secrets go wrong with its store.
 pub(crate) fn process(sim: &Sim, store: Faulty) -> Adapters<Faulty, FaultyLeases, FaultySecrets, Doomed<Distant>> {
     let Adapters { http, clock, observer, .. } = sim.world(&Kill::never());
-    let leases = FaultyLeases(sim.leases.clone(), store.weather.clone());
-    let secrets = FaultySecrets(Sim::secrets(), store.weather.clone());
+    let leases = FaultyLeases(sim.leases.clone(), store.plan.clone());
+    let secrets = FaultySecrets(Sim::secrets(), store.plan.clone());
     Adapters { store, leases, secrets, http, clock, observer }
 }

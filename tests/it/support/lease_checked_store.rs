@@ -1,5 +1,5 @@
-//! Leases in memory, and a store that knows of them: never two writers of one state. Whoever writes an export's state
-//! or a run's results has the lease at that very moment.
+//! Leases in memory, and a store that checks them: an export's state and a run's results are only written while the
+//! writer's process holds the lease.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,11 +11,11 @@ use autopilot_export::run::export_of;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-/// How long a lease lives without being renewed, as on S3.
+/// How long a lease lasts unless it is renewed, as on S3.
 pub(crate) const TERM: Duration = Duration::from_secs(60);
 
-/// Leases with a term, by one clock: of a holder that died, they end by themselves. What one process holds is busy for
-/// every other, also for the same run there, as behind a folder's file lock.
+/// Leases with a term, by one clock, so that those of a dead holder expire. A lease that one process holds is taken for
+/// every other process, even for the same run, as with a folder's file lock.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryLeases {
     held: Arc<Mutex<BTreeMap<String, Held>>>,
@@ -30,12 +30,12 @@ struct Held {
 }
 
 impl MemoryLeases {
-    /// The same leases, as a process of its own has them.
+    /// The same leases, for another process.
     pub(crate) fn of_process(&self, process: u32) -> Self {
         Self { held: Arc::clone(&self.held), process }
     }
 
-    /// The runs that have a lease in this process.
+    /// The runs that hold a lease in this process.
     fn holders(&self) -> Vec<String> {
         let held = self.held.lock().unwrap();
         held.values().filter(|held| held.process == self.process).map(|held| held.run.clone()).collect()
@@ -69,16 +69,16 @@ impl Leases for MemoryLeases {
     }
 }
 
-/// A store that whoever writes without having the lease fails on.
+/// A store that panics on a write without the lease.
 #[derive(Clone)]
 pub(crate) struct Guarded<S>(pub(crate) S, pub(crate) MemoryLeases);
 
 impl<S> Guarded<S> {
-    /// Says that an object is written now.
-    fn writes(&self, key: &str) {
+    /// Checks a write to this key.
+    fn check(&self, key: &str) {
         let holders = self.1.holders();
         let may = match key.split('/').collect::<Vec<_>>()[..] {
-            // What was learnt of an account is no export's.
+            // What was learnt about an account belongs to no export.
             ["state", "connections", ..] => true,
             ["state", export, ..] => holders.iter().any(|run| export_of(run) == Some(export)),
             ["runs", _, run, "results", ..] => holders.iter().any(|holder| holder == run),
@@ -104,7 +104,7 @@ impl<S: Store> Store for Guarded<S> {
     }
 
     async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
-        self.writes(key);
+        self.check(key);
         self.0.put(key, body, condition).await
     }
 

@@ -10,7 +10,7 @@ use autopilot_export::config::{Config, parse};
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::{Error, Kind, Result};
 use autopilot_export::ports::{
-    Clock, Http, Leases, NoResponse, Object, ObjectMeta, PutMode, PutOutcome, Reader, SecretSource, Secrets, Store,
+    Clock, Http, NoResponse, Object, ObjectMeta, PutMode, PutOutcome, Reader, Secrets, Store,
 };
 use autopilot_export::run::opening::OpenRecord;
 use autopilot_export::run::{RequestedDrop, RunRequest, Trigger, keys, run_id};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::support::fixture::{API_KEY, EXPORT, Held, LIST, Nobody, STATE_KEY, held, settings, state_of};
-use crate::support::kill::Kill;
+use crate::support::kill::{Doomed, Kill};
 use crate::support::lease_checked_store::{Guarded, MemoryLeases};
 
 /// How long the account takes to answer, where its options do not say.
@@ -138,76 +138,6 @@ impl Http for Distant {
         }
         tokio::time::sleep(self.latency).await;
         answer
-    }
-}
-
-/// A port of a process that may die at any call of any port.
-#[derive(Clone)]
-pub(crate) struct Doomed<P>(pub(crate) P, pub(crate) Arc<Kill>);
-
-impl<S: Store> Store for Doomed<S> {
-    type Reader = Doomed<S::Reader>;
-
-    async fn get(&self, key: &str) -> Result<Option<Object>> {
-        self.1.pass(self.0.get(key)).await
-    }
-
-    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        self.1.pass(self.0.head(key)).await
-    }
-
-    async fn open(&self, meta: &ObjectMeta) -> Result<Self::Reader> {
-        let reader = self.1.pass(self.0.open(meta)).await?;
-        Ok(Doomed(reader, Arc::clone(&self.1)))
-    }
-
-    async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
-        self.1.pass(self.0.put(key, body, condition)).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        self.1.pass(self.0.list(prefix)).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<()> {
-        self.1.pass(self.0.delete(key)).await
-    }
-}
-
-impl<R: Reader> Reader for Doomed<R> {
-    async fn next(&mut self) -> Result<Option<Bytes>> {
-        self.1.pass(self.0.next()).await
-    }
-}
-
-impl<L: Leases> Leases for Doomed<L> {
-    async fn take(&self, connection: &str, holder: &str) -> Result<bool> {
-        self.1.pass(self.0.take(connection, holder)).await
-    }
-
-    async fn renew(&self, connection: &str, holder: &str) -> Result<bool> {
-        self.1.pass(self.0.renew(connection, holder)).await
-    }
-
-    async fn release(&self, connection: &str, holder: &str) -> Result<()> {
-        self.1.pass(self.0.release(connection, holder)).await
-    }
-}
-
-impl<K: SecretSource> SecretSource for Doomed<K> {
-    async fn secrets(&self, connection: &str, secret: &str, again: bool) -> Result<Secrets> {
-        self.1.pass(self.0.secrets(connection, secret, again)).await
-    }
-}
-
-impl<A: Http> Http for Doomed<A> {
-    async fn send(
-        &self,
-        request: http::Request<bytes::Bytes>,
-        within: Duration,
-        max_bytes: usize,
-    ) -> Result<http::Response<bytes::Bytes>, NoResponse> {
-        self.1.pass(self.0.send(request, within, max_bytes)).await
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use autopilot_export::adapters::autopilot::answer;
-use autopilot_export::delivery::call::{Response, Call, Payload};
+use autopilot_export::delivery::call::{Call, Payload, Response};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

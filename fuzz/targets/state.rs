@@ -5,7 +5,7 @@
 use std::io::Write;
 
 use autopilot_export::error::{Kind, Result};
-use autopilot_export::state::{ContactId, Decoder, FORMAT, Header, MembershipTarget, Member, Writer};
+use autopilot_export::state::{ContactId, Decoder, FORMAT, Header, Member, MembershipTarget, Writer};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::client::{is_success, stands_in_a_path};
 use crate::delivery::call::{Call, CustomField, List, Payload, Response};
-use crate::error::printable;
+use crate::error::escaped;
 use crate::state::ContactId;
 
 /// The longest wait that an answer may ask for.
@@ -84,7 +84,7 @@ fn reason(status: u16, body: &[u8]) -> String {
     let body = object(body).unwrap_or_default();
     let inner = || text(object(body.error?.get().as_bytes())?.message);
     let said = text(body.message).or_else(inner).or_else(|| text(body.error)).or_else(|| text(body.code));
-    let said = printable(&said.unwrap_or_default(), 300);
+    let said = escaped(&said.unwrap_or_default(), 300);
     if said.is_empty() { format!("refused with status {status}") } else { said }
 }
 
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn refusals_say_what_autopilot_said() {
         for (body, reason) in [
-            (&br#"{"message":"two\nlines\u001b[2J"}"#[..], "twolines[2J"),
+            (&br#"{"message":"two\nlines\u001b[2J"}"#[..], r"two\u{a}lines\u{1b}[2J"),
             (br#"{"error":"Bad Request","message":"too many"}"#, "too many"),
             (br#"{"error":"Bad Request","message":5}"#, "Bad Request"),
             (br#"{"error":{"message":"inner"}}"#, "inner"),

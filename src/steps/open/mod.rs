@@ -13,7 +13,7 @@ use crate::config::{Config, Connection, Export, Membership, nearest};
 use crate::delivery::call::{Call, CustomField, List, Payload, Response};
 use crate::delivery::lane::ListStrategy;
 use crate::delivery::pace::{after, shares, window};
-use crate::error::{Error, Kind, Result, named};
+use crate::error::{Error, Kind, Result, escaped};
 use crate::ledger::Sent;
 use crate::plan::lanes::{Range, deal, lanes_for};
 use crate::ports::{Environment, Event, Leases, PutMode, Store};
@@ -108,11 +108,11 @@ pub fn fields_faults(export: &Export, fields: &[CustomField]) -> Result<Vec<Stri
         if declared.is_empty() {
             let mut text = format!("custom field \"{name}\" is not declared in the account");
             if let Some(nearest) = nearest(name, fields.iter().map(|field| field.name.as_str())) {
-                text.push_str(&format!("; the nearest is \"{}\"", named(nearest)));
+                text.push_str(&format!("; the nearest is \"{}\"", escaped(nearest, 40)));
             }
             warnings.push(text);
         } else if !declared.iter().any(|field| field.kind.is_empty() || field.kind.eq_ignore_ascii_case(kind.name())) {
-            let there = declared.first().map(|field| named(&field.kind)).unwrap_or_default();
+            let there = declared.first().map(|field| escaped(&field.kind, 40)).unwrap_or_default();
             let what = format!("has the type {there} in the account, {} in the configuration", kind.name());
             return Err(Error::new(Kind::Config, "open", format!("custom field \"{name}\""), what)
                 .hint("give it the account's type"));
@@ -331,8 +331,11 @@ mod tests {
     fn what_the_account_says_of_its_fields_is_told_short_and_printable() {
         let long = format!("te\u{1b}[2J\nxt{}", "x".repeat(5000));
         let error = fields_faults(&export(), &[field("Value", &long)]).unwrap_err().to_string();
-        assert!(!error.contains(char::is_control) && error.contains("te[2Jxt") && error.len() < 200, "{error}");
+        assert!(
+            !error.contains(char::is_control) && error.contains(r"te\u{1b}[2J\u{a}xt") && error.len() < 200,
+            "{error}"
+        );
         let warnings = fields_faults(&export(), &[field("Valu\u{7}", "integer")]).unwrap();
-        assert_eq!(warnings, ["custom field \"Value\" is not declared in the account; the nearest is \"Valu\""]);
+        assert_eq!(warnings, ["custom field \"Value\" is not declared in the account; the nearest is \"Valu\\u{7}\""]);
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
+use super::contents::{Contents, empty_drop};
 use crate::config::{Encoding, Export, FileKind, Format, Membership, Segment};
 use crate::contact::{Matching, SuppressionList};
 use crate::error::{Error, Kind, Result};
@@ -104,6 +105,7 @@ async fn plan_segment<W: Environment>(
     let mut drawing = Planner::new(export, segment, digester, suppression, profiles, known);
     let mut shown = 0;
     let mut writing = Writing::default();
+    let mut contents = Contents::default();
     for index in 0..record.sources.len() {
         let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else {
             continue;
@@ -120,10 +122,16 @@ async fn plan_segment<W: Environment>(
                 env.watcher().saw(Event::Reads(shown));
             }
         }
-        decoder.finish(&mut drawing)?;
+        contents.add(decoder.finish(&mut drawing)?, drawing.columns());
         if let Some(source) = record.sources.get_mut(index) {
             source.columns = drawing.columns().to_vec();
         }
+    }
+    if contents.is_empty && segment.format.as_ref().and_then(|format| format.kind) != Some(FileKind::Ndjson) {
+        return Err(empty_drop(record.segments.get(number)));
+    }
+    if contents.has_objects {
+        drawing.check_keys(&contents.columns)?;
     }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
     drawing.rows_done(record.request.full || record.request.keep_leavers || not_whole);
@@ -164,7 +172,7 @@ fn decoder(export: &Export, segment: &Segment, source: &SourceRecord, layout: Op
 
 /// The form of the rows that `retry` sends again: that of rejects.csv.
 fn retried() -> Format {
-    Format { kind: Some(FileKind::Csv), delimiter: Some(','), header: Some(true), encoding: Some(Encoding::Utf8) }
+    Format { kind: Some(FileKind::Csv), delimiter: Some(','), header: Some(true), encoding: Some(Encoding::UTF_8) }
 }
 
 fn meta_of(source: &SourceRecord) -> ObjectMeta {

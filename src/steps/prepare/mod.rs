@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 mod build_plan;
+mod contents;
 pub(super) mod select_drops;
 
 use build_plan::{PlanMode, build_plan};
@@ -12,7 +13,7 @@ use select_drops::{Selection, select_drops};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::error::{Error, Kind, Result};
 use crate::plan::guards;
-use crate::ports::{Environment, Leases, PutMode, SecretSource, Store};
+use crate::ports::{Environment, Event, Leases, PutMode, SecretSource, Store};
 use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
@@ -131,6 +132,9 @@ async fn begin<W: Environment>(
     if !write_json_if(store, &key, &record, PutMode::Create).await? {
         // This very step, called twice at once, or its own writing that was made again: what was fixed first holds.
         record = read_json(store, &key).await?.unwrap_or(record);
+    }
+    for note in record.segments.iter().flat_map(|segment| &segment.notes) {
+        env.watcher().saw(Event::Warns(note));
     }
     if superseded {
         let report = Box::pin(finish(env, config, request, None)).await?;

@@ -81,10 +81,10 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Why a step ended early. Its text is `<stage>: <subject>: <what is wrong>[; <what to do>]`, never with an email,
-/// a value or a key in it; the cause is apart, in [`std::error::Error::source`].
+/// Why a step ended early. Its text is `<stage>: <subject>: <problem>[; <hint>]`, [`escaped`], never with an email, a
+/// cell's value or a key in it; the cause is apart, in [`std::error::Error::source`].
 #[derive(Debug, thiserror::Error)]
-#[error("{}{subject}: {problem}{}", prefix(.stage), remedy(.hint))]
+#[error("{}", message(.stage, .subject, .problem, .hint))]
 pub struct Error {
     /// Who must act.
     pub kind: Kind,
@@ -101,12 +101,10 @@ pub struct Error {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-fn prefix(stage: &Option<&'static str>) -> String {
-    stage.map(|stage| format!("{stage}: ")).unwrap_or_default()
-}
-
-fn remedy(hint: &Option<String>) -> String {
-    hint.as_ref().map(|text| format!("; {text}")).unwrap_or_default()
+fn message(stage: &Option<&'static str>, subject: &str, problem: &str, hint: &Option<String>) -> String {
+    let stage = stage.map(|stage| format!("{stage}: ")).unwrap_or_default();
+    let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    escaped(&format!("{stage}{subject}: {problem}{hint}"), usize::MAX)
 }
 
 impl Error {
@@ -142,21 +140,60 @@ impl Error {
         let mut cause = self.source.as_deref().map(|cause| cause as &dyn std::error::Error);
         while let Some(error) = cause {
             text.push_str(": ");
-            text.push_str(&error.to_string());
+            text.push_str(&escaped(&error.to_string(), usize::MAX));
             cause = error.source();
         }
         text
     }
 }
 
-/// A name that others gave, for a message: short, and printable.
-pub fn named(text: &str) -> String {
-    printable(text, 40)
+/// Text from outside (a file, a key, an event, the account) as a message may show it: at most `max_chars` characters,
+/// with control and invisible ones as `\u{..}`.
+pub fn escaped(text: &str, max_chars: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(max_chars));
+    for (taken, c) in text.chars().enumerate() {
+        if taken == max_chars {
+            shown.push('…');
+            break;
+        }
+        if is_plain(c) { shown.push(c) } else { shown.extend(c.escape_unicode()) }
+    }
+    shown
 }
 
-/// The words of others for a message: without control characters, and no more than `most` characters.
-pub fn printable(text: &str, most: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(most).collect()
+/// JSON text for a terminal: the same value, with control and invisible characters of its texts as `\uXXXX`.
+pub fn escaped_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || is_plain(c) {
+            shown.push(c);
+        } else {
+            let mut units = [0; 2];
+            shown.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    shown
+}
+
+/// Whether a reader sees the character as what it is. The standard library knows what has no shape of its own, but for
+/// the letters and marks in [`is_invisible`].
+fn is_plain(c: char) -> bool {
+    // The first character of a text is judged more strictly: a combining accent would have nothing to stand on.
+    let after_a_letter: String = ['x', c].into_iter().collect();
+    matches!(c, ' '..='~') || !is_invisible(c) && (after_a_letter.escape_debug().count() == 2)
+}
+
+/// Whether the character takes no room and is no control character: zero-width characters, byte-order and bidi marks,
+/// soft hyphens, fillers, variation selectors.
+/// Source: Unicode 16, the property Default_Ignorable_Code_Point.
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Says where an error happened, at the boundary of a step or command.
@@ -174,3 +211,41 @@ impl<T> AtStage for Result<T> {
 
 /// A step's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaping_shows_what_would_not_be_seen() {
+        let text = "a\u{7}\n\u{1b}[31m\u{feff}\u{200b}\u{202e}\u{a0}\u{ad}\u{3164}\u{2028}\u{9b}\u{fe0f}";
+        let shown = r"a\u{7}\u{a}\u{1b}[31m\u{feff}\u{200b}\u{202e}\u{a0}\u{ad}\u{3164}\u{2028}\u{9b}\u{fe0f}";
+        assert_eq!(escaped(text, 99), shown);
+        assert_eq!(escaped(shown, 99).len(), shown.len(), "once is enough");
+    }
+
+    #[test]
+    fn escaping_leaves_what_people_write_and_cuts_it() {
+        for text in ["E-Mail \"x\" 'y' \\ <b>", "Prénom", "Pre\u{301}nom", "名前", "ชื่อ", "имя", "😀"]
+        {
+            assert_eq!(escaped(text, 40), text);
+        }
+        assert_eq!(escaped("abcdef", 3), "abc…");
+        assert_eq!(escaped("abc", 3), "abc");
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_value() {
+        let value = serde_json::json!({ "key": "a\u{1b}\u{9b}\u{202e}\u{e0001} é\n\"" });
+        let shown = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(shown.contains(r#"a\u001b\u009b\u202e\udb40\udc01 é\n\""#), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn no_part_of_an_error_reaches_a_terminal_as_it_came() {
+        let error = Error::new(Kind::Segment, "a\u{1b}b.csv", "has \u{7f}").hint("do \u{202e}");
+        let error = error.at("segment").with_source(Error::new(Kind::Bug, "y", "z\r").at("x"));
+        assert_eq!(error.chain(), r"segment: a\u{1b}b.csv: has \u{7f}; do \u{202e}: x: y: z\u{d}");
+    }
+}

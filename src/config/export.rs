@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::checks;
 use super::connection::yes;
@@ -101,6 +102,9 @@ impl Export {
         let suppress = suppress.iter().filter_map(read_suppress).collect();
         let suppression_file = object.get("suppression_file").and_then(|entry| checked(&entry, checks::key));
         let schedule = object.get("schedule").and_then(|entry| checked(&entry, checks::schedule));
+        if schedule.is_some() {
+            a_prefix_per_segment(entry);
+        }
         let time_zone = object.get("time_zone").and_then(|entry| checked(&entry, checks::time_zone));
         let enabled = object.get("enabled").and_then(|entry| entry.flag()).unwrap_or(true);
         let guards = object.get("guards").and_then(|entry| read_guards(&entry)).unwrap_or_default();
@@ -164,6 +168,16 @@ fn segments(entry: &Entry<'_>) -> Vec<Segment> {
         segments.push(segment);
     }
     segments
+}
+
+/// A schedule takes the newest drop under each prefix.
+fn a_prefix_per_segment(entry: &Entry<'_>) {
+    let segments = entry.value.get("segments").and_then(Value::as_array).into_iter().flatten();
+    for (index, _) in
+        segments.enumerate().filter(|(_, it)| it.is_object() && it.get("prefix").is_none_or(Value::is_null))
+    {
+        entry.fault_below(&format!("segments[{index}].prefix"), "is missing; a schedule needs it");
+    }
 }
 
 fn one_use_per_field(entry: &Entry<'_>, segments: &[Segment], match_: &Match) {

@@ -79,6 +79,8 @@ pub struct Field {
     pub clear_empty: bool,
     /// How a date column is written (strftime); `None` for ISO 8601.
     pub format: Option<String>,
+    /// Whether a file may lack the column: its cells are empty then.
+    pub optional: bool,
 }
 
 /// A custom field and how it is filled.
@@ -203,7 +205,7 @@ fn custom(entry: &Entry<'_>, clear_empty: bool) -> BTreeMap<String, CustomField>
 
 fn column(entry: &Entry<'_>, clear_empty: bool) -> Option<Field> {
     let source = Source::Column(entry.text()?);
-    Some(Field { source, default: None, clear_empty, format: None })
+    Some(Field { source, default: None, clear_empty, format: None, optional: false })
 }
 
 fn clearing(field: Option<Field>, clears: Option<Entry<'_>>, otherwise: bool) -> Option<Field> {
@@ -218,11 +220,15 @@ fn parts(object: &mut Object<'_>, kind: FieldType, format: Option<String>) -> Op
     let column = object.get("column");
     let constant = object.get("value");
     let default = object.get("default");
+    let optional = object.get("optional");
     let source = match (&column, &constant) {
         (Some(column), None) => column.text().map(Source::Column),
         (None, Some(constant)) => {
             if let Some(default) = &default {
                 default.fault("a constant has no default");
+            }
+            if let Some(optional) = &optional {
+                optional.fault("a constant is never missing");
             }
             typed(constant, kind).map(Source::Constant)
         }
@@ -235,7 +241,8 @@ fn parts(object: &mut Object<'_>, kind: FieldType, format: Option<String>) -> Op
         Some(entry) => Some(typed(entry, kind)?),
         None => None,
     };
-    Some(Field { source: source?, default, clear_empty: false, format })
+    let optional = optional.map_or(Some(false), |entry| entry.flag())?;
+    Some(Field { source: source?, default, clear_empty: false, format, optional })
 }
 
 /// A constant or default as text, if it fits the field's type. A date is written in ISO 8601, whatever the column's

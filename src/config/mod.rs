@@ -74,8 +74,10 @@ impl Config {
         self.exports
             .iter()
             .flat_map(|(name, export)| export.segments.iter().map(move |segment| (name.as_str(), segment)))
-            .filter(|(_, segment)| key.starts_with(&segment.prefix))
-            .max_by_key(|(_, segment)| segment.prefix.len())
+            .filter_map(|(name, segment)| Some((segment.prefix.as_deref()?, (name, segment))))
+            .filter(|(prefix, _)| key.starts_with(prefix))
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, found)| found)
     }
 }
 

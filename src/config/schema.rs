@@ -67,6 +67,10 @@ fn clear_empty() -> Value {
     json!({ "type": "boolean", "description": "Whether empty cells clear the field instead of leaving it alone." })
 }
 
+fn optional() -> Value {
+    json!({ "type": "boolean", "description": "Whether a file may lack the column: its cells are empty then." })
+}
+
 fn scalar(kind: FieldType) -> Value {
     json!({ "type": match kind {
         FieldType::String | FieldType::Date => "string",
@@ -84,6 +88,7 @@ fn object(properties: Value, required: &[&str]) -> Value {
 fn either(mut properties: Value) -> Map<String, Value> {
     if let Some(properties) = properties.as_object_mut() {
         properties.insert("column".to_owned(), column());
+        properties.insert("optional".to_owned(), optional());
     }
     let mut object = object(properties, &[]);
     if let Some(object) = object.as_object_mut() {
@@ -105,6 +110,7 @@ fn custom(generator: &mut SchemaGenerator) -> Value {
         "value": any,
         "default": any,
         "clear_empty": clear_empty(),
+        "optional": optional(),
         "format": format,
     });
     let mut object = object(properties, &["type"]);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::checks;
 use super::reader::Entry;
 use crate::membership::Membership;
-use crate::segment::{DropKind, Encoding, FileKind, Format};
+use crate::segment::{DropKind, DropRules, Encoding, FileKind, Format, drops};
 
 /// A named set of customer profiles that an export sends.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -15,15 +15,24 @@ pub struct Segment {
     /// Its name, unique in the export, case aside.
     #[schemars(length(min = 1, max = 100))]
     pub name: String,
-    /// Where its drops come: an object belongs to the segment with the longest matching prefix.
-    #[schemars(length(min = 1))]
-    pub prefix: String,
+    /// Where its drops come: an object belongs to the segment with the longest matching prefix. Not needed where each
+    /// run is given its drop.
+    #[schemars(length(min = 1), example = "segments/newsletter/")]
+    pub prefix: Option<String>,
     /// How membership shows in Autopilot. Default: a list titled like the segment.
     #[schemars(with = "Option<Membership>")]
     pub membership: Membership,
     /// Whether a drop is one file or a folder of parts.
     #[serde(default)]
     pub drop: DropKind,
+    /// Whether what lies in folders further down counts: as drops, where each file is one; as parts, where a folder is.
+    #[serde(default)]
+    pub recursive: bool,
+    /// More objects that are never read: globs, matched against the path below the prefix and against the file's name.
+    /// One behind `!` is read after all. The last that matches counts.
+    #[serde(default)]
+    #[schemars(example = ["*-summary.csv", "archive/**", "!*.log"])]
+    pub ignore: Vec<String>,
     /// How many seconds a folder must have been left unchanged to count as complete. Default 60.
     #[serde(default = "sixty")]
     pub settle_seconds: u64,
@@ -41,27 +50,33 @@ impl Segment {
         let name = object.need("name").and_then(|entry| checked(&entry, checks::segment_name)).unwrap_or_default();
         let membership = object.get("membership").and_then(|entry| membership(&entry));
         let segment = Self {
-            prefix: object.need("prefix").and_then(|entry| checked(&entry, checks::prefix)).unwrap_or_default(),
+            prefix: object.get("prefix").and_then(|entry| checked(&entry, checks::prefix)),
             membership: membership.unwrap_or_else(|| Membership::List(name.clone())),
             name,
             drop: object.get("drop").and_then(|entry| entry.word(&DROPS)).unwrap_or_default(),
+            recursive: object.get("recursive").and_then(|entry| entry.flag()).unwrap_or_default(),
+            ignore: object.get("ignore").map(|entry| globs(&entry)).unwrap_or_default(),
             settle_seconds: object.get("settle_seconds").and_then(|entry| entry.whole(0..=u64::MAX)).unwrap_or(sixty()),
             format: object.get("format").and_then(|entry| format(&entry)),
         };
         object.done();
         Some(segment)
     }
+
+    /// What of the objects under the prefix is a drop; none without a prefix.
+    pub fn drop_rules(&self) -> Option<DropRules> {
+        let prefix = self.prefix.as_deref()?;
+        Some(DropRules::of_prefix(prefix, self.drop, self.recursive, &self.ignore))
+    }
+
+    /// The same of a folder that a person names, with its trailing `/`.
+    pub fn drop_rules_of(&self, folder: &str) -> DropRules {
+        DropRules::of_folder(folder, self.recursive, &self.ignore)
+    }
 }
 
 const DROPS: [(&str, DropKind); 2] = [("file", DropKind::File), ("folder", DropKind::Folder)];
 const KINDS: [(&str, FileKind); 2] = [("csv", FileKind::Csv), ("ndjson", FileKind::Ndjson)];
-const ENCODINGS: [(&str, Encoding); 4] = [
-    ("utf-8", Encoding::Utf8),
-    ("utf-16le", Encoding::Utf16Le),
-    ("utf-16be", Encoding::Utf16Be),
-    ("windows-1252", Encoding::Windows1252),
-];
-
 /// A text that passes a check.
 pub(super) fn checked(entry: &Entry<'_>, check: fn(&str) -> Option<&'static str>) -> Option<String> {
     let text = entry.text()?;
@@ -101,7 +116,7 @@ fn format(entry: &Entry<'_>) -> Option<Format> {
         kind: object.get("kind").and_then(|entry| entry.word(&KINDS)),
         delimiter: object.get("delimiter").and_then(|entry| delimiter(&entry)),
         header: object.get("header").and_then(|entry| entry.flag()),
-        encoding: object.get("encoding").and_then(|entry| entry.word(&ENCODINGS)),
+        encoding: object.get("encoding").and_then(|entry| encoding(&entry)),
     };
     object.done();
     Some(format)
@@ -111,10 +126,29 @@ fn delimiter(entry: &Entry<'_>) -> Option<char> {
     // A tab is white space, so not a text with something in it.
     let mut characters = entry.value.as_str().unwrap_or_default().chars();
     match (characters.next(), characters.next()) {
-        (Some(c), None) if c.is_ascii() && !matches!(c, '"' | '\r' | '\n' | '\0') => Some(c),
+        (Some(c), None) if !matches!(c, '"' | '\r' | '\n') => Some(c),
         _ => {
-            entry.fault("must be one ASCII character, and no quote or line end");
+            entry.fault("must be one character, and no quote or line end");
             None
         }
     }
+}
+
+fn encoding(entry: &Entry<'_>) -> Option<Encoding> {
+    let found = Encoding::of(&entry.text()?);
+    if found.is_none() {
+        entry.fault_with("is not an encoding that can be read", "name one such as utf-8, utf-16le or windows-1252");
+    }
+    found
+}
+
+fn globs(entry: &Entry<'_>) -> Vec<String> {
+    let texts = entry.list().into_iter().filter_map(|entry| {
+        let glob = entry.text()?;
+        if !drops::is_glob(&glob) {
+            entry.fault_with("is not a glob", "write one such as *-summary.csv or archive/**");
+        }
+        Some(glob)
+    });
+    texts.collect()
 }

@@ -116,6 +116,63 @@ fn an_unknown_key_is_told_with_the_nearest_known_one() {
 }
 
 #[test]
+fn a_segment_says_which_objects_are_its_drops() {
+    let segments =
+        json!([{ "name": "N", "prefix": "segments/n/", "recursive": true, "ignore": ["*-summary.csv", "!*.log"] }]);
+    let segment = &parsed(&[(&at(EXPORT, "segments"), segments)]).exports["newsletter"].segments[0];
+    let rules = segment.drop_rules().unwrap();
+    assert_eq!(rules.drop_of("segments/n/in/a.log"), Ok("segments/n/in/a.log"));
+    assert!(rules.drop_of("segments/n/a-summary.csv").is_err());
+    let faulty = json!([{ "name": "N", "prefix": "segments/n/", "recursive": 1, "ignore": ["[", "!["] }]);
+    let found = faults(&[(&at(EXPORT, "segments"), faulty)]);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[1].ends_with("segments[0].ignore[0]: is not a glob; write one such as *-summary.csv or archive/**"));
+}
+
+#[test]
+fn a_prefix_is_needed_by_a_schedule_alone() {
+    let segments = (at(EXPORT, "segments"), json!([{ "name": "N" }]));
+    let with = |schedule: Value| {
+        parse(&with(&[(&segments.0, segments.1.clone()), (&at(EXPORT, "schedule"), schedule)]).to_string())
+    };
+    let config = with(Value::Null).unwrap();
+    assert_eq!(config.exports["newsletter"].segments[0].prefix, None);
+    assert_eq!(config.route("segments/newsletter/a.csv"), None, "no event starts it");
+    let faults = with(json!("rate(1 day)")).unwrap_err();
+    let text = "config: exports.newsletter.segments[0].prefix: is missing; a schedule needs it";
+    assert_eq!(faults.iter().map(Fault::to_string).collect::<Vec<_>>(), [text]);
+}
+
+#[test]
+fn any_character_separates_and_any_label_names_an_encoding() {
+    let format = |format: Value| {
+        let segments = json!([{ "name": "N", "prefix": "segments/n/", "format": format }]);
+        parse(&with(&[(&at(EXPORT, "segments"), segments)]).to_string())
+    };
+    for delimiter in ["\u{1}", "\0", "§", "→", "😀", "\t", " "] {
+        assert!(format(json!({ "delimiter": delimiter })).is_ok(), "{delimiter:?}");
+    }
+    for delimiter in ["", "\"", "\n", "\r", "||"] {
+        assert!(format(json!({ "delimiter": delimiter })).is_err(), "{delimiter:?}");
+    }
+    for label in ["UTF-8", "latin1", "windows-1250", "Shift_JIS", "macintosh", "gb18030", "koi8-r", " utf-16 "] {
+        assert!(format(json!({ "encoding": label })).is_ok(), "{label}");
+    }
+    for label in ["", "utf-7", "utf-32", "iso-2022-kr", "ebcdic"] {
+        assert!(format(json!({ "encoding": label })).is_err(), "{label}");
+    }
+}
+
+#[test]
+fn a_field_may_be_optional_and_a_constant_is_never_missing() {
+    let field = json!({ "column": "F", "optional": true });
+    let match_ = &parsed(&[(&at(EXPORT, "match/first_name"), field)]).exports["newsletter"].match_;
+    assert_eq!(match_.standard.iter().map(|(_, field)| field.optional).collect::<Vec<_>>(), [true, false, false]);
+    let found = faults(&[(&at(EXPORT, "match/first_name"), json!({ "value": "F", "optional": true }))]);
+    assert_eq!(found, ["config: exports.newsletter.match.first_name.optional: a constant is never missing"]);
+}
+
+#[test]
 fn null_counts_as_not_given() {
     assert_eq!(parsed(&[(&at(EXPORT, "time_zone"), Value::Null)]).exports["newsletter"].time_zone, "UTC");
     assert_eq!(faults(&[(&at(CONNECTION, "secret"), Value::Null)]).len(), 1);
@@ -214,16 +271,16 @@ fn nothing_is_sent_without_consent_or_when_disabled() {
     assert_eq!(refusal(&[]), None);
     assert_eq!(
         refusal(&[(&at(CONNECTION, "consent"), Value::Null)]).unwrap(),
-        "config: connection autopilot-eu: nobody has agreed that data leaves for Autopilot; \
+        "connection autopilot-eu: nobody has agreed that data leaves for Autopilot; \
          fill in connections.autopilot-eu.consent: agreed_by and agreed_on"
     );
     assert_eq!(
         refusal(&[(&at(CONNECTION, "enabled"), json!(false))]).unwrap(),
-        "config: connection autopilot-eu: is disabled; set connections.autopilot-eu.enabled to true to send through it"
+        "connection autopilot-eu: is disabled; set connections.autopilot-eu.enabled to true to send through it"
     );
     assert_eq!(
         refusal(&[(&at(EXPORT, "enabled"), json!(false))]).unwrap(),
-        "config: export newsletter: is disabled; set exports.newsletter.enabled to true to run it"
+        "export newsletter: is disabled; set exports.newsletter.enabled to true to run it"
     );
 }
 

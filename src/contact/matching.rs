@@ -1,7 +1,10 @@
 //! An export's matching, compiled for the columns of one file, and what it makes of a row.
 
+use std::borrow::Cow;
+
 use crate::chunk::{FieldOrigin, FieldSpec};
 use crate::config::{Export, Field, Source, nearest};
+use crate::segment::clean;
 use crate::value::FieldType;
 
 use super::email;
@@ -17,6 +20,8 @@ pub struct UnknownColumn {
     pub column: String,
     /// The column of the file that was probably meant.
     pub nearest: Option<String>,
+    /// Whether its field has a default, which stands for a key that JSON lines leave out everywhere.
+    pub has_default: bool,
 }
 
 /// What became of a row.
@@ -85,6 +90,7 @@ impl Matching {
     /// # Errors
     /// Every column that the export names and the file does not have. The caller ends with the kind `config`.
     pub fn new(export: &Export, columns: &[String]) -> Result<Self, Vec<UnknownColumn>> {
+        let columns = columns.iter().map(|name| clean(name)).collect();
         let mut compiler = Compiler { export: &export.name, columns, unknown: Vec::new() };
         let match_ = &export.match_;
         let email = compiler.place("match.email", &match_.email);
@@ -188,18 +194,31 @@ impl Part {
 
 struct Compiler<'a> {
     export: &'a str,
-    columns: &'a [String],
+    /// As they are compared.
+    columns: Vec<Cow<'a, str>>,
     unknown: Vec<UnknownColumn>,
 }
 
 impl Compiler<'_> {
+    fn find(&self, column: &str) -> Option<usize> {
+        let column = clean(column);
+        self.columns.iter().position(|known| *known == column)
+    }
+
     fn place(&mut self, setting: &str, column: &str) -> usize {
-        self.columns.iter().position(|known| known == column).unwrap_or_else(|| {
+        self.find(column).unwrap_or_else(|| {
             let path = format!("exports.{}.{setting}", self.export);
-            let nearest = nearest(column, self.columns.iter().map(String::as_str)).map(str::to_owned);
-            self.unknown.push(UnknownColumn { path, column: column.to_owned(), nearest });
+            let nearest = nearest(column, self.columns.iter().map(Cow::as_ref)).map(str::to_owned);
+            self.unknown.push(UnknownColumn { path, column: column.to_owned(), nearest, has_default: false });
             0
         })
+    }
+
+    fn place_of(&mut self, setting: &str, column: &str, field: &Field) -> usize {
+        let known = self.unknown.len();
+        let place = self.place(&format!("match.{setting}"), column);
+        self.unknown.iter_mut().skip(known).for_each(|column| column.has_default = field.default.is_some());
+        place
     }
 
     fn part(&mut self, spec: &FieldSpec, field: &Field) -> Part {
@@ -209,12 +228,13 @@ impl Compiler<'_> {
         let mut fallback = None;
         let (column, place) = match &field.source {
             Source::Column(name) => {
-                let place = self.place(&format!("match.{setting}"), name);
+                let is_absent = field.optional && self.find(name).is_none();
+                let place = (!is_absent).then(|| self.place_of(&setting, name, field));
                 fallback = field.default.as_deref().and_then(|text| json(kind, text));
                 if fallback.is_none() && field.clear_empty {
                     fallback = Some("null".to_owned());
                 }
-                (Some(place), format!("{setting}: column {name}"))
+                (place, format!("{setting}: column {name}"))
             }
             Source::Constant(text) => {
                 fallback = fallback.or_else(|| json(kind, text));

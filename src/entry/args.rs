@@ -11,8 +11,8 @@ const EXAMPLES: &str = "\
 Examples:
   autopilot-export sandbox --port 8080                      a local Autopilot to try things on
   autopilot-export check                                    configuration, key, lists and fields, before the first run
-  autopilot-export plan newsletter --drop members.csv       what a run would send; sends nothing
-  autopilot-export run newsletter --drop members.csv        send it
+  autopilot-export plan newsletter members.csv              what a run would send; sends nothing
+  autopilot-export run newsletter members.csv               send it
   autopilot-export --store s3://BUCKET connect autopilot-eu   ask for the key, verify it, store it in Secrets Manager
   autopilot-export --store s3://BUCKET start newsletter     start a run on AWS
   autopilot-export retry 20261123T060000Z-newsletter-1a2b3c4d   send the rejected rows again, corrected or not
@@ -58,8 +58,11 @@ pub struct Common {
 pub struct RunArgs {
     /// The export, as named in the configuration.
     pub export: String,
-    /// The drop: a file or a folder; SEGMENT=PATH where the export has several segments. Without it the newest drop
+    /// The drop: a file or a folder; SEGMENT=FILE where the export has several segments. Without it the newest drop
     /// under each segment's prefix in the store is taken.
+    #[arg(value_name = "[SEGMENT=]FILE")]
+    pub files: Vec<String>,
+    /// The same as FILE.
     #[arg(long = "drop", value_name = "[SEGMENT=]PATH")]
     pub drops: Vec<String>,
     /// Send every row as if there were no state; removes nobody.

@@ -1,5 +1,6 @@
 //! Contacts against the state: joiners, changed, leavers, unchanged; the guards; the dealing to lanes.
 
+mod columns;
 pub mod guards;
 pub mod lanes;
 pub mod members;

@@ -8,12 +8,13 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::unknown_columns;
 use super::members::{Fields, Lookup, MemberIndex, Seen};
 use crate::chunk::{NewRow, Operation, quoted, write_leaver, write_row};
 use crate::config::Export;
 use crate::contact::{Contact, Matching, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
-use crate::segment::{self, Sink};
+use crate::segment::{self, Columns, Sink};
 use crate::state::{Digester, FIELDS_UNCONFIRMED, ProfileKey};
 
 /// Rows in one chunk: small enough to hold several in memory, large enough that a run has few objects.
@@ -163,6 +164,20 @@ impl<'a> Planner<'a> {
         std::mem::take(&mut self.written)
     }
 
+    /// Checks the keys that rows of JSON lines have: one that no row has is missing, unless its field has a default.
+    ///
+    /// # Errors
+    /// Kind `config`.
+    pub fn check_keys(&self, keys: &Columns) -> Result<()> {
+        let mut unknown = self.matching_for(keys).err().unwrap_or_default();
+        unknown.retain(|key| !key.has_default);
+        if unknown.is_empty() { Ok(()) } else { Err(unknown_columns(&unknown, keys)) }
+    }
+
+    fn matching_for(&self, columns: &Columns) -> Result<Matching, Vec<UnknownColumn>> {
+        Matching::new(self.export, &columns.names)
+    }
+
     /// The counts so far.
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -298,9 +313,9 @@ fn cells(row: &segment::Row<'_>, out: &mut String) {
 }
 
 impl Sink for Planner<'_> {
-    fn columns(&mut self, columns: &[String]) -> Result<()> {
-        let matching = Matching::new(self.export, columns).map_err(unknown_columns)?;
-        self.columns = columns.to_vec();
+    fn columns(&mut self, columns: &Columns) -> Result<()> {
+        let matching = self.matching_for(columns).map_err(|unknown| unknown_columns(&unknown, columns))?;
+        self.columns = columns.names.clone();
         self.matching = Some(matching);
         Ok(())
     }
@@ -326,18 +341,4 @@ impl Sink for Planner<'_> {
         self.reject(line, &reject, |out| out.push_str(&format!("[{}]", quoted(raw))));
         Ok(())
     }
-}
-
-/// All columns that the matching names and the drop lacks, in one error.
-fn unknown_columns(unknown: Vec<UnknownColumn>) -> Error {
-    let subject = unknown.first().map(|first| first.path.clone()).unwrap_or_default();
-    let names: Vec<String> = unknown
-        .iter()
-        .map(|column| match &column.nearest {
-            Some(nearest) => format!("\"{}\" (nearest: \"{nearest}\")", column.column),
-            None => format!("\"{}\"", column.column),
-        })
-        .collect();
-    let what = format!("the drop has no column {}", names.join(", "));
-    Error::new(Kind::Config, subject, what).hint("name columns of the drop in the matching")
 }

@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Report;
+use crate::error::escaped;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1a2433}\
 h1{font-size:1.5rem}table{border-collapse:collapse;margin:1rem 0;width:100%}th,td{text-align:left;padding:.3rem .6rem;\
@@ -62,7 +63,7 @@ pub fn page(report: &Report) -> String {
                     tr { td { "most in one second" } td.n { (requests.peak_per_second) } }
                 }
                 h2 { "Sources" }
-                table { @for source in &report.sources { (line(&source.key, source.bytes)) } }
+                table { @for source in &report.sources { (line(&escaped(&source.key, usize::MAX), source.bytes)) } }
             }
         }
     }

@@ -180,6 +180,7 @@ impl Report {
         rejects.extend(counts.rejects.clone());
         rejects.insert(RejectCode::Refused, confirmed.refused);
         let mut warnings = confirmed.warnings;
+        warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
         for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
             let (name, missing) = (&segment.name, segment.missing_parts);
             warnings.push(format!(

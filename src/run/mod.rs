@@ -39,6 +39,9 @@ pub struct RequestedDrop {
     /// The object's version, where the event tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Whether the event is about an object without a byte: what is written over it has an event of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_empty: bool,
 }
 
 /// A request for a run; the same request again is the same run.
@@ -130,6 +133,9 @@ pub struct SegmentRecord {
     /// Parts that `model.json` names and the folder lacks.
     #[serde(default)]
     pub missing_parts: u64,
+    /// What people should know of the drop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How its members were marked before the run; none where the state has none.
     #[serde(default)]
     pub target: Option<MembershipTarget>,

@@ -5,8 +5,10 @@
 //! that a row whose quoting turns out broken can be taken back: its first physical line is malformed, and reading
 //! goes on at the next one. Where that point lies depends on the bytes alone, not on the pieces they come in.
 
+use super::encoding::MARK;
+use super::names::{END_OF_FILE, is_blank};
 use super::scanner::{Scan, Scanner, has_controls};
-use super::{Flaw, MAX_ROW_BYTES, Row, Sink};
+use super::{Flaw, MAX_ROW_BYTES, Row, Sink, Span, clean};
 use crate::error::Result;
 
 /// Rows of a whole file.
@@ -15,8 +17,7 @@ pub(super) struct CsvRows {
     mode: Mode,
     buffer: Vec<u8>,
     line: u64,
-    columns: usize,
-    header: bool,
+    header: Header,
     after_cr: bool,
     pub(super) rows: u64,
     pub(super) malformed: u64,
@@ -30,11 +31,24 @@ enum Mode {
     Skip,
 }
 
+/// The columns' names as they are compared, which a file put together of several repeats, and the line `sep=` above.
+struct Header {
+    names: Vec<String>,
+    separator: Option<Vec<u8>>,
+}
+
 impl CsvRows {
-    /// `header` where the first row is the header, known already and not to be passed on.
-    pub(super) fn new(scanner: Scanner, columns: usize, header: bool) -> Self {
+    /// Rows as wide as the columns named `names`; `separator` is the line that told the delimiter.
+    pub(super) fn new(scanner: Scanner, names: &[String], separator: Option<Vec<u8>>) -> Self {
+        let names = names.iter().map(|name| clean(name).into_owned()).collect();
+        let header = Header { names, separator };
         let (mode, buffer) = (Mode::Rows, Vec::new());
-        Self { scanner, mode, buffer, line: 1, columns, header, after_cr: false, rows: 0, malformed: 0 }
+        Self { scanner, mode, buffer, line: 1, header, after_cr: false, rows: 0, malformed: 0 }
+    }
+
+    /// Says that the rows begin behind so many lines and the row `header`, at its line end.
+    pub(super) fn skip(&mut self, header: &[u8], lines: u64) {
+        self.line += lines + inner_lines(header);
     }
 
     /// Takes the next text; `last` where none follows.
@@ -64,6 +78,14 @@ impl CsvRows {
         let full = window.len() > MAX_ROW_BYTES;
         if window.is_empty() {
             return Ok(None);
+        }
+        if window.first() == MARK.first() && self.scanner.is_at_start() {
+            if window.starts_with(MARK) {
+                return Ok(Some(MARK.len()));
+            }
+            if !last && MARK.starts_with(window) {
+                return Ok(None);
+            }
         }
         match self.mode {
             Mode::Rows => match self.scanner.scan(window, last && !full) {
@@ -106,18 +128,19 @@ impl CsvRows {
         if raw.is_empty() {
             return Ok(());
         }
-        if std::mem::take(&mut self.header) {
-            self.line += inner_lines(raw);
-            return Ok(());
-        }
+        let columns = self.header.names.len();
         let flaw = match self.scanner.fields(raw) {
-            Ok((_, spans)) if spans.len() != self.columns => Flaw::Width { columns: self.columns, fields: spans.len() },
-            Ok((text, spans)) => {
+            Ok((text, spans)) if self.header.is_no_row(raw, text, spans) => {
+                self.line += inner_lines(raw);
+                return Ok(());
+            }
+            Ok((text, spans)) if spans.len() == columns => {
                 self.rows += 1;
                 let row = Row::new(self.line, text, spans);
                 self.line += inner_lines(raw);
                 return sink.row(row);
             }
+            Ok((_, spans)) => Flaw::Width { columns, fields: spans.len() },
             Err(flaw) => flaw,
         };
         self.malformed(raw, flaw, sink)?;
@@ -135,6 +158,24 @@ impl CsvRows {
         self.line += 1;
         self.after_cr = byte == Some(&b'\r');
         usize::from(byte.is_some())
+    }
+}
+
+impl Header {
+    /// Whether a row is blank, the header again, or the line `sep=` again. Most rows show by their first character that
+    /// they are not.
+    fn is_no_row(&self, raw: &[u8], text: &str, spans: &[Span]) -> bool {
+        let cells = || spans.iter().map(|(start, end)| text.get(*start..*end).unwrap_or_default());
+        let Some(first) = cells().next() else { return true };
+        let name = self.names.first().map(String::as_str).unwrap_or_default();
+        match first.as_bytes().first() {
+            Some(byte) if byte.is_ascii_alphanumeric() && name.as_bytes().first() != Some(byte) => {
+                self.separator.as_deref() == Some(raw)
+            }
+            _ if cells().all(|cell| cell.chars().all(|c| is_blank(c) || c == END_OF_FILE)) => true,
+            _ if self.separator.as_deref() == Some(raw) => true,
+            _ => spans.len() == self.names.len() && cells().zip(&self.names).all(|(cell, name)| clean(cell) == *name),
+        }
     }
 }
 

@@ -31,8 +31,8 @@ enum State {
     Undecided(Vec<u8>),
     Plain,
     Member(Box<Decompress>, Vec<u8>),
-    /// Behind a member: another may follow.
-    Between(Vec<u8>),
+    /// Behind a member: the buffer to go on with, and the first bytes of what may be another.
+    Between(Vec<u8>, Vec<u8>),
 }
 
 impl Unpack {
@@ -54,11 +54,14 @@ impl Unpack {
                 return Ok(());
             }
             let head = std::mem::take(head);
+            if last && head.len() > 1 && GZIP.starts_with(&head) {
+                return Err(truncated());
+            }
             if !head.starts_with(&GZIP) {
                 self.state = State::Plain;
                 return plain(&head, last, out);
             }
-            self.state = member();
+            self.state = State::member(vec![0; PIECE]);
             return self.inflate(&head, last, out);
         }
         match self.state {
@@ -72,7 +75,7 @@ impl Unpack {
             match &mut self.state {
                 State::Member(inflate, piece) => {
                     let (read, written) = (inflate.total_in(), inflate.total_out());
-                    let status = inflate.decompress(bytes, piece, FlushDecompress::None).map_err(truncated)?;
+                    let status = inflate.decompress(bytes, piece, FlushDecompress::None).map_err(corrupt)?;
                     let read = usize::try_from(inflate.total_in() - read).unwrap_or(usize::MAX);
                     let written = usize::try_from(inflate.total_out() - written).unwrap_or(usize::MAX);
                     bytes = bytes.get(read..).unwrap_or_default();
@@ -83,39 +86,52 @@ impl Unpack {
                     }
                     out(piece.get(..written).unwrap_or_default(), false)?;
                     match status {
-                        Status::StreamEnd => self.state = State::Between(std::mem::take(piece)),
+                        Status::StreamEnd => self.state = State::Between(std::mem::take(piece), Vec::new()),
                         _ if read == 0 && written == 0 => break,
                         _ => {}
                     }
                 }
-                State::Between(piece) => match bytes.split_first() {
-                    None => break,
+                State::Between(piece, begun) => {
+                    let Some((first, rest)) = bytes.split_first() else { break };
+                    bytes = rest;
                     // Tapes and some tools fill up with zeros.
-                    Some((0, rest)) => bytes = rest,
-                    Some(_) => {
-                        let piece = std::mem::take(piece);
-                        self.state = State::Member(Box::new(Decompress::new_gzip(WINDOW_BITS)), piece);
+                    if *first == 0 && begun.is_empty() {
+                        continue;
                     }
-                },
+                    begun.push(*first);
+                    if !GZIP.starts_with(begun) {
+                        return Err(unreadable("has other bytes behind its gzip data")
+                            .hint("deliver the gzip data alone; look at what wrote it"));
+                    }
+                    if begun.len() == GZIP.len() {
+                        self.state = State::member(std::mem::take(piece));
+                        self.inflate(&GZIP, false, out)?;
+                    }
+                }
                 State::Undecided(_) | State::Plain => break,
             }
         }
-        match (&self.state, last) {
-            (State::Member(..), true) => {
-                Err(unreadable("the gzip data is truncated").hint("deliver the file again, whole"))
-            }
-            (_, true) => out(&[], true),
-            (_, false) => Ok(()),
+        match &self.state {
+            State::Member(..) if last => Err(truncated()),
+            State::Between(_, begun) if last && !begun.is_empty() => Err(truncated()),
+            _ if last => out(&[], true),
+            _ => Ok(()),
         }
     }
 }
 
-fn member() -> State {
-    State::Member(Box::new(Decompress::new_gzip(WINDOW_BITS)), vec![0; PIECE])
+impl State {
+    fn member(piece: Vec<u8>) -> Self {
+        Self::Member(Box::new(Decompress::new_gzip(WINDOW_BITS)), piece)
+    }
 }
 
-fn truncated(cause: flate2::DecompressError) -> Error {
-    unreadable("the gzip data is truncated or corrupt").hint("deliver the file again, whole").with_source(cause)
+fn truncated() -> Error {
+    unreadable("the gzip data is truncated").hint("deliver the file again, whole")
+}
+
+fn corrupt(cause: flate2::DecompressError) -> Error {
+    unreadable("the gzip data is corrupt").hint("deliver the file again, whole").with_source(cause)
 }
 
 fn plain(bytes: &[u8], last: bool, out: &mut impl FnMut(&[u8], bool) -> Result<()>) -> Result<()> {

@@ -195,19 +195,9 @@ impl Settings {
         Self {
             header: header.unwrap_or(json.column_headers.is_some_and(|header| header.get() == "true")),
             delimiter: delimiter.unwrap_or(','),
-            encoding: text(json.encoding).as_deref().and_then(encoding),
+            encoding: text(json.encoding).as_deref().and_then(Encoding::of),
             quoted: text(json.quote_style).as_deref() != Some("QuoteStyle.None"),
         }
-    }
-}
-
-fn encoding(label: &str) -> Option<Encoding> {
-    match label.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" => Some(Encoding::Utf8),
-        "utf-16" | "utf-16le" | "unicode" => Some(Encoding::Utf16Le),
-        "utf-16be" => Some(Encoding::Utf16Be),
-        "windows-1252" | "iso-8859-1" | "latin1" => Some(Encoding::Windows1252),
-        _ => None,
     }
 }
 
@@ -265,7 +255,7 @@ mod tests {
         let layout = layout.unwrap();
         assert_eq!(layout.columns, ["CustomerId", "EMail", "FirstName", "LastName", "City"]);
         assert_eq!((layout.header, layout.delimiter, layout.quoted), (Some(false), Some(','), true));
-        assert_eq!(layout.encoding, Some(Encoding::Utf8));
+        assert_eq!(layout.encoding, Some(Encoding::UTF_8));
     }
 
     #[test]
@@ -300,7 +290,7 @@ mod tests {
             "quoteStyle":"QuoteStyle.None","encoding":"UTF-16"}}]},{"name":"Reference"}]}"#;
         let layout = Model::parse("model.json", body).unwrap().layout_for("T/T_1.csv").unwrap();
         assert_eq!((layout.header, layout.delimiter, layout.quoted), (Some(true), Some('\t'), false));
-        assert_eq!(layout.encoding, Some(Encoding::Utf16Le));
+        assert_eq!(layout.encoding, Some(Encoding::UTF_16LE));
     }
 
     #[test]
@@ -334,7 +324,7 @@ mod tests {
     fn a_broken_model_json_is_an_error_that_names_its_place() {
         let error = Model::parse("a/model.json", b"{\"entities\": [").unwrap_err();
         assert_eq!(error.kind, crate::error::Kind::Segment);
-        let message = "segment: a/model.json: is not a model.json: line 1, column 14; deliver it again, whole";
+        let message = "a/model.json: is not a model.json: line 1, column 14; deliver it again, whole";
         assert_eq!(error.to_string(), message);
     }
 }

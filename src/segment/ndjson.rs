@@ -1,18 +1,22 @@
 //! JSON lines: one object per line.
 //!
 //! Columns are the keys of the objects in the first 64 KiB, in order of first appearance, then what a `model.json`
-//! names besides: a writer may leave out what is null. A key that appears only later is no column, so a wanted one
-//! is reported missing and not left empty in silence. Strings are taken as they are, null as empty, numbers and
-//! booleans as their text, arrays and objects as their JSON; a key that a row does not have is empty there.
+//! names besides, then what is wanted and not among them: a writer may leave out what is null, and a key may come late.
+//! Which keys any row had is known at the end. Strings are taken as they are, null as empty, numbers and booleans as
+//! their text, arrays and objects as their JSON; a key that a row does not have is empty there.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Flaw, Layout, MAX_COLUMNS, MAX_ROW_BYTES, Row, Sink, Span, unreadable};
+use super::encoding::MARK;
+use super::names::{END_OF_FILE, is_blank};
+use super::sniff::Known;
+use super::values::{looks_like_address, may_be_a_value};
+use super::{Columns, Flaw, MAX_COLUMNS, MAX_ROW_BYTES, Row, Sink, Span, clean, unreadable};
 use crate::error::Result;
 
 /// How much text tells the columns.
@@ -31,33 +35,61 @@ pub(super) fn head(text: &[u8], last: bool) -> Option<&[u8]> {
     }
 }
 
-/// The columns that the first lines tell.
-pub(super) fn columns(head: &[u8], layout: Option<&Layout>) -> Result<Vec<String>> {
-    let mut columns = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for line in head.split(|byte| *byte == b'\n') {
-        let Ok(object) = serde_json::from_slice::<Object<'_>>(line) else { continue };
-        for (key, _) in object.0 {
-            if seen.insert(key.0.to_string()) {
-                columns.push(key.0.into_owned());
+impl Known {
+    /// The columns that the first lines tell.
+    pub(super) fn keys(&self, head: &[u8]) -> Result<Columns> {
+        let mut names: Vec<String> = Vec::new();
+        let mut seen = HashSet::new();
+        let (mut is_read, mut has_address) = (false, false);
+        for line in head.split(|byte| *byte == b'\n') {
+            let Ok(object) = serde_json::from_slice::<Object<'_>>(stripped(line)) else { continue };
+            is_read = true;
+            for (key, value) in object.0 {
+                let is_text = || serde_json::from_str::<Text<'_>>(value.get()).ok();
+                has_address |= is_text().is_some_and(|text| looks_like_address(&text.0));
+                if seen.insert(clean(&key.0).into_owned()) {
+                    names.push(key.0.into_owned());
+                }
             }
         }
+        if !is_read {
+            return Err(unreadable("none of its first lines is a JSON object").hint("write one JSON object per line"));
+        }
+        let is_wanted = self.wanted.iter().any(|name| seen.contains(name));
+        let certain = is_wanted || has_address && !names.iter().any(|name| may_be_a_value(name));
+        let named = self.layout.as_ref().map(|layout| layout.columns.as_slice()).unwrap_or_default();
+        for name in named.iter().chain(&self.wanted) {
+            if seen.insert(clean(name).into_owned()) {
+                names.push(name.clone());
+            }
+        }
+        if names.len() > MAX_COLUMNS {
+            return Err(unreadable(format!("has more than {MAX_COLUMNS} columns")));
+        }
+        Ok(Columns { names, certain })
     }
-    if columns.is_empty() {
-        return Err(unreadable("none of its first lines is a JSON object").hint("write one JSON object per line"));
+}
+
+/// A line without what is no part of its object: byte-order marks, blanks, the end-of-file character.
+fn stripped(mut line: &[u8]) -> &[u8] {
+    loop {
+        let rest = line.trim_ascii();
+        let rest = rest.strip_prefix(MARK).or(rest.strip_suffix(MARK)).unwrap_or(rest);
+        let rest = rest.strip_prefix(&[END_OF_FILE as u8]).unwrap_or(rest);
+        if rest.len() == line.len() {
+            return line;
+        }
+        line = rest;
     }
-    let named = layout.map(|layout| layout.columns.as_slice()).unwrap_or_default();
-    columns.extend(named.iter().filter(|name| !seen.contains(*name)).cloned());
-    if columns.len() > MAX_COLUMNS {
-        return Err(unreadable(format!("has more than {MAX_COLUMNS} columns")));
-    }
-    Ok(columns)
 }
 
 /// Rows of a whole file.
 pub(super) struct JsonRows {
-    columns: Vec<String>,
+    columns: Columns,
+    /// Where each column is, by its name as it is compared.
     places: HashMap<String, usize>,
+    /// Which columns any row has.
+    seen: Vec<bool>,
     buffer: Vec<u8>,
     searched: usize,
     skip: bool,
@@ -69,20 +101,29 @@ pub(super) struct JsonRows {
 }
 
 impl JsonRows {
-    pub(super) fn new(columns: Vec<String>) -> Self {
-        let places = columns.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
+    /// Rows that begin at this line.
+    pub(super) fn new(columns: Columns, line: u64) -> Self {
+        let places = columns.names.iter().enumerate().map(|(place, name)| (clean(name).into_owned(), place)).collect();
+        let seen = vec![false; columns.names.len()];
         Self {
             columns,
             places,
+            seen,
             buffer: Vec::new(),
             searched: 0,
             skip: false,
-            line: 1,
+            line,
             text: String::new(),
             spans: Vec::new(),
             rows: 0,
             malformed: 0,
         }
+    }
+
+    /// The columns that any row has.
+    pub(super) fn keys(&self) -> Columns {
+        let seen = self.columns.names.iter().zip(&self.seen).filter(|(_, seen)| **seen);
+        Columns { names: seen.map(|(name, _)| name.clone()).collect(), certain: self.columns.certain }
     }
 
     /// Takes the next text; `last` where none follows.
@@ -112,30 +153,41 @@ impl JsonRows {
     }
 
     fn take(&mut self, raw: &[u8], sink: &mut impl Sink) -> Result<()> {
-        if raw.trim_ascii().is_empty() {
+        let object = stripped(raw);
+        if object.is_empty() {
             return Ok(());
         }
-        let judged = if raw.len() > MAX_ROW_BYTES { Err(Flaw::TooLong) } else { self.parse(raw) };
-        if let Err(flaw) = judged {
-            self.malformed += 1;
-            let kept = raw.get(..MAX_ROW_BYTES).unwrap_or(raw);
-            let kept = kept.strip_suffix(b"\r").unwrap_or(kept);
-            return sink.malformed(self.line, &String::from_utf8_lossy(kept), flaw);
+        let judged = if raw.len() > MAX_ROW_BYTES { Err(Flaw::TooLong) } else { self.parse(object) };
+        match judged {
+            Ok(true) => {
+                self.rows += 1;
+                sink.row(Row::new(self.line, &self.text, &self.spans))
+            }
+            Ok(false) => Ok(()),
+            Err(flaw) => {
+                self.malformed += 1;
+                let kept = raw.get(..MAX_ROW_BYTES).unwrap_or(raw);
+                let kept = kept.strip_suffix(b"\r").unwrap_or(kept);
+                sink.malformed(self.line, &String::from_utf8_lossy(kept), flaw)
+            }
         }
-        self.rows += 1;
-        sink.row(Row::new(self.line, &self.text, &self.spans))
     }
 
-    fn parse(&mut self, raw: &[u8]) -> Result<(), Flaw> {
+    /// Reads a row; whether there is anything in it.
+    fn parse(&mut self, raw: &[u8]) -> Result<bool, Flaw> {
         let line = std::str::from_utf8(raw).map_err(|_| Flaw::Encoding)?;
         let object: Object<'_> = serde_json::from_str(line).map_err(|_| Flaw::Json)?;
         self.text.clear();
         self.spans.clear();
-        self.spans.resize(self.columns.len(), (0, 0));
+        self.spans.resize(self.columns.names.len(), (0, 0));
+        let mut holds_anything = false;
         for (turn, (key, value)) in object.0.iter().enumerate() {
-            let expected = self.columns.get(turn).is_some_and(|column| *column == key.0);
-            let place = if expected { Some(turn) } else { self.places.get(key.0.as_ref()).copied() };
-            let Some(span) = place.and_then(|place| self.spans.get_mut(place)) else { continue };
+            let expected = self.columns.names.get(turn).is_some_and(|column| *column == key.0);
+            let place = if expected { Some(turn) } else { self.places.get(clean(&key.0).as_ref()).copied() };
+            let Some(place) = place else {
+                holds_anything |= !matches!(value.get(), "null" | "\"\"");
+                continue;
+            };
             let start = self.text.len();
             match value.get() {
                 "null" => {}
@@ -145,9 +197,15 @@ impl JsonRows {
                 }
                 json => self.text.push_str(json),
             }
-            *span = (start, self.text.len());
+            if let (Some(seen), Some(span)) = (self.seen.get_mut(place), self.spans.get_mut(place)) {
+                *seen = true;
+                *span = (start, self.text.len());
+            }
         }
-        if self.text.as_bytes().contains(&0) { Err(Flaw::Nul) } else { Ok(()) }
+        if self.text.as_bytes().contains(&0) {
+            return Err(Flaw::Nul);
+        }
+        Ok(holds_anything || !self.text.chars().all(is_blank))
     }
 }
 

@@ -9,11 +9,11 @@ pub type Span = (usize, usize);
 
 /// Takes what a [`super::Decoder`] finds, in the order of the file. An error ends the decoding.
 pub trait Sink {
-    /// The column names: once, before the first row, and also where a header is all there is.
+    /// The columns: once, before the first row, and also where a header is all there is.
     ///
     /// # Errors
     /// For instance, a column that the matching needs is not among them.
-    fn columns(&mut self, columns: &[String]) -> Result<()>;
+    fn columns(&mut self, columns: &Columns) -> Result<()>;
 
     /// A row with exactly as many fields as there are columns.
     ///
@@ -27,6 +27,15 @@ pub trait Sink {
     /// # Errors
     /// Whatever should end the decoding.
     fn malformed(&mut self, line: u64, raw: &str, flaw: Flaw) -> Result<()>;
+}
+
+/// A file's columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// Their names as they stand there, in the order of the fields; [`super::clean`] is how they are compared.
+    pub names: Vec<String>,
+    /// Whether these are names for certain. Otherwise they may be a customer's data, and no message shows them.
+    pub certain: bool,
 }
 
 /// One row, borrowed from the decoder: valid until the sink returns.

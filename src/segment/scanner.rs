@@ -6,7 +6,9 @@ use crate::error::Result;
 /// Splits one row into fields, resuming where the bytes ended. Fields are places in the row's bytes: text is copied
 /// only where quotes are doubled.
 pub(super) struct Scanner {
+    /// The delimiter's first byte, and those that follow it, of a character beyond ASCII.
     delimiter: u8,
+    delimiter_rest: Vec<u8>,
     quoting: bool,
     state: State,
     at: usize,
@@ -37,9 +39,25 @@ pub(super) enum Scan {
 }
 
 impl Scanner {
-    pub(super) fn new(delimiter: u8, quoting: bool) -> Self {
-        let (spans, text) = (Vec::new(), Vec::new());
-        Self { delimiter, quoting, state: State::Start, at: 0, start: 0, spans, doubled: false, text }
+    pub(super) fn new(delimiter: char, quoting: bool) -> Self {
+        let mut bytes = [0; 4];
+        let mut bytes = delimiter.encode_utf8(&mut bytes).bytes();
+        Self {
+            delimiter: bytes.next().unwrap_or_default(),
+            delimiter_rest: bytes.collect(),
+            quoting,
+            state: State::Start,
+            at: 0,
+            start: 0,
+            spans: Vec::new(),
+            doubled: false,
+            text: Vec::new(),
+        }
+    }
+
+    /// Whether nothing of the next row was looked at.
+    pub(super) fn is_at_start(&self) -> bool {
+        self.at == 0 && self.state == State::Start
     }
 
     /// Goes on with the row that starts where `raw` starts; `last` where nothing follows `raw`.
@@ -59,7 +77,11 @@ impl Scanner {
                     let run = rest.iter().position(|&byte| byte == delimiter || byte == b'\n' || byte == b'\r');
                     self.at += run.unwrap_or(rest.len());
                     match run.and_then(|run| rest.get(run)) {
-                        Some(&byte) if byte == delimiter => self.end_field(0),
+                        Some(&byte) if byte == delimiter => match self.is_delimiter(raw, last) {
+                            Some(true) => self.end_field(0),
+                            Some(false) => self.at += 1,
+                            None => return Scan::More,
+                        },
                         Some(_) => return self.end_row(0),
                         None => {}
                     }
@@ -71,7 +93,11 @@ impl Scanner {
                         self.state = State::Closed;
                     }
                 }
-                State::Closed if first == delimiter => self.end_field(1),
+                State::Closed if first == delimiter => match self.is_delimiter(raw, last) {
+                    Some(true) => self.end_field(1),
+                    Some(false) => return Scan::Broken,
+                    None => return Scan::More,
+                },
                 State::Closed if first == b'"' => {
                     self.doubled = true;
                     self.at += 1;
@@ -104,7 +130,21 @@ impl Scanner {
         if self.doubled && self.spans.iter().any(|(_, end)| !text.is_char_boundary(*end)) {
             return Err(Flaw::Encoding);
         }
-        if has_controls(raw) && raw.contains(&0) { Err(Flaw::Nul) } else { Ok((text, &self.spans)) }
+        if has_controls(raw) && self.delimiter != 0 && raw.contains(&0) {
+            Err(Flaw::Nul)
+        } else {
+            Ok((text, &self.spans))
+        }
+    }
+
+    /// Whether the whole delimiter is here, where its first byte is; none before more bytes come.
+    fn is_delimiter(&self, raw: &[u8], last: bool) -> Option<bool> {
+        if self.delimiter_rest.is_empty() {
+            return Some(true);
+        }
+        let rest = raw.get(self.at + 1..).unwrap_or_default();
+        let whole = rest.starts_with(&self.delimiter_rest);
+        (whole || last || !self.delimiter_rest.starts_with(rest)).then_some(whole)
     }
 
     /// Whether the bytes ended inside quotes.
@@ -140,7 +180,7 @@ impl Scanner {
 
     fn end_field(&mut self, quote: usize) {
         self.spans.push((self.start, self.at - quote));
-        self.at += 1;
+        self.at += 1 + self.delimiter_rest.len();
         self.state = State::Start;
     }
 

@@ -5,12 +5,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::error::{Error, Kind, Result, named};
+use crate::error::{Error, Kind, Result, escaped};
 use crate::run::RequestedDrop;
 
 /// The major version of S3's notifications that is understood.
 /// Source: the S3 user guide, "Event message structure": minor versions only add fields.
 const NOTIFICATION_MAJOR: &str = "2";
+
+/// The most characters of an event's words that a message shows.
+const SHOWN: usize = 40;
 
 /// What an event says.
 pub(super) enum Event {
@@ -35,6 +38,8 @@ pub(super) struct Dropped {
     /// What tells this creation of the key from another: version, else sequencer, else ETag.
     pub(super) tag: String,
     pub(super) at: Timestamp,
+    /// Whether it has no bytes.
+    pub(super) is_empty: bool,
 }
 
 /// A request of a person or a program.
@@ -77,6 +82,7 @@ struct Object {
     #[serde(alias = "versionId", alias = "version-id")]
     version: Option<String>,
     sequencer: Option<String>,
+    size: Option<u64>,
     #[serde(alias = "eTag")]
     etag: Option<String>,
 }
@@ -119,7 +125,7 @@ pub(super) fn read(event: &Value, now: Timestamp) -> Result<Event> {
             let rule = resources.first().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
             Ok(Event::Rule { rule: rule.into(), at: time })
         }
-        Some(other) => Err(unknown(format!("EventBridge event \"{}\"", named(other)))),
+        Some(other) => Err(unknown(format!("EventBridge event \"{}\"", escaped(other, SHOWN)))),
         None => asked(event, now),
     }
 }
@@ -142,7 +148,7 @@ fn asked(event: &Value, now: Timestamp) -> Result<Event> {
 fn record(value: &Value) -> Result<Result<Dropped, (String, String)>> {
     let Record { event_version, event_name, event_time, s3 } = as_("S3 notification", value)?;
     if event_version.split('.').next() != Some(NOTIFICATION_MAJOR) {
-        let what = format!("has the version {}; {NOTIFICATION_MAJOR} is understood", named(&event_version));
+        let what = format!("has the version {}; {NOTIFICATION_MAJOR} is understood", escaped(&event_version, SHOWN));
         return Err(Error::new(Kind::BadRequest, "S3 notification", what));
     }
     let name = event_name.strip_prefix("s3:").unwrap_or(&event_name);
@@ -150,7 +156,7 @@ fn record(value: &Value) -> Result<Result<Dropped, (String, String)>> {
     let key = decoded(&dropped.key)
         .ok_or_else(|| Error::new(Kind::BadRequest, "S3 notification", "has a key that is not URL-encoded UTF-8"))?;
     if !name.starts_with("ObjectCreated:") {
-        return Ok(Err((key, format!("{} creates no object", named(name)))));
+        return Ok(Err((key, format!("{} creates no object", escaped(name, SHOWN)))));
     }
     dropped.key = key;
     Ok(Ok(dropped))
@@ -172,11 +178,11 @@ fn all(records: Vec<Result<Dropped, (String, String)>>) -> Event {
 }
 
 fn dropped(bucket: Bucket, object: Object, at: Timestamp) -> Dropped {
-    let Object { key, version, sequencer, etag } = object;
+    let Object { key, version, sequencer, size, etag } = object;
     // Without versioning EventBridge leaves the version out, and other programs write "null".
     let version = version.filter(|version| !version.is_empty() && version != "null");
     let tag = version.clone().or(sequencer).or(etag).unwrap_or_default();
-    Dropped { bucket: bucket.name, key, version, tag, at }
+    Dropped { bucket: bucket.name, key, version, tag, at, is_empty: size == Some(0) }
 }
 
 /// A URL-encoded key, `+` for a space.

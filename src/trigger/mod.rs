@@ -10,14 +10,16 @@
 
 mod event;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::{Config, DropKind, Segment, export_of};
-use crate::error::{Error, Kind, Result, named};
+use crate::error::{Error, Kind, Result, escaped};
+use crate::ports::ObjectMeta;
 use crate::run::{RequestedDrop, RunRequest, Trigger, run_id};
-use crate::segment::drops::drop_of;
 use event::{Dropped, Event, OnDemand};
 
 /// What an event comes to.
@@ -25,6 +27,8 @@ use event::{Dropped, Event, OnDemand};
 pub struct Triggered {
     /// The runs to start.
     pub requests: Vec<RunRequest>,
+    /// The object whose event each of them comes from, by the run's id.
+    pub objects: BTreeMap<String, String>,
     /// What starts nothing.
     pub ignored: Vec<Ignored>,
 }
@@ -54,7 +58,7 @@ pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> 
         }
         Event::Rule { rule, at } => {
             let export = export_of_rule(config, &rule).ok_or_else(|| {
-                Error::new(Kind::BadRequest, format!("rule {}", named(&rule)), "names no export")
+                Error::new(Kind::BadRequest, format!("rule {}", escaped(&rule, 40)), "names no export")
                     .hint("let the rule's name be or end in the export's name, after a -")
             })?;
             let request = request(export, Trigger::Schedule, run_id(at, export, &format!("schedule/{export}")));
@@ -94,36 +98,59 @@ impl Triggered {
     }
 
     fn dropped(&mut self, config: &Config, dropped: Dropped) {
-        let Some((name, segment)) = config.route(&dropped.key) else {
+        let routed = config.route(&dropped.key);
+        let Some((name, segment, rules)) = routed.and_then(|(name, it)| Some((name, it, it.drop_rules()?))) else {
             return self.ignore(&dropped.key, "belongs to no segment's prefix");
         };
-        let Some(drop) = drop_asked(&dropped.key, segment) else {
-            return self.ignore(&dropped.key, "holds no profiles, by its name");
+        let drop = match rules.drop_of(&dropped.key) {
+            Ok(drop) => drop.to_owned(),
+            Err(why) => return self.ignore(&dropped.key, why),
         };
         if let Err(error) = export_of(config, name).and_then(|(export, connection)| connection.may_send(export)) {
             return self.ignore(&dropped.key, error.to_string());
         }
-        let Dropped { bucket, key, version, tag, at } = dropped;
+        let Dropped { bucket, key, version, tag, at, is_empty } = dropped;
         let is_folder = segment.drop == DropKind::Folder;
         let id = run_id(at, name, &format!("{bucket}/{key}/{tag}"));
-        let asked = RequestedDrop { segment: segment.name.clone(), key: drop, version: version.filter(|_| !is_folder) };
+        let version = version.filter(|_| !is_folder);
+        let asked =
+            RequestedDrop { segment: segment.name.clone(), key: drop, version, is_empty: is_empty && !is_folder };
         if self.requests.iter().any(|one| one.run_id == id || one.export == name && one.drops.contains(&asked)) {
             return self.ignore(&key, "is in this event already");
         }
+        self.objects.insert(id.clone(), key);
         self.requests.push(RunRequest { drops: vec![asked], ..request(name, Trigger::S3, id) });
+    }
+
+    /// The segments whose prefixes are to be listed: an event does not tell whether its object lies in a folder below one
+    /// that holds data itself, which is not read.
+    pub fn to_list<'c>(&self, config: &'c Config) -> Vec<&'c Segment> {
+        let segments = self.objects.values().filter_map(|key| config.route(key)).map(|(_, segment)| segment);
+        let mut folders: Vec<&Segment> = segments.filter(|segment| segment.drop == DropKind::Folder).collect();
+        folders.dedup();
+        folders
+    }
+
+    /// Leaves out the runs of objects that no drop of this listing of `segment` reads.
+    pub fn listed(&mut self, segment: &Segment, listing: &[ObjectMeta]) {
+        let Some(rules) = segment.drop_rules() else { return };
+        let elsewhere = rules.survey(listing).elsewhere;
+        let (left_out, kept) = std::mem::take(&mut self.requests)
+            .into_iter()
+            .partition(|request| self.objects.get(&request.run_id).is_some_and(|key| elsewhere.contains(key)));
+        self.requests = kept;
+        for request in Vec::<RunRequest>::into_iter(left_out) {
+            let key = self.objects.remove(&request.run_id).unwrap_or_default();
+            self.ignore(
+                &key,
+                "is in a folder below one that holds data itself; set segments[].recursive to true to read it",
+            );
+        }
     }
 
     fn ignore(&mut self, key: &str, why: impl Into<String>) {
         self.ignored.push(Ignored { key: key.to_owned(), why: why.into() });
     }
-}
-
-/// The drop that an object makes or completes: a `model.json` completes the newest folder below its own.
-fn drop_asked(key: &str, segment: &Segment) -> Option<String> {
-    drop_of(key, segment.drop).or_else(|| {
-        let folder = key.strip_suffix("model.json").filter(|folder| folder.ends_with('/'))?;
-        (segment.drop == DropKind::Folder).then(|| folder.to_owned())
-    })
 }
 
 /// The longest export name that a rule's name is or ends in, after a `-`.

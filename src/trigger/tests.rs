@@ -139,10 +139,75 @@ fn marks_complete_a_folder_and_mean_nothing_beside_files() {
     let asked = |key: &str| ask(&config, &bridged(key, "1"));
     assert_eq!(asked("segments/gold/2026/_SUCCESS").requests[0].drops[0].key, "segments/gold/2026/");
     assert_eq!(asked("segments/gold/model.json").requests[0].drops[0].key, "segments/gold/");
-    assert_eq!(asked("segments/gold/.crc.crc").ignored[0].why, "holds no profiles, by its name");
+    assert_eq!(asked("segments/gold/.crc.crc").ignored[0].why, "has a part of its path that starts with _ or .");
     for name in ["model.json", "_SUCCESS", "folder/"] {
         assert_eq!(asked(&format!("segments/newsletter/{name}")).ignored.len(), 1, "{name}");
     }
+}
+
+#[test]
+fn what_is_never_a_drop_starts_nothing_and_says_why() {
+    let config =
+        folders(|value| value["exports"]["letter"]["segments"][0]["ignore"] = json!(["*-summary.csv", "!*.log"]));
+    for (name, why) in [
+        ("a.csv.filepart", "is a sidecar or an unfinished copy, by its name"),
+        ("A.CSV.METADATA", "is a sidecar or an unfinished copy, by its name"),
+        ("_temporary/0/a.csv", "has a part of its path that starts with _ or ."),
+        ("2026/", "is a folder marker"),
+        ("2026_$folder$", "is a folder marker"),
+        ("a-summary.csv", "is ignored by segments[].ignore"),
+        ("archive/a.csv", "is in a folder below the prefix; set segments[].recursive to true to read it"),
+        ("_SUCCESS", "says something of a folder, but each file is a drop here"),
+    ] {
+        let came = ask(&config, &bridged(&format!("segments/letter/{name}"), "1"));
+        assert_eq!((came.requests.len(), came.ignored[0].why.as_str()), (0, why), "{name}");
+    }
+    assert_eq!(ask(&config, &bridged("segments/letter/a.log", "1")).requests.len(), 1);
+}
+
+#[test]
+fn an_object_in_a_partition_is_about_its_folder() {
+    let config = folders(|_| {});
+    let drop =
+        |key: &str| ask(&config, &bridged(&format!("segments/gold/{key}"), "1")).requests[0].drops[0].key.clone();
+    assert_eq!(drop("d/country=NO/a.csv"), "segments/gold/d/");
+    assert_eq!(drop("country=NO/a.csv"), "segments/gold/");
+    assert_eq!(drop("dt=2024-03-01/hour=06/a.csv"), "segments/gold/dt=2024-03-01/");
+    let config = folders(|value| value["exports"]["gold"]["segments"][0]["recursive"] = json!(true));
+    let came = ask(&config, &bridged("segments/gold/d/x/a.csv", "1"));
+    assert_eq!(came.requests[0].drops[0].key, "segments/gold/d/");
+}
+
+#[test]
+fn an_object_below_a_folder_with_data_starts_nothing_once_it_is_listed() {
+    let config = folders(|_| {});
+    let object = |key: &str| {
+        let key = format!("segments/gold/{key}");
+        ObjectMeta { key, bytes: 1, modified: now(), version: "1".to_owned() }
+    };
+    let mut came = ask(&config, &bridged("segments/gold/d/old/a.csv", "1"));
+    let segment = came.to_list(&config)[0];
+    came.listed(segment, &[object("d/old/a.csv"), object("e/b.csv")]);
+    assert_eq!(came.requests.len(), 1, "nothing is above it");
+    came.listed(segment, &[object("d/old/a.csv"), object("d/b.csv")]);
+    assert_eq!((came.requests.len(), came.ignored[0].key.as_str()), (0, "segments/gold/d/old/a.csv"));
+    assert!(came.ignored[0].why.starts_with("is in a folder below one that holds data itself"));
+    let came = ask(&config, &bridged("segments/letter/a.csv", "1"));
+    assert!(came.to_list(&config).is_empty(), "a file is told by its key");
+}
+
+#[test]
+fn an_event_says_whether_its_object_has_bytes() {
+    let config = folders(|_| {});
+    let is_empty = |key: &str, size: Value| {
+        let mut event = bridged(key, "1");
+        event["detail"]["object"]["size"] = size;
+        ask(&config, &event).requests[0].drops[0].is_empty
+    };
+    assert!(is_empty("segments/letter/a.csv", json!(0)));
+    assert!(!is_empty("segments/letter/a.csv", json!(1)));
+    assert!(!is_empty("segments/letter/a.csv", Value::Null));
+    assert!(!is_empty("segments/gold/d/_SUCCESS", json!(0)), "a folder is more than this object");
 }
 
 #[test]

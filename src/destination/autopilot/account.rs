@@ -10,9 +10,12 @@ use super::response::{CustomField, List, Payload, Reply, read};
 use super::strategy::Setup;
 use crate::chunk::{FieldOrigin, FieldSpec};
 use crate::destination::{Account, Session, Wanted};
-use crate::error::{Error, Kind, Result, named};
+use crate::error::{Error, Kind, Result, escaped};
 use crate::membership::{Membership, MembershipTarget};
 use crate::value::{FieldType, nearest};
+
+/// The most characters of an account's text in a message.
+const SHOWN: usize = 40;
 
 /// Makes calls and reads what they brought.
 pub(super) async fn call_all(session: &mut dyn Session, endpoints: &[Endpoint]) -> Result<Vec<Reply>> {
@@ -144,11 +147,11 @@ impl Account for ClassicAccount {
             if declared.is_empty() {
                 let mut text = format!("custom field \"{name}\" is not declared in the account");
                 if let Some(nearest) = nearest(name, self.fields.iter().map(|field| field.name.as_str())) {
-                    text.push_str(&format!("; the nearest is \"{}\"", named(nearest)));
+                    text.push_str(&format!("; the nearest is \"{}\"", escaped(nearest, SHOWN)));
                 }
                 warnings.push(text);
             } else if !declared.iter().any(fits) {
-                let there = declared.first().map(|field| named(&field.kind)).unwrap_or_default();
+                let there = declared.first().map(|field| escaped(&field.kind, SHOWN)).unwrap_or_default();
                 let problem =
                     format!("has the type {there} in the account, {} in the configuration", field_type.name());
                 return Err(Error::new(Kind::Config, format!("custom field \"{name}\""), problem)
@@ -203,9 +206,9 @@ mod tests {
         assert_eq!(check(&[("Value", "Integer")]).unwrap(), Vec::<String>::new());
         assert_eq!(check(&[("Value", "")]).unwrap(), Vec::<String>::new());
         let error = check(&[("Value", &format!("te\u{1b}[2Jxt{}", "x".repeat(500)))]).unwrap_err().to_string();
-        assert!(error.contains("te[2Jxt") && error.len() < 200, "{error}");
+        assert!(error.contains(r"te\u{1b}[2Jxt") && error.len() < 200, "{error}");
         let warnings = check(&[("Valu\u{7}", "integer")]).unwrap();
-        assert_eq!(warnings, ["custom field \"Value\" is not declared in the account; the nearest is \"Valu\""]);
+        assert_eq!(warnings, ["custom field \"Value\" is not declared in the account; the nearest is \"Valu\\u{7}\""]);
         let marks = [Membership::Field("In".into())];
         assert!(account(&[("In", "string")]).check_fields(&[], &marks).is_err(), "a mark is a boolean");
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::request::{Endpoint, can_be_in_a_path};
 use crate::destination::{HttpResponse, Judgement, retry_after};
-use crate::error::printable;
+use crate::error::escaped;
 
 /// A list of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,9 +131,12 @@ fn reason(status: u16, body: &[u8]) -> String {
     let body = object(body).unwrap_or_default();
     let inner = || text(object(body.error?.get().as_bytes())?.message);
     let said = text(body.message).or_else(inner).or_else(|| text(body.error)).or_else(|| text(body.code));
-    let said = printable(&said.unwrap_or_default(), 300);
+    let said = escaped(&said.unwrap_or_default(), REASON_CHARS);
     if said.is_empty() { format!("refused with status {status}") } else { said }
 }
+
+/// The most characters of a reason.
+const REASON_CHARS: usize = 300;
 
 /// A part of an answer, as its text.
 type Part<'a> = Option<&'a RawValue>;

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::entry::show::say;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, escaped_json};
 use crate::report::{Outcome, Report};
 
 /// Prints an error with its causes.
@@ -17,7 +17,7 @@ pub fn error(error: &Error) {
 pub(super) fn json(value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|cause| Error::new(Kind::Bug, "JSON", "cannot be written").with_source(cause))?;
-    line(&text);
+    line(&escaped_json(&text));
     Ok(())
 }
 

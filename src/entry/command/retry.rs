@@ -33,7 +33,7 @@ pub(super) async fn retry<W: Environment>(
     for (segment, csv) in parts.segments {
         let key = keys::retry(&id, &segment);
         env.store().put(&key, csv.into(), PutMode::Overwrite).await?;
-        drops.push(RequestedDrop { segment, key, version: None });
+        drops.push(RequestedDrop { segment, key, version: None, is_empty: false });
     }
     let request = RunRequest {
         run_id: id,

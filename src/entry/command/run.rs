@@ -27,7 +27,8 @@ const CANARY_REQUESTS: u64 = 24;
 
 /// The request that the command line makes.
 fn request<W: Environment>(env: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {
-    let drops = args.drops.iter().map(|drop| asked(export, drop)).collect::<Result<Vec<RequestedDrop>>>()?;
+    let drops = args.drops.iter().chain(&args.files).map(|drop| asked(export, drop));
+    let drops = drops.collect::<Result<Vec<RequestedDrop>>>()?;
     let now = env.clock().now();
     Ok(RunRequest {
         run_id: run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..))),
@@ -49,8 +50,9 @@ fn asked(export: &Export, drop: &str) -> Result<RequestedDrop> {
         (Some((segment, path)), _) => (segment.to_owned(), path),
         (None, [only]) => (only.name.clone(), drop),
         (None, _) => {
-            return Err(Error::new(Kind::BadRequest, drop, "does not say which segment it is")
-                .hint("write --drop SEGMENT=PATH"));
+            return Err(
+                Error::new(Kind::BadRequest, drop, "does not say which segment it is").hint("write SEGMENT=PATH")
+            );
         }
     };
     let (metas, is_folder) = file_metas(Path::new(path))?;
@@ -59,7 +61,7 @@ fn asked(export: &Export, drop: &str) -> Result<RequestedDrop> {
         Some(file) if !is_folder => file.key.clone(),
         _ => format!("file:{}/", full.display()),
     };
-    Ok(RequestedDrop { segment, key, version: None })
+    Ok(RequestedDrop { segment, key, version: None, is_empty: false })
 }
 
 /// Runs an export now.

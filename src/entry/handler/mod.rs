@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::{Config, parse};
-use crate::error::{AtStage, Error, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result, escaped};
 use crate::ports::{Executions, PutMode, Store};
 use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
@@ -96,7 +96,12 @@ impl<W: Environment, X: Executions> Function<W, X> {
 
     async fn start(&self, event: &Value, config: &Config, invocation: &Invocation) -> Result<Value> {
         let now = self.env.clock().now();
-        let Triggered { requests, ignored } = triggered(event, config, now, &invocation.request_id)?;
+        let mut triggered = triggered(event, config, now, &invocation.request_id)?;
+        for segment in triggered.to_list(config) {
+            let listing = self.env.store().list(segment.prefix.as_deref().unwrap_or_default()).await?;
+            triggered.listed(segment, &listing);
+        }
+        let Triggered { requests, ignored, .. } = triggered;
         let mut started = Vec::new();
         for request in requests {
             let request = self.first_asked(request, &invocation.request_id).await?;
@@ -105,7 +110,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
             started.push(json!({ "run_id": request.run_id, "execution": execution }));
         }
         for ignored in &ignored {
-            tracing::info!(key = ignored.key, why = ignored.why, "started nothing");
+            tracing::info!(key = escaped(&ignored.key, KEY_CHARS), why = ignored.why, "started nothing");
         }
         Ok(json!({ "started": started, "ignored": ignored }))
     }
@@ -218,6 +223,10 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not prepared").hint("start it with prepare"))
     }
 }
+
+/// The most characters of a key in the log: all that a key may have.
+/// Source: the S3 user guide, "Naming objects": 1,024 bytes.
+const KEY_CHARS: usize = 1024;
 
 /// Where lanes say why they failed; goes away with the run's end.
 const FAILED_LANES: &str = "results/failed/";

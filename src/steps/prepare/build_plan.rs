@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
+use super::contents::{Contents, empty_drop};
 use super::held::Held;
 use crate::chunk;
 use crate::config::{Encoding, Export, FileKind, Format, Segment};
@@ -115,6 +116,7 @@ async fn plan_segment<W: Environment>(
     let mut planner = Planner::new(export, digester, suppression, members);
     let mut shown = 0;
     let mut writing = Writing::default();
+    let mut contents = Contents::default();
     for index in 0..record.sources.len() {
         let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else {
             continue;
@@ -131,10 +133,16 @@ async fn plan_segment<W: Environment>(
                 env.observer().notify(Event::Reads(shown));
             }
         }
-        decoder.finish(&mut planner)?;
+        contents.add(decoder.finish(&mut planner)?, planner.columns());
         if let Some(source) = record.sources.get_mut(index) {
             source.columns = planner.columns().to_vec();
         }
+    }
+    if contents.is_empty && segment.format.as_ref().and_then(|format| format.kind) != Some(FileKind::Ndjson) {
+        return Err(empty_drop(record.segments.get(number)));
+    }
+    if contents.has_objects {
+        planner.check_keys(&contents.columns)?;
     }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
     planner.rows_done(record.request.full || record.request.keep_leavers || not_whole);
@@ -170,7 +178,7 @@ fn decoder(export: &Export, segment: &Segment, source: &SourceRecord, layout: Op
 
 /// The form of the rows that `retry` sends again: that of rejects.csv.
 fn retried() -> Format {
-    Format { kind: Some(FileKind::Csv), delimiter: Some(','), header: Some(true), encoding: Some(Encoding::Utf8) }
+    Format { kind: Some(FileKind::Csv), delimiter: Some(','), header: Some(true), encoding: Some(Encoding::UTF_8) }
 }
 
 fn meta_of(source: &SourceRecord) -> ObjectMeta {

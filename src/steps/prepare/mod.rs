@@ -2,6 +2,7 @@
 
 use secrecy::ExposeSecret;
 mod build_plan;
+mod contents;
 mod held;
 mod recovery;
 pub(super) mod select_drops;
@@ -13,7 +14,7 @@ use select_drops::{Selection, select_drops};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::plan::guards;
-use crate::ports::{Leases, PutMode, SecretSource};
+use crate::ports::{Event, Leases, PutMode, SecretSource};
 use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
@@ -122,6 +123,9 @@ async fn begin<W: Environment>(
     if !write_json_if(store, &key, &record, PutMode::Create).await? {
         // This very step, called twice at once, or a write that was retried: what was fixed first holds.
         record = read_json(store, &key).await?.unwrap_or(record);
+    }
+    for note in record.segments.iter().flat_map(|segment| &segment.notes) {
+        env.observer().notify(Event::Warns(note));
     }
     if superseded {
         return Ok(Begun::Ended(Planned::Over(None)));

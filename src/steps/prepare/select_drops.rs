@@ -5,12 +5,17 @@ use std::time::Duration;
 use crate::steps::documents::read_json;
 
 use crate::config::{Config, Export, Segment};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, escaped};
 use crate::ports::{ObjectMeta, Store};
 use crate::run::{AppliedDrop, RequestedDrop, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
-use crate::segment::drops::{drops, missing_parts, settled};
-use crate::segment::{Drop, DropKind, MAX_MODEL_BYTES, Model, Settling};
+use crate::segment::drops::{Survey, missing_parts, settled, unfilled};
+use crate::segment::{Drop, DropKind, DropRules, MAX_MODEL_BYTES, Model, Settling};
 use crate::steps::environment::Environment;
+
+/// The most ignored objects, or folders, that a message names.
+const NAMED: usize = 3;
+/// The most characters of a key in a list of several.
+const SHOWN: usize = 200;
 
 /// What the run is to read.
 pub(in crate::steps) enum Selection {
@@ -40,21 +45,34 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
         }
     }
     let (mut records, mut sources, mut superseded) = (Vec::new(), Vec::new(), 0);
+    let mut ignored = Vec::new();
     for (number, segment) in export.segments.iter().enumerate() {
         let mut record = SegmentRecord { name: segment.name.clone(), ..SegmentRecord::default() };
         let asked = request.drops.iter().find(|asked| asked.segment == segment.name);
+        let of = Of { config, export, segment };
         let found = match (asked, request.drops.is_empty()) {
-            (Some(asked), _) => Some(named(env, (config, export, segment), asked).await?),
-            (None, true) => newest(env, (config, export, segment)).await?,
+            (Some(asked), _) => Some(requested(env, of, asked, request.trigger).await?),
+            (None, true) => newest(env, of, &mut ignored).await?,
             (None, false) => None,
         };
-        if let Some((drop, all, is_folder)) = found {
+        if asked.is_some_and(|asked| asked.is_empty) && found.as_ref().is_some_and(|found| !found.is_empty()) {
+            // What has filled the object since has an event of its own.
+            superseded += 1;
+        } else if let Some(Found { drop, listing, is_settling, notes }) = found {
             let model = model(env.store(), drop.model.as_deref()).await?;
-            if is_folder && let Some(wait) = unsettled(env, segment, &drop, &all, model.as_ref()) {
+            let settle = Duration::from_secs(segment.settle_seconds);
+            let now = env.clock().now();
+            if is_settling && let Some(wait) = waits(settled(&drop, &listing, model.as_ref(), settle, now)) {
+                return Ok(wait);
+            }
+            if request.trigger == Trigger::S3
+                && let Some(wait) = waits(unfilled(&drop, settle, now))
+            {
                 return Ok(wait);
             }
             let missing = model.as_ref().and_then(|model| missing_parts(&drop, model));
             record.missing_parts = missing.map_or(0, |missing| missing.len() as u64);
+            record.notes = notes;
             let by_name = asked.is_some() && request.trigger == Trigger::Command;
             record.time = (!by_name).then_some(drop.time);
             let order: Option<AppliedDrop> = read_json(env.store(), &keys::order(&export.name, &segment.name)).await?;
@@ -77,9 +95,28 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
     if superseded > 0 {
         return Ok(Selection::Superseded(records));
     }
-    let prefixes: Vec<&str> = export.segments.iter().map(|segment| segment.prefix.as_str()).collect();
-    Err(Error::new(Kind::Segment, &export.name, format!("there is no drop under {}", prefixes.join(", ")))
-        .hint("drop a file there, or name one with --drop PATH"))
+    Err(no_drop(export, &ignored))
+}
+
+fn no_drop(export: &Export, ignored: &[(String, &str)]) -> Error {
+    let prefixes: Vec<&str> = export.segments.iter().filter_map(|segment| segment.prefix.as_deref()).collect();
+    if prefixes.is_empty() {
+        return Error::new(Kind::Segment, &export.name, "there is no drop: no segment has a prefix")
+            .hint("name a file behind the export, or set segments[].prefix");
+    }
+    let problem = format!("there is no drop under {}{}", prefixes.join(", "), and_ignored(ignored));
+    Error::new(Kind::Segment, &export.name, problem).hint("drop a file there, or name one behind the export")
+}
+
+/// What was ignored, for an error that nothing is left.
+fn and_ignored(ignored: &[(String, &str)]) -> String {
+    let named: Vec<String> =
+        ignored.iter().take(NAMED).map(|(key, why)| format!("{} {why}", escaped(key, SHOWN))).collect();
+    match ignored.len() {
+        0 => String::new(),
+        several if several > NAMED => format!("; {several} objects are ignored: {}, ...", named.join(", ")),
+        _ => format!("; {}", named.join(", ")),
+    }
 }
 
 fn source(part: ObjectMeta, segment: usize) -> SourceRecord {
@@ -87,69 +124,149 @@ fn source(part: ObjectMeta, segment: usize) -> SourceRecord {
     SourceRecord { key, version, bytes, modified, segment, columns: Vec::new() }
 }
 
-type Found = (Drop, Vec<ObjectMeta>, bool);
-
-/// A segment of an export of the configuration.
-type Of<'a> = (&'a Config, &'a Export, &'a Segment);
-
-/// What lies under a prefix, less what belongs to another segment, whose prefix is longer.
-async fn list<W: Environment>(env: &W, (config, export, segment): Of<'_>, prefix: &str) -> Result<Vec<ObjectMeta>> {
-    let mut all = env.store().list(prefix).await?;
-    all.retain(|meta| {
-        config.route(&meta.key).is_none_or(|(name, other)| name == export.name && other.name == segment.name)
-    });
-    Ok(all)
+/// A drop that was found.
+struct Found {
+    drop: Drop,
+    /// What was listed with it.
+    listing: Vec<ObjectMeta>,
+    /// Whether parts may be on their way.
+    is_settling: bool,
+    /// What people should know of it.
+    notes: Vec<String>,
 }
 
-async fn newest<W: Environment>(env: &W, of: Of<'_>) -> Result<Option<Found>> {
-    let (.., segment) = of;
-    let mut all = list(env, of, &segment.prefix).await?;
-    let is_folder = segment.drop == DropKind::Folder;
-    if is_folder {
-        look_above(env.store(), segment.prefix.trim_end_matches('/'), &mut all).await?;
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.drop.parts.iter().all(|part| part.bytes == 0)
     }
-    Ok(drops("", &all, segment.drop).pop().map(|drop| (drop, all, is_folder)))
+}
+
+/// A segment of an export of the configuration.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    config: &'a Config,
+    export: &'a Export,
+    segment: &'a Segment,
+}
+
+/// What lies under a prefix, less what belongs to another segment, whose prefix is longer; and the `model.json` above.
+async fn list<W: Environment>(env: &W, of: Of<'_>, prefix: &str, kind: DropKind) -> Result<Vec<ObjectMeta>> {
+    let mut listing = env.store().list(prefix).await?;
+    listing.retain(|meta| {
+        let routed = of.config.route(&meta.key);
+        routed.is_none_or(|(name, other)| name == of.export.name && other.name == of.segment.name)
+    });
+    if kind == DropKind::Folder {
+        look_above(env.store(), prefix.trim_end_matches('/'), &mut listing).await?;
+    }
+    Ok(listing)
+}
+
+/// The newest drop under the segment's prefix. Where there is none, what is `ignored` there is added.
+async fn newest<W: Environment>(
+    env: &W,
+    of: Of<'_>,
+    ignored: &mut Vec<(String, &'static str)>,
+) -> Result<Option<Found>> {
+    let Some(prefix) = &of.segment.prefix else { return Ok(None) };
+    let Some(rules) = of.segment.drop_rules() else { return Ok(None) };
+    let listing = list(env, of, prefix, of.segment.drop).await?;
+    let mut survey = rules.survey(&listing);
+    let Some(drop) = survey.drops.pop() else {
+        if survey.elsewhere.is_empty() {
+            ignored.append(&mut survey.ignored);
+            return Ok(None);
+        }
+        return Err(only_elsewhere(prefix, &survey).hint(
+            "set segments[].recursive to true to read them, or segments[].drop to \"folder\" where a folder is a drop",
+        ));
+    };
+    let notes = notes(&survey, of.segment.drop);
+    Ok(Some(Found { drop, listing, is_settling: of.segment.drop == DropKind::Folder, notes }))
 }
 
 /// The drop that was asked for: an object, or a folder of them.
-async fn named<W: Environment>(env: &W, of: Of<'_>, asked: &RequestedDrop) -> Result<Found> {
-    let (.., segment) = of;
+async fn requested<W: Environment>(env: &W, of: Of<'_>, asked: &RequestedDrop, trigger: Trigger) -> Result<Found> {
     let key = asked.key.as_str();
-    let missing =
-        || Error::new(Kind::Segment, key, "holds no file of a segment").hint("name a file or a folder with files");
-    let folder = match key.strip_suffix('/') {
-        Some(folder) => Some(folder),
-        None if segment.drop == DropKind::Folder && !key.starts_with("file:") && !keys::is_retry(key) => {
-            key.rsplit_once('/').map(|(folder, _)| folder)
-        }
-        None => None,
-    };
-    let Some(folder) = folder else {
-        let meta = env.store().head(key).await?.ok_or_else(missing)?;
-        let beside = key.rsplit_once('/').map(|(folder, _)| format!("{folder}/model.json"));
-        let mut all = vec![meta];
-        if let Some(beside) = beside {
-            all.extend(env.store().head(&beside).await?);
-        }
-        let drop = drops("", &all, DropKind::File).pop().ok_or_else(missing)?;
-        return Ok((drop, all, false));
-    };
-    let prefix = format!("{folder}/");
-    let mut all = list(env, of, &prefix).await?;
-    look_above(env.store(), folder, &mut all).await?;
-    let drop = drops("", &all, DropKind::Folder).pop().ok_or_else(missing)?;
-    Ok((drop, all, !key.starts_with("file:")))
+    let is_folder = of.segment.drop == DropKind::Folder && !key.starts_with("file:") && !keys::is_retry(key);
+    let is_ours = of.segment.prefix.as_deref().is_some_and(|prefix| key.starts_with(prefix));
+    match of.segment.drop_rules() {
+        // A person means the folder that is named, an event the drop that it is a part of.
+        _ if key.ends_with('/') && trigger != Trigger::S3 => folder(env, of, key).await,
+        Some(rules) if is_folder && is_ours => around(env, of, key, &rules).await,
+        _ if is_folder => folder(env, of, key.rfind('/').and_then(|end| key.get(..=end)).unwrap_or_default()).await,
+        _ => file(env, key).await,
+    }
 }
 
-fn unsettled<W: Environment>(
-    env: &W,
-    segment: &Segment,
-    drop: &Drop,
-    all: &[ObjectMeta],
-    model: Option<&Model>,
-) -> Option<Selection> {
-    let settle = Duration::from_secs(segment.settle_seconds);
-    match settled(drop, all, model, settle, env.clock().now()) {
+fn missing(key: &str, ignored: &[(String, &str)]) -> Error {
+    let problem = format!("holds no file of a segment{}", and_ignored(ignored));
+    Error::new(Kind::Segment, key, problem).hint("name a file or a folder with files")
+}
+
+/// A file, whatever it is called.
+async fn file<W: Environment>(env: &W, key: &str) -> Result<Found> {
+    let meta = env.store().head(key).await?.ok_or_else(|| missing(key, &[]))?;
+    let beside = key.rsplit_once('/').map(|(folder, _)| format!("{folder}/model.json")).filter(|beside| beside != key);
+    let beside = match beside {
+        Some(beside) => env.store().head(&beside).await?,
+        None => None,
+    };
+    let drop = Drop::of_file(meta, beside.as_ref().map(|model| model.key.as_str()));
+    Ok(Found { drop, listing: Vec::new(), is_settling: false, notes: Vec::new() })
+}
+
+/// The drop in a folder that a person names.
+async fn folder<W: Environment>(env: &W, of: Of<'_>, key: &str) -> Result<Found> {
+    let rules = of.segment.drop_rules_of(key);
+    let listing = list(env, of, key, DropKind::Folder).await?;
+    let mut survey = rules.survey(&listing);
+    let drop = survey.take_of_folder(key).ok_or_else(|| match survey.elsewhere.is_empty() {
+        true => missing(key, &survey.ignored),
+        false => only_elsewhere(key, &survey)
+            .hint("name one of them, or set segments[].recursive to true to read all that is below"),
+    })?;
+    Ok(Found { drop, listing, is_settling: !key.starts_with("file:"), notes: notes(&survey, DropKind::Folder) })
+}
+
+/// The drop that an object, or a folder, is a part of.
+async fn around<W: Environment>(env: &W, of: Of<'_>, key: &str, rules: &DropRules) -> Result<Found> {
+    let folder = rules.drop_of(key).unwrap_or(key);
+    let prefix = of.segment.prefix.as_deref().unwrap_or(folder);
+    let listing = list(env, of, prefix, DropKind::Folder).await?;
+    let mut survey = rules.survey(&listing);
+    let drop = survey.take_around(folder).ok_or_else(|| missing(key, &survey.ignored))?;
+    Ok(Found { drop, listing, is_settling: true, notes: notes(&survey, DropKind::Folder) })
+}
+
+/// The error of a place where nothing but folders hold data.
+fn only_elsewhere(place: &str, survey: &Survey) -> Error {
+    let problem = format!("holds no drop, but folders below it hold data: {}", folders(survey));
+    Error::new(Kind::Segment, place, problem)
+}
+
+/// What people should know of objects that hold data and were not read.
+fn notes(survey: &Survey, kind: DropKind) -> Vec<String> {
+    let count = survey.elsewhere.len();
+    let why = match kind {
+        DropKind::File => "they are in folders below the prefix",
+        DropKind::Folder => "their folders are not the drop's",
+    };
+    let note =
+        || format!("{count} objects were ignored, as {why}: {}; segments[].recursive reads them", folders(survey));
+    (count > 0).then(note).into_iter().collect()
+}
+
+fn folders(survey: &Survey) -> String {
+    let folders = survey.folders_elsewhere();
+    let named: Vec<String> = folders.iter().take(NAMED).map(|folder| escaped(folder, SHOWN)).collect();
+    let more = folders.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", named.join(", "))
+}
+
+fn waits(settling: Settling) -> Option<Selection> {
+    match settling {
         Settling::Complete => None,
         Settling::Settling { seconds, why } => Some(Selection::Wait(seconds.max(1), why)),
     }

@@ -337,7 +337,7 @@ fn long(sim: &mut Sim) -> RunRequest {
     let drop = |(name, to): (&str, u32)| {
         let key = format!("segments/{name}/a.csv");
         sim.store.write(&key, people(0, to, 1));
-        RequestedDrop { segment: name.into(), key, version: None }
+        RequestedDrop { segment: name.into(), key, version: None, is_empty: false }
     };
     let drops = names.into_iter().zip([1000, 20, 20]).map(drop).collect();
     RunRequest { drops, ..crate::support::sim::request("first", "") }

@@ -35,7 +35,7 @@ fn drop(sim: &Sim, segment: &str, name: &str, body: &str) -> RunRequest {
     let folder = if segment == LIST { "newsletter" } else { "vip" };
     let key = format!("segments/{folder}/{name}.csv");
     sim.store.write(&key, body.to_owned());
-    let drops = vec![RequestedDrop { segment: segment.into(), key: key.clone(), version: None }];
+    let drops = vec![RequestedDrop { segment: segment.into(), key: key.clone(), version: None, is_empty: false }];
     RunRequest { trigger: Trigger::S3, drops, ..request(&format!("{segment} {name}"), &key) }
 }
 

@@ -99,7 +99,7 @@ impl Scene {
             run_id: run_id(jiff::Timestamp::now(), EXPORT, &seed),
             export: EXPORT.into(),
             trigger,
-            drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None }],
+            drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None, is_empty: false }],
             full: false,
             keep_leavers: false,
             pass_guards: Vec::new(),

@@ -284,7 +284,7 @@ pub(crate) fn request(seed: &str, key: &str) -> RunRequest {
         run_id: run_id("2026-11-24T06:00:00Z".parse().unwrap(), EXPORT, seed),
         export: EXPORT.into(),
         trigger: Trigger::Command,
-        drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None }],
+        drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None, is_empty: false }],
         full: false,
         keep_leavers: false,
         pass_guards: Vec::new(),

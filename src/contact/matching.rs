@@ -82,7 +82,7 @@ impl Matching {
         let email = compiler.place("match.email", &match_.email);
         let suppress = export.suppress.iter().enumerate().map(|(index, suppress)| {
             let place = compiler.place(&format!("suppress[{index}].column"), &suppress.column);
-            (place, suppress.equals.trim().to_lowercase())
+            (place, suppress.equals.text().trim().to_lowercase())
         });
         let suppress = suppress.collect();
         let standard = match_.standard.iter();

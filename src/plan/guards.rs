@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn guards() -> Guards {
-        Guards { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, allow_empty: false }
+        Guards { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, ..Guards::default() }
     }
 
     // Promise 9: "Guards come before the first request, and name their numbers."

@@ -137,7 +137,7 @@ pub async fn open<W: Environment>(env: &W, config: &Config, request: &RunRequest
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     let (export, connection) = export_of(config, &request.export)?;
     run.check_configuration(config, "open")?;
-    connection.may_send(export)?;
+    connection.may_send(export, env.clock().now())?;
     if !env.leases().renew(&connection.name, run_id).await? {
         return Err(lost_lease("open", &connection.name));
     }

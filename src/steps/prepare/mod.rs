@@ -53,7 +53,7 @@ pub enum Prepared {
 /// Whatever keeps the run from going on; the caller ends the run with `finish`, which gives the lease back.
 pub async fn prepare<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<Prepared> {
     let (export, connection) = export_of(config, &request.export)?;
-    may_run(export, connection, request)?;
+    may_run(env, export, connection, request)?;
     let digester = digester(env, connection).await?;
     let run_id = request.run_id.as_str();
     let store = env.store();
@@ -175,12 +175,12 @@ async fn finish_abandoned<W: Environment>(
     finished.map(|_| true)
 }
 
-fn may_run(export: &Export, connection: &Connection, request: &RunRequest) -> Result<()> {
+fn may_run<W: Environment>(env: &W, export: &Export, connection: &Connection, request: &RunRequest) -> Result<()> {
     if let Some(unknown) = request.pass_guards.iter().find(|name| !guards::NAMES.contains(&name.as_str())) {
         return Err(Error::new(Kind::BadRequest, "prepare", unknown, "is no guard")
             .hint(format!("name one of: {}", guards::NAMES.join(", "))));
     }
-    connection.may_send(export)
+    connection.may_send(export, env.clock().now())
 }
 
 async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Digester> {
@@ -198,7 +198,7 @@ pub async fn plan<W: Environment>(
     request: &RunRequest,
 ) -> Result<(RunRecord, Option<Error>)> {
     let (export, connection) = export_of(config, &request.export)?;
-    may_run(export, connection, request)?;
+    may_run(env, export, connection, request)?;
     let digester = digester(env, connection).await?;
     let (segments, sources) = match select_drops(env, config, export, request).await? {
         Selection::Drops(segments, sources) => (segments, sources),

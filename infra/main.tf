@@ -18,7 +18,9 @@ locals {
   }
   scheduled = { for name, export in local.running : name => export if try(export.schedule, null) != null }
 
-  secrets           = toset([for connection in local.config.connections : connection.secret])
+  # Connection -> its secret's name; the default is the program's.
+  secret_of         = { for name, connection in local.config.connections : name => coalesce(try(connection.secret, null), "autopilot-export/${name}") }
+  secrets           = toset(values(local.secret_of))
   most_lanes        = max(1, [for connection in local.config.connections : try(connection.lanes, 4)]...)
   suppression_files = compact([for export in local.config.exports : try(export.suppression_file, null)])
 

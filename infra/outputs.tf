@@ -15,7 +15,7 @@ output "workflow_arn" {
 
 output "secrets" {
   description = "Connection -> the secret that `autopilot-export connect` fills."
-  value       = { for name, connection in local.config.connections : name => aws_secretsmanager_secret.connection[connection.secret].arn }
+  value       = { for name, connection in local.config.connections : name => aws_secretsmanager_secret.connection[local.secret_of[name]].arn }
 }
 
 output "topic_arn" {

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::civil;
 use jiff::fmt::strtime;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 
 /// The pattern of the names of connections and exports.
 pub(super) const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9-]{0,31}$";
@@ -16,6 +16,11 @@ const OWN_FOLDERS: [&str; 4] = ["config", "state", "leases", "runs"];
 pub(super) fn is_name(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=32).contains(&name.len()) && !name.starts_with('-') && name.bytes().all(known)
+}
+
+/// A name for people, which messages show.
+pub(super) fn display_name(name: &str) -> Option<&'static str> {
+    name.contains(char::is_control).then_some("must have no control characters")
 }
 
 /// What is wrong with an Autopilot address: it is https, or plain http to this machine, and has no user, query or
@@ -125,7 +130,7 @@ pub(super) fn date_format(format: &str) -> Option<&'static str> {
     let reads = || {
         let sample = afternoon.to_zoned_datetime(TimeZone::UTC).ok()?;
         let text = strtime::format(format, &sample).ok()?;
-        let read = Offset::UTC.to_datetime(crate::value::timestamp_in(&text, format).ok()?);
+        let read = crate::value::moment_in(&text, format)?;
         Some(read == day || (read.date(), read.hour()) == (afternoon.date(), afternoon.hour()))
     };
     (reads() != Some(true)).then_some("is not a date format that can be read, such as %d/%m/%Y")

@@ -1,10 +1,13 @@
 //! A connection: the link to one Autopilot account.
 
 use jiff::civil::Date;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reader::Entry;
+use super::source::checked;
 use super::{Export, checks};
 use crate::destination::Api;
 use crate::error::{Error, Kind, Result};
@@ -16,7 +19,8 @@ pub struct Connection {
     /// The connection's name in the file.
     #[serde(skip)]
     pub name: String,
-    /// A name for people.
+    /// A name for people: messages show it beside the connection's own.
+    #[schemars(extend("examples" = ["Autopilot - EU marketing"]))]
     pub display_name: Option<String>,
     /// Which API the account speaks.
     #[serde(default)]
@@ -24,8 +28,9 @@ pub struct Connection {
     /// Another address than the vendor's, up to and with `/v1`: https, or plain http to this machine. Without a slash
     /// at its end.
     pub base_url: Option<String>,
-    /// The name of the secret that holds the API key and the state key. Never the key itself.
-    #[schemars(length(min = 1))]
+    /// The name of the secret, in AWS Secrets Manager, that holds the API key and the state key. Never the key itself.
+    /// Default: autopilot-export/ and the connection's name. On one machine there is none.
+    #[schemars(with = "Option<String>", length(min = 1), extend("examples" = ["autopilot-export/autopilot-eu"]))]
     pub secret: String,
     /// How many requests a second the account allows, over all lanes and runs. Default 5.
     /// Source: the vendor's text of its "too many requests" answer.
@@ -76,11 +81,20 @@ pub(super) const fn yes() -> bool {
 }
 
 impl Connection {
-    /// Whether `export` may be sent through this connection now.
+    /// The connection as a message names it: by its name, and the one for people where it has one.
+    pub fn title(&self) -> String {
+        match &self.display_name {
+            Some(title) => format!("{} ({title})", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Whether `export` may be sent through this connection at `now`.
     ///
     /// # Errors
-    /// Kind `config`: the connection or the export is disabled, or nobody has agreed that data leaves.
-    pub fn may_send(&self, export: &Export) -> Result<()> {
+    /// Kind `config`: the connection or the export is disabled, nobody has agreed that data leaves, or did so on a day
+    /// that has not begun anywhere on earth.
+    pub fn may_send(&self, export: &Export, now: Timestamp) -> Result<()> {
         let stop = |subject: String, what: &str, hint: String| Err(Error::new(Kind::Config, subject, what).hint(hint));
         let (connection, export_name) = (&self.name, &export.name);
         if !export.enabled {
@@ -89,11 +103,17 @@ impl Connection {
         }
         if !self.enabled {
             let hint = format!("set connections.{connection}.enabled to true to send through it");
-            return stop(format!("connection {connection}"), "is disabled", hint);
+            return stop(format!("connection {}", self.title()), "is disabled", hint);
         }
-        if self.consent.is_none() {
+        let Some(consent) = &self.consent else {
             let hint = format!("fill in connections.{connection}.consent: agreed_by and agreed_on");
-            return stop(format!("connection {connection}"), "nobody has agreed that data leaves for Autopilot", hint);
+            let what = "nobody has agreed that data leaves for Autopilot";
+            return stop(format!("connection {}", self.title()), what, hint);
+        };
+        if consent.agreed_on > latest_day(now) {
+            let hint = format!("correct connections.{connection}.consent.agreed_on");
+            let what = "the day of the consent is in the future";
+            return stop(format!("connection {}", self.title()), what, hint);
         }
         Ok(())
     }
@@ -102,10 +122,13 @@ impl Connection {
         let mut object = entry.object()?;
         let connection = Self {
             name: name.to_owned(),
-            display_name: object.get("display_name").and_then(|entry| entry.text()),
+            display_name: object.get("display_name").and_then(|entry| checked(&entry, checks::display_name)),
             api: object.get("api").and_then(|entry| api(&entry)).unwrap_or_default(),
             base_url: object.get("base_url").and_then(|entry| base_url(&entry)),
-            secret: object.need("secret").and_then(|entry| secret(&entry)).unwrap_or_default(),
+            secret: object
+                .get("secret")
+                .and_then(|entry| secret(&entry))
+                .unwrap_or_else(|| format!("autopilot-export/{name}")),
             requests_per_second: object.get("requests_per_second").and_then(|entry| rate(&entry)).unwrap_or(five()),
             lanes: object
                 .get("lanes")
@@ -122,6 +145,13 @@ impl Connection {
         object.done();
         Some(connection)
     }
+}
+
+/// The latest day that it is anywhere on earth.
+/// Source: Kiribati's Line Islands keep UTC+14.
+fn latest_day(now: Timestamp) -> Date {
+    let there = now.saturating_add(SignedDuration::from_hours(14)).unwrap_or(now);
+    Offset::UTC.to_datetime(there).date()
 }
 
 fn api(entry: &Entry<'_>) -> Option<Api> {

@@ -7,13 +7,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::checks;
+use super::condition::{self, Condition};
 use super::connection::yes;
 use super::fault::shown;
 use super::fields::Match;
 use super::reader::Entry;
+use super::reading;
 use super::source::{Segment, checked};
 use crate::membership::Membership;
-use crate::value::nearest;
+use crate::value::{Reading, nearest};
 
 /// The saved arrangement: which segments, through which connection, matched to which fields.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -30,11 +32,28 @@ pub struct Export {
     /// Which of Autopilot's fields are filled, and how.
     #[serde(rename = "match")]
     pub match_: Match,
+    /// How values are spelled, unless a field says otherwise.
+    #[serde(flatten)]
+    pub reading: Reading,
     /// Columns and values that keep a row from being sent.
     #[serde(default)]
-    pub suppress: Vec<Suppress>,
-    /// The key, in the store, of a file of emails or their SHA-256, one a line, that are not sent to.
+    #[schemars(extend("examples" = [[{ "column": "DoNotBulkEmail", "equals": true }]]))]
+    pub suppress: Vec<Condition>,
+    /// Columns and values that a row must have to be sent: consent. An empty cell is not consent.
+    #[serde(default)]
+    #[schemars(extend("examples" = [[{ "column": "MarketingConsent", "equals": true }]]))]
+    pub require: Vec<Condition>,
+    /// A file of people who are not sent to: in the store, or next to the configuration. A line is an email or its
+    /// SHA-256; or the file is a CSV with a column `email` or `email_sha256`.
+    #[schemars(extend("examples" = ["config/suppressed.csv"]))]
     pub suppression_file: Option<String>,
+    /// Whether people who opted out in the account are suppressed from then on. Not yet supported.
+    #[serde(default)]
+    pub honour_optouts: bool,
+    /// For how many days a run's rejects are kept. Default 30; no other is supported yet.
+    #[serde(default = "thirty")]
+    #[schemars(range(min = 1, max = 3650))]
+    pub rejects_days: u32,
     /// When it runs by itself: an EventBridge Scheduler expression.
     #[schemars(regex(pattern = r"^(rate|cron|at)\(.+\)$"))]
     pub schedule: Option<String>,
@@ -47,18 +66,6 @@ pub struct Export {
     /// What stops a run before its first request.
     #[serde(default)]
     pub guards: Guards,
-}
-
-/// A value that keeps a row from being sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Suppress {
-    /// The column.
-    #[schemars(length(min = 1))]
-    pub column: String,
-    /// The value, compared without case and without space around it.
-    #[schemars(extend("type" = ["string", "number", "boolean"]))]
-    pub equals: String,
 }
 
 /// What stops a run before its first request.
@@ -77,11 +84,24 @@ pub struct Guards {
     pub max_reject_share: f64,
     /// Whether a drop without rows may empty a segment.
     pub allow_empty: bool,
+    /// How many members may have an opt-out, or a suppressed or required boolean, that is neither true nor false.
+    /// Default 0.
+    pub unreadable_opt_outs: u64,
+    /// How many rows of a segment may be unreadable or without a valid email while its leavers are removed. Default 0.
+    /// More of them never stop a run; they keep the leavers of their segment.
+    pub unreadable_rows: u64,
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.5, allow_empty: false }
+        Self {
+            max_profiles: 100_000,
+            max_leavers_share: 0.5,
+            max_reject_share: 0.5,
+            allow_empty: false,
+            unreadable_opt_outs: 0,
+            unreadable_rows: 0,
+        }
     }
 }
 
@@ -89,18 +109,25 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
+const fn thirty() -> u32 {
+    30
+}
+
 impl Export {
     pub(super) fn read(entry: &Entry<'_>, name: &str, connections: &[&str]) -> Option<Self> {
         let mut object = entry.object()?;
         let connection = object.need("connection").and_then(|entry| connection(&entry, connections));
         let segments = object.need("segments").map(|entry| segments(&entry)).unwrap_or_default();
-        let match_ = object.need("match").and_then(|entry| Match::read(&entry));
+        let reading = reading::of_export(entry, &mut object);
+        let match_ = object.need("match").and_then(|entry| Match::read(&entry, &reading));
         if let Some(match_) = &match_ {
             one_use_per_field(entry, &segments, match_);
         }
-        let suppress = object.get("suppress").map(|entry| entry.list()).unwrap_or_default();
-        let suppress = suppress.iter().filter_map(read_suppress).collect();
+        let suppress = condition::read_all(&mut object, "suppress");
+        let require = condition::read_all(&mut object, "require");
         let suppression_file = object.get("suppression_file").and_then(|entry| checked(&entry, checks::key));
+        let honour_optouts = object.get("honour_optouts").and_then(|entry| honour_optouts(&entry)).unwrap_or(false);
+        let rejects_days = object.get("rejects_days").and_then(|entry| rejects_days(&entry)).unwrap_or(thirty());
         let schedule = object.get("schedule").and_then(|entry| checked(&entry, checks::schedule));
         if schedule.is_some() {
             a_prefix_per_segment(entry);
@@ -114,8 +141,12 @@ impl Export {
             connection: connection?,
             segments,
             match_: match_?,
+            reading,
             suppress,
+            require,
             suppression_file,
+            honour_optouts,
+            rejects_days,
             schedule,
             time_zone: time_zone.unwrap_or_else(utc),
             enabled,
@@ -131,7 +162,7 @@ fn connection(entry: &Entry<'_>, known: &[&str]) -> Option<String> {
             Some(near) => format!("did you mean {}?", shown(near)),
             None => "name one of the connections of this file".to_owned(),
         };
-        entry.fault_with("is no connection of this file", hint);
+        entry.fault_with("is not a connection of this file", hint);
     }
     Some(name)
 }
@@ -190,12 +221,20 @@ fn one_use_per_field(entry: &Entry<'_>, segments: &[Segment], match_: &Match) {
     }
 }
 
-fn read_suppress(entry: &Entry<'_>) -> Option<Suppress> {
-    let mut object = entry.object()?;
-    let column = object.need("column").and_then(|entry| entry.text());
-    let equals = object.need("equals").and_then(|entry| entry.scalar());
-    object.done();
-    Some(Suppress { column: column?, equals: equals? })
+fn honour_optouts(entry: &Entry<'_>) -> Option<bool> {
+    let flag = entry.flag()?;
+    if flag {
+        entry.fault("is not yet supported");
+    }
+    Some(flag)
+}
+
+fn rejects_days(entry: &Entry<'_>) -> Option<u32> {
+    let days = entry.whole(1..=3650)?.try_into().ok()?;
+    if days != thirty() {
+        entry.fault("is not yet supported, except for 30");
+    }
+    Some(days)
 }
 
 fn read_guards(entry: &Entry<'_>) -> Option<Guards> {
@@ -215,6 +254,14 @@ fn read_guards(entry: &Entry<'_>) -> Option<Guards> {
             .and_then(|entry| share(&entry))
             .unwrap_or(standard.max_reject_share),
         allow_empty: object.get("allow_empty").and_then(|entry| entry.flag()).unwrap_or(standard.allow_empty),
+        unreadable_opt_outs: object
+            .get("unreadable_opt_outs")
+            .and_then(|entry| entry.whole(0..=u64::MAX))
+            .unwrap_or(standard.unreadable_opt_outs),
+        unreadable_rows: object
+            .get("unreadable_rows")
+            .and_then(|entry| entry.whole(0..=u64::MAX))
+            .unwrap_or(standard.unreadable_rows),
     };
     object.done();
     Some(guards)

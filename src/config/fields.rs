@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::reader::{Entry, Object};
-use super::{checks, source};
+use super::{checks, reading, source};
 use crate::chunk::FieldSpec;
-use crate::value::{self, FieldType};
+use crate::value::{self, FieldType, Reader, Reading};
 
 const TYPES: [(&str, FieldType); 5] = [
     ("string", FieldType::String),
@@ -79,8 +79,17 @@ pub struct Field {
     pub clear_empty: bool,
     /// How a date column is written (strftime); `None` for ISO 8601.
     pub format: Option<String>,
-    /// Whether a file may lack the column: its cells are empty then.
+    /// How its cells are spelled: the export's way, unless the field says otherwise.
+    pub reading: Reading,
+    /// Whether a file may lack its column.
     pub optional: bool,
+}
+
+impl Field {
+    /// The reader of its cells, as values of `kind`.
+    pub fn reader(&self, kind: FieldType) -> Reader {
+        Reader::new(kind, self.format.clone(), &self.reading)
+    }
 }
 
 /// A custom field and how it is filled.
@@ -97,6 +106,8 @@ pub struct CustomField {
 pub struct Match {
     /// The column that holds the email address.
     pub email: String,
+    /// The column that holds the customer's stable id.
+    pub id: Option<String>,
     /// Autopilot's own fields, in the order of [`STANDARD`].
     pub standard: Vec<(&'static Standard, Field)>,
     /// The opt-out: only true is ever sent.
@@ -123,28 +134,37 @@ impl Match {
         std::iter::once(FieldSpec::email()).chain(self.fields().map(|(spec, _)| spec)).collect()
     }
 
-    pub(super) fn read(entry: &Entry<'_>) -> Option<Self> {
+    pub(super) fn read(entry: &Entry<'_>, reading: &Reading) -> Option<Self> {
         let mut object = entry.object()?;
-        let email = object.need("email").and_then(|entry| email(&entry)).unwrap_or_default();
+        let email = object.need("email").and_then(|entry| key(&entry)).unwrap_or_default();
+        let id = object.get("id").and_then(|entry| key(&entry));
         let clear_empty = object.get("clear_empty").and_then(|entry| entry.flag()).unwrap_or(false);
+        let inherited = Inherited { clear_empty, reading };
         let standard = STANDARD
             .iter()
             .filter_map(|standard| {
                 let entry = object.get(standard.setting)?;
-                Some((standard, field(&entry, standard.kind, clear_empty)?))
+                Some((standard, field(&entry, standard.kind, inherited)?))
             })
             .collect();
-        let unsubscribed = object.get("unsubscribed").and_then(|entry| opt_out(&entry));
-        let custom = object.get("custom").map(|entry| custom(&entry, clear_empty)).unwrap_or_default();
+        let unsubscribed = object.get("unsubscribed").and_then(|entry| opt_out(&entry, inherited));
+        let custom = object.get("custom").map(|entry| custom(&entry, inherited)).unwrap_or_default();
         object.done();
-        Some(Self { email, standard, unsubscribed, custom })
+        Some(Self { email, id, standard, unsubscribed, custom })
     }
+}
+
+/// What a field takes from the match and the export, where it does not say otherwise.
+#[derive(Clone, Copy)]
+struct Inherited<'a> {
+    clear_empty: bool,
+    reading: &'a Reading,
 }
 
 const COLUMN_OR_OBJECT: &str = "a column's name or an object";
 
-/// A column, alone or in an object: an address has no default, and clearing it makes no sense.
-fn email(entry: &Entry<'_>) -> Option<String> {
+/// The column of a person's address or id, alone or in an object: neither has a default, and nobody clears it.
+fn key(entry: &Entry<'_>) -> Option<String> {
     if entry.value.is_string() {
         return entry.text();
     }
@@ -155,28 +175,29 @@ fn email(entry: &Entry<'_>) -> Option<String> {
 }
 
 /// An opt-out is never cleared: null might opt a person in.
-fn opt_out(entry: &Entry<'_>) -> Option<Field> {
+fn opt_out(entry: &Entry<'_>, inherited: Inherited<'_>) -> Option<Field> {
+    let inherited = Inherited { clear_empty: false, ..inherited };
     if entry.value.is_string() {
-        return column(entry, false);
+        return column(entry, inherited);
     }
     let mut object = entry.object_as(COLUMN_OR_OBJECT)?;
-    let field = parts(&mut object, FieldType::Boolean, None);
+    let field = parts(&mut object, Some(FieldType::Boolean), None, inherited);
     object.done();
     field
 }
 
-fn field(entry: &Entry<'_>, kind: FieldType, clear_empty: bool) -> Option<Field> {
+fn field(entry: &Entry<'_>, kind: FieldType, inherited: Inherited<'_>) -> Option<Field> {
     if entry.value.is_string() {
-        return column(entry, clear_empty);
+        return column(entry, inherited);
     }
     let mut object = entry.object_as(COLUMN_OR_OBJECT)?;
     let clears = object.get("clear_empty");
-    let field = parts(&mut object, kind, None);
+    let field = parts(&mut object, Some(kind), None, inherited);
     object.done();
-    clearing(field, clears, clear_empty)
+    clearing(field, clears, inherited)
 }
 
-fn custom(entry: &Entry<'_>, clear_empty: bool) -> BTreeMap<String, CustomField> {
+fn custom(entry: &Entry<'_>, inherited: Inherited<'_>) -> BTreeMap<String, CustomField> {
     let read = |(name, entry): (&str, Entry<'_>)| {
         if let Some(what) = checks::custom_name(name) {
             entry.fault(what);
@@ -195,40 +216,49 @@ fn custom(entry: &Entry<'_>, clear_empty: bool) -> BTreeMap<String, CustomField>
             }
             source::checked(&entry, checks::date_format)
         });
-        // A field of an unreadable type is read as text, so that its other faults show.
-        let field = parts(&mut object, kind.unwrap_or(FieldType::String), format);
+        kind.iter().for_each(|kind| reading::unfit(&mut object, *kind));
+        let field = parts(&mut object, kind, format, inherited);
         object.done();
-        Some((name.to_owned(), CustomField { kind: kind?, field: clearing(field, clears, clear_empty)? }))
+        Some((name.to_owned(), CustomField { kind: kind?, field: clearing(field, clears, inherited)? }))
     };
     entry.named().into_iter().filter_map(read).collect()
 }
 
-fn column(entry: &Entry<'_>, clear_empty: bool) -> Option<Field> {
+fn column(entry: &Entry<'_>, inherited: Inherited<'_>) -> Option<Field> {
+    let Inherited { clear_empty, reading } = inherited;
     let source = Source::Column(entry.text()?);
-    Some(Field { source, default: None, clear_empty, format: None, optional: false })
+    Some(Field { source, default: None, clear_empty, format: None, reading: reading.clone(), optional: false })
 }
 
-fn clearing(field: Option<Field>, clears: Option<Entry<'_>>, otherwise: bool) -> Option<Field> {
-    let clear_empty = clears.map_or(Some(otherwise), |entry| entry.flag());
+fn clearing(field: Option<Field>, clears: Option<Entry<'_>>, inherited: Inherited<'_>) -> Option<Field> {
+    let clear_empty = clears.map_or(Some(inherited.clear_empty), |entry| entry.flag());
     let mut field = field?;
     field.clear_empty = clear_empty?;
     Some(field)
 }
 
-/// The parts that every field has: its column or constant, and its default.
-fn parts(object: &mut Object<'_>, kind: FieldType, format: Option<String>) -> Option<Field> {
+/// The parts that every field has: its column or constant, its default, and how its cells are read.
+fn parts(
+    object: &mut Object<'_>,
+    kind: Option<FieldType>,
+    format: Option<String>,
+    inherited: Inherited<'_>,
+) -> Option<Field> {
     let column = object.get("column");
     let constant = object.get("value");
     let default = object.get("default");
-    let optional = object.get("optional");
+    let optional = object.get("optional").and_then(|entry| entry.flag());
+    let reading = reading::of_field(object, kind, inherited.reading);
+    // A field of an unreadable type is read as text, so that its other faults show.
+    let kind = kind.unwrap_or(FieldType::String);
     let source = match (&column, &constant) {
         (Some(column), None) => column.text().map(Source::Column),
         (None, Some(constant)) => {
             if let Some(default) = &default {
                 default.fault("a constant has no default");
             }
-            if let Some(optional) = &optional {
-                optional.fault("a constant is never missing");
+            if optional == Some(true) {
+                object.fault("a constant has no column that a file may lack");
             }
             typed(constant, kind).map(Source::Constant)
         }
@@ -241,8 +271,7 @@ fn parts(object: &mut Object<'_>, kind: FieldType, format: Option<String>) -> Op
         Some(entry) => Some(typed(entry, kind)?),
         None => None,
     };
-    let optional = optional.map_or(Some(false), |entry| entry.flag())?;
-    Some(Field { source: source?, default, clear_empty: false, format, optional })
+    Some(Field { source: source?, default, clear_empty: false, format, reading, optional: optional.unwrap_or(false) })
 }
 
 /// A constant or default as text, if it fits the field's type. A date is written in ISO 8601, whatever the column's
@@ -261,7 +290,8 @@ fn typed(entry: &Entry<'_>, kind: FieldType) -> Option<String> {
     match value::write(kind, &text, None, &mut String::new()) {
         Ok(()) => Some(text),
         Err(misfit) => {
-            entry.fault(misfit.to_string());
+            let is_date = kind == FieldType::Date;
+            entry.fault(if is_date { "must be a date in ISO 8601".to_owned() } else { misfit.to_string() });
             None
         }
     }

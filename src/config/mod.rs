@@ -7,12 +7,14 @@
 //! A fault names keys and paths. It never repeats a value of the file, since that may be an address or a key.
 
 mod checks;
+mod condition;
 mod connection;
 mod export;
 mod fault;
 mod fields;
 mod parse;
 mod reader;
+mod reading;
 mod schema;
 mod source;
 #[cfg(test)]
@@ -30,8 +32,9 @@ pub use crate::membership::Membership;
 pub use crate::segment::{DropKind, Encoding, FileKind, Format};
 pub use crate::value::nearest;
 pub use checks::base_url_fault;
+pub use condition::{Condition, Scalar};
 pub use connection::{Connection, Consent};
-pub use export::{Export, Guards, Suppress};
+pub use export::{Export, Guards};
 pub use fault::Fault;
 pub use fields::{CustomField, Field, Match, STANDARD, Source, Standard};
 pub use parse::parse;

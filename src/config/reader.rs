@@ -167,7 +167,9 @@ impl<'v> Entry<'v> {
 impl<'v> Object<'v> {
     /// The value of `key`, where it is given; `null` counts as not given.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Entry<'v>> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let value = self.map.get(key).filter(|value| !value.is_null())?;
         Some(Entry { value, path: join(&self.path, key), faults: self.faults })
     }

@@ -6,9 +6,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::Config;
 use super::fields::{Match, STANDARD};
-use crate::value::FieldType;
+use super::{Config, reading};
+use crate::value::{FieldType, Reading};
 
 /// The schema of `exports.json`: draft 2020-12. The same on every call.
 pub fn schema() -> Value {
@@ -27,19 +27,25 @@ impl JsonSchema for Match {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut properties = Map::new();
-        let email = json!({
-            "description": "The column that holds the email address.",
-            "anyOf": [column(), object(json!({ "column": column() }), &["column"])],
-        });
-        properties.insert("email".to_owned(), email);
+        let key = |description: &str| {
+            let columns = [column(), object(json!({ "column": column() }), &["column"])];
+            json!({ "description": description, "anyOf": columns })
+        };
+        properties.insert("email".to_owned(), key("The column that holds the email address."));
+        let id = "The column that holds the customer's stable id, which a changed address leaves as it is. Only a keyed \
+                  digest of it is kept.";
+        properties.insert("id".to_owned(), key(id));
+        // The fields refer to its properties.
+        generator.subschema_for::<Reading>();
         for standard in &STANDARD {
             let scalar = scalar(standard.kind);
-            let mut schema = either(json!({ "default": scalar, "value": scalar, "clear_empty": clear_empty() }));
+            let own = json!({ "default": scalar, "value": scalar, "clear_empty": clear_empty() });
+            let mut schema = either(with_reading(own, Some(standard.kind)));
             schema.insert("description".to_owned(), json!(format!("Autopilot's {}.", standard.wire)));
             properties.insert(standard.setting.to_owned(), Value::Object(schema));
         }
         let flag = scalar(FieldType::Boolean);
-        let mut opt_out = either(json!({ "default": flag, "value": flag }));
+        let mut opt_out = either(with_reading(json!({ "default": flag, "value": flag }), Some(FieldType::Boolean)));
         opt_out.insert("description".to_owned(), json!("The opt-out: only true is ever sent."));
         properties.insert("unsubscribed".to_owned(), Value::Object(opt_out));
         properties.insert("clear_empty".to_owned(), clear_empty());
@@ -100,6 +106,19 @@ fn either(mut properties: Value) -> Map<String, Value> {
     schema
 }
 
+/// The keys that every field of `kind` has besides its own: how its cells are spelled, and whether it may be missing.
+/// `None` stands for a field of any type.
+fn with_reading(mut properties: Value, kind: Option<FieldType>) -> Value {
+    if let Some(properties) = properties.as_object_mut() {
+        let keys = ["true", "false", "decimal", "null_values"].into_iter().filter(|key| reading::fits(key, kind));
+        properties
+            .extend(keys.map(|key| (key.to_owned(), json!({ "$ref": format!("#/$defs/Reading/properties/{key}") }))));
+        let description = "Whether a file may lack the column; the field then counts as empty in every row.";
+        properties.insert("optional".to_owned(), json!({ "type": "boolean", "description": description }));
+    }
+    properties
+}
+
 fn custom(generator: &mut SchemaGenerator) -> Value {
     let any = json!({ "type": ["string", "number", "boolean"] });
     let format =
@@ -113,7 +132,7 @@ fn custom(generator: &mut SchemaGenerator) -> Value {
         "optional": optional(),
         "format": format,
     });
-    let mut object = object(properties, &["type"]);
+    let mut object = object(with_reading(properties, None), &["type"]);
     if let Some(object) = object.as_object_mut() {
         object.insert("oneOf".to_owned(), json!([{ "required": ["column"] }, { "required": ["value"] }]));
         object.insert("description".to_owned(), json!("A custom field and how it is filled."));

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use crate::value::FieldType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::error::Kind;
+use crate::value::{Cell, Decimal, FieldType, Reading};
 
 const SAMPLE: &str = include_str!("../../exports.json");
 const FAULTY: &str = include_str!("../../tests/data/exports-with-faults.json");
@@ -37,7 +37,7 @@ fn parsed(changes: &[(&str, Value)]) -> Config {
 }
 
 fn faults(changes: &[(&str, Value)]) -> Vec<String> {
-    parse(&with(changes).to_string()).unwrap_err().iter().map(Fault::to_string).collect()
+    parse(&with(changes).to_string()).err().unwrap_or_default().iter().map(Fault::to_string).collect()
 }
 
 const CONNECTION: &str = "/connections/autopilot-eu";
@@ -175,7 +175,7 @@ fn a_field_may_be_optional_and_a_constant_is_never_missing() {
 #[test]
 fn null_counts_as_not_given() {
     assert_eq!(parsed(&[(&at(EXPORT, "time_zone"), Value::Null)]).exports["newsletter"].time_zone, "UTC");
-    assert_eq!(faults(&[(&at(CONNECTION, "secret"), Value::Null)]).len(), 1);
+    assert_eq!(faults(&[(&at(EXPORT, "connection"), Value::Null)]).len(), 1);
 }
 
 #[test]
@@ -264,23 +264,153 @@ fn a_field_overrides_the_clear_empty_of_the_match() {
 fn nothing_is_sent_without_consent_or_when_disabled() {
     let refusal = |changes: &[(&str, Value)]| {
         let config = parsed(changes);
-        let error = config.connections["autopilot-eu"].may_send(&config.exports["newsletter"]).err()?;
+        let now = "2026-11-25T12:00:00Z".parse().unwrap();
+        let error = config.connections["autopilot-eu"].may_send(&config.exports["newsletter"], now).err()?;
         assert_eq!(error.kind, Kind::Config);
         Some(error.to_string())
     };
     assert_eq!(refusal(&[]), None);
     assert_eq!(
         refusal(&[(&at(CONNECTION, "consent"), Value::Null)]).unwrap(),
-        "connection autopilot-eu: nobody has agreed that data leaves for Autopilot; \
+        "connection autopilot-eu (Autopilot - EU marketing): nobody has agreed that data leaves for Autopilot; \
          fill in connections.autopilot-eu.consent: agreed_by and agreed_on"
     );
     assert_eq!(
         refusal(&[(&at(CONNECTION, "enabled"), json!(false))]).unwrap(),
-        "connection autopilot-eu: is disabled; set connections.autopilot-eu.enabled to true to send through it"
+        "connection autopilot-eu (Autopilot - EU marketing): is disabled; \
+         set connections.autopilot-eu.enabled to true to send through it"
     );
     assert_eq!(
         refusal(&[(&at(EXPORT, "enabled"), json!(false))]).unwrap(),
         "export newsletter: is disabled; set exports.newsletter.enabled to true to run it"
+    );
+}
+
+#[test]
+fn consent_of_a_day_that_has_begun_nowhere_is_refused() {
+    let consent = json!({ "agreed_by": "dpo@example.com", "agreed_on": "2026-11-26" });
+    let config = parsed(&[(&at(CONNECTION, "consent"), consent)]);
+    let may_send =
+        |now: &str| config.connections["autopilot-eu"].may_send(&config.exports["newsletter"], now.parse().unwrap());
+    // Where the day begins first, it is 14 hours ahead of UTC.
+    assert!(may_send("2026-11-25T10:00:00Z").is_ok() && may_send("2027-01-01T00:00:00Z").is_ok());
+    let error = may_send("2026-11-25T09:59:59Z").unwrap_err();
+    assert_eq!(error.kind, Kind::Config);
+    assert_eq!(
+        error.to_string(),
+        "config: connection autopilot-eu (Autopilot - EU marketing): the day of the consent is in the future; \
+         correct connections.autopilot-eu.consent.agreed_on"
+    );
+}
+
+#[test]
+fn a_connection_without_secret_has_the_usual_one() {
+    let connection = parsed(&[(&at(CONNECTION, "secret"), Value::Null)]).connections["autopilot-eu"].clone();
+    assert_eq!(connection.secret, "autopilot-export/autopilot-eu");
+}
+
+#[test]
+fn a_message_shows_the_name_for_people_beside_the_connections_own() {
+    let title = |name: Value| parsed(&[(&at(CONNECTION, "display_name"), name)]).connections["autopilot-eu"].title();
+    assert_eq!(title(json!("EU")), "autopilot-eu (EU)");
+    assert_eq!(title(Value::Null), "autopilot-eu");
+    assert_eq!(faults(&[(&at(CONNECTION, "display_name"), json!("a\u{1b}[2J"))]).len(), 1);
+}
+
+#[test]
+fn a_field_reads_as_its_export_does_unless_it_says_otherwise() {
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let custom = json!({
+        "A": { "column": "A", "type": "boolean", "true": ["Si"], "null_values": [] },
+        "B": { "column": "B", "type": "float", "decimal": ".", "optional": true },
+        "C": { "column": "C", "type": "integer" },
+    });
+    let config = parsed(&[
+        (&at(EXPORT, "true"), json!(["Ja"])),
+        (&at(EXPORT, "false"), json!(["Nein"])),
+        (&at(EXPORT, "decimal"), json!(",")),
+        (&at(EXPORT, "null_values"), json!(["n/a"])),
+        (&at(EXPORT, "match/unsubscribed"), json!("OptOut")),
+        (&at(EXPORT, "match/custom"), custom),
+    ]);
+    let export = &config.exports["newsletter"];
+    let of_export = Reading {
+        true_words: words(&["Ja"]),
+        false_words: words(&["Nein"]),
+        decimal: Decimal::Comma,
+        null_values: words(&["n/a"]),
+    };
+    assert_eq!(export.reading, of_export);
+    assert_eq!(export.match_.unsubscribed.as_ref().unwrap().reading, of_export);
+    let field = |name: &str| export.match_.custom[name].field.clone();
+    let own = Reading { true_words: words(&["Si"]), null_values: Vec::new(), ..of_export.clone() };
+    assert_eq!(field("A").reading, own);
+    assert_eq!(field("B").reading, Reading { decimal: Decimal::Point, ..of_export.clone() });
+    assert_eq!(field("C").reading, of_export);
+    assert_eq!([field("A").optional, field("B").optional], [false, true]);
+    let mut json = String::new();
+    assert_eq!(field("C").reader(FieldType::Integer).read("1.234", &mut json), Ok(Cell::Value));
+    assert_eq!(json, "1234");
+    assert_ne!(config.digest("newsletter"), parsed(&[]).digest("newsletter"));
+}
+
+#[test]
+fn a_word_of_true_is_not_one_of_false() {
+    let of_export = |key: &str, words: Value| faults(&[(&at(EXPORT, key), words)]);
+    let clash = ["config: exports.newsletter: a word of true is also one of false"];
+    assert_eq!(of_export("true", json!(["Ja", " NO"])), clash);
+    assert_eq!(of_export("false", json!(["1"])), clash);
+    assert_eq!(of_export("true", json!(["Yes", "x"])), [""; 0]);
+    let field = json!({ "A": { "column": "A", "type": "boolean", "true": ["x"], "false": ["X"] } });
+    let clash = ["config: exports.newsletter.match.custom.A: a word of true is also one of false"];
+    assert_eq!(of_export("match/custom", field), clash);
+}
+
+#[test]
+fn a_condition_keeps_the_type_of_its_value() {
+    let conditions = json!([
+        { "column": "A", "equals": true }, { "column": "B", "equals": "true" }, { "column": "C", "equals": 1.5 },
+    ]);
+    for key in ["suppress", "require"] {
+        let config = parsed(&[(&at(EXPORT, key), conditions.clone())]);
+        let export = &config.exports["newsletter"];
+        let read = if key == "suppress" { &export.suppress } else { &export.require };
+        let values: Vec<&Scalar> = read.iter().map(|condition| &condition.equals).collect();
+        let number = Scalar::Number("1.5".to_owned());
+        assert_eq!(values, [&Scalar::Boolean(true), &Scalar::Text("true".to_owned()), &number]);
+        assert_ne!(config.digest("newsletter"), parsed(&[]).digest("newsletter"));
+    }
+}
+
+#[test]
+fn guards_of_unreadable_rows_and_opt_outs_let_none_pass_unless_told() {
+    let guards = |guards: Value| parsed(&[(&at(EXPORT, "guards"), guards)]).exports["newsletter"].guards.clone();
+    let standard = guards(json!({}));
+    assert_eq!((standard.unreadable_rows, standard.unreadable_opt_outs), (0, 0));
+    let other = guards(json!({ "unreadable_rows": 3, "unreadable_opt_outs": 2 }));
+    assert_eq!((other.unreadable_rows, other.unreadable_opt_outs), (3, 2));
+}
+
+#[test]
+fn the_stable_id_is_a_column() {
+    for id in [json!("Id"), json!({ "column": "Id" })] {
+        let match_ = &parsed(&[(&at(EXPORT, "match/id"), id)]).exports["newsletter"].match_;
+        assert_eq!(match_.id.as_deref(), Some("Id"));
+    }
+}
+
+#[test]
+fn a_setting_without_effect_so_far_is_refused() {
+    assert_eq!(
+        faults(&[(&at(EXPORT, "honour_optouts"), json!(false)), (&at(EXPORT, "rejects_days"), json!(30))]),
+        [""; 0]
+    );
+    assert_eq!(
+        faults(&[(&at(EXPORT, "honour_optouts"), json!(true)), (&at(EXPORT, "rejects_days"), json!(7))]),
+        [
+            "config: exports.newsletter.honour_optouts: is not yet supported",
+            "config: exports.newsletter.rejects_days: is not yet supported, except for 30",
+        ]
     );
 }
 
@@ -327,7 +457,7 @@ fn the_parser_and_the_schema_know_the_same_keys() {
     segment["membership"] = strange();
     segment["format"] = strange();
     let mut match_ = strange();
-    for key in ["email", "unsubscribed"].into_iter().chain(STANDARD.iter().map(|standard| standard.setting)) {
+    for key in ["email", "id", "unsubscribed"].into_iter().chain(STANDARD.iter().map(|standard| standard.setting)) {
         match_[key] = strange();
     }
     match_["custom"] = json!({ "C": strange() });
@@ -335,6 +465,7 @@ fn the_parser_and_the_schema_know_the_same_keys() {
     export["segments"] = json!([segment]);
     export["match"] = match_;
     export["suppress"] = json!([strange()]);
+    export["require"] = json!([strange()]);
     export["guards"] = strange();
     let mut connection = strange();
     connection["consent"] = strange();

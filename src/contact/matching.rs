@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use crate::chunk::{FieldOrigin, FieldSpec};
-use crate::config::{Export, Field, Source, nearest};
+use crate::config::{self, Export, Field, Source};
 use crate::segment::clean;
 use crate::value::FieldType;
 
-use super::email;
+use super::criterion::{Answer, Criterion};
+use super::email::{self, EmailFault};
 use super::reject::{Reject, RejectCode};
-use crate::value;
+use crate::value::{self, Cell, Misfit, Reader, Reading, nearest};
 
 /// A column that the configuration names and the file does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub enum Outcome {
     Contact,
     /// A suppression column keeps it from being sent.
     Suppressed,
+    /// A required value is missing: blank is not consent.
+    NoConsent,
+    /// A column of consent is neither true nor false; why, in words.
+    UnreadableConsent(String),
     /// It cannot be sent.
     Reject(Reject),
 }
@@ -49,6 +54,8 @@ pub struct Contact {
     /// The values that are there, each with its field's name: what their digest is made of. It is the same for the same
     /// values whatever other fields are mapped.
     pub digested: String,
+    /// Whether the row's opt-out is neither true nor false.
+    pub unreadable_opt_out: bool,
 }
 
 impl Contact {
@@ -63,8 +70,17 @@ impl Contact {
 #[derive(Clone, Debug)]
 pub struct Matching {
     email: usize,
-    suppress: Vec<(usize, String)>,
+    suppress: Vec<Condition>,
+    require: Vec<Condition>,
     fields: Vec<Part>,
+}
+
+/// A column and the value that counts there.
+#[derive(Clone, Debug)]
+struct Condition {
+    place: usize,
+    column: String,
+    criterion: Criterion,
 }
 
 /// One field to fill.
@@ -72,14 +88,14 @@ pub struct Matching {
 struct Part {
     /// Its name and type, before its value in what is digested.
     label: String,
-    kind: FieldType,
+    /// How its cells are read.
+    reader: Reader,
     /// Whether nothing but true counts (promise 8).
     only_true: bool,
     /// The column's place; `None` of a constant.
     column: Option<usize>,
     /// What an empty cell is sent as, and a constant always: JSON.
     fallback: Option<String>,
-    format: Option<String>,
     /// The field and the column as a reject's reason names them.
     place: String,
 }
@@ -94,14 +110,11 @@ impl Matching {
         let mut compiler = Compiler { export: &export.name, columns, unknown: Vec::new() };
         let match_ = &export.match_;
         let email = compiler.place("match.email", &match_.email);
-        let suppress = export.suppress.iter().enumerate().map(|(index, suppress)| {
-            let place = compiler.place(&format!("suppress[{index}].column"), &suppress.column);
-            (place, suppress.equals.trim().to_lowercase())
-        });
-        let suppress = suppress.collect();
+        let suppress = compiler.criteria("suppress", &export.suppress, &export.reading);
+        let require = compiler.criteria("require", &export.require, &export.reading);
         let fields = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
         match compiler.unknown.is_empty() {
-            true => Ok(Self { email, suppress, fields }),
+            true => Ok(Self { email, suppress, require, fields }),
             false => Err(compiler.unknown),
         }
     }
@@ -113,7 +126,7 @@ impl Matching {
             Source::Column(column) => Some(column),
             Source::Constant(_) => None,
         });
-        let suppress = export.suppress.iter().map(|suppress| &suppress.column);
+        let suppress = export.suppress.iter().chain(&export.require).map(|condition| &condition.column);
         let mut wanted: Vec<String> = Vec::new();
         for column in std::iter::once(&match_.email).chain(fields).chain(suppress) {
             if !wanted.contains(column) {
@@ -124,66 +137,93 @@ impl Matching {
     }
 
     /// Makes a contact of a row, whose cells `get` returns by the place of their column. Checks in this order: email,
-    /// suppression, values; the first that fails decides. Replaces what `contact` held.
+    /// consent, values; the first that fails decides. Replaces what `contact` held.
     pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
-        let Contact { email, normal, cells, digested } = contact;
+        let Contact { email, normal, cells, digested, unreadable_opt_out } = contact;
         email.clear();
         normal.clear();
         cells.clear();
         digested.clear();
-        email.push_str(get(self.email).trim());
-        if email.is_empty() {
-            return reject(RejectCode::MissingEmail, "the email is empty".to_owned());
+        *unreadable_opt_out = false;
+        if let Err(fault) = email::read(get(self.email), email, normal) {
+            let code = if fault == EmailFault::Missing { RejectCode::MissingEmail } else { RejectCode::InvalidEmail };
+            return Outcome::Reject(Reject { code, reason: fault.to_string() });
         }
-        if !email::is_valid(email) {
-            return reject(RejectCode::InvalidEmail, "the email is not a valid address".to_owned());
+        match self.consent(&get) {
+            Consent::Given => {}
+            Consent::Suppressed => return Outcome::Suppressed,
+            Consent::Missing => return Outcome::NoConsent,
+            Consent::Unreadable(place) => return Outcome::UnreadableConsent(format!("column {place}: not a boolean")),
         }
-        email::normalise(email, normal);
-        if self.suppress.iter().any(|(place, equals)| equal(get(*place).trim(), equals)) {
-            return Outcome::Suppressed;
+        let faults = self.fill(&get, contact);
+        if faults.is_empty() {
+            return Outcome::Contact;
         }
-        match self.fill(&get, contact) {
-            Ok(()) => Outcome::Contact,
-            Err(reason) => {
-                contact.cells.clear();
-                contact.digested.clear();
-                reject(RejectCode::InvalidValue, reason)
-            }
-        }
+        contact.cells.clear();
+        contact.digested.clear();
+        Outcome::Reject(Reject { code: RejectCode::InvalidValue, reason: faults.join("; ") })
     }
 
-    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Result<(), String> {
-        let Contact { email, cells, digested, .. } = contact;
+    /// Whether the row may be sent: a definite no counts before what cannot be read.
+    fn consent<'r>(&self, get: &impl Fn(usize) -> &'r str) -> Consent<'_> {
+        let mut unreadable = None;
+        for Condition { place, column, criterion } in &self.suppress {
+            match criterion.matches(get(*place)) {
+                Answer::Yes => return Consent::Suppressed,
+                Answer::Unreadable => unreadable = unreadable.or(Some(column.as_str())),
+                Answer::No | Answer::Blank => {}
+            }
+        }
+        for Condition { place, column, criterion } in &self.require {
+            match criterion.matches(get(*place)) {
+                Answer::Yes => {}
+                Answer::Unreadable => unreadable = unreadable.or(Some(column.as_str())),
+                Answer::No | Answer::Blank => return Consent::Missing,
+            }
+        }
+        unreadable.map_or(Consent::Given, Consent::Unreadable)
+    }
+
+    /// Fills the fields; gives all faults.
+    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Vec<String> {
+        let Contact { email, cells, digested, unreadable_opt_out, .. } = contact;
+        let mut faults = Vec::new();
         value::string(email, cells);
         digested.push_str(cells);
         for part in &self.fields {
             cells.push('\t');
             let begin = cells.len();
-            part.write(get, cells)?;
+            if let Err(fault) = part.write(get, cells) {
+                *unreadable_opt_out |= part.only_true;
+                faults.push(format!("{}: {fault}", part.place));
+            }
             let value = cells.get(begin..).unwrap_or_default();
             if !value.is_empty() {
                 digested.push_str(&part.label);
                 digested.push_str(value);
             }
         }
-        Ok(())
+        faults
     }
 }
 
-impl Part {
-    fn cell<'r>(&self, get: &impl Fn(usize) -> &'r str) -> &'r str {
-        self.column.map(|place| get(place).trim()).unwrap_or_default()
-    }
+/// What a row's columns of consent say.
+enum Consent<'a> {
+    Given,
+    Suppressed,
+    Missing,
+    Unreadable(&'a str),
+}
 
+impl Part {
     /// Writes the value; nothing where there is none.
-    fn write<'r>(&self, get: &impl Fn(usize) -> &'r str, out: &mut String) -> Result<(), String> {
-        let cell = self.cell(get);
+    fn write<'r>(&self, get: &impl Fn(usize) -> &'r str, out: &mut String) -> Result<(), Misfit> {
         let begin = out.len();
-        match &self.fallback {
-            _ if !cell.is_empty() => value::write(self.kind, cell, self.format.as_deref(), out)
-                .map_err(|misfit| format!("{}: {misfit}", self.place))?,
-            Some(fallback) => out.push_str(fallback),
-            None => {}
+        let cell = self.column.map(get).unwrap_or_default();
+        if self.reader.read(cell, out)? == Cell::Empty
+            && let Some(fallback) = &self.fallback
+        {
+            out.push_str(fallback);
         }
         if self.only_true && out.get(begin..) != Some("true") {
             out.truncate(begin);
@@ -203,6 +243,15 @@ impl Compiler<'_> {
     fn find(&self, column: &str) -> Option<usize> {
         let column = clean(column);
         self.columns.iter().position(|known| *known == column)
+    }
+
+    fn criteria(&mut self, setting: &str, conditions: &[config::Condition], reading: &Reading) -> Vec<Condition> {
+        let compile = |(index, condition): (usize, &config::Condition)| Condition {
+            place: self.place(&format!("{setting}[{index}].column"), &condition.column),
+            column: condition.column.clone(),
+            criterion: Criterion::new(&condition.equals, reading),
+        };
+        conditions.iter().enumerate().map(compile).collect()
     }
 
     fn place(&mut self, setting: &str, column: &str) -> usize {
@@ -243,11 +292,10 @@ impl Compiler<'_> {
         };
         Part {
             label: format!("\n{setting}\t{}\t", kind.name()),
-            kind,
+            reader: field.reader(kind),
             only_true: !is_custom && spec.name == "unsubscribed",
             column,
             fallback,
-            format: field.format.clone(),
             place,
         }
     }
@@ -257,12 +305,4 @@ impl Compiler<'_> {
 fn json(kind: FieldType, text: &str) -> Option<String> {
     let mut json = String::new();
     value::write(kind, text, None, &mut json).ok().map(|()| json)
-}
-
-fn equal(cell: &str, lower: &str) -> bool {
-    cell == lower || cell.eq_ignore_ascii_case(lower) || (!cell.is_ascii() && cell.to_lowercase() == lower)
-}
-
-fn reject(code: RejectCode, reason: String) -> Outcome {
-    Outcome::Reject(Reject { code, reason })
 }

@@ -4,6 +4,7 @@
 //! straight into a reused buffer. Two rules stand above all mapping: `unsubscribed` is only ever written as true, and
 //! a reject's reason names field and column but never the value.
 
+mod criterion;
 pub mod email;
 pub mod matching;
 pub mod reject;
@@ -11,6 +12,7 @@ pub mod suppression;
 #[cfg(test)]
 mod tests;
 
+pub use criterion::{Answer, Criterion};
 pub use matching::{Contact, Matching, Outcome, UnknownColumn};
 pub use reject::{Reject, RejectCode};
 pub use suppression::SuppressionList;

@@ -4,7 +4,14 @@ use crate::config::Guards;
 use crate::error::{Error, Kind};
 
 /// The guards' names, as `--pass-guard` takes them.
-pub const NAMES: [&str; 4] = ["max_profiles", "max_leavers_share", MAX_REJECT_SHARE, "allow_empty"];
+pub const NAMES: [&str; 6] =
+    ["max_profiles", "max_leavers_share", MAX_REJECT_SHARE, "allow_empty", UNREADABLE_OPT_OUTS, UNREADABLE_ROWS];
+
+/// The guard of members whose opt-out, suppression or consent cannot be read.
+const UNREADABLE_OPT_OUTS: &str = "unreadable_opt_outs";
+
+/// The guard that never stops a run: it withholds the leavers of a segment with unreadable rows.
+pub const UNREADABLE_ROWS: &str = "unreadable_rows";
 
 /// The guard that also watches what Autopilot refuses.
 pub const MAX_REJECT_SHARE: &str = "max_reject_share";
@@ -18,6 +25,8 @@ pub struct GuardInput {
     pub read: u64,
     /// Rows rejected.
     pub rejected: u64,
+    /// Members whose opt-out, suppression or consent cannot be read.
+    pub unreadable_opt_outs: u64,
     /// Whether the rows are those that an earlier run rejected, so that their share says nothing of a drop.
     pub is_retry: bool,
     /// Per segment: its name, rows read, members before, leavers.
@@ -42,6 +51,14 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
             let what = format!("{leavers} of {members} members would leave, {share}; max_leavers_share allows {limit}");
             object("max_leavers_share", format!("{export}: {segment}"), what, "check that the drop is whole");
         }
+    }
+    if looked.unreadable_opt_outs > guards.unreadable_opt_outs {
+        let what = format!(
+            "the opt-out or consent of {} members cannot be read; unreadable_opt_outs allows {}",
+            looked.unreadable_opt_outs, guards.unreadable_opt_outs
+        );
+        let hint = "correct the column, or add its words as true and false";
+        object(UNREADABLE_OPT_OUTS, export.to_owned(), what, hint);
     }
     if looked.profiles > guards.max_profiles {
         let what = format!("{} profiles; max_profiles allows {}", looked.profiles, guards.max_profiles);
@@ -76,7 +93,7 @@ mod tests {
     use super::*;
 
     fn guards() -> Guards {
-        Guards { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, allow_empty: false }
+        Guards { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, ..Guards::default() }
     }
 
     // Promise 9: "Guards come before the first request, and name their numbers."
@@ -86,8 +103,8 @@ mod tests {
             profiles: 100_001,
             read: 10,
             rejected: 3,
-            is_retry: false,
             segments: vec![("News".into(), 10, 10, 6), ("Empty".into(), 0, 0, 0)],
+            ..GuardInput::default()
         };
         let found = violations("newsletter", &guards(), &looked);
         let text = found.iter().map(|(name, error)| format!("{name} = {error}\n")).collect::<String>();
@@ -102,7 +119,7 @@ mod tests {
     #[test]
     fn numbers_at_their_limit_pass() {
         let segments = vec![("News".into(), 10, 10, 5)];
-        let looked = GuardInput { profiles: 100_000, read: 10, rejected: 2, is_retry: false, segments };
+        let looked = GuardInput { profiles: 100_000, read: 10, rejected: 2, segments, ..GuardInput::default() };
         assert!(violations("newsletter", &guards(), &looked).is_empty());
     }
 

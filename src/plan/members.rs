@@ -148,6 +148,12 @@ impl MemberIndex {
         self.count(|marks| marks.has(Marks::MEMBER))
     }
 
+    /// Whether the state has this profile as a member of the segment.
+    pub fn is_member(&self, key: &ProfileKey) -> bool {
+        let entry = self.find(&half(key)).and_then(|at| self.entries.get(at));
+        entry.is_some_and(|entry| entry.marks.has(Marks::MEMBER))
+    }
+
     /// Notes what becomes of a row of the drop, and says how it stands to what was known before.
     pub fn observe(&mut self, key: &ProfileKey, seen: Seen) -> Lookup {
         let short = half(key);

@@ -39,6 +39,12 @@ pub struct Counts {
     pub leavers_withheld: u64,
     /// Not to be sent, by column or list.
     pub suppressed: u64,
+    /// Of the suppressed, those without a required consent.
+    #[serde(default)]
+    pub no_consent: u64,
+    /// Members whose opt-out, suppression or consent cannot be read.
+    #[serde(default)]
+    pub unreadable_opt_outs: u64,
     /// Members before the run.
     pub members: u64,
     /// Rejected rows by reason.
@@ -66,6 +72,8 @@ impl Counts {
         self.leavers += other.leavers;
         self.leavers_withheld += other.leavers_withheld;
         self.suppressed += other.suppressed;
+        self.no_consent += other.no_consent;
+        self.unreadable_opt_outs += other.unreadable_opt_outs;
         self.members += other.members;
         for (code, count) in &other.rejects {
             *self.rejects.entry(*code).or_default() += count;
@@ -185,9 +193,11 @@ impl<'a> Planner<'a> {
 
     /// Takes note that all rows are in; `withhold` keeps the members that are gone from the drop.
     /// Where leavers are to be removed, the state's profiles follow with [`Planner::leaver`].
-    pub fn rows_done(&mut self, withhold: bool) {
+    ///
+    /// So do more than `unreadable_allowed` rows without a readable identity: they may be those of the missing.
+    pub fn rows_done(&mut self, withhold: bool, unreadable_allowed: u64) {
         let missing = self.members.missing();
-        let is_withheld = withhold || self.counts.rejects.contains_key(&RejectCode::MalformedRow);
+        let is_withheld = withhold || self.counts.unreadable_rows() > unreadable_allowed;
         self.members.end_segment(is_withheld);
         if is_withheld {
             self.counts.leavers_withheld = missing;
@@ -253,23 +263,36 @@ impl<'a> Planner<'a> {
     /// Decides what becomes of a row whose email is valid.
     fn judge(&mut self, line: u64, outcome: Outcome, original: impl Fn(&mut String)) {
         let key = self.digester.profile(&self.contact.normal);
+        let is_member = self.members.is_member(&key);
         let is_suppressed = self.suppression.contains(&self.contact.normal);
         let (seen, reject) = match outcome {
             _ if is_suppressed => (Seen::Suppressed, None),
-            Outcome::Suppressed => (Seen::Suppressed, None),
-            Outcome::Reject(reject) => (Seen::Rejected, Some(reject)),
+            Outcome::Suppressed | Outcome::NoConsent => (Seen::Suppressed, None),
+            // A member whose consent cannot be read stays as is, and the guard is asked.
+            Outcome::UnreadableConsent(ref reason) if is_member => {
+                (Seen::Rejected, Some(Reject { code: RejectCode::InvalidValue, reason: reason.clone() }))
+            }
+            Outcome::UnreadableConsent(_) => (Seen::Suppressed, None),
+            Outcome::Reject(ref reject) => (Seen::Rejected, Some(reject.clone())),
             Outcome::Contact => (Seen::Valid, None),
         };
+        let is_unreadable = self.contact.unreadable_opt_out || matches!(outcome, Outcome::UnreadableConsent(_));
         let lookup = self.members.observe(&key, seen);
         if lookup == Lookup::Duplicate {
             let reason = "a row before it has the same email".to_owned();
             return self.reject(line, &Reject { code: RejectCode::DuplicateEmail, reason }, original);
         }
+        if is_unreadable && is_member && !is_suppressed {
+            self.counts.unreadable_opt_outs += 1;
+        }
         if let Some(reject) = reject {
             return self.reject(line, &reject, original);
         }
         match seen {
-            Seen::Suppressed => self.counts.suppressed += 1,
+            Seen::Suppressed => {
+                self.counts.suppressed += 1;
+                self.counts.no_consent += u64::from(outcome == Outcome::NoConsent && !is_suppressed);
+            }
             _ => self.send(line, &key, lookup, original),
         }
     }

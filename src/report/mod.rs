@@ -135,6 +135,9 @@ pub struct Report {
     pub config_digest: String,
     /// Guards that were passed over.
     pub guards_passed_over: Vec<String>,
+    /// Of the suppressed rows, those without a required consent.
+    #[serde(default)]
+    pub no_consent: u64,
     /// How joiners got on their lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_way: Option<String>,
@@ -214,6 +217,7 @@ impl Report {
                 .collect(),
             config_digest: run.config_digest.clone(),
             guards_passed_over: run.guards_passed_over.clone(),
+            no_consent: counts.no_consent,
             list_way: confirmed.way,
             error,
             warnings,
@@ -238,8 +242,8 @@ fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, (error, left): (Option
         Some(_) => Outcome::Failed,
         None if run.sources.is_empty() => Outcome::Superseded,
         None if rows.pending > 0 || left < counts.leavers => Outcome::Failed,
-        None if counts.joiners + counts.changed + counts.leavers == 0 => Outcome::NothingToDo,
         None if rows.rejected > 0 => Outcome::SucceededWithRejects,
+        None if counts.joiners + counts.changed + counts.leavers == 0 => Outcome::NothingToDo,
         None => Outcome::Succeeded,
     }
 }

@@ -51,10 +51,10 @@ pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> 
     let mut triggered = Triggered::default();
     match event::read(event, now)? {
         Event::Nothing { key, why } => triggered.ignored.push(Ignored { key, why }),
-        Event::Dropped(all) => all.into_iter().for_each(|dropped| triggered.dropped(config, dropped)),
+        Event::Dropped(all) => all.into_iter().for_each(|dropped| triggered.dropped(config, dropped, now)),
         Event::Scheduled { export, at } => {
             let request = request(&export, Trigger::Schedule, run_id(at, &export, &format!("schedule/{export}")));
-            triggered.asked(config, request)?;
+            triggered.asked(config, request, now)?;
         }
         Event::Rule { rule, at } => {
             let export = export_of_rule(config, &rule).ok_or_else(|| {
@@ -62,13 +62,13 @@ pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> 
                     .hint("let the rule's name be or end in the export's name, after a -")
             })?;
             let request = request(export, Trigger::Schedule, run_id(at, export, &format!("schedule/{export}")));
-            triggered.asked(config, request)?;
+            triggered.asked(config, request, now)?;
         }
         Event::OnDemand(asked) => {
             let id = run_id(now, &asked.export, &format!("{now}/{seed}"));
             let request = request(&asked.export, Trigger::OnDemand, id);
             let OnDemand { drops, full, pass_guards, .. } = asked;
-            triggered.asked(config, RunRequest { drops, full, pass_guards, ..request })?;
+            triggered.asked(config, RunRequest { drops, full, pass_guards, ..request }, now)?;
         }
     }
     Ok(triggered)
@@ -88,16 +88,16 @@ fn request(export: &str, trigger: Trigger, run_id: String) -> RunRequest {
 
 impl Triggered {
     /// A run that was asked for by its export's name.
-    fn asked(&mut self, config: &Config, request: RunRequest) -> Result<()> {
+    fn asked(&mut self, config: &Config, request: RunRequest, now: Timestamp) -> Result<()> {
         let (export, connection) = export_of(config, &request.export)?;
-        match connection.may_send(export) {
+        match connection.may_send(export, now) {
             Ok(()) => self.requests.push(request),
             Err(error) => self.ignore(&request.export, error.to_string()),
         }
         Ok(())
     }
 
-    fn dropped(&mut self, config: &Config, dropped: Dropped) {
+    fn dropped(&mut self, config: &Config, dropped: Dropped, now: Timestamp) {
         let routed = config.route(&dropped.key);
         let Some((name, segment, rules)) = routed.and_then(|(name, it)| Some((name, it, it.drop_rules()?))) else {
             return self.ignore(&dropped.key, "belongs to no segment's prefix");
@@ -106,7 +106,7 @@ impl Triggered {
             Ok(drop) => drop.to_owned(),
             Err(why) => return self.ignore(&dropped.key, why),
         };
-        if let Err(error) = export_of(config, name).and_then(|(export, connection)| connection.may_send(export)) {
+        if let Err(error) = export_of(config, name).and_then(|(export, connection)| connection.may_send(export, now)) {
             return self.ignore(&dropped.key, error.to_string());
         }
         let Dropped { bucket, key, version, tag, at, is_empty } = dropped;

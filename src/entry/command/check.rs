@@ -53,7 +53,7 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
         findings.push(Finding { subject, ok: true, text: account.summary() });
         for export in enabled {
             let subject = format!("export {}", export.name);
-            if let Err(error) = connection.may_send(export) {
+            if let Err(error) = connection.may_send(export, env.clock().now()) {
                 fail(&mut findings, subject.clone(), &error);
             }
             match account.check_fields(&export.match_.specs(), &memberships(export)) {

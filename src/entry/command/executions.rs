@@ -17,14 +17,15 @@ use crate::run::{RunRequest, Trigger, export_of as export_of_run, run_id};
 pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartArgs, config: &Config) -> Code {
     let mut names: Vec<&str> = args.export.as_deref().into_iter().collect();
     if args.all {
-        let may_send = |name: &&str| export_of(config, name).is_ok_and(|(export, by)| by.may_send(export).is_ok());
+        let now = Clock::System.now();
+        let may_send = |name: &&str| export_of(config, name).is_ok_and(|(export, by)| by.may_send(export, now).is_ok());
         names = config.exports.keys().map(String::as_str).filter(may_send).collect();
     }
     let mut started = Vec::new();
     for name in names {
         let (export, connection) = export_of(config, name)?;
-        connection.may_send(export)?;
         let now = Clock::System.now();
+        connection.may_send(export, now)?;
         let request = RunRequest {
             run_id: run_id(now, name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..))),
             export: name.to_owned(),

@@ -26,8 +26,8 @@ pub(super) async fn retry<W: Environment>(
     let text = read(env, what).await?;
     let parts = split(what, &text, config)?;
     let (export, connection) = export_of(config, &parts.export)?;
-    connection.may_send(export)?;
     let now = env.clock().now();
+    connection.may_send(export, now)?;
     let id = run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..)));
     let mut drops = Vec::new();
     for (segment, csv) in parts.segments {

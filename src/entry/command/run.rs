@@ -73,7 +73,7 @@ pub(super) async fn run<W: Environment>(
     stop: &Cancellation,
 ) -> Code {
     let (export, connection) = export_of(config, &args.export)?;
-    connection.may_send(export)?;
+    connection.may_send(export, env.clock().now())?;
     let request = request(env, export, args)?;
     execute(env, common, config, request, stop).await
 }

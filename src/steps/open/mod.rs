@@ -77,7 +77,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     let (export, connection) = export_of(config, &request.export)?;
     run.check_configuration(config)?;
-    connection.may_send(export)?;
+    connection.may_send(export, env.clock().now())?;
     if !env.leases().renew(&connection.name, run_id).await? {
         return Err(lost_lease(&connection.name));
     }

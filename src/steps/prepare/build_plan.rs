@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::lanes::Chunk;
 use crate::plan::members::MemberIndex;
 use crate::plan::planner::PlanOutput;
-use crate::plan::{Planner, guards};
+use crate::plan::{Counts, Planner, guards};
 use crate::ports::{Event, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 use crate::run::{RunRecord, SegmentRecord, SourceRecord, keys};
 use crate::segment::{Decoder, Layout};
@@ -69,6 +69,7 @@ pub(super) async fn build_plan<W: Environment>(
         profiles: record.profiles,
         read: counts.read,
         rejected: counts.rejected(),
+        unreadable_opt_outs: counts.unreadable_opt_outs,
         is_retry: record.request.keep_leavers,
         segments: taken.map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers)).collect(),
     })
@@ -145,7 +146,9 @@ async fn plan_segment<W: Environment>(
         planner.check_keys(&contents.columns)?;
     }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
-    planner.rows_done(record.request.full || record.request.keep_leavers || not_whole);
+    let allowed = held.unreadable_allowed(export, &segment.name, &record.request);
+    planner.rows_done(record.request.full || record.request.keep_leavers || not_whole, allowed);
+    note_unreadable(record, number, planner.counts(), allowed);
     if planner.counts().leavers > 0
         && let Some(mut profiles) = held.profiles(store).await?
     {
@@ -179,6 +182,21 @@ fn decoder(export: &Export, segment: &Segment, source: &SourceRecord, layout: Op
 /// The form of the rows that `retry` sends again: that of rejects.csv.
 fn retried() -> Format {
     Format { kind: Some(FileKind::Csv), delimiter: Some(','), header: Some(true), encoding: Some(Encoding::UTF_8) }
+}
+
+/// Says why leavers are withheld, where unreadable rows are the reason.
+fn note_unreadable(record: &mut RunRecord, number: usize, counts: &Counts, allowed: u64) {
+    let unreadable = counts.unreadable_rows();
+    let Some(segment) = record.segments.get_mut(number).filter(|_| unreadable > allowed) else { return };
+    if counts.leavers_withheld > 0 {
+        segment.notes.push(format!(
+            "{}: {unreadable} rows have no readable address, so {} leavers are withheld; correct the rows, or pass over it \
+             once with --pass-guard {}",
+            segment.name,
+            counts.leavers_withheld,
+            guards::UNREADABLE_ROWS
+        ));
+    }
 }
 
 fn meta_of(source: &SourceRecord) -> ObjectMeta {

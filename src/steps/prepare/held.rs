@@ -3,9 +3,10 @@
 use crate::config::{Export, Membership, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
+use crate::plan::guards::UNREADABLE_ROWS;
 use crate::plan::members::{MemberIndex, View};
 use crate::ports::{ObjectMeta, Store};
-use crate::run::{AppliedDrop, RunRecord, keys};
+use crate::run::{AppliedDrop, RunRecord, RunRequest, keys};
 use crate::state::{Digester, Header};
 use crate::steps::documents::read_json;
 use crate::steps::profiles::ProfileStream;
@@ -38,6 +39,17 @@ impl Held {
                 .hint("restore it, or send every row once as if there were no state with --full"));
         }
         Ok(Self { meta, applied })
+    }
+
+    /// How many rows without a readable identity a segment may have while its leavers are removed: as many as the last
+    /// applied drop had and a twentieth more, or as many as the guard allows.
+    pub(super) fn unreadable_allowed(&self, export: &Export, segment: &str, request: &RunRequest) -> u64 {
+        if request.pass_guards.iter().any(|name| name == UNREADABLE_ROWS) {
+            return u64::MAX;
+        }
+        let applied = self.applied.iter().find(|(known, _)| known == segment);
+        let measure = applied.map_or(0, |(_, applied)| applied.unreadable_rows);
+        (measure + measure / 20).max(export.guards.unreadable_rows)
     }
 
     /// The profiles of the state, where there is one.

@@ -46,7 +46,7 @@ pub(super) enum Planned {
 /// Whatever keeps the run from going on; the caller ends the run with `finish`, which gives the lease back.
 pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<Planned> {
     let (export, connection) = export_of(config, &request.export)?;
-    may_run(export, connection, request)?;
+    may_run(env, export, connection, request)?;
     let digester = digester(env, connection).await?;
     let run_id = request.run_id.as_str();
     let store = env.store();
@@ -133,12 +133,12 @@ async fn begin<W: Environment>(
     Ok(Begun::Run(Box::new(record)))
 }
 
-fn may_run(export: &Export, connection: &Connection, request: &RunRequest) -> Result<()> {
+fn may_run<E: Environment>(env: &E, export: &Export, connection: &Connection, request: &RunRequest) -> Result<()> {
     if let Some(unknown) = request.pass_guards.iter().find(|name| !guards::NAMES.contains(&name.as_str())) {
         return Err(Error::new(Kind::BadRequest, unknown, "unknown guard")
             .hint(format!("name one of: {}", guards::NAMES.join(", "))));
     }
-    connection.may_send(export)
+    connection.may_send(export, env.clock().now())
 }
 
 async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Digester> {
@@ -165,7 +165,7 @@ async fn plan_run<W: Environment>(
     request: &RunRequest,
 ) -> Result<(RunRecord, Option<Error>)> {
     let (export, connection) = export_of(config, &request.export)?;
-    may_run(export, connection, request)?;
+    may_run(env, export, connection, request)?;
     let digester = digester(env, connection).await?;
     let (segments, sources) = match select_drops(env, config, export, request).await? {
         Selection::Drops(segments, sources) => (segments, sources),

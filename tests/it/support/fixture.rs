@@ -217,7 +217,7 @@ pub(crate) fn settings(url: &str) -> Value {
     json!({
     "connections": { "eu": {
         "secret": "eu", "base_url": url, "requests_per_second": 2000, "lanes": 2,
-        "consent": { "agreed_by": "the tests", "agreed_on": "2026-11-23" }
+        "consent": { "agreed_by": "the tests", "agreed_on": "2020-01-01" }
     } },
     "exports": { EXPORT: {
         "connection": "eu",

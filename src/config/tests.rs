@@ -214,16 +214,16 @@ fn nothing_is_sent_without_consent_or_when_disabled() {
     assert_eq!(refusal(&[]), None);
     assert_eq!(
         refusal(&[(&at(CONNECTION, "consent"), Value::Null)]).unwrap(),
-        "config: connection autopilot-eu: nobody has agreed that data leaves for Autopilot; \
+        "connection autopilot-eu: nobody has agreed that data leaves for Autopilot; \
          fill in connections.autopilot-eu.consent: agreed_by and agreed_on"
     );
     assert_eq!(
         refusal(&[(&at(CONNECTION, "enabled"), json!(false))]).unwrap(),
-        "config: connection autopilot-eu: is disabled; set connections.autopilot-eu.enabled to true to send through it"
+        "connection autopilot-eu: is disabled; set connections.autopilot-eu.enabled to true to send through it"
     );
     assert_eq!(
         refusal(&[(&at(EXPORT, "enabled"), json!(false))]).unwrap(),
-        "config: export newsletter: is disabled; set exports.newsletter.enabled to true to run it"
+        "export newsletter: is disabled; set exports.newsletter.enabled to true to run it"
     );
 }
 

@@ -334,7 +334,7 @@ mod tests {
     fn a_broken_model_json_is_an_error_that_names_its_place() {
         let error = Model::parse("a/model.json", b"{\"entities\": [").unwrap_err();
         assert_eq!(error.kind, crate::error::Kind::Segment);
-        let message = "segment: a/model.json: is not a model.json: line 1, column 14; deliver it again, whole";
+        let message = "a/model.json: is not a model.json: line 1, column 14; deliver it again, whole";
         assert_eq!(error.to_string(), message);
     }
 }

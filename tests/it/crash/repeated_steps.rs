@@ -58,7 +58,7 @@ async fn a_deliver_call_that_is_made_again_waits_until_the_one_before_has_stoppe
         let (first, again) = tokio::join!(steps::deliver(&one, &sim.config, &request, 0, &limit), again);
         let error = first.unwrap_err();
         assert_eq!(error.kind, Kind::Unavailable, "{error}");
-        assert!(error.to_string().contains("is worked on by a later call"), "{error}");
+        assert!(error.to_string().contains("a later call works on lane"), "{error}");
         assert!(again.unwrap().done);
         ends_exact(&sim, &request, 4).await;
     }

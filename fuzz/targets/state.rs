@@ -18,7 +18,7 @@ fn header() -> Header {
         SegmentHeader { name: "VIP".into(), target: MembershipTarget::None },
     ];
     let (account, key_fingerprint, run_id) = ("account".into(), "0123456789abcdef".into(), "run".into());
-    Header { format: FORMAT, account, key_fingerprint, run_id, segments }
+    Header { format: FORMAT, account, key_fingerprint, run_id, superseded: None, segments }
 }
 
 fn read(object: &[u8], piece: usize) -> Result<(Header, Vec<Profile>)> {

@@ -241,6 +241,7 @@ mod tests {
             account: "acct".into(),
             key_fingerprint: Digester::new("k").unwrap().fingerprint(),
             run_id: "run".into(),
+            superseded: None,
             segments: vec![segment("News", list), segment("VIP", MembershipTarget::None)],
         }
     }

@@ -33,11 +33,6 @@ impl UnconfirmedEmails {
         lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, key, "are not emails"))
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// What names a profile at the destination: its contact id, else its email where that is known.
     pub(super) fn name<'a>(&'a self, profile: &'a Profile) -> Option<&'a str> {
         profile.contact_id.as_deref().or_else(|| self.0.get(&profile.key).map(String::as_str))

@@ -51,8 +51,9 @@ pub(super) async fn merge(
                 let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
                 write_order(*store, run, segment, members).await?;
             }
-            return match merged.earlier.filter(|earlier| earlier != run_id && !emails.is_empty()) {
-                Some(earlier) => store.delete(&keys::unconfirmed(&earlier)).await,
+            // A merge that was cut off right here is repeated by the next run, and finds the name in the header.
+            return match &merged.header.superseded {
+                Some(superseded) => store.delete(&keys::unconfirmed(superseded)).await,
                 None => Ok(()),
             };
         }
@@ -131,6 +132,10 @@ fn header(
         format: FORMAT,
         account: opened.account.clone(),
         key_fingerprint: digester.fingerprint(),
+        superseded: old.and_then(|old| match old.run_id == run.request.run_id {
+            true => old.superseded.clone(),
+            false => Some(old.run_id.clone()),
+        }),
         run_id: run.request.run_id.clone(),
         segments: old.map(|old| old.segments.clone()).unwrap_or_default(),
     };
@@ -263,6 +268,7 @@ mod tests {
             account: "account".into(),
             key_fingerprint: digester().fingerprint(),
             run_id: "an earlier run".into(),
+            superseded: None,
             // One is of another run.
             segments: vec![segment("VIP"), segment("Other"), segment("News")],
         }
@@ -341,7 +347,11 @@ mod tests {
                 store.put(&keys::results(RUN, 0, range), ledger.checkpoint().into(), PutMode::Overwrite).await.unwrap();
             }
             merge_into(&store, &run, &opened, slices).await.unwrap();
-            assert_eq!(stored(&store).await, (Header { run_id: RUN.into(), ..header() }, expected), "{slices} slices");
+            assert_eq!(
+                stored(&store).await,
+                (Header { run_id: RUN.into(), superseded: Some("an earlier run".into()), ..header() }, expected),
+                "{slices} slices"
+            );
         }
     }
 

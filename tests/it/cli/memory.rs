@@ -91,7 +91,7 @@ fn memory_is_bounded_whatever_the_model_json() {
     ] {
         std::fs::write(folder.path().join("model.json"), model).unwrap();
         let said = plan(folder.path(), name, error.map_or(0, |_| 4));
-        assert!(error.is_none_or(|error| said.contains("segment: ") && said.contains(error)), "{name}: {said}");
+        assert!(error.is_none_or(|error| said.contains("plan: ") && said.contains(error)), "{name}: {said}");
     }
 }
 

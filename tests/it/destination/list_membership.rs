@@ -128,7 +128,7 @@ async fn another_title_in_the_configuration_sends_nothing() {
     let mut scene = Scene::new(Options::default()).await;
     scene.run(&scene.drop(people(0, 4, 1))).await;
     scene.set_membership(json!({ "list": "Readers" }));
-    refused(&scene, "the state is of the list \"Newsletter\", the configuration names \"Readers\"").await;
+    refused(&scene, "is of the list \"Newsletter\", the configuration names \"Readers\"").await;
     assert_eq!(scene.sandbox.counters().requests, 0);
     scene.set_membership(json!({ "field": "Reader" }));
     refused(&scene, "another kind of membership").await;

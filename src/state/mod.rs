@@ -3,7 +3,7 @@
 //! A profile is known by a keyed digest of its email and its fields by another, so the state reveals nothing without
 //! the connection's state key. The digest of fields and the contact id belong to the profile in its export; for each
 //! of the export's segments the record says whether the profile is a member. One object holds the state of an export
-//! ([`codec`]), so a run replaces it in one step, whatever segments it carried.
+//! (`codec`), so a run replaces it in one step, whatever segments it carried.
 
 mod codec;
 mod digest;

@@ -145,7 +145,7 @@ async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Di
 /// The same up to the first request, without lease and without storing anything: what a run would do.
 ///
 /// # Errors
-/// As [`prepare`]. A guard that would stop the run is the second of the pair.
+/// As `prepare`. A guard that would stop the run is the second of the pair.
 pub async fn plan<W: Environment>(
     env: &W,
     config: &Config,

@@ -37,11 +37,6 @@ pub struct Header {
     pub account: String,
     /// The fingerprint of the state key.
     pub key_fingerprint: String,
-    /// The run that wrote it. Its folder holds the emails of the profiles without a contact id.
-    pub run_id: String,
-    /// The run before it, whose emails of unconfirmed contacts this state no longer needs.
-    #[serde(default)]
-    pub superseded: Option<String>,
     /// The segments, in the order of [`Profile::memberships`].
     pub segments: Vec<SegmentHeader>,
 }

@@ -127,7 +127,7 @@ fn connection(entry: &Entry<'_>, known: &[&str]) -> Option<String> {
             Some(near) => format!("did you mean {}?", shown(near)),
             None => "name one of the connections of this file".to_owned(),
         };
-        entry.fault_with("is no connection of this file", hint);
+        entry.fault_with("is not a connection of this file", hint);
     }
     Some(name)
 }

@@ -66,7 +66,7 @@ impl Decoder {
         self.pass(bytes, false, sink)
     }
 
-    /// Ends the file, and gives the last rows to `sink`. A file without any text is no error: no columns, no rows.
+    /// Ends the file, and gives the last rows to `sink`. An empty file is valid: no columns, no rows.
     ///
     /// # Errors
     /// As [`feed`](Self::feed).

@@ -1,4 +1,4 @@
-//! Bytes to UTF-8, and files that are no text at all.
+//! Bytes to UTF-8, and files that are not text at all.
 //!
 //! A byte order mark counts most, then the settings, then the pattern of zero bytes that UTF-16 leaves, then the
 //! `model.json`, then UTF-8. UTF-8 goes on as it is; its rows are checked one by one. What is wrong in another

@@ -1,7 +1,7 @@
 //! JSON lines: one object per line.
 //!
 //! Columns are the keys of the objects in the first 64 KiB, in order of first appearance, then what a `model.json`
-//! names besides: a writer may leave out what is null. A key that appears only later is no column, so a wanted one
+//! names besides: a writer may leave out what is null. A key that appears only later is not a column, so a wanted one
 //! is reported missing and not left empty in silence. Strings are taken as they are, null as empty, numbers and
 //! booleans as their text, arrays and objects as their JSON; a key that a row does not have is empty there.
 

@@ -23,7 +23,7 @@ use jiff::tz::Offset;
 pub use field_type::FieldType;
 pub use nearest::nearest;
 
-/// Why a text is no value of its type.
+/// Why a text is not a value of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
     /// Not a whole number, or one of more than 64 bits.
@@ -49,7 +49,7 @@ pub enum Misfit {
 /// Writes `text` as a JSON value of `kind` at the end of `json`. `format` is for dates.
 ///
 /// # Errors
-/// The text is no such value; `json` is as it was.
+/// The text does not parse; `json` is as it was.
 pub fn write(kind: FieldType, text: &str, format: Option<&str>, json: &mut String) -> Result<(), Misfit> {
     let text = text.trim();
     match kind {
@@ -138,7 +138,7 @@ fn timestamp(text: &str) -> Result<Timestamp, Misfit> {
         return in_utc(date.to_datetime(jiff::civil::Time::midnight()));
     }
     let time = rest.strip_prefix(['T', 't', ' ']).ok_or(Misfit::Date)?;
-    // A zone's name after the offset, as in 10:00+01:00[Europe/Oslo], is no ISO 8601.
+    // A zone's name after the offset, as in 10:00+01:00[Europe/Oslo], is not ISO 8601.
     if time.contains('[') {
         return Err(Misfit::Date);
     }

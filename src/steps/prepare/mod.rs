@@ -113,6 +113,7 @@ async fn begin<W: Environment>(
         }
         Selection::Drops(segments, sources) => (segments, sources, false),
         Selection::Superseded(segments) => (segments, Vec::new(), true),
+        Selection::NoDrop(error) => return Err(error),
     };
     let mut record =
         RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
@@ -155,6 +156,15 @@ pub async fn plan<W: Environment>(
     Ok((record, guard.map(|error| error.at("plan"))))
 }
 
+/// Whether there is a drop that `plan` would look at.
+///
+/// # Errors
+/// Those of the store, and a drop that cannot be read.
+pub async fn has_drop<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<bool> {
+    let (export, _) = export_of(config, &request.export)?;
+    Ok(!matches!(select_drops(env, config, export, request).await.at("plan")?, Selection::NoDrop(_)))
+}
+
 async fn plan_run<W: Environment>(
     env: &W,
     config: &Config,
@@ -166,6 +176,7 @@ async fn plan_run<W: Environment>(
     let (segments, sources) = match select_drops(env, config, export, request).await? {
         Selection::Drops(segments, sources) => (segments, sources),
         Selection::Superseded(segments) => (segments, Vec::new()),
+        Selection::NoDrop(error) => return Err(error),
         Selection::Wait(seconds, why) => {
             return Err(Error::new(Kind::Segment, &export.name, why).hint(format!("ask again in {seconds} s")));
         }

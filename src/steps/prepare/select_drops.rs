@@ -20,6 +20,8 @@ pub(in crate::steps) enum Selection {
     Wait(u64, String),
     /// Every drop is older than the one last applied.
     Superseded(Vec<SegmentRecord>),
+    /// There is none yet; the error that a run ends with.
+    NoDrop(Error),
 }
 
 pub(in crate::steps) async fn select_drops<W: Environment>(
@@ -78,8 +80,10 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
         return Ok(Selection::Superseded(records));
     }
     let prefixes: Vec<&str> = export.segments.iter().map(|segment| segment.prefix.as_str()).collect();
-    Err(Error::new(Kind::Segment, &export.name, format!("there is no drop under {}", prefixes.join(", ")))
-        .hint("drop a file there, or name one with --drop PATH"))
+    let problem = format!("there is no drop under {}", prefixes.join(", "));
+    Ok(Selection::NoDrop(
+        Error::new(Kind::Segment, &export.name, problem).hint("drop a file there, or name one with --drop PATH"),
+    ))
 }
 
 fn source(part: ObjectMeta, segment: usize) -> SourceRecord {

@@ -1,15 +1,18 @@
 //! From a listing to drops: which objects are data, what belongs together, since when, and whether it is all there.
 
+mod keys;
+pub(super) mod times;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::Model;
 use crate::ports::ObjectMeta;
+use keys::{file_name, parent};
+use times::{name_time, path_time};
 
 /// What a segment's drop is (`segments[].drop`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -51,7 +54,7 @@ pub enum Settling {
     },
 }
 
-/// The drops among what was listed under `prefix`, the oldest first. Objects that are no data belong to none; an
+/// The drops among what was listed under `prefix`, the oldest first. Objects that are not data belong to none; an
 /// empty file is a part like any other.
 pub fn drops(prefix: &str, metas: &[ObjectMeta], kind: DropKind) -> Vec<Drop> {
     let listed = || metas.iter().filter(|meta| meta.key.starts_with(prefix));
@@ -75,7 +78,7 @@ pub fn drops(prefix: &str, metas: &[ObjectMeta], kind: DropKind) -> Vec<Drop> {
     drops
 }
 
-/// The name of the drop that an object belongs to where a segment's drops are of `kind`; none for what is no data,
+/// The name of the drop that an object belongs to where a segment's drops are of `kind`; none for what is not data,
 /// except that a `_SUCCESS` belongs to its folder.
 pub fn drop_of(key: &str, kind: DropKind) -> Option<String> {
     match kind {
@@ -124,29 +127,6 @@ pub fn is_data(key: &str) -> bool {
     !(name.is_empty() || name.starts_with(['.', '_']) || other)
 }
 
-/// The time in the folders of a Customer Insights path, `.../{YYYY}/{MM}/{DD}/{HHMM}/...`, in UTC.
-pub(super) fn path_time(path: &str) -> Option<Timestamp> {
-    let folders: Vec<&str> = parent(path).trim_end_matches('/').split('/').collect();
-    let [.., year, month, day, clock] = folders.as_slice() else { return None };
-    let digits = |text: &str, length: usize| {
-        let sound = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-        sound.then(|| text.parse::<i16>().ok()).flatten()
-    };
-    let small = |text: &str| digits(text, 2).and_then(|number| i8::try_from(number).ok());
-    let clock = digits(clock, 4)?;
-    let (hour, minute) = (i8::try_from(clock / 100).ok()?, i8::try_from(clock % 100).ok()?);
-    let at = DateTime::new(digits(year, 4)?, small(month)?, small(day)?, hour, minute, 0, 0).ok()?;
-    TimeZone::UTC.to_timestamp(at).ok()
-}
-
-/// The time in a name like `Destination_Segment_1613059542.csv`.
-fn name_time(key: &str) -> Option<Timestamp> {
-    let stem = file_name(key).split('.').next()?;
-    let (_, digits) = stem.rsplit_once('_')?;
-    let sound = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    Timestamp::from_second(sound.then(|| digits.parse().ok()).flatten()?).ok()
-}
-
 fn time(name: &str, parts: &[ObjectMeta]) -> Timestamp {
     // A number of ten digits may be something else: nothing is written before the time in its name.
     let in_name = |part: &ObjectMeta| name_time(&part.key).filter(|at| *at <= part.modified);
@@ -180,15 +160,6 @@ fn nearest_model(name: &str, listed: impl Fn(&str) -> bool) -> Option<String> {
             None => return None,
         };
     }
-}
-
-/// The folder a key lies in, with its trailing `/`; a folder's is itself.
-fn parent(key: &str) -> &str {
-    key.rfind('/').and_then(|end| key.get(..=end)).unwrap_or_default()
-}
-
-fn file_name(key: &str) -> &str {
-    key.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') || !is_invisible(c) && (after_a_letter.escape_debug().count() == 2)
 }
 
-/// Whether the character takes no room and is no control character: zero-width characters, byte-order and bidi marks,
+/// Whether the character takes no room and is not a control character: zero-width characters, byte-order and bidi marks,
 /// soft hyphens, fillers, variation selectors.
 /// Source: Unicode 16, the property Default_Ignorable_Code_Point.
 pub fn is_invisible(c: char) -> bool {

@@ -17,8 +17,8 @@ fn header() -> Header {
         SegmentHeader { name: "News".into(), target },
         SegmentHeader { name: "VIP".into(), target: MembershipTarget::None },
     ];
-    let (account, key_fingerprint, run_id) = ("account".into(), "0123456789abcdef".into(), "run".into());
-    Header { format: FORMAT, account, key_fingerprint, run_id, superseded: None, segments }
+    let (account, key_fingerprint) = ("account".into(), "0123456789abcdef".into());
+    Header { format: FORMAT, account, key_fingerprint, segments }
 }
 
 fn read(object: &[u8], piece: usize) -> Result<(Header, Vec<Profile>)> {

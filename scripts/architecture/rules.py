@@ -240,5 +240,16 @@ def messages(tree):
                 yield f'{tree.name(page)}: "{part.strip()}" is not printed by the program'
 
 
-ALWAYS = [outside_world, sources, links]
-STRICT = [places, messages, no_circles, downwards, steps_apart, wire_words, plain_english, small_files]
+RULES = [
+    outside_world,
+    sources,
+    links,
+    places,
+    messages,
+    no_circles,
+    downwards,
+    steps_apart,
+    wire_words,
+    plain_english,
+    small_files,
+]

@@ -136,7 +136,7 @@ pub(super) fn date_format(format: &str) -> Option<&'static str> {
     (reads() != Some(true)).then_some("is not a date format that can be read, such as %d/%m/%Y")
 }
 
-/// Whether a text has the shape of an API key, and so is no name of a secret.
+/// Whether a text has the shape of an API key, so cannot be the name of a secret.
 /// Source: Autopilot keys in published examples have 32 hexadecimal digits.
 pub(super) fn looks_like_a_key(text: &str) -> bool {
     let text = text.trim();

@@ -13,7 +13,7 @@ use super::{Config, Connection, Export, checks};
 /// Reads `exports.json`.
 ///
 /// # Errors
-/// Every fault of the file, in the order of its parts; one alone where the text is no JSON. The caller shows them all
+/// Every fault of the file, in the order of its parts; one alone where the text is not JSON. The caller shows them all
 /// and ends with the kind `config`.
 pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
     let tree: Tree = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| vec![syntax(&error)])?;

@@ -9,7 +9,7 @@ use std::fmt;
 pub enum RejectCode {
     /// The email's cell is empty.
     MissingEmail,
-    /// The email is no address that mail can go to.
+    /// The email is not an address that mail can go to.
     InvalidEmail,
     /// An earlier row has the same email.
     DuplicateEmail,

@@ -139,7 +139,7 @@ fn a_row_without_email_is_told_from_one_with_a_bad_email() {
     };
     assert_eq!(code(" \t "), Some(RejectCode::MissingEmail));
     assert_eq!(code("nobody"), Some(RejectCode::InvalidEmail));
-    assert_eq!(code("\u{a0}a@b.example\r"), None, "space around it is no fault");
+    assert_eq!(code("\u{a0}a@b.example\r"), None, "space around it is fine");
 }
 
 #[test]

@@ -174,7 +174,7 @@ impl MemberIndex {
         entry.is_some_and(|entry| entry.marks.is_missing())
     }
 
-    /// Ends a segment whose rows are all in: its members stay in the export, the missing ones only where nobody leaves.
+    /// Ends a segment whose rows are all in: its members stay in the export, the missing ones only where leavers are withheld.
     pub fn end_segment(&mut self, is_withheld: bool) {
         for Entry { marks, .. } in &mut self.entries {
             marks.set(Marks::IN_EXPORT, marks.has(Marks::MEMBER) && (is_withheld || !marks.is_missing()));

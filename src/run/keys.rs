@@ -42,10 +42,10 @@ pub fn asked(export: &str, request_id: &str) -> String {
     format!("runs/{export}/asked/{}.json", part(request_id))
 }
 
-/// Emails of contacts that were sent without an answer, should they have to leave.
-/// Personal data: it is deleted once they are confirmed, at the latest with the run.
-pub fn unconfirmed(run_id: &str) -> String {
-    of_run(run_id, "unconfirmed.ndjson")
+/// Emails of an export's contacts that were sent without an answer, should they have to leave.
+/// Personal data: it is deleted once they are confirmed, and expires as the export's runs do.
+pub fn unconfirmed(export: &str) -> String {
+    format!("runs/{export}/unconfirmed.ndjson")
 }
 
 /// An export's profiles: its state.

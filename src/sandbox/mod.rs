@@ -2,7 +2,7 @@
 //!
 //! The server is the same for every API: it keeps a rate, takes its time, bans, and goes wrong on request
 //! ([`Fault`]). An API is a folder that holds an account in memory and answers as its page in `docs` says, awkward
-//! behaviour included: [`autopilot`] with contacts and lists, [`ortto`] with people and tags. Where nothing is attested,
+//! behaviour included: `autopilot` with contacts and lists, `ortto` with people and tags. Where nothing is attested,
 //! [`Options`] has a switch, or the choice is written where it is made.
 //!
 //! `GET /` shows what the account holds; `GET /_sandbox/contents` and `GET /_sandbox/counters` are the same as JSON.

@@ -1,10 +1,8 @@
 //! The whole way from bytes to rows, for one file.
 
-use super::csv::CsvRows;
 use super::encoding::Text;
 use super::gzip::Unpack;
-use super::head::Head;
-use super::ndjson::JsonRows;
+use super::head::{Head, Rows};
 use super::sniff::Known;
 use super::{Columns, Format, Layout, Sink};
 use crate::error::{Error, Result};
@@ -36,13 +34,6 @@ pub struct Summary {
     pub keys: Option<Columns>,
 }
 
-/// The text's reader: decided once its head is there.
-pub(super) enum Rows {
-    Head(Box<Known>, Head),
-    Csv(Box<CsvRows>),
-    Ndjson(Box<JsonRows>),
-}
-
 impl Decoder {
     /// A decoder of the file that messages call `subject`. `wanted` are the column names that the matching needs,
     /// the email's first.
@@ -64,7 +55,7 @@ impl Decoder {
         self.pass(bytes, false, sink)
     }
 
-    /// Ends the file, and gives the last rows to `sink`. A file without any text is no error: no columns, no rows.
+    /// Ends the file, and gives the last rows to `sink`. An empty file is valid: no columns, no rows.
     ///
     /// # Errors
     /// As [`feed`](Self::feed).
@@ -88,20 +79,5 @@ impl Decoder {
         });
         result
             .map_err(|error| if error.subject.is_empty() { Error { subject: subject.clone(), ..error } } else { error })
-    }
-}
-
-impl Rows {
-    pub(super) fn feed(&mut self, text: &[u8], last: bool, sink: &mut impl Sink) -> Result<()> {
-        match self {
-            Self::Csv(csv) => csv.feed(text, last, sink),
-            Self::Ndjson(json) => json.feed(text, last, sink),
-            Self::Head(known, head) => {
-                if let Some(decided) = head.feed(text, last, known, sink)? {
-                    *self = decided;
-                }
-                Ok(())
-            }
-        }
     }
 }

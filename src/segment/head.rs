@@ -4,7 +4,6 @@
 //! looked at depends on the text alone, not on the pieces it comes in.
 
 use super::csv::CsvRows;
-use super::decoder::Rows;
 use super::encoding::MARK;
 use super::names::{END_OF_FILE, is_blank};
 use super::ndjson::{self, JsonRows};
@@ -15,6 +14,28 @@ use crate::error::Result;
 
 /// How much text below the first row is looked at.
 const BELOW: usize = 64 << 10;
+
+/// The text's reader: decided once its head is there.
+pub(super) enum Rows {
+    Head(Box<Known>, Head),
+    Csv(Box<CsvRows>),
+    Ndjson(Box<JsonRows>),
+}
+
+impl Rows {
+    pub(super) fn feed(&mut self, text: &[u8], last: bool, sink: &mut impl Sink) -> Result<()> {
+        match self {
+            Self::Csv(csv) => csv.feed(text, last, sink),
+            Self::Ndjson(json) => json.feed(text, last, sink),
+            Self::Head(known, head) => {
+                if let Some(decided) = head.feed(text, last, known, sink)? {
+                    *self = decided;
+                }
+                Ok(())
+            }
+        }
+    }
+}
 
 /// The text before the decision.
 #[derive(Default)]

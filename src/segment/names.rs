@@ -31,7 +31,7 @@ mod tests {
             assert_eq!(clean(same), "EMail");
         }
         assert_eq!(clean("Pre\u{301}nom "), "Prénom");
-        assert_eq!(clean("\u{7}EMail"), "\u{7}EMail", "a bell is no blank");
+        assert_eq!(clean("\u{7}EMail"), "\u{7}EMail", "a bell is not blank");
         assert_eq!(clean("E Mail"), "E Mail");
     }
 }

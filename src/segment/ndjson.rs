@@ -70,7 +70,7 @@ impl Known {
     }
 }
 
-/// A line without what is no part of its object: byte-order marks, blanks, the end-of-file character.
+/// A line without what is not part of its object: byte-order marks, blanks, the end-of-file character.
 fn stripped(mut line: &[u8]) -> &[u8] {
     loop {
         let rest = line.trim_ascii();

@@ -240,8 +240,6 @@ mod tests {
             format: FORMAT,
             account: "acct".into(),
             key_fingerprint: Digester::new("k").unwrap().fingerprint(),
-            run_id: "run".into(),
-            superseded: None,
             segments: vec![segment("News", list), segment("VIP", MembershipTarget::None)],
         }
     }

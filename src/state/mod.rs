@@ -3,7 +3,7 @@
 //! A profile is known by a keyed digest of its email and its fields by another, so the state reveals nothing without
 //! the connection's state key. The digest of fields and the contact id belong to the profile in its export; for each
 //! of the export's segments the record says whether the profile is a member. One object holds the state of an export
-//! ([`codec`]), so a run replaces it in one step, whatever segments it carried.
+//! (`codec`), so a run replaces it in one step, whatever segments it carried.
 
 mod codec;
 mod digest;
@@ -37,11 +37,6 @@ pub struct Header {
     pub account: String,
     /// The fingerprint of the state key.
     pub key_fingerprint: String,
-    /// The run that wrote it. Its folder holds the emails of the profiles without a contact id.
-    pub run_id: String,
-    /// The run before it, whose emails of unconfirmed contacts this state no longer needs.
-    #[serde(default)]
-    pub superseded: Option<String>,
     /// The segments, in the order of [`Profile::memberships`].
     pub segments: Vec<SegmentHeader>,
 }

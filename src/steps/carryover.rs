@@ -1,6 +1,6 @@
 //! Emails of contacts that were sent without an answer. Whoever of them is gone from the next drop must leave, and the
-//! contact id, which names others, is not known. They are personal data and so no part of the state: the folder of the
-//! run that wrote the state holds them, until the contacts are confirmed.
+//! contact id, which names others, is not known. They are personal data and so no part of the state: an object of their
+//! own holds them until the contacts are confirmed.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::state::{Profile, ProfileKey, hex, unhex};
 
 /// The emails by the profiles' keys.
 #[derive(Default)]
-pub(super) struct UnconfirmedEmails(HashMap<ProfileKey, String>);
+pub(super) struct UnconfirmedEmails(HashMap<ProfileKey, Box<str>>);
 
 /// A profile without a contact id, and its email where it is known.
 pub(super) type Unconfirmed = (ProfileKey, Option<Box<str>>);
@@ -21,13 +21,13 @@ pub(super) type Unconfirmed = (ProfileKey, Option<Box<str>>);
 #[derive(Serialize, Deserialize)]
 struct Line {
     k: String,
-    e: String,
+    e: Box<str>,
 }
 
 impl UnconfirmedEmails {
-    /// Those that a run left behind; none where they have expired.
-    pub(super) async fn of(store: &impl Store, run_id: &str) -> Result<Self> {
-        let key = keys::unconfirmed(run_id);
+    /// Those that the runs of an export left behind; none where they have expired.
+    pub(super) async fn of(store: &impl Store, export: &str) -> Result<Self> {
+        let key = keys::unconfirmed(export);
         let Some(object) = store.get(&key).await? else { return Ok(Self::default()) };
         let lines = String::from_utf8_lossy(&object.body).lines().map(read).collect::<Option<_>>();
         lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, key, "are not emails"))
@@ -35,27 +35,38 @@ impl UnconfirmedEmails {
 
     /// What names a profile at the destination: its contact id, else its email where that is known.
     pub(super) fn name<'a>(&'a self, profile: &'a Profile) -> Option<&'a str> {
-        profile.contact_id.as_deref().or_else(|| self.0.get(&profile.key).map(String::as_str))
+        profile.contact_id.as_deref().or_else(|| self.0.get(&profile.key).map(|email| &**email))
     }
 
-    /// Keeps the emails of these profiles for the runs after this one: their own, else those that are here.
-    pub(super) async fn keep(&self, store: &impl Store, run_id: &str, profiles: &[Unconfirmed]) -> Result<()> {
-        if profiles.is_empty() {
+    /// The emails of these profiles: their own, else those that are here.
+    pub(super) fn of_profiles(&self, profiles: Vec<Unconfirmed>) -> Self {
+        let email = |(key, own): Unconfirmed| Some((key, own.or_else(|| self.0.get(&key).cloned())?));
+        Self(profiles.into_iter().filter_map(email).collect())
+    }
+
+    /// Writes the emails for the runs to come; before the state, which relies on them.
+    pub(super) async fn write(&self, store: &impl Store, export: &str) -> Result<()> {
+        if self.0.is_empty() {
             return Ok(());
         }
-        let lines = profiles.iter().filter_map(|(key, own)| {
-            let email = own.as_deref().or_else(|| self.0.get(key).map(String::as_str))?;
-            Some(Line { k: hex(key), e: email.to_owned() })
-        });
+        let lines = self.0.iter().map(|(key, email)| Line { k: hex(key), e: email.clone() });
         let text: Result<String, _> = lines.map(|line| serde_json::to_string(&line).map(|line| line + "\n")).collect();
-        let key = keys::unconfirmed(run_id);
+        let key = keys::unconfirmed(export);
         let text = text.map_err(|cause| Error::new(Kind::Bug, &key, "cannot be written").with_source(cause))?;
         store.put(&key, text.into(), PutMode::Overwrite).await?;
         Ok(())
     }
+
+    /// Deletes the emails where the state, once written, no longer needs any.
+    pub(super) async fn clear(&self, store: &impl Store, export: &str, needed: &Self) -> Result<()> {
+        if self.0.is_empty() || !needed.0.is_empty() {
+            return Ok(());
+        }
+        store.delete(&keys::unconfirmed(export)).await
+    }
 }
 
-fn read(line: &str) -> Option<(ProfileKey, String)> {
+fn read(line: &str) -> Option<(ProfileKey, Box<str>)> {
     let Line { k, e } = serde_json::from_str(line).ok()?;
     Some((unhex(&k)?, e))
 }

@@ -80,6 +80,7 @@ pub async fn resume<W: Environment>(env: &W, config: &Config, request: &RunReque
         {
             Some(run.request)
         }
+        prepare::select_drops::Selection::NoDrop(error) => return Err(error),
         _ => None,
     })
 }

@@ -1,26 +1,10 @@
 //! Dates in a format that is given, and the format to propose for one that is not ISO 8601.
 
-use std::fmt;
-
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::Offset;
 
-use super::{Misfit, date};
-
-/// A format that fits a date: what to write in the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DateFormat {
-    date: &'static str,
-    gap: &'static str,
-    time: &'static str,
-}
-
-impl fmt::Display for DateFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.date, self.gap, self.time)
-    }
-}
+use super::{DateFormat, Misfit, date};
 
 /// The formats to propose, the most usual first.
 const DATES: [&str; 25] = [

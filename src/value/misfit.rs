@@ -1,8 +1,8 @@
-//! Why a text is no value of its type.
+//! Why a text is not a value of its type, and the date format to propose.
 
-use super::DateFormat;
+use std::fmt;
 
-/// Why a text is no value of its type, and what to add to the configuration where that helps. Its text never holds the
+/// Why a text is not a value of its type, and what to add to the configuration where that helps. Its text never holds the
 /// value: `rejects.csv` shows it beside the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
@@ -39,4 +39,18 @@ pub enum Misfit {
     /// The same, and the format that fits it.
     #[error("not a date in the given format; it fits \"{0}\"")]
     OtherFormat(DateFormat),
+}
+
+/// A format that fits a date: what to write in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DateFormat {
+    pub(super) date: &'static str,
+    pub(super) gap: &'static str,
+    pub(super) time: &'static str,
+}
+
+impl fmt::Display for DateFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.date, self.gap, self.time)
+    }
 }

@@ -26,10 +26,9 @@ mod tests;
 mod text;
 
 pub use boolean::boolean;
-pub use date_format::DateFormat;
 pub(crate) use date_format::moment_in;
 pub use field_type::FieldType;
-pub use misfit::Misfit;
+pub use misfit::{DateFormat, Misfit};
 pub use nearest::nearest;
 pub use number::Decimal;
 pub use reader::{Cell, Reader, Reading};
@@ -39,7 +38,7 @@ pub use text::{composed, content, folded, is_invisible, string, trim};
 /// without null words, decimal comma or further boolean words. `format` is for dates.
 ///
 /// # Errors
-/// The text is no such value; `json` is as it was.
+/// The text does not parse; `json` is as it was.
 pub fn write(kind: FieldType, text: &str, format: Option<&str>, json: &mut String) -> Result<(), Misfit> {
     let text = content(text);
     match kind {

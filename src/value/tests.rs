@@ -79,7 +79,7 @@ fn a_text_is_a_json_string_in_composed_form() {
     }
     let mut json = String::new();
     string("Rene\u{301}", &mut json);
-    assert_eq!(json, "\"Rene\u{301}\"", "a string that is no value is left as it is");
+    assert_eq!(json, "\"Rene\u{301}\"", "a string that does not parse is left as it is");
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub enum Outcome {
 /// A row that is done with.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// The span's number, as given to [`Lane::load`].
+    /// The span's number, as given to `Lane::load`.
     pub span: u32,
     /// The row's number within the span.
     pub number: u32,
@@ -34,7 +34,7 @@ pub struct Verdict {
 /// What the lane can do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Send: [`Lane::next_request`] has a request.
+    /// Send: `Lane::next_request` has a request.
     Send,
     /// Nothing before this time.
     WaitUntil(Timestamp),

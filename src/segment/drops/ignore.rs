@@ -66,7 +66,7 @@ pub(super) struct Ignore {
 
 impl Ignore {
     /// `patterns` are those of the settings: globs on the path below `root` and on the file's name, un-ignoring behind
-    /// a `!`. One that is no glob matches nothing; the configuration has refused it.
+    /// a `!`. One that is not a glob matches nothing; the configuration has refused it.
     pub(super) fn new(root: &str, patterns: &[String]) -> Self {
         let globs = patterns.iter().filter_map(|pattern| {
             let (pattern, ignores) = pattern.strip_prefix('!').map_or((pattern.as_str(), true), |rest| (rest, false));

@@ -8,7 +8,7 @@ mod survey;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests;
-mod times;
+pub(super) mod times;
 
 use jiff::Timestamp;
 
@@ -18,7 +18,6 @@ pub use ignore::is_glob;
 pub use rules::DropRules;
 pub use settled::{Settling, missing_parts, settled, unfilled};
 pub use survey::Survey;
-pub(super) use times::path_time;
 
 /// What a segment's drop is (`segments[].drop`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

@@ -95,7 +95,7 @@ fn each_file_is_a_drop_the_oldest_first() {
 #[test]
 fn numbers_that_are_no_time_are_none() {
     for folder in ["2026/13/01/0600", "2026/11/31/0600", "2026/11/23/2460", "2026/11/23/06", "26/11/23/0600"] {
-        assert_eq!(path_time(&format!("s/{folder}/")), None, "{folder}");
+        assert_eq!(times::path_time(&format!("s/{folder}/")), None, "{folder}");
     }
 }
 

@@ -6,6 +6,9 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// U+FEFF in UTF-8.
+pub(in crate::segment) const MARK: &[u8; 3] = b"\xef\xbb\xbf";
+
 /// How a file's text is written as bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Encoding(&'static encoding_rs::Encoding);

@@ -20,13 +20,12 @@ use told::Told;
 use utf8_watch::Utf8Watch;
 
 pub use label::Encoding;
+pub(super) use label::MARK;
 pub(super) use told::encodings_to_try;
 
 /// How many bytes tell the encoding.
 const HEAD: usize = 4096;
 const PIECE: usize = 64 << 10;
-/// U+FEFF in UTF-8.
-pub(super) const MARK: &[u8; 3] = b"\xef\xbb\xbf";
 
 /// Passes text on as UTF-8.
 pub(super) struct Text {

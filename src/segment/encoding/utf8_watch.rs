@@ -4,7 +4,7 @@ use super::told::Told;
 use crate::error::Result;
 
 /// The fewest characters beyond ASCII that tell UTF-8 from an encoding of several bytes a character. In an encoding of
-/// one byte a character no text has even one by chance: `Ã©` is no word.
+/// one byte a character no text has even one by chance: `Ã©` is not in any word.
 const FEWEST_OF_SEVERAL_BYTES: u64 = 8;
 
 /// Looks on as a file is decoded.

@@ -1,4 +1,4 @@
-//! Rows: quoting, delimiters, and lines that are no rows.
+//! Rows: quoting, delimiters, and lines that are not rows.
 
 use super::*;
 

@@ -230,7 +230,7 @@ fn trailing_nuls_are_padding_up_to_a_block() {
             assert!(error.to_string().contains("ends in 4097 NUL bytes: it was cut"), "{error}");
         }
     }
-    // What more text follows is no padding.
+    // What more text follows is not padding.
     let amid =
         ["EMail,FirstName\n", &"bea@example.com,Bea\n".repeat(4000), &"\0".repeat(3000), "\nann@example.com,Ann\n"];
     for piece in [7, 1 << 16] {

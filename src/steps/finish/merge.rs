@@ -24,8 +24,8 @@ pub(super) async fn merge(
     rejects: &mut RejectsFile,
 ) -> Result<()> {
     let RunResults { store, run, .. } = results;
-    let run_id = run.request.run_id.as_str();
-    let key = keys::profiles(&run.request.export);
+    let export = run.request.export.as_str();
+    let key = keys::profiles(export);
     let mut counting = Some((totals, rejects));
     for _ in 0..TRIES {
         let held = store.head(&key).await?;
@@ -40,22 +40,16 @@ pub(super) async fn merge(
             }
             merged => merged?,
         };
-        let emails = match &merged.earlier {
-            Some(earlier) => UnconfirmedEmails::of(*store, earlier).await?,
-            None => UnconfirmedEmails::default(),
-        };
-        emails.keep(*store, run_id, &merged.unconfirmed).await?;
+        let earlier = UnconfirmedEmails::of(*store, export).await?;
+        let emails = earlier.of_profiles(merged.unconfirmed);
+        emails.write(*store, export).await?;
         if let PutOutcome::Written(_) = store.put_file(&key, merged.file.path(), condition).await? {
             for segment in &run.segments {
                 let at = merged.header.position(&segment.name);
                 let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
                 write_order(*store, run, segment, members).await?;
             }
-            // A merge that was cut off right here is repeated by the next run, and finds the name in the header.
-            return match &merged.header.superseded {
-                Some(superseded) => store.delete(&keys::unconfirmed(superseded)).await,
-                None => Ok(()),
-            };
+            return earlier.clear(*store, export, &emails).await;
         }
     }
     Err(Error::new(Kind::Unavailable, key, "is written by somebody else at the same time")
@@ -70,8 +64,6 @@ struct Merged {
     members: Vec<u64>,
     /// The profiles without a contact id.
     unconfirmed: Vec<Unconfirmed>,
-    /// The run that wrote the state before.
-    earlier: Option<String>,
 }
 
 async fn merged(
@@ -117,8 +109,7 @@ async fn merged(
             writer.profile(&profile)?;
         }
     }
-    let earlier = old.map(|old| old.header.run_id);
-    Ok(Merged { file: writer.finish()?, header, members, unconfirmed, earlier })
+    Ok(Merged { file: writer.finish()?, header, members, unconfirmed })
 }
 
 /// The header after the run, and the places of the segments whose members it forgets.
@@ -132,11 +123,6 @@ fn header(
         format: FORMAT,
         account: opened.account.clone(),
         key_fingerprint: digester.fingerprint(),
-        superseded: old.and_then(|old| match old.run_id == run.request.run_id {
-            true => old.superseded.clone(),
-            false => Some(old.run_id.clone()),
-        }),
-        run_id: run.request.run_id.clone(),
         segments: old.map(|old| old.segments.clone()).unwrap_or_default(),
     };
     let of_another = || {
@@ -267,8 +253,6 @@ mod tests {
             format: FORMAT,
             account: "account".into(),
             key_fingerprint: digester().fingerprint(),
-            run_id: "an earlier run".into(),
-            superseded: None,
             // One is of another run.
             segments: vec![segment("VIP"), segment("Other"), segment("News")],
         }
@@ -347,11 +331,7 @@ mod tests {
                 store.put(&keys::results(RUN, 0, range), ledger.checkpoint().into(), PutMode::Overwrite).await.unwrap();
             }
             merge_into(&store, &run, &opened, slices).await.unwrap();
-            assert_eq!(
-                stored(&store).await,
-                (Header { run_id: RUN.into(), superseded: Some("an earlier run".into()), ..header() }, expected),
-                "{slices} slices"
-            );
+            assert_eq!(stored(&store).await, (header(), expected), "{slices} slices");
         }
     }
 

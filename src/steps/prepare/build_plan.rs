@@ -152,7 +152,7 @@ async fn plan_segment<W: Environment>(
     if planner.counts().leavers > 0
         && let Some(mut profiles) = held.profiles(store).await?
     {
-        let emails = UnconfirmedEmails::of(store, &profiles.header.run_id).await?;
+        let emails = UnconfirmedEmails::of(store, &export.name).await?;
         while let Some(profile) = profiles.next().await? {
             planner.leaver(&profile.key, emails.name(&profile));
             let written = planner.written();

@@ -94,7 +94,7 @@ impl Held {
             // A drop that a person named is the newest.
             applied.zip(time).is_some_and(|((_, applied), time)| !is_here(name) && applied.time > time)
         };
-        // A segment that the configuration no longer has is no part of the export.
+        // A segment that the configuration no longer has is not part of the export.
         let stays = |name: &str| record.segments.iter().any(|known| known.name == name && known.drop.is_none());
         View {
             segment: here.and_then(|here| header.position(&here.name)),

@@ -114,6 +114,7 @@ async fn begin<W: Environment>(
         }
         Selection::Drops(segments, sources) => (segments, sources, false),
         Selection::Superseded(segments) => (segments, Vec::new(), true),
+        Selection::NoDrop(error) => return Err(error),
     };
     let mut record =
         RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
@@ -149,7 +150,7 @@ async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Di
 /// The same up to the first request, without lease and without storing anything: what a run would do.
 ///
 /// # Errors
-/// As [`prepare`]. A guard that would stop the run is the second of the pair.
+/// As `prepare`. A guard that would stop the run is the second of the pair.
 pub async fn plan<W: Environment>(
     env: &W,
     config: &Config,
@@ -157,6 +158,15 @@ pub async fn plan<W: Environment>(
 ) -> Result<(RunRecord, Option<Error>)> {
     let (record, guard) = plan_run(env, config, request).await.at("plan")?;
     Ok((record, guard.map(|error| error.at("plan"))))
+}
+
+/// Whether there is a drop that `plan` would look at.
+///
+/// # Errors
+/// Those of the store, and a drop that cannot be read.
+pub async fn has_drop<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<bool> {
+    let (export, _) = export_of(config, &request.export)?;
+    Ok(!matches!(select_drops(env, config, export, request).await.at("plan")?, Selection::NoDrop(_)))
 }
 
 async fn plan_run<W: Environment>(
@@ -170,6 +180,7 @@ async fn plan_run<W: Environment>(
     let (segments, sources) = match select_drops(env, config, export, request).await? {
         Selection::Drops(segments, sources) => (segments, sources),
         Selection::Superseded(segments) => (segments, Vec::new()),
+        Selection::NoDrop(error) => return Err(error),
         Selection::Wait(seconds, why) => {
             return Err(Error::new(Kind::Segment, &export.name, why).hint(format!("ask again in {seconds} s")));
         }

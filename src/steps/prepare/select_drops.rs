@@ -25,6 +25,8 @@ pub(in crate::steps) enum Selection {
     Wait(u64, String),
     /// Every drop is older than the one last applied.
     Superseded(Vec<SegmentRecord>),
+    /// There is none yet; the error that a run ends with.
+    NoDrop(Error),
 }
 
 pub(in crate::steps) async fn select_drops<W: Environment>(
@@ -95,7 +97,7 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
     if superseded > 0 {
         return Ok(Selection::Superseded(records));
     }
-    Err(no_drop(export, &ignored))
+    Ok(Selection::NoDrop(no_drop(export, &ignored)))
 }
 
 fn no_drop(export: &Export, ignored: &[(String, &str)]) -> Error {

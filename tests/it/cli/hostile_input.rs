@@ -263,7 +263,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_state_or_a_model_panic(bytes in broken_text(), piece in 1_usize..50) {
         let segments = br#"[{"name":"News","target":"none"}]"#;
-        let head = br#"{"format":2,"account":"a","key_fingerprint":"f","run_id":"r","segments":"#;
+        let head = br#"{"format":2,"account":"a","key_fingerprint":"f","segments":"#;
         let header = [&head[..], segments, b"}\n"].concat();
         let profile = [&header[..], &[1; 32], &[2; 16], b"\0\x01a\0\x01"].concat();
         prop_assert_eq!(profiles(&packed(&[&profile]), piece).unwrap().0.len(), 1);

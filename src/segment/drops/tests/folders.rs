@@ -122,7 +122,7 @@ fn an_event_is_about_the_drop_around_its_object() {
     let rules = DropRules::of_prefix("s/", DropKind::Folder, false, &[]);
     let around = |folder: &str| rules.survey(&metas).take_around(folder).map(|drop| drop.name);
     assert_eq!(around("s/d/").as_deref(), Some("s/d/"));
-    assert_eq!(around("s/d/old/").as_deref(), Some("s/d/"), "what is not read is no drop of its own");
+    assert_eq!(around("s/d/old/").as_deref(), Some("s/d/"), "what is not read is not a drop of its own");
     assert_eq!(around("s/").as_deref(), Some("s/e/"), "below model.json the newest");
     assert_eq!(around("s/gone/"), None);
 }

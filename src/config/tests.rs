@@ -169,7 +169,7 @@ fn a_field_may_be_optional_and_a_constant_is_never_missing() {
     let match_ = &parsed(&[(&at(EXPORT, "match/first_name"), field)]).exports["newsletter"].match_;
     assert_eq!(match_.standard.iter().map(|(_, field)| field.optional).collect::<Vec<_>>(), [true, false, false]);
     let found = faults(&[(&at(EXPORT, "match/first_name"), json!({ "value": "F", "optional": true }))]);
-    assert_eq!(found, ["config: exports.newsletter.match.first_name.optional: a constant is never missing"]);
+    assert_eq!(found, ["config: exports.newsletter.match.first_name: a constant has no column that a file may lack"]);
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn consent_of_a_day_that_has_begun_nowhere_is_refused() {
     assert_eq!(error.kind, Kind::Config);
     assert_eq!(
         error.to_string(),
-        "config: connection autopilot-eu (Autopilot - EU marketing): the day of the consent is in the future; \
+        "connection autopilot-eu (Autopilot - EU marketing): the day of the consent is in the future; \
          correct connections.autopilot-eu.consent.agreed_on"
     );
 }

@@ -3,7 +3,8 @@
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
 //! of one that was delivered its key, its fields' digest and the contact's id as JSON; of one that has left its key; of
-//! a refused one the reason as JSON; of one that was to leave and stays, nothing.
+//! a refused one the reason as JSON; of one that was to leave and stays, nothing; of one that the destination sends
+//! nothing, `-`. A line that begins with `=` is not a row's: a profile's key, and its contact's id as it was found.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -71,6 +72,7 @@ impl Ledger {
                 string(id, lines);
             }
             Outcome::Left => member(lines, &row.key),
+            Outcome::Suppressed => lines.push_str("\t-"),
             // A leaver that cannot leave stays a member, and is tried again by the next run.
             Outcome::Refused(_) if operation == Operation::Leave => {}
             Outcome::Refused(reason) => {
@@ -80,6 +82,16 @@ impl Ledger {
         }
         lines.push('\n');
         self.judged += 1;
+        self.unsaved += 1;
+    }
+
+    /// Enters the contact's id of a profile, which the state has wrong.
+    pub fn found(&mut self, key: &ProfileKey, contact_id: &str) {
+        self.lines.push('=');
+        member(&mut self.lines, key);
+        self.lines.push('\t');
+        string(contact_id, &mut self.lines);
+        self.lines.push('\n');
         self.unsaved += 1;
     }
 
@@ -114,6 +126,8 @@ pub enum Entry {
     Refused(String),
     /// It was to leave and could not.
     Stays,
+    /// The destination sends this person nothing.
+    Suppressed,
 }
 
 /// The results of one range, read back.
@@ -123,6 +137,8 @@ pub struct Results {
     pub sent: Sent,
     /// Per judged row its number within the chunk, and what became of it.
     pub entries: Vec<(u32, Entry)>,
+    /// The contacts' ids of profiles, which the state has wrong.
+    pub found: Vec<(ProfileKey, Box<str>)>,
     lines: String,
 }
 
@@ -136,10 +152,20 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
     let (head, lines) = text.split_once('\n').ok_or_else(wrong)?;
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;
     let mut entries = Vec::new();
+    let mut found = Vec::new();
     for line in chunk::lines(lines) {
-        entries.push(entry(line).ok_or_else(wrong)?);
+        match line.strip_prefix("=\t") {
+            Some(line) => found.push(found_id(line).ok_or_else(wrong)?),
+            None => entries.push(entry(line).ok_or_else(wrong)?),
+        }
     }
-    Ok(Results { sent, entries, lines: lines.to_owned() })
+    Ok(Results { sent, entries, found, lines: lines.to_owned() })
+}
+
+/// A profile's key and its contact's id.
+fn found_id(line: &str) -> Option<(ProfileKey, Box<str>)> {
+    let (key, id) = line.split_once('\t')?;
+    Some((unhex(key)?, serde_json::from_str::<Text<'_>>(id).ok()?.0.into()))
 }
 
 /// A row's number and what became of it.
@@ -148,6 +174,7 @@ fn entry(line: &str) -> Option<(u32, Entry)> {
     let number = cells.next()?.parse().ok()?;
     let entry = match (cells.next(), cells.next(), cells.next()) {
         (None, ..) => Entry::Stays,
+        (Some("-"), None, _) => Entry::Suppressed,
         (Some(reason), None, _) if reason.starts_with('"') => Entry::Refused(serde_json::from_str(reason).ok()?),
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Membership {
     /// They are on the list with this title.
     List(String),
+    /// They carry this tag.
+    Tag(String),
     /// They have this boolean custom field set to true.
     Field(String),
     /// They are not marked.
@@ -26,6 +28,8 @@ pub enum MembershipTarget {
         /// Its id in the account.
         id: String,
     },
+    /// A tag.
+    Tag(String),
     /// A boolean custom field.
     Field(String),
     /// No mark.
@@ -37,7 +41,7 @@ impl MembershipTarget {
     pub fn is_for(&self, membership: &Membership) -> bool {
         match (self, membership) {
             (Self::List { title, .. }, Membership::List(now)) => title == now,
-            (Self::Field(name), Membership::Field(now)) => name == now,
+            (Self::Field(name), Membership::Field(now)) | (Self::Tag(name), Membership::Tag(now)) => name == now,
             (Self::None, Membership::None) => true,
             _ => false,
         }

@@ -23,7 +23,7 @@ pub(super) fn display_name(name: &str) -> Option<&'static str> {
     name.contains(char::is_control).then_some("must have no control characters")
 }
 
-/// What is wrong with an Autopilot address: it is https, or plain http to this machine, and has no user, query or
+/// What is wrong with an account's address: it is https, or plain http to this machine, and has no user, query or
 /// fragment. The scheme is in small letters, so that whoever looks at its first letters sees what a client does.
 pub fn base_url_fault(url: &str) -> Option<&'static str> {
     let (is_https, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
@@ -80,16 +80,13 @@ pub(super) fn segment_name(name: &str) -> Option<&'static str> {
     odd.then_some("must not start with a dot or hold /, \\, = or control characters")
 }
 
-/// A custom field's name. On the wire every space is written `--`, so a name with hyphens there has two readings.
+/// A custom field's name, whatever the destination.
 pub(super) fn custom_name(name: &str) -> Option<&'static str> {
     if name.trim().is_empty() {
         return Some("a custom field needs a name");
     }
-    if name.trim() != name || name.contains(char::is_control) {
-        return Some("must have no space around it and no control characters");
-    }
-    let two_readings = name.starts_with('-') || ["--", "- ", " -"].iter().any(|part| name.contains(part));
-    two_readings.then_some("is ambiguous for Autopilot: no hyphen first, doubled or beside a space")
+    let odd = name.trim() != name || name.contains(char::is_control);
+    odd.then_some("must have no space around it and no control characters")
 }
 
 /// An EventBridge Scheduler expression, as far as its shape tells.

@@ -1,4 +1,4 @@
-//! A connection: the link to one Autopilot account.
+//! A connection: the link to one account.
 
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::reader::Entry;
 use super::source::checked;
 use super::{Export, checks};
-use crate::destination::Api;
+use crate::destination::{self, Api, Destination, Region};
 use crate::error::{Error, Kind, Result};
 
-/// The link to one Autopilot account: API, address, secret, rate, lanes, consent.
+/// The link to one account: API, address, secret, rate, lanes, consent.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
@@ -25,6 +25,8 @@ pub struct Connection {
     /// Which API the account speaks.
     #[serde(default)]
     pub api: Api,
+    /// Where the account lives: default, au or eu. Ortto only; its settings say which.
+    pub region: Option<Region>,
     /// Another address than the vendor's, up to and with `/v1`: https, or plain http to this machine. Without a slash
     /// at its end.
     pub base_url: Option<String>,
@@ -32,14 +34,11 @@ pub struct Connection {
     /// Default: autopilot-export/ and the connection's name. On one machine there is none.
     #[schemars(with = "Option<String>", length(min = 1), extend("examples" = ["autopilot-export/autopilot-eu"]))]
     pub secret: String,
-    /// How many requests a second the account allows, over all lanes and runs. Default 5.
-    /// Source: the vendor's text of its "too many requests" answer.
-    #[serde(default = "five")]
-    #[schemars(extend("exclusiveMinimum" = 0))]
+    /// How many requests a second the account allows, over all lanes and runs. Default 5, with Ortto 10.
+    #[schemars(with = "Option<f64>", extend("exclusiveMinimum" = 0))]
     pub requests_per_second: f64,
-    /// How many parallel streams deliver. Default 4.
-    #[serde(default = "four")]
-    #[schemars(range(min = 1, max = 40))]
+    /// How many parallel streams deliver. Default 4, with Ortto 1.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 40))]
     pub lanes: u32,
     /// How many seconds nothing may be confirmed before a step ends as unavailable. Default 60.
     #[serde(default = "sixty")]
@@ -48,11 +47,11 @@ pub struct Connection {
     /// `false` stops everything through this connection at once.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Who agreed, and when, that data leaves for Autopilot. Without it nothing is sent.
+    /// Who agreed, and when, that data leaves for the account. Without it nothing is sent.
     pub consent: Option<Consent>,
 }
 
-/// Who agreed that data leaves for Autopilot.
+/// Who agreed that data leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
@@ -62,14 +61,6 @@ pub struct Consent {
     /// When, as `YYYY-MM-DD`.
     #[schemars(with = "String", extend("format" = "date"))]
     pub agreed_on: Date,
-}
-
-const fn five() -> f64 {
-    5.0
-}
-
-const fn four() -> u32 {
-    4
 }
 
 const fn sixty() -> u64 {
@@ -107,8 +98,8 @@ impl Connection {
         }
         let Some(consent) = &self.consent else {
             let hint = format!("fill in connections.{connection}.consent: agreed_by and agreed_on");
-            let what = "nobody has agreed that data leaves for Autopilot";
-            return stop(format!("connection {}", self.title()), what, hint);
+            let what = format!("nobody has agreed that data leaves for {}", destination::of(self.api).name());
+            return stop(format!("connection {}", self.title()), &what, hint);
         };
         if consent.agreed_on > latest_day(now) {
             let hint = format!("correct connections.{connection}.consent.agreed_on");
@@ -120,21 +111,28 @@ impl Connection {
 
     pub(super) fn read(entry: &Entry<'_>, name: &str) -> Option<Self> {
         let mut object = entry.object()?;
+        let api = object.get("api").and_then(|entry| entry.word(&Api::ALL)).unwrap_or_default();
+        let destination = destination::of(api);
+        let region = object.get("region").and_then(|entry| region(&entry, destination));
         let connection = Self {
             name: name.to_owned(),
             display_name: object.get("display_name").and_then(|entry| checked(&entry, checks::display_name)),
-            api: object.get("api").and_then(|entry| api(&entry)).unwrap_or_default(),
+            api,
+            region,
             base_url: object.get("base_url").and_then(|entry| base_url(&entry)),
             secret: object
                 .get("secret")
                 .and_then(|entry| secret(&entry))
                 .unwrap_or_else(|| format!("autopilot-export/{name}")),
-            requests_per_second: object.get("requests_per_second").and_then(|entry| rate(&entry)).unwrap_or(five()),
+            requests_per_second: object
+                .get("requests_per_second")
+                .and_then(|entry| rate(&entry))
+                .unwrap_or(destination.default_rate()),
             lanes: object
                 .get("lanes")
                 .and_then(|entry| entry.whole(1..=40))
                 .and_then(|lanes| u32::try_from(lanes).ok())
-                .unwrap_or(four()),
+                .unwrap_or(destination.default_lanes()),
             patience_seconds: object
                 .get("patience_seconds")
                 .and_then(|entry| entry.whole(1..=u64::MAX))
@@ -154,12 +152,12 @@ fn latest_day(now: Timestamp) -> Date {
     Offset::UTC.to_datetime(there).date()
 }
 
-fn api(entry: &Entry<'_>) -> Option<Api> {
-    let api = entry.word(&[("autopilot", Api::Autopilot), ("ortto", Api::Ortto)])?;
-    if api == Api::Ortto {
-        entry.fault_with("ortto is not yet supported", "use autopilot");
+fn region(entry: &Entry<'_>, destination: &dyn Destination) -> Option<Region> {
+    let region = entry.word(&[("default", Region::Default), ("au", Region::Au), ("eu", Region::Eu)])?;
+    if !destination.has_regions() {
+        entry.fault(format!("{} has no regions", destination.name()));
     }
-    Some(api)
+    Some(region)
 }
 
 fn base_url(entry: &Entry<'_>) -> Option<String> {

@@ -14,6 +14,7 @@ use super::fields::Match;
 use super::reader::Entry;
 use super::reading;
 use super::source::{Segment, checked};
+use crate::destination::{self, Api, Destination};
 use crate::membership::Membership;
 use crate::value::{Reading, nearest};
 
@@ -29,12 +30,15 @@ pub struct Export {
     /// The segments it sends.
     #[schemars(length(min = 1))]
     pub segments: Vec<Segment>,
-    /// Which of Autopilot's fields are filled, and how.
+    /// Which of the destination's fields are filled, and how.
     #[serde(rename = "match")]
     pub match_: Match,
     /// How values are spelled, unless a field says otherwise.
     #[serde(flatten)]
     pub reading: Reading,
+    /// Whether custom fields that the account lacks are made, instead of stopping the run. Ortto only.
+    #[serde(default)]
+    pub create_fields: bool,
     /// Columns and values that keep a row from being sent.
     #[serde(default)]
     #[schemars(extend("examples" = [[{ "column": "DoNotBulkEmail", "equals": true }]]))]
@@ -114,15 +118,18 @@ const fn thirty() -> u32 {
 }
 
 impl Export {
-    pub(super) fn read(entry: &Entry<'_>, name: &str, connections: &[&str]) -> Option<Self> {
+    pub(super) fn read(entry: &Entry<'_>, name: &str, connections: &BTreeMap<&str, Api>) -> Option<Self> {
         let mut object = entry.object()?;
         let connection = object.need("connection").and_then(|entry| connection(&entry, connections));
-        let segments = object.need("segments").map(|entry| segments(&entry)).unwrap_or_default();
+        let api = connection.as_deref().and_then(|name| connections.get(name)).copied().unwrap_or_default();
+        let destination = destination::of(api);
+        let segments = object.need("segments").map(|entry| segments(&entry, destination)).unwrap_or_default();
         let reading = reading::of_export(entry, &mut object);
-        let match_ = object.need("match").and_then(|entry| Match::read(&entry, &reading));
+        let match_ = object.need("match").and_then(|entry| Match::read(&entry, &reading, destination));
         if let Some(match_) = &match_ {
             one_use_per_field(entry, &segments, match_);
         }
+        let create_fields = object.get("create_fields").and_then(|entry| create_fields(&entry, destination));
         let suppress = condition::read_all(&mut object, "suppress");
         let require = condition::read_all(&mut object, "require");
         let suppression_file = object.get("suppression_file").and_then(|entry| checked(&entry, checks::key));
@@ -142,6 +149,7 @@ impl Export {
             segments,
             match_: match_?,
             reading,
+            create_fields: create_fields.unwrap_or(false),
             suppress,
             require,
             suppression_file,
@@ -155,10 +163,10 @@ impl Export {
     }
 }
 
-fn connection(entry: &Entry<'_>, known: &[&str]) -> Option<String> {
+fn connection(entry: &Entry<'_>, known: &BTreeMap<&str, Api>) -> Option<String> {
     let name = entry.text()?;
-    if !known.contains(&name.as_str()) {
-        let hint = match nearest(&name, known.iter().copied()) {
+    if !known.contains_key(name.as_str()) {
+        let hint = match nearest(&name, known.keys().copied()) {
             Some(near) => format!("did you mean {}?", shown(near)),
             None => "name one of the connections of this file".to_owned(),
         };
@@ -167,9 +175,9 @@ fn connection(entry: &Entry<'_>, known: &[&str]) -> Option<String> {
     Some(name)
 }
 
-/// Reads the segments. Two of one export may share neither name, list nor field: a leaver of one would be taken off
-/// the list of the other.
-fn segments(entry: &Entry<'_>) -> Vec<Segment> {
+/// Reads the segments. Two of one export may share neither name nor mark: a leaver of one would be taken off the list of
+/// the other.
+fn segments(entry: &Entry<'_>, destination: &dyn Destination) -> Vec<Segment> {
     let entries = entry.list();
     if entries.is_empty() && entry.value.is_array() {
         entry.fault("needs at least one segment");
@@ -177,14 +185,15 @@ fn segments(entry: &Entry<'_>) -> Vec<Segment> {
     let mut taken: BTreeMap<(&str, String), usize> = BTreeMap::new();
     let mut segments = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        let Some(segment) = Segment::read(entry) else {
+        let Some(segment) = Segment::read(entry, destination) else {
             continue;
         };
         let name = (!segment.name.is_empty()).then(|| ("name", segment.name.to_lowercase()));
         let membership = match &segment.membership {
-            // The list of a segment without a name is a fault already.
-            Membership::List(title) if title.is_empty() => None,
+            // The mark of a segment without a name is a fault already.
+            Membership::List(title) | Membership::Tag(title) if title.is_empty() => None,
             Membership::List(title) => Some(("list", title.to_lowercase())),
+            Membership::Tag(name) => Some(("tag", name.to_lowercase())),
             Membership::Field(name) => Some(("field", name.to_lowercase())),
             Membership::None => None,
         };
@@ -219,6 +228,14 @@ fn one_use_per_field(entry: &Entry<'_>, segments: &[Segment], match_: &Match) {
             entry.fault(format!("the membership field of segments[{index}] is also in match.custom"));
         }
     }
+}
+
+fn create_fields(entry: &Entry<'_>, destination: &dyn Destination) -> Option<bool> {
+    let flag = entry.flag()?;
+    if flag && !destination.makes_fields() {
+        entry.fault(format!("{} cannot be asked to make fields", destination.name()));
+    }
+    Some(flag)
 }
 
 fn honour_optouts(entry: &Entry<'_>) -> Option<bool> {

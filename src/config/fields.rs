@@ -1,4 +1,4 @@
-//! The matching: which column, default or constant fills which of Autopilot's fields.
+//! The matching: which column, default or constant fills which of the destination's fields.
 
 use std::collections::BTreeMap;
 
@@ -7,56 +7,8 @@ use serde::Serialize;
 use super::reader::{Entry, Object};
 use super::{checks, reading, source};
 use crate::chunk::FieldSpec;
+use crate::destination::{self, Api, Destination, StandardField};
 use crate::value::{self, FieldType, Reader, Reading};
-
-const TYPES: [(&str, FieldType); 5] = [
-    ("string", FieldType::String),
-    ("integer", FieldType::Integer),
-    ("float", FieldType::Float),
-    ("boolean", FieldType::Boolean),
-    ("date", FieldType::Date),
-];
-
-/// One of Autopilot's own fields.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Standard {
-    /// Its key in `match`.
-    pub setting: &'static str,
-    /// Its exact spelling in Autopilot.
-    pub wire: &'static str,
-    /// What its values are.
-    pub kind: FieldType,
-}
-
-const fn text(setting: &'static str, wire: &'static str) -> Standard {
-    Standard { setting, wire, kind: FieldType::String }
-}
-
-/// Autopilot's own fields in the order they are sent, but for `Email` (always first) and `unsubscribed` (always last).
-/// Source: the vendor's API blueprint; four clients agree on the spellings.
-pub static STANDARD: [Standard; 21] = [
-    text("first_name", "FirstName"),
-    text("last_name", "LastName"),
-    text("salutation", "Salutation"),
-    text("title", "Title"),
-    text("company", "Company"),
-    Standard { setting: "number_of_employees", wire: "NumberOfEmployees", kind: FieldType::Integer },
-    text("industry", "Industry"),
-    text("phone", "Phone"),
-    text("mobile_phone", "MobilePhone"),
-    text("fax", "Fax"),
-    text("website", "Website"),
-    text("mailing_street", "MailingStreet"),
-    text("mailing_city", "MailingCity"),
-    text("mailing_state", "MailingState"),
-    text("mailing_postal_code", "MailingPostalCode"),
-    text("mailing_country", "MailingCountry"),
-    text("lead_source", "LeadSource"),
-    text("status", "Status"),
-    text("twitter", "Twitter"),
-    text("linked_in", "LinkedIn"),
-    text("owner_name", "owner_name"),
-];
 
 /// Where a field's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,15 +53,15 @@ pub struct CustomField {
     pub field: Field,
 }
 
-/// Which of Autopilot's fields are filled, and how.
+/// Which of the destination's fields are filled, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Match {
     /// The column that holds the email address.
     pub email: String,
     /// The column that holds the customer's stable id.
     pub id: Option<String>,
-    /// Autopilot's own fields, in the order of [`STANDARD`].
-    pub standard: Vec<(&'static Standard, Field)>,
+    /// The destination's own fields, in its order.
+    pub standard: Vec<(&'static StandardField, Field)>,
     /// The opt-out: only true is ever sent.
     pub unsubscribed: Option<Field>,
     /// Custom fields by name.
@@ -121,7 +73,7 @@ impl Match {
     /// custom fields.
     pub fn fields(&self) -> impl Iterator<Item = (FieldSpec, &Field)> {
         let standard = self.standard.iter();
-        let standard = standard.map(|(field, how)| (FieldSpec::standard(field.setting, field.kind), how));
+        let standard = standard.map(|(field, how)| (FieldSpec::standard(field.name, field.field_type), how));
         let opt_out = self.unsubscribed.iter();
         let opt_out = opt_out.map(|how| (FieldSpec::standard("unsubscribed", FieldType::Boolean), how));
         let custom = self.custom.iter();
@@ -134,23 +86,43 @@ impl Match {
         std::iter::once(FieldSpec::email()).chain(self.fields().map(|(spec, _)| spec)).collect()
     }
 
-    pub(super) fn read(entry: &Entry<'_>, reading: &Reading) -> Option<Self> {
+    pub(super) fn read(entry: &Entry<'_>, reading: &Reading, destination: &dyn Destination) -> Option<Self> {
         let mut object = entry.object()?;
         let email = object.need("email").and_then(|entry| key(&entry)).unwrap_or_default();
         let id = object.get("id").and_then(|entry| key(&entry));
         let clear_empty = object.get("clear_empty").and_then(|entry| entry.flag()).unwrap_or(false);
         let inherited = Inherited { clear_empty, reading };
-        let standard = STANDARD
-            .iter()
-            .filter_map(|standard| {
-                let entry = object.get(standard.setting)?;
-                Some((standard, field(&entry, standard.kind, inherited)?))
-            })
-            .collect();
+        let read = |standard: &'static StandardField| {
+            let entry = object.get(standard.name)?;
+            Some((standard, field(&entry, standard.field_type, inherited)?))
+        };
+        let standard: Vec<_> = destination.standard_fields().iter().filter_map(read).collect();
+        one_use_per_standard_field(entry, &standard);
+        others_fields(&mut object, destination);
         let unsubscribed = object.get("unsubscribed").and_then(|entry| opt_out(&entry, inherited));
-        let custom = object.get("custom").map(|entry| custom(&entry, inherited)).unwrap_or_default();
+        let custom = object.get("custom").map(|entry| custom(&entry, inherited, destination)).unwrap_or_default();
         object.done();
         Some(Self { email, id, standard, unsubscribed, custom })
+    }
+}
+
+/// Two names may stand for one field of the destination.
+fn one_use_per_standard_field(entry: &Entry<'_>, standard: &[(&'static StandardField, Field)]) {
+    for (index, (field, _)) in standard.iter().enumerate() {
+        let before = standard.iter().take(index).find(|(other, _)| other.label == field.label);
+        if let Some((other, _)) = before {
+            entry.fault_below(field.name, format!("fills the same field as {}", other.name));
+        }
+    }
+}
+
+/// Refuses by name the fields that only another destination has.
+fn others_fields(object: &mut Object<'_>, destination: &dyn Destination) {
+    let others = Api::ALL.iter().flat_map(|(_, api)| destination::of(*api).standard_fields());
+    for other in others.filter(|other| destination.standard_fields().iter().all(|own| own.name != other.name)) {
+        if let Some(entry) = object.get(other.name) {
+            entry.fault_with(format!("{} has no such field", destination.name()), "map it under custom");
+        }
     }
 }
 
@@ -186,20 +158,27 @@ fn opt_out(entry: &Entry<'_>, inherited: Inherited<'_>) -> Option<Field> {
     field
 }
 
+/// Whether values of a type can be written in a format of their own.
+pub(super) fn has_format(kind: FieldType) -> bool {
+    matches!(kind, FieldType::Date | FieldType::Day)
+}
+
 fn field(entry: &Entry<'_>, kind: FieldType, inherited: Inherited<'_>) -> Option<Field> {
     if entry.value.is_string() {
         return column(entry, inherited);
     }
     let mut object = entry.object_as(COLUMN_OR_OBJECT)?;
     let clears = object.get("clear_empty");
-    let field = parts(&mut object, Some(kind), None, inherited);
+    let format = if has_format(kind) { object.get("format") } else { None };
+    let format = format.and_then(|entry| source::checked(&entry, checks::date_format));
+    let field = parts(&mut object, Some(kind), format, inherited);
     object.done();
     clearing(field, clears, inherited)
 }
 
-fn custom(entry: &Entry<'_>, inherited: Inherited<'_>) -> BTreeMap<String, CustomField> {
+fn custom(entry: &Entry<'_>, inherited: Inherited<'_>, destination: &dyn Destination) -> BTreeMap<String, CustomField> {
     let read = |(name, entry): (&str, Entry<'_>)| {
-        if let Some(what) = checks::custom_name(name) {
+        if let Some(what) = checks::custom_name(name).or_else(|| destination.custom_name_fault(name)) {
             entry.fault(what);
         }
         if entry.value.is_string() {
@@ -208,10 +187,10 @@ fn custom(entry: &Entry<'_>, inherited: Inherited<'_>) -> BTreeMap<String, Custo
             return None;
         }
         let mut object = entry.object()?;
-        let kind = object.need("type").and_then(|entry| entry.word(&TYPES));
+        let kind = object.need("type").and_then(|entry| entry.word(destination.field_types()));
         let clears = object.get("clear_empty");
         let format = object.get("format").and_then(|entry| {
-            if kind.is_some_and(|kind| kind != FieldType::Date) {
+            if kind.is_some_and(|kind| !has_format(kind)) {
                 entry.fault("only a date has a format");
             }
             source::checked(&entry, checks::date_format)
@@ -278,7 +257,7 @@ fn parts(
 /// format.
 fn typed(entry: &Entry<'_>, kind: FieldType) -> Option<String> {
     let fits = match kind {
-        FieldType::String | FieldType::Date => entry.value.is_string(),
+        FieldType::String | FieldType::Date | FieldType::Day | FieldType::MultiSelect => entry.value.is_string(),
         FieldType::Integer | FieldType::Float => entry.value.is_number(),
         FieldType::Boolean => entry.value.is_boolean(),
     };
@@ -290,8 +269,7 @@ fn typed(entry: &Entry<'_>, kind: FieldType) -> Option<String> {
     match value::write(kind, &text, None, &mut String::new()) {
         Ok(()) => Some(text),
         Err(misfit) => {
-            let is_date = kind == FieldType::Date;
-            entry.fault(if is_date { "must be a date in ISO 8601".to_owned() } else { misfit.to_string() });
+            entry.fault(if has_format(kind) { "must be a date in ISO 8601".to_owned() } else { misfit.to_string() });
             None
         }
     }

@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 
-pub use crate::destination::Api;
+pub use crate::destination::{Api, Region};
 pub use crate::membership::Membership;
 pub use crate::segment::{DropKind, Encoding, FileKind, Format};
 pub use crate::value::nearest;
@@ -36,7 +36,7 @@ pub use condition::{Condition, Scalar};
 pub use connection::{Connection, Consent};
 pub use export::{Export, Guards};
 pub use fault::Fault;
-pub use fields::{CustomField, Field, Match, STANDARD, Source, Standard};
+pub use fields::{CustomField, Field, Match, Source};
 pub use parse::parse;
 pub use schema::schema;
 pub use source::Segment;
@@ -45,7 +45,7 @@ pub use source::Segment;
 #[derive(Clone, Debug, Default, PartialEq, schemars::JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Config {
-    /// The links to Autopilot accounts, by name.
+    /// The links to accounts, by name.
     #[schemars(extend("propertyNames" = { "pattern": checks::NAME_PATTERN }))]
     pub connections: BTreeMap<String, Connection>,
     /// The saved arrangements of what goes where, by name.
@@ -60,7 +60,7 @@ impl Config {
     pub fn digest(&self, export_name: &str) -> String {
         let export = self.exports.get(export_name);
         let connection = export.and_then(|export| self.connections.get(&export.connection));
-        let target = connection.map(|connection| (connection.api, &connection.base_url));
+        let target = connection.map(|connection| (connection.api, connection.region, &connection.base_url));
         // Field order is the types' own and maps are sorted, so the text is the same for the same meaning. Writing it
         // cannot fail: every key is a text and every number finite.
         let text = serde_json::to_string(&(export_name, export, target)).unwrap_or_default();
@@ -71,16 +71,18 @@ impl Config {
         hex
     }
 
-    /// The export and the segment that a dropped object belongs to: the one with the longest prefix of its key.
-    /// Prefixes are unique in the file, so there is one at most; `None` for an object that belongs to no segment.
-    pub fn route(&self, key: &str) -> Option<(&str, &Segment)> {
-        self.exports
+    /// The exports and segments that a dropped object belongs to: those with the longest prefix of its key. Exports of
+    /// several connections may share a prefix; none for an object that belongs to no segment.
+    pub fn route(&self, key: &str) -> Vec<(&str, &Segment)> {
+        let all = self
+            .exports
             .iter()
             .flat_map(|(name, export)| export.segments.iter().map(move |segment| (name.as_str(), segment)))
             .filter_map(|(name, segment)| Some((segment.prefix.as_deref()?, (name, segment))))
-            .filter(|(prefix, _)| key.starts_with(prefix))
-            .max_by_key(|(prefix, _)| prefix.len())
-            .map(|(_, found)| found)
+            .filter(|(prefix, _)| key.starts_with(prefix));
+        let all: Vec<_> = all.collect();
+        let longest = all.iter().map(|(prefix, _)| prefix.len()).max();
+        all.into_iter().filter(|(prefix, _)| Some(prefix.len()) == longest).map(|(_, found)| found).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use super::fault::{Fault, shown};
 use super::reader::{Entry, Faults};
-use super::{Config, Connection, Export, checks};
+use super::{Api, Config, Connection, Export, checks};
 
 /// Reads `exports.json`.
 ///
@@ -39,11 +39,11 @@ fn read(root: &Entry<'_>) -> Option<Config> {
                 .collect()
         })
         .unwrap_or_default();
-    let known: Vec<&str> = root
+    let known: BTreeMap<&str, Api> = root
         .value
         .get("connections")
         .and_then(Value::as_object)
-        .map(|map| map.keys().map(String::as_str).collect())
+        .map(|map| map.iter().map(|(name, connection)| (name.as_str(), api_of(connection))).collect())
         .unwrap_or_default();
     let exports: BTreeMap<String, Export> = file
         .need("exports")
@@ -62,6 +62,12 @@ fn read(root: &Entry<'_>) -> Option<Config> {
     Some(Config { connections, exports })
 }
 
+/// The API that a connection names. Looks at the text itself, so that a connection with other faults is seen too.
+fn api_of(connection: &Value) -> Api {
+    let name = connection.get("api").and_then(Value::as_str);
+    Api::ALL.iter().find(|(known, _)| Some(*known) == name).map(|(_, api)| *api).unwrap_or_default()
+}
+
 fn own<T>((name, value): (&str, T)) -> (String, T) {
     (name.to_owned(), value)
 }
@@ -74,22 +80,24 @@ fn named<'v>(entry: &Entry<'v>) -> Vec<(&'v str, Entry<'v>)> {
     all
 }
 
-/// A dropped object belongs to the segment with the longest prefix, so no two may have the same. Looks at the text
-/// itself, so that an export with other faults is seen too.
+/// A dropped object belongs to the segments with the longest prefix, and starts a run of each export that has one: no two
+/// of one export, nor of one connection, may have the same. Looks at the text itself, so that an export with other
+/// faults is seen too.
 fn one_owner_per_prefix(exports: &Entry<'_>) {
-    let mut owners: BTreeMap<&str, String> = BTreeMap::new();
+    let mut owners: BTreeMap<(&str, &str), String> = BTreeMap::new();
     for (name, export) in exports.value.as_object().into_iter().flatten() {
+        let connection = export.get("connection").and_then(Value::as_str).unwrap_or_default();
         let segments = export.get("segments").and_then(Value::as_array).into_iter().flatten();
         for (index, segment) in segments.enumerate() {
             let Some(prefix) = segment.get("prefix").and_then(Value::as_str).filter(|prefix| !prefix.is_empty()) else {
                 continue;
             };
             let place = format!("{}.segments[{index}]", shown(name));
-            match owners.get(prefix) {
+            match owners.get(&(connection, prefix)) {
                 Some(owner) => {
                     exports.fault_below(&format!("{place}.prefix"), format!("is also that of exports.{owner}"))
                 }
-                None => drop(owners.insert(prefix, place)),
+                None => drop(owners.insert((connection, prefix), place)),
             }
         }
     }

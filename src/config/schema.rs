@@ -1,13 +1,15 @@
 //! The JSON Schema of `exports.json`, from the types, so that editors complete and check the file.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::fields::{Match, STANDARD};
+use super::fields::{Match, has_format};
 use super::{Config, reading};
+use crate::destination::{self, Api};
 use crate::value::{FieldType, Reading};
 
 /// The schema of `exports.json`: draft 2020-12. The same on every call.
@@ -37,12 +39,25 @@ impl JsonSchema for Match {
         properties.insert("id".to_owned(), key(id));
         // The fields refer to its properties.
         generator.subschema_for::<Reading>();
-        for standard in &STANDARD {
-            let scalar = scalar(standard.kind);
-            let own = json!({ "default": scalar, "value": scalar, "clear_empty": clear_empty() });
-            let mut schema = either(with_reading(own, Some(standard.kind)));
-            schema.insert("description".to_owned(), json!(format!("Autopilot's {}.", standard.wire)));
-            properties.insert(standard.setting.to_owned(), Value::Object(schema));
+        let fields = |api: &(&'static str, Api)| {
+            let destination = destination::of(api.1);
+            destination
+                .standard_fields()
+                .iter()
+                .map(move |field| (field, format!("{}'s {}", destination.name(), field.label)))
+        };
+        let mut descriptions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (standard, description) in Api::ALL.iter().flat_map(fields) {
+            descriptions.entry(standard.name).or_default().push(description);
+            let scalar = scalar(standard.field_type);
+            let mut own = json!({ "default": scalar, "value": scalar, "clear_empty": clear_empty() });
+            if let Some(own) = own.as_object_mut().filter(|_| has_format(standard.field_type)) {
+                own.insert("format".to_owned(), format());
+            }
+            let mut schema = either(with_reading(own, Some(standard.field_type)));
+            let known = descriptions.get(standard.name).map(|all| all.join("; ")).unwrap_or_default();
+            schema.insert("description".to_owned(), json!(format!("{known}.")));
+            properties.insert(standard.name.to_owned(), Value::Object(schema));
         }
         let flag = scalar(FieldType::Boolean);
         let mut opt_out = either(with_reading(json!({ "default": flag, "value": flag }), Some(FieldType::Boolean)));
@@ -52,11 +67,11 @@ impl JsonSchema for Match {
         let custom = json!({
             "description": "Custom fields by name.",
             "type": "object",
-            "additionalProperties": custom(generator),
+            "additionalProperties": custom(),
         });
         properties.insert("custom".to_owned(), custom);
         json_schema!({
-            "description": "Which of Autopilot's fields are filled, and how.",
+            "description": "Which of the destination's fields are filled, and how.",
             "type": "object",
             "properties": properties,
             "required": ["email"],
@@ -79,7 +94,7 @@ fn optional() -> Value {
 
 fn scalar(kind: FieldType) -> Value {
     json!({ "type": match kind {
-        FieldType::String | FieldType::Date => "string",
+        FieldType::String | FieldType::Date | FieldType::Day | FieldType::MultiSelect => "string",
         FieldType::Integer => "integer",
         FieldType::Float => "number",
         FieldType::Boolean => "boolean",
@@ -119,18 +134,31 @@ fn with_reading(mut properties: Value, kind: Option<FieldType>) -> Value {
     properties
 }
 
-fn custom(generator: &mut SchemaGenerator) -> Value {
+fn format() -> Value {
+    json!({ "type": "string", "description": "How a date is written, such as %d/%m/%Y. Default: ISO 8601." })
+}
+
+/// The names of types, of all destinations.
+fn types() -> Value {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in Api::ALL.iter().flat_map(|(_, api)| destination::of(*api).field_types()) {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    json!({ "enum": names, "description": "What its values are. Which types there are depends on the destination." })
+}
+
+fn custom() -> Value {
     let any = json!({ "type": ["string", "number", "boolean"] });
-    let format =
-        json!({ "type": "string", "description": "How a date is written, such as %d/%m/%Y. Default: ISO 8601." });
     let properties = json!({
-        "type": generator.subschema_for::<FieldType>(),
+        "type": types(),
         "column": column(),
         "value": any,
         "default": any,
         "clear_empty": clear_empty(),
         "optional": optional(),
-        "format": format,
+        "format": format(),
     });
     let mut object = object(with_reading(properties, None), &["type"]);
     if let Some(object) = object.as_object_mut() {

@@ -1,10 +1,11 @@
-//! A segment of an export: where its drops come, how they are written, and how membership shows in Autopilot.
+//! A segment of an export: where its drops come, how they are written, and how membership shows at the destination.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::checks;
 use super::reader::Entry;
+use crate::destination::Destination;
 use crate::membership::Membership;
 use crate::segment::{DropKind, DropRules, Encoding, FileKind, Format, drops};
 
@@ -19,7 +20,7 @@ pub struct Segment {
     /// run is given its drop.
     #[schemars(length(min = 1), example = "segments/newsletter/")]
     pub prefix: Option<String>,
-    /// How membership shows in Autopilot. Default: a list titled like the segment.
+    /// How membership shows in the account. Default: a list, with Ortto a tag, named like the segment.
     #[schemars(with = "Option<Membership>")]
     pub membership: Membership,
     /// Whether a drop is one file or a folder of parts.
@@ -45,13 +46,18 @@ const fn sixty() -> u64 {
 }
 
 impl Segment {
-    pub(super) fn read(entry: &Entry<'_>) -> Option<Self> {
+    pub(super) fn read(entry: &Entry<'_>, destination: &dyn Destination) -> Option<Self> {
         let mut object = entry.object()?;
         let name = object.need("name").and_then(|entry| checked(&entry, checks::segment_name)).unwrap_or_default();
-        let membership = object.get("membership").and_then(|entry| membership(&entry));
+        let membership = object.get("membership").and_then(|entry| membership(&entry, destination));
+        if membership.is_none()
+            && let Some((what, _)) = destination.membership_fault(&destination.default_membership(&name))
+        {
+            entry.fault(format!("its name cannot mark members: {what}"));
+        }
         let segment = Self {
             prefix: object.get("prefix").and_then(|entry| checked(&entry, checks::prefix)),
-            membership: membership.unwrap_or_else(|| Membership::List(name.clone())),
+            membership: membership.unwrap_or_else(|| destination.default_membership(&name)),
             name,
             drop: object.get("drop").and_then(|entry| entry.word(&DROPS)).unwrap_or_default(),
             recursive: object.get("recursive").and_then(|entry| entry.flag()).unwrap_or_default(),
@@ -86,27 +92,43 @@ pub(super) fn checked(entry: &Entry<'_>, check: fn(&str) -> Option<&'static str>
     Some(text)
 }
 
-fn membership(entry: &Entry<'_>) -> Option<Membership> {
+/// The name of a custom field.
+pub(super) fn custom_name(entry: &Entry<'_>, destination: &dyn Destination) -> Option<String> {
+    let name = entry.text()?;
+    if let Some(what) = checks::custom_name(&name).or_else(|| destination.custom_name_fault(&name)) {
+        entry.fault(what);
+    }
+    Some(name)
+}
+
+fn membership(entry: &Entry<'_>, destination: &dyn Destination) -> Option<Membership> {
     match entry.value.as_str() {
         Some("none") => return Some(Membership::None),
         Some(_) => {
-            entry.fault_with("must be none, a list or a field", "write { \"list\": TITLE } or { \"field\": NAME }");
+            let hint = "write { \"list\": TITLE }, { \"tag\": NAME } or { \"field\": NAME }";
+            entry.fault_with("must be none, a list, a tag or a field", hint);
             return None;
         }
         None => {}
     }
-    let mut object = entry.object_as("none, a list or a field")?;
+    let mut object = entry.object_as("none, a list, a tag or a field")?;
     let list = object.get("list");
+    let tag = object.get("tag");
     let field = object.get("field");
-    let membership = match (&list, &field) {
-        (Some(list), None) => list.text().map(|title| Membership::List(title.trim().to_owned())),
-        (None, Some(field)) => checked(field, checks::custom_name).map(Membership::Field),
+    let trimmed = |entry: &Entry<'_>| entry.text().map(|name| name.trim().to_owned());
+    let membership = match (&list, &tag, &field) {
+        (Some(list), None, None) => trimmed(list).map(Membership::List),
+        (None, Some(tag), None) => trimmed(tag).map(Membership::Tag),
+        (None, None, Some(field)) => custom_name(field, destination).map(Membership::Field),
         _ => {
-            object.fault("must have either list or field");
+            object.fault("must have one of list, tag and field");
             None
         }
     };
     object.done();
+    if let Some((what, hint)) = membership.as_ref().and_then(|membership| destination.membership_fault(membership)) {
+        entry.fault_with(what, hint);
+    }
     membership
 }
 

@@ -60,8 +60,8 @@ fn the_sample_is_understood_and_defaults_are_filled_in() {
     let segment = &export.segments[0];
     assert_eq!(segment.membership, Membership::List("Newsletter".to_owned()));
     assert_eq!((segment.drop, segment.settle_seconds, segment.format.clone()), (DropKind::File, 60, None));
-    let fields: Vec<&str> = export.match_.standard.iter().map(|(standard, _)| standard.wire).collect();
-    assert_eq!(fields, ["FirstName", "LastName", "Phone"]);
+    let fields: Vec<&str> = export.match_.standard.iter().map(|(standard, _)| standard.name).collect();
+    assert_eq!(fields, ["first_name", "last_name", "phone"]);
     assert_eq!(export.match_.custom["Lifetime Value"].kind, FieldType::Float);
 }
 
@@ -70,6 +70,71 @@ fn a_segment_without_membership_is_the_list_titled_like_it() {
     let segments = json!([{ "name": "News", "prefix": "segments/n/" }]);
     let config = parsed(&[(&at(EXPORT, "segments"), segments)]);
     assert_eq!(config.exports["newsletter"].segments[0].membership, Membership::List("News".to_owned()));
+}
+
+fn ortto(changes: &[(&str, Value)]) -> Vec<(String, Value)> {
+    let connection = json!({ "api": "ortto", "region": "eu" });
+    let mut all = vec![("/connections/o".to_owned(), connection), (at(EXPORT, "connection"), json!("o"))];
+    all.push((at(EXPORT, "segments"), json!([{ "name": "News", "prefix": "segments/n/" }])));
+    all.extend(changes.iter().map(|(path, value)| ((*path).to_owned(), value.clone())));
+    all
+}
+
+fn with_ortto(changes: &[(&str, Value)]) -> Result<Config, Vec<String>> {
+    let changes = ortto(changes);
+    let changes: Vec<(&str, Value)> = changes.iter().map(|(path, value)| (path.as_str(), value.clone())).collect();
+    parse(&with(&changes).to_string()).map_err(|faults| faults.iter().map(Fault::to_string).collect())
+}
+
+#[test]
+fn an_ortto_connection_has_its_own_defaults_words_and_types() {
+    let types = json!({
+        "A": { "column": "a", "type": "decimal" }, "B": { "column": "b", "type": "date", "format": "%d/%m/%Y" },
+        "C": { "column": "c", "type": "time" }, "D": { "column": "d", "type": "multi_select" },
+    });
+    let match_ = json!({
+        "email": "e", "mobile_phone": "m", "birthday": { "column": "b", "format": "%d.%m.%Y" }, "external_id": "x",
+        "language": "l", "custom": types,
+    });
+    let config = with_ortto(&[(&at(EXPORT, "match"), match_), (&at(EXPORT, "create_fields"), json!(true))]).unwrap();
+    let connection = &config.connections["o"];
+    assert_eq!((connection.requests_per_second, connection.lanes, connection.region), (10.0, 1, Some(Region::Eu)));
+    let export = &config.exports["newsletter"];
+    assert_eq!(export.segments[0].membership, Membership::Tag("News".to_owned()));
+    let kinds: Vec<FieldType> = export.match_.custom.values().map(|field| field.kind).collect();
+    assert_eq!(kinds, [FieldType::Float, FieldType::Day, FieldType::Date, FieldType::MultiSelect]);
+    assert!(export.create_fields);
+}
+
+#[test]
+fn what_only_the_other_destination_has_is_refused_by_its_name() {
+    let refused = |changes: &[(&str, Value)], what: &str| {
+        let faults = with_ortto(changes).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.contains(what)), "{what}: {faults:?}");
+    };
+    let segment = |membership: Value| json!([{ "name": "News", "prefix": "segments/n/", "membership": membership }]);
+    refused(&[(&at(EXPORT, "segments"), segment(json!({ "list": "L" })))], "Ortto has tags, not lists");
+    refused(&[(&at(EXPORT, "segments"), segment(json!({ "tag": "a, b" })))], "no comma");
+    refused(&[(&at(EXPORT, "segments"), segment(json!({ "tag": "x".repeat(101) })))], "at most 100 characters");
+    refused(&[(&at(EXPORT, "match/company"), json!("c"))], "Ortto has no such field; map it under custom");
+    refused(&[(&at(EXPORT, "match/mobile_phone"), json!("m"))], "fills the same field as phone");
+    let classic = faults(&[
+        (&at(EXPORT, "segments"), json!([{ "name": "N", "prefix": "segments/n/", "membership": { "tag": "T" } }])),
+        (&at(CONNECTION, "region"), json!("eu")),
+        (&at(EXPORT, "create_fields"), json!(true)),
+        (&at(EXPORT, "match/birthday"), json!("b")),
+        (&at(EXPORT, "match/custom/X"), json!({ "column": "x", "type": "decimal" })),
+    ]);
+    let page = classic.join("\n");
+    for what in [
+        "Autopilot has lists, not tags",
+        "no regions",
+        "asked to make fields",
+        "no such field",
+        "string, integer, float",
+    ] {
+        assert!(page.contains(what), "{what}: {page}");
+    }
 }
 
 #[test]
@@ -137,7 +202,7 @@ fn a_prefix_is_needed_by_a_schedule_alone() {
     };
     let config = with(Value::Null).unwrap();
     assert_eq!(config.exports["newsletter"].segments[0].prefix, None);
-    assert_eq!(config.route("segments/newsletter/a.csv"), None, "no event starts it");
+    assert!(config.route("segments/newsletter/a.csv").is_empty(), "no event starts it");
     let faults = with(json!("rate(1 day)")).unwrap_err();
     let text = "config: exports.newsletter.segments[0].prefix: is missing; a schedule needs it";
     assert_eq!(faults.iter().map(Fault::to_string).collect::<Vec<_>>(), [text]);
@@ -419,10 +484,23 @@ fn an_object_belongs_to_the_segment_with_the_longest_prefix() {
     let mut second = sample()["exports"]["newsletter"].clone();
     second["segments"][0]["prefix"] = json!("segments/newsletter/vip/");
     let config = parsed(&[("/exports/vip", second)]);
-    let owner = |key: &str| config.route(key).map(|(export, segment)| (export, segment.name.as_str()));
-    assert_eq!(owner("segments/newsletter/a.csv"), Some(("newsletter", "Newsletter")));
-    assert_eq!(owner("segments/newsletter/vip/a.csv"), Some(("vip", "Newsletter")));
-    assert_eq!(owner("segments/other/a.csv"), None);
+    let owners = |config: &Config, key: &str| {
+        let routed = config.route(key).into_iter();
+        routed.map(|(export, segment)| format!("{export}/{}", segment.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(owners(&config, "segments/newsletter/a.csv"), ["newsletter/Newsletter"]);
+    assert_eq!(owners(&config, "segments/newsletter/vip/a.csv"), ["vip/Newsletter"]);
+    assert!(owners(&config, "segments/other/a.csv").is_empty());
+    // Exports through different connections may share a prefix; an event starts a run of each.
+    let mut other = sample()["exports"]["newsletter"].clone();
+    other["connection"] = json!("o");
+    other["segments"][0]["membership"] = json!({ "tag": "News" });
+    let connection = json!({ "api": "ortto" });
+    let config = parsed(&[("/connections/o", connection), ("/exports/both", other.clone())]);
+    assert_eq!(owners(&config, "segments/newsletter/a.csv"), ["both/Newsletter", "newsletter/Newsletter"]);
+    other["connection"] = json!("autopilot-eu");
+    other["segments"][0]["membership"] = json!({ "list": "Other" });
+    assert!(faults(&[("/exports/both", other)]).iter().any(|fault| fault.contains("is also that of")));
 }
 
 #[test]
@@ -457,7 +535,8 @@ fn the_parser_and_the_schema_know_the_same_keys() {
     segment["membership"] = strange();
     segment["format"] = strange();
     let mut match_ = strange();
-    for key in ["email", "id", "unsubscribed"].into_iter().chain(STANDARD.iter().map(|standard| standard.setting)) {
+    let standard = Api::ALL.iter().flat_map(|(_, api)| crate::destination::of(*api).standard_fields());
+    for key in ["email", "id", "unsubscribed"].into_iter().chain(standard.map(|standard| standard.name)) {
         match_[key] = strange();
     }
     match_["custom"] = json!({ "C": strange() });
@@ -473,10 +552,17 @@ fn the_parser_and_the_schema_know_the_same_keys() {
     file["connections"] = json!({ "c": connection });
     file["exports"] = json!({ "e": export });
     let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for fault in parse(&file.to_string()).unwrap_err() {
+    // What a field may say shows where its destination has it.
+    file["exports"]["e"]["connection"] = json!("c");
+    let of = |api: &str| {
+        let mut file = file.clone();
+        file["connections"]["c"]["api"] = json!(api);
+        parse(&file.to_string()).unwrap_err()
+    };
+    for fault in Api::ALL.iter().flat_map(|(api, _)| of(api)) {
         if let Some(keys) = fault.hint.as_deref().and_then(|hint| hint.strip_prefix("known here: ")) {
             let place = fault.path.trim_end_matches("qqqqqqqqqqqqqqqqqqqqqqqq").trim_end_matches('.');
-            known.insert(place.to_owned(), keys.split(", ").map(str::to_owned).collect());
+            known.entry(place.to_owned()).or_default().extend(keys.split(", ").map(str::to_owned));
         }
     }
 

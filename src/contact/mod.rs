@@ -13,6 +13,7 @@ pub mod suppression;
 mod tests;
 
 pub use criterion::{Answer, Criterion};
+pub use email::normalise;
 pub use matching::{Contact, Matching, Outcome, UnknownColumn};
 pub use reject::{Reject, RejectCode};
 pub use suppression::SuppressionList;

@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn batches_keep_rows_and_bytes() {
-        let limits = Limits { batch_rows: 3, batch_bytes: 10, in_flight: 1 };
+        let limits = Limits { batch_rows: 3, batch_bytes: 10, in_flight: 1, caution: None };
         let sizes = |items: &[usize]| batches(items, limits, |bytes| bytes);
         assert_eq!(sizes(&[1, 1, 1, 1]), [vec![1, 1, 1], vec![1]]);
         assert_eq!(sizes(&[6, 5, 20, 1]), [vec![6], vec![5], vec![20], vec![1]]);

@@ -1,9 +1,13 @@
 //! What every destination is asked: the traits, and what they speak of.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 use serde_json::Value;
 
-use super::protocol::Protocol;
+use super::protocol::{Known, Protocol};
+use super::region::Region;
 use super::session::Session;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
@@ -11,7 +15,7 @@ use crate::membership::{Membership, MembershipTarget};
 use crate::value::FieldType;
 
 /// A field that the configuration names and the destination has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct StandardField {
     /// Its name in the configuration.
     pub name: &'static str,
@@ -30,6 +34,23 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Requests in flight over all lanes, at most.
     pub in_flight: usize,
+    /// What else an account must be spared, where that is more than its rate.
+    pub caution: Option<Caution>,
+}
+
+/// How an account is approached that bears less than its rate promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caution {
+    /// Requests in flight over all lanes to begin with; more come while all goes well, fewer after each failure.
+    pub in_flight_first: usize,
+    /// Lanes, at most.
+    pub lanes: u32,
+    /// How long to wait before rows are sent again whose answer was unclear.
+    pub settle: Duration,
+    /// Refused requests over all lanes, at most, ...
+    pub refusals: usize,
+    /// ... within this time.
+    pub within: Duration,
 }
 
 /// Requests that rows of one operation cost.
@@ -57,8 +78,24 @@ pub trait Destination: Send + Sync {
     /// What people call it.
     fn name(&self) -> &'static str;
 
-    /// Its usual address, without a `/` at the end.
-    fn base_url(&self) -> &'static str;
+    /// Its address in a region, without a `/` at the end.
+    fn base_url(&self, region: Region) -> &'static str;
+
+    /// Whether the account decides on a region, and so on an address.
+    fn has_regions(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be asked to make custom fields.
+    fn makes_fields(&self) -> bool {
+        false
+    }
+
+    /// How many requests a second an account allows, where the configuration does not say.
+    fn default_rate(&self) -> f64;
+
+    /// How many lanes deliver, where the configuration does not say.
+    fn default_lanes(&self) -> u32;
 
     /// The header that carries the key.
     fn key_header(&self) -> &'static str;
@@ -68,6 +105,15 @@ pub trait Destination: Send + Sync {
 
     /// The fields that it has besides the email address, the opt-out and custom ones.
     fn standard_fields(&self) -> &'static [StandardField];
+
+    /// The types that a custom field can have, by their names in the configuration.
+    fn field_types(&self) -> &'static [(&'static str, FieldType)];
+
+    /// How the members of a segment are marked, where the configuration does not say.
+    fn default_membership(&self, segment: &str) -> Membership;
+
+    /// What is wrong with a mark, where something is; the second part says what to write.
+    fn membership_fault(&self, membership: &Membership) -> Option<(&'static str, &'static str)>;
 
     /// What is wrong with the name of a custom field, where something is.
     fn custom_name_fault(&self, name: &str) -> Option<&'static str>;
@@ -97,11 +143,16 @@ pub trait Destination: Send + Sync {
         rows: Vec<Row>,
     ) -> BoxFuture<'s, Result<Option<Value>>>;
 
+    /// Whether its protocol needs the contacts' ids that the state has.
+    fn wants_ids(&self) -> bool {
+        false
+    }
+
     /// The protocol of a run with these fields, as `setup` (an account's, see [`Account::setup`]) wants it.
     ///
     /// # Errors
     /// Kind `bug`, where the setup is not what this destination wrote.
-    fn protocol(&self, fields: &[FieldSpec], setup: &Value) -> Result<Box<dyn Protocol>>;
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: Known) -> Result<Box<dyn Protocol>>;
 
     /// What people may know of the way that a run was sent, from its setup.
     fn strategy(&self, setup: &Value) -> Option<String>;
@@ -126,11 +177,31 @@ pub trait Account: Send + Sync {
     /// What it has, in a few words for `check`.
     fn summary(&self) -> String;
 
-    /// Checks the fields of an export: what the account does not declare is a warning.
+    /// Whether the state of an account of this id is this one's.
+    fn is(&self, id: &str) -> bool {
+        id == self.id()
+    }
+
+    /// Checks the fields of an export: what the account does not declare, and need not, is a warning. `makes_fields` says
+    /// that what is missing will be made.
     ///
     /// # Errors
-    /// Kind `config`, where a field has another type in the account.
-    fn check_fields(&self, fields: &[FieldSpec], memberships: &[Membership]) -> Result<Vec<String>>;
+    /// Kind `config`, where a field has another type in the account, or cannot be left out.
+    fn check_fields(&self, fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool)
+    -> Result<Vec<String>>;
+
+    /// Makes the custom fields that are missing.
+    ///
+    /// # Errors
+    /// Those of the session; `access`, where a field cannot be made.
+    fn make_fields<'s>(
+        &'s mut self,
+        _session: &'s mut dyn Session,
+        _fields: &'s [FieldSpec],
+        _memberships: &'s [Membership],
+    ) -> BoxFuture<'s, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// What `check` says of each mark that an export names.
     fn describe(&self, membership: &Membership) -> Option<String>;
@@ -149,5 +220,5 @@ pub trait Account: Send + Sync {
     ) -> BoxFuture<'s, Result<(Vec<MembershipTarget>, Vec<String>)>>;
 
     /// What the protocol needs to know, before or without a canary. `learned` is what an earlier run found out.
-    fn setup(&self, fields: &[FieldSpec], learned: Option<&Value>) -> Value;
+    fn setup(&self, fields: &[FieldSpec], memberships: &[Membership], learned: Option<&Value>) -> Value;
 }

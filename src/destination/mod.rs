@@ -7,7 +7,9 @@
 pub mod autopilot;
 mod batch;
 mod contract;
+pub mod ortto;
 mod protocol;
+mod region;
 mod session;
 mod usage;
 
@@ -15,25 +17,32 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use batch::batches;
-pub use contract::{Account, Assumption, Cost, Destination, Limits, StandardField, Wanted};
-pub use protocol::{Group, Protocol, Request, Response, RowId, RowOutcome, Rows};
+pub use contract::{Account, Assumption, Caution, Cost, Destination, Limits, StandardField, Wanted};
+pub use protocol::{Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows};
+pub use region::Region;
 pub use session::{Call, HttpResponse, Judgement, Session, bounded_wait, retry_after};
 pub use usage::{RequestKind, Usage};
 
 /// Which API a connection speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
     /// Classic Autopilot, v1.
     #[default]
     Autopilot,
-    /// Its successor. Not supported yet.
+    /// Ortto, its successor.
     Ortto,
+}
+
+impl Api {
+    /// Every one, by its name in the configuration.
+    pub const ALL: [(&'static str, Self); 2] = [("autopilot", Self::Autopilot), ("ortto", Self::Ortto)];
 }
 
 /// The destination behind an API: the only place that chooses by it.
 pub fn of(api: Api) -> &'static dyn Destination {
     match api {
-        Api::Autopilot | Api::Ortto => &autopilot::Autopilot,
+        Api::Autopilot => &autopilot::Autopilot,
+        Api::Ortto => &ortto::Ortto,
     }
 }

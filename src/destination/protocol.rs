@@ -1,11 +1,14 @@
 //! Rows to requests, responses to what became of each row. No I/O, no clock.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::session::{Call, HttpResponse};
 use super::usage::RequestKind;
 use crate::chunk::{Operation, Row};
 use crate::membership::MembershipTarget;
+use crate::state::{ProfileKey, half};
 
 /// A row in a lane: the number of its span, and its own within the span.
 pub type RowId = (u32, u32);
@@ -26,6 +29,17 @@ pub struct Request {
     pub step: &'static str,
     /// The rows that it carries, at least one.
     pub rows: Vec<RowId>,
+    /// What the protocol keeps with it; empty where there is nothing.
+    pub note: String,
+    /// How long it waits before it is made.
+    pub wait: Duration,
+}
+
+impl Request {
+    /// A request for rows, to be made at once.
+    pub fn new(step: &'static str, rows: Vec<RowId>) -> Self {
+        Self { step, rows, note: String::new(), wait: Duration::ZERO }
+    }
 }
 
 /// What became of a row.
@@ -35,6 +49,8 @@ pub enum RowOutcome {
     Delivered(String),
     /// The leaver has left.
     Left,
+    /// The destination sends this person nothing, whatever the row says.
+    Suppressed,
     /// Refused, with this reason, which may quote personal data.
     Refused(String),
     /// This row needs another request of its own. The note is kept with the row until then.
@@ -48,8 +64,10 @@ pub enum RowOutcome {
 pub enum Response {
     /// It says what happened to each of these rows; every row of the request is among them.
     Rows(Vec<(RowId, RowOutcome)>),
-    /// It was refused as a whole: these requests find out for which rows.
-    Split(Vec<Request>),
+    /// It says what happened to some rows; these requests find out about the others.
+    Partly(Vec<(RowId, RowOutcome)>, Vec<Request>),
+    /// The account takes no more, for this reason: the run ends. The second part says what to do.
+    Ends(&'static str, &'static str),
     /// The key does not, or no longer, open the account.
     Unauthorized,
     /// Too many requests; the wait, where the response names one.
@@ -64,10 +82,48 @@ pub trait Rows {
     fn row(&self, id: RowId) -> Option<(&Group, &Row, &str)>;
 }
 
+/// What is known of an export's profiles when its rows are sent.
+#[derive(Clone)]
+pub struct Known {
+    profile: Arc<dyn Fn(&str) -> ProfileKey + Send + Sync>,
+    ids: Arc<HashMap<[u8; 16], Box<str>>>,
+}
+
+impl Known {
+    /// With a digest of addresses, and the ids of contacts as the state has them.
+    pub fn new(
+        profile: impl Fn(&str) -> ProfileKey + Send + Sync + 'static,
+        ids: impl IntoIterator<Item = (ProfileKey, Box<str>)>,
+    ) -> Self {
+        let ids = ids.into_iter().map(|(key, id)| (half(&key), id)).collect();
+        Self { profile: Arc::new(profile), ids: Arc::new(ids) }
+    }
+
+    /// The profile that an address stands for.
+    pub fn profile(&self, email: &str) -> ProfileKey {
+        (self.profile)(email)
+    }
+
+    /// The contact's id that the state has for a profile.
+    pub fn id(&self, key: &ProfileKey) -> Option<&str> {
+        self.ids.get(&half(key)).map(|id| &**id)
+    }
+}
+
 /// Turns rows into requests, and responses into what became of each row.
 pub trait Protocol: Send + Sync {
     /// The first requests for rows of one group. Rows that need none are left out of them, and count as left.
     fn requests(&self, group: &Group, rows: &[(RowId, &Row)]) -> Vec<Request>;
+
+    /// What becomes of a row without a request, where that is known beforehand.
+    fn beforehand(&self, _group: &Group, _row: &Row) -> Option<RowOutcome> {
+        None
+    }
+
+    /// Profiles whose contact's id turned out to be another than the state says, since the last time.
+    fn found(&self) -> Vec<(ProfileKey, String)> {
+        Vec::new()
+    }
 
     /// What a request counts as.
     fn kind(&self, step: &'static str) -> RequestKind;

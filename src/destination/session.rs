@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::usage::RequestKind;
 use crate::error::Result;
+use crate::state::ProfileKey;
 
 /// A whole response.
 pub type HttpResponse = http::Response<Bytes>;
@@ -51,6 +52,12 @@ pub trait Session: Send {
         calls: Vec<Call>,
         judge: &'a (dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
     ) -> BoxFuture<'a, Result<Vec<HttpResponse>>>;
+
+    /// The profile that an address stands for.
+    fn profile(&self, email: &str) -> ProfileKey;
+
+    /// Tells one key from another without revealing either.
+    fn key_print(&self) -> String;
 }
 
 /// The longest wait that a response may ask for.

@@ -58,7 +58,7 @@ pub struct Rows {
     pub unchanged: u64,
     /// Not deliverable, each with its reason.
     pub rejected: u64,
-    /// Kept from being sent by the configuration.
+    /// Kept from being sent by the configuration, or by the destination.
     pub suppressed: u64,
     /// Not sent, or sent without a confirmation; the next run sends them.
     pub pending: u64,
@@ -158,6 +158,10 @@ pub struct Confirmed {
     pub refused: u64,
     /// Leavers that have left, or could not.
     pub left: u64,
+    /// Leavers that could not.
+    pub stay: u64,
+    /// Rows of people whom the destination sends nothing.
+    pub suppressed: u64,
     /// Requests.
     pub requests: Usage,
     /// How joiners got on their lists.
@@ -176,8 +180,8 @@ impl Report {
             delivered: confirmed.delivered,
             unchanged: counts.unchanged,
             rejected: counts.rejected() + confirmed.refused,
-            suppressed: counts.suppressed,
-            pending: to_send.saturating_sub(confirmed.delivered + confirmed.refused),
+            suppressed: counts.suppressed + confirmed.suppressed,
+            pending: to_send.saturating_sub(confirmed.delivered + confirmed.refused + confirmed.suppressed),
         };
         let mut rejects: BTreeMap<RejectCode, u64> = RejectCode::ALL.into_iter().map(|code| (code, 0)).collect();
         rejects.extend(counts.rejects.clone());
@@ -189,6 +193,10 @@ impl Report {
             warnings.push(format!(
                 "{name}: the folder lacks {missing} parts that model.json names; its leavers are withheld"
             ));
+        }
+        if confirmed.stay > 0 {
+            let stay = confirmed.stay;
+            warnings.push(format!("{stay} leavers could not be taken off, and are tried again by the next run"));
         }
         if counts.leavers_withheld > 0 {
             warnings.push(format!("{} leavers are withheld", counts.leavers_withheld));

@@ -27,6 +27,9 @@ pub enum OpenPhase {
 pub struct OpenRecord {
     /// The account.
     pub account: String,
+    /// What the state may call the same account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub same_accounts: Vec<String>,
     /// How each segment's members are marked, in the configuration's order.
     pub targets: Vec<MembershipTarget>,
     /// What the destination's protocol needs to know.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Connection;
+use crate::contact::normalise;
 use crate::delivery::backoff;
 use crate::delivery::lane::unauthorized;
 use crate::delivery::pace::{Pace, after};
@@ -17,6 +18,7 @@ use crate::destination::{self, Call, Destination, HttpResponse, Judgement};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
 use crate::ports::{Event, Http, NoResponse, SecretSource, Secrets};
+use crate::state::{Digester, ProfileKey, half, hex};
 use crate::steps::environment::Environment;
 
 /// How long one answer may take.
@@ -32,6 +34,7 @@ pub struct Session<'e, E: Environment> {
     pub sent: Sent,
     /// When, in order.
     pub times: Vec<Timestamp>,
+    digester: Digester,
 }
 
 impl<'e, E: Environment> Session<'e, E> {
@@ -43,7 +46,8 @@ impl<'e, E: Environment> Session<'e, E> {
         let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
         check_key(&secrets.api_key, env.destination(connection.api).name())?;
         let pace = Pace::alone(connection.requests_per_second, from);
-        Ok(Self { env, connection, secrets, pace, sent: Sent::default(), times: Vec::new() })
+        let digester = Digester::new(secrets.state_key.expose_secret())?;
+        Ok(Self { env, connection, secrets, pace, sent: Sent::default(), times: Vec::new(), digester })
     }
 
     fn destination(&self) -> &'e dyn Destination {
@@ -156,6 +160,21 @@ impl<E: Environment> destination::Session for Session<'_, E> {
     ) -> BoxFuture<'a, Result<Vec<HttpResponse>>> {
         Box::pin(self.call_until_answered(calls, judge))
     }
+
+    fn profile(&self, email: &str) -> ProfileKey {
+        profile_of(&self.digester, email)
+    }
+
+    fn key_print(&self) -> String {
+        hex(&half(&self.digester.profile(self.secrets.api_key.expose_secret())))
+    }
+}
+
+/// The profile that an account's spelling of an address stands for.
+pub(super) fn profile_of(digester: &Digester, email: &str) -> ProfileKey {
+    let mut normal = String::new();
+    normalise(email.trim(), &mut normal);
+    digester.profile(&normal)
 }
 
 /// Checks that a key can be sent at all.
@@ -182,7 +201,7 @@ pub(super) fn send<'e, E: Environment>(
     within: Duration,
 ) -> impl Future<Output = Result<HttpResponse, NoResponse>> + Send + use<'e, E> {
     let destination = env.destination(connection.api);
-    let request = request(destination, connection.base_url.as_deref(), key, call);
+    let request = request(destination, connection, key, call);
     let max_bytes = call.max_response_bytes;
     async move {
         match request {
@@ -194,11 +213,12 @@ pub(super) fn send<'e, E: Environment>(
 
 fn request(
     destination: &dyn Destination,
-    base_url: Option<&str>,
+    connection: &Connection,
     key: &SecretString,
     call: &Call,
 ) -> Option<http::Request<Bytes>> {
-    let base = base_url.unwrap_or(destination.base_url()).trim_end_matches('/');
+    let usual = destination.base_url(connection.region.unwrap_or_default());
+    let base = connection.base_url.as_deref().unwrap_or(usual).trim_end_matches('/');
     let mut secret = HeaderValue::from_str(key.expose_secret()).ok()?;
     secret.set_sensitive(true);
     let mut request = http::Request::builder()

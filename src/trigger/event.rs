@@ -30,6 +30,7 @@ pub(super) enum Event {
 }
 
 /// An object that was created.
+#[derive(Clone)]
 pub(super) struct Dropped {
     pub(super) bucket: String,
     pub(super) key: String,

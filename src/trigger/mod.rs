@@ -99,9 +99,15 @@ impl Triggered {
 
     fn dropped(&mut self, config: &Config, dropped: Dropped, now: Timestamp) {
         let routed = config.route(&dropped.key);
-        let Some((name, segment, rules)) = routed.and_then(|(name, it)| Some((name, it, it.drop_rules()?))) else {
+        if routed.is_empty() {
             return self.ignore(&dropped.key, "belongs to no segment's prefix");
-        };
+        }
+        routed.into_iter().for_each(|(name, segment)| self.dropped_for(config, (name, segment), dropped.clone(), now));
+    }
+
+    /// A drop for one of the exports that it belongs to.
+    fn dropped_for(&mut self, config: &Config, (name, segment): (&str, &Segment), dropped: Dropped, now: Timestamp) {
+        let Some(rules) = segment.drop_rules() else { return };
         let drop = match rules.drop_of(&dropped.key) {
             Ok(drop) => drop.to_owned(),
             Err(why) => return self.ignore(&dropped.key, why),
@@ -125,7 +131,7 @@ impl Triggered {
     /// The segments whose prefixes are to be listed: an event does not tell whether its object lies in a folder below one
     /// that holds data itself, which is not read.
     pub fn to_list<'c>(&self, config: &'c Config) -> Vec<&'c Segment> {
-        let segments = self.objects.values().filter_map(|key| config.route(key)).map(|(_, segment)| segment);
+        let segments = self.objects.values().flat_map(|key| config.route(key)).map(|(_, segment)| segment);
         let mut folders: Vec<&Segment> = segments.filter(|segment| segment.drop == DropKind::Folder).collect();
         folders.dedup();
         folders
@@ -135,11 +141,12 @@ impl Triggered {
     pub fn listed(&mut self, segment: &Segment, listing: &[ObjectMeta]) {
         let Some(rules) = segment.drop_rules() else { return };
         let elsewhere = rules.survey(listing).elsewhere;
-        let (left_out, kept) = std::mem::take(&mut self.requests)
-            .into_iter()
-            .partition(|request| self.objects.get(&request.run_id).is_some_and(|key| elsewhere.contains(key)));
+        let (left_out, kept) = std::mem::take(&mut self.requests).into_iter().partition(|request: &RunRequest| {
+            let is_of = request.drops.iter().any(|drop| drop.segment == segment.name);
+            is_of && self.objects.get(&request.run_id).is_some_and(|key| elsewhere.contains(key))
+        });
         self.requests = kept;
-        for request in Vec::<RunRequest>::into_iter(left_out) {
+        for request in Vec::into_iter(left_out) {
             let key = self.objects.remove(&request.run_id).unwrap_or_default();
             self.ignore(
                 &key,

@@ -9,6 +9,17 @@ use jiff::civil::{Date, DateTime, Time};
 /// or a space a time (`10`, `10:20`, `10:20:30.5`, `102030`, `24:00:00`); a zone (`Z`, `UTC`, `+01:00`, `+0100`), none
 /// being UTC. A fraction of a second is left out.
 pub(super) fn iso(text: &str) -> Option<DateTime> {
+    let (local, east) = iso_parts(text)?;
+    in_range(if east == 0 { local } else { local.checked_sub(SignedDuration::from_secs(east)).ok()? })
+}
+
+/// The day that such a text names, where it was written.
+pub(super) fn iso_day(text: &str) -> Option<Date> {
+    in_range(iso_parts(text)?.0).map(DateTime::date)
+}
+
+/// The local time, and the seconds that its zone is east of UTC.
+fn iso_parts(text: &str) -> Option<(DateTime, i64)> {
     let mut rest = text.as_bytes();
     let year = number(&mut rest, 4)?;
     let is_extended = skip(&mut rest, b"-");
@@ -18,14 +29,13 @@ pub(super) fn iso(text: &str) -> Option<DateTime> {
     }
     let date = Date::new(year, month, small(&mut rest)?).ok()?;
     if rest.is_empty() {
-        return in_range(date.to_datetime(Time::midnight()));
+        return Some((date.to_datetime(Time::midnight()), 0));
     }
     if !skip(&mut rest, b"Tt ") {
         return None;
     }
     let local = time(&mut rest, date)?;
-    let east = offset(rest)?;
-    in_range(if east == 0 { local } else { local.checked_sub(SignedDuration::from_secs(east)).ok()? })
+    Some((local, offset(rest)?))
 }
 
 /// The moment, where it is from year 1 to 9999.
@@ -36,6 +46,11 @@ pub(super) fn in_range(moment: DateTime) -> Option<DateTime> {
 /// Writes a moment as `"YYYY-MM-DDTHH:MM:SSZ"`.
 pub(super) fn write(moment: DateTime, json: &mut String) {
     let _ = write!(json, "\"{moment}Z\"");
+}
+
+/// Writes a day as `"YYYY-MM-DD"`.
+pub(super) fn write_day(day: Date, json: &mut String) {
+    let _ = write!(json, "\"{day}\"");
 }
 
 /// The time of a day, without its fraction. 24:00:00 is the next day's midnight, a leap second the one before it.

@@ -1,6 +1,6 @@
 //! Dates in a format that is given, and the format to propose for one that is not ISO 8601.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime;
 use jiff::tz::Offset;
 
@@ -54,6 +54,19 @@ pub(super) fn moment(text: &str, format: Option<&str>) -> Result<DateTime, Misfi
             _ => Misfit::Format,
         }),
     }
+}
+
+/// The day that a text names, where it was written: its zone does not move it.
+///
+/// # Errors
+/// As [`moment`].
+pub(super) fn day(text: &str, format: Option<&str>) -> Result<Date, Misfit> {
+    let moment = moment(text, format)?;
+    let written = match format {
+        None => date::iso_day(text),
+        Some(format) => strtime::parse(format, text).ok().and_then(|parts| parts.to_date().ok()),
+    };
+    Ok(written.unwrap_or(moment.date()))
 }
 
 /// A moment in a format that is given, in UTC and without its fraction; without a zone in UTC, without a time at

@@ -1,10 +1,9 @@
 //! The types that a field can have.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a field's values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldType {
     /// Any text.
@@ -17,6 +16,10 @@ pub enum FieldType {
     Boolean,
     /// A moment.
     Date,
+    /// A day, as it is written: no time zone moves it.
+    Day,
+    /// Some of a list of choices.
+    MultiSelect,
 }
 
 impl FieldType {
@@ -28,6 +31,8 @@ impl FieldType {
             FieldType::Float => "float",
             FieldType::Boolean => "boolean",
             FieldType::Date => "date",
+            FieldType::Day => "day",
+            FieldType::MultiSelect => "multi_select",
         }
     }
 }

@@ -10,10 +10,13 @@
 //! | float | digits with a point, an exponent; with `decimal: ","` also `1.234,56` | `12.5`, every digit kept |
 //! | boolean | [`boolean`]'s words and those of the [`Reading`] | `true`, `false` |
 //! | date | ISO 8601, or the given format; no zone means UTC | `"YYYY-MM-DDTHH:MM:SSZ"`, from year 1 to 9999 |
+//! | day | the same, of which the time and its zone do not count | `"YYYY-MM-DD"` |
+//! | multi_select | texts with `;` between them | a JSON array of strings, sorted, each once |
 //!
 //! A [`Reader`] is compiled once for each field. The space around a cell and what cannot be seen there never counts.
 
 mod boolean;
+mod choices;
 mod date;
 mod date_format;
 mod field_type;
@@ -47,6 +50,8 @@ pub fn write(kind: FieldType, text: &str, format: Option<&str>, json: &mut Strin
         FieldType::Float => number::float(text, Decimal::Point, json)?,
         FieldType::Boolean => boolean::write(boolean(text).ok_or(Misfit::Boolean)?, json),
         FieldType::Date => date::write(date_format::moment(text, format)?, json),
+        FieldType::Day => date::write_day(date_format::day(text, format)?, json),
+        FieldType::MultiSelect => choices::write(text, json),
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Decimal, FieldType, Misfit, boolean, composed, content, date, date_format, folded, number, text};
+use super::{Decimal, FieldType, Misfit, boolean, choices, composed, content, date, date_format, folded, number, text};
 
 /// What the configuration says of how values are spelled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -75,6 +75,8 @@ impl Reader {
             FieldType::Float => number::float(text, self.decimal, json)?,
             FieldType::Boolean => boolean::write(self.word(text).ok_or(Misfit::Boolean)?, json),
             FieldType::Date => date::write(date_format::moment(text, self.format.as_deref())?, json),
+            FieldType::Day => date::write_day(date_format::day(text, self.format.as_deref())?, json),
+            FieldType::MultiSelect => choices::write(text, json),
         }
         Ok(Cell::Value)
     }

@@ -14,6 +14,8 @@ pub enum Outcome {
     Delivered(String),
     /// The leaver has left.
     Left,
+    /// The destination sends this person nothing.
+    Suppressed,
     /// Refused, with this reason.
     Refused(String),
 }
@@ -87,6 +89,10 @@ pub struct LaneSettings {
     pub batch_rows: usize,
     /// How long nothing may be confirmed.
     pub patience: Duration,
+    /// How long to wait before rows are sent again whose answer was unclear.
+    pub settle: Duration,
+    /// Whether rows of one profile are never on their way at once.
+    pub one_at_a_time: bool,
     /// Spreads the waits.
     pub seed: u64,
 }

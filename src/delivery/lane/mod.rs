@@ -7,8 +7,9 @@
 
 mod attempts;
 mod dialogue;
+mod loading;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,11 +18,12 @@ use super::backoff;
 use super::pace::after;
 use super::pending::Pending;
 pub use super::pending::Span;
-use crate::chunk::Row;
-use crate::destination::{Protocol, Request, Response, RowId, RowOutcome};
+use crate::destination::{Protocol, Request, Response, RowId, RowOutcome, Rows};
 use crate::error::{Error, Kind, Result};
+use crate::state::{ProfileKey, half};
 use attempts::{Attempts, SPLIT_WITHIN, Split};
 pub use dialogue::{Handled, Incoming, LaneSettings, Next, Outcome, Outgoing, Verdict};
+use loading::{Loaded, loaded};
 
 /// A lane at work.
 pub struct Lane {
@@ -45,6 +47,10 @@ pub struct Lane {
     confirmed_at: Timestamp,
     /// Whether a batch was split although nothing was confirmed since it was made; until something is.
     split_blindly: bool,
+    settle: Duration,
+    one_at_a_time: bool,
+    /// Why the account takes no more.
+    ended: Option<(&'static str, &'static str)>,
     verdicts: Vec<Verdict>,
     random: fastrand::Rng,
 }
@@ -58,7 +64,7 @@ impl std::fmt::Debug for Lane {
 impl Lane {
     /// A lane without rows.
     pub fn new(settings: LaneSettings, now: Timestamp) -> Self {
-        let LaneSettings { protocol, destination, batch_rows, patience, seed } = settings;
+        let LaneSettings { protocol, destination, batch_rows, patience, settle, one_at_a_time, seed } = settings;
         Self {
             protocol,
             destination,
@@ -76,6 +82,9 @@ impl Lane {
             confirmed: 0,
             confirmed_at: now,
             split_blindly: false,
+            settle,
+            one_at_a_time,
+            ended: None,
             verdicts: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
         }
@@ -83,20 +92,10 @@ impl Lane {
 
     /// Gives the lane more rows; `number` must be new to it.
     pub fn load(&mut self, number: u32, span: Span) {
-        let rows: Vec<(RowId, &Row)> = span.rows.iter().map(|(row, body)| ((number, *row), body)).collect();
-        let requests = self.protocol.requests(&span.group, &rows);
-        let asked: usize = requests.iter().map(|request| request.rows.len()).sum();
-        // Rows without a request have nothing to be taken off.
-        let without: Vec<RowId> = if asked == rows.len() {
-            Vec::new()
-        } else {
-            let asked: std::collections::HashSet<RowId> =
-                requests.iter().flat_map(|request| request.rows.iter().copied()).collect();
-            rows.iter().map(|(id, _)| *id).filter(|id| !asked.contains(id)).collect()
-        };
+        let Loaded { requests, outcomes } = loaded(self.protocol.as_ref(), number, &span);
         self.pending.insert(number, span);
         self.ready.extend(requests.into_iter().map(|request| (request, Attempts::default())));
-        without.into_iter().for_each(|id| self.resolve(id, Outcome::Left));
+        outcomes.into_iter().for_each(|(id, outcome)| self.apply(id, outcome));
     }
 
     /// How many requests could leave now; a low number says that [`Lane::load`] is due.
@@ -109,6 +108,9 @@ impl Lane {
     /// # Errors
     /// Kind `unavailable` or `throttled`, when nothing was confirmed for longer than the patience.
     pub fn next(&mut self, now: Timestamp) -> Result<Next> {
+        if let Some((problem, hint)) = self.ended {
+            return Err(Error::new(Kind::Access, self.destination, problem).hint(hint));
+        }
         if self.pending.is_empty() {
             return Ok(Next::NeedRows);
         }
@@ -119,7 +121,8 @@ impl Lane {
         }
         self.flush_gathered(now);
         let due = self.delayed.iter().map(|(at, ..)| *at).min();
-        let next = if self.ready.is_empty() { due } else { Some(now) };
+        let may_leave = !self.ready.is_empty() && (!self.one_at_a_time || self.first_free().is_some());
+        let next = if may_leave { Some(now) } else { due };
         let Some(next) = next else {
             return Ok(Next::AwaitResponse);
         };
@@ -128,6 +131,16 @@ impl Lane {
             return Ok(Next::Send);
         }
         Ok(Next::WaitUntil(if troubled { next.min(self.patience_ends()) } else { next }))
+    }
+
+    /// The first request that is ready and carries no profile that is on its way.
+    fn first_free(&self) -> Option<usize> {
+        let key = |id: &RowId| self.pending.row(*id).map(|(_, row, _)| half(&row.key));
+        let unclear = self.delayed.iter().map(|(_, request, _)| request);
+        let sent = self.in_flight.values().map(|(request, _)| request).chain(unclear);
+        let busy: HashSet<[u8; 16]> = sent.flat_map(|request| request.rows.iter().filter_map(key)).collect();
+        let is_free = |request: &Request| request.rows.iter().filter_map(key).all(|key| !busy.contains(&key));
+        self.ready.iter().position(|(request, _)| is_free(request))
     }
 
     fn patience_ends(&self) -> Timestamp {
@@ -154,6 +167,7 @@ impl Lane {
                 let (_, request, attempts) = self.delayed.swap_remove(at);
                 (request, attempts)
             }
+            None if self.one_at_a_time => self.ready.remove(self.first_free()?)?,
             None => self.ready.pop_front()?,
         };
         let Some(call) = self.protocol.call(&request, &self.pending) else {
@@ -207,15 +221,24 @@ impl Lane {
                 self.failed(request, attempts, now);
                 Handled::Unauthorized
             }
+            Response::Ends(problem, hint) => {
+                self.ended = Some((problem, hint));
+                Handled::Settled
+            }
             Response::Rows(outcomes) => {
                 self.settled(now);
                 outcomes.into_iter().for_each(|(id, outcome)| self.apply(id, outcome));
                 Handled::Settled
             }
-            Response::Split(parts) => {
+            Response::Partly(outcomes, requests) => {
                 self.settled(now);
-                let parts: Vec<_> = parts.into_iter().map(|part| (part, Attempts::default())).collect();
-                parts.into_iter().rev().for_each(|part| self.ready.push_front(part));
+                outcomes.into_iter().for_each(|(id, outcome)| self.apply(id, outcome));
+                for request in requests.into_iter().rev() {
+                    match request.wait.is_zero() {
+                        true => self.ready.push_front((request, Attempts::default())),
+                        false => self.delayed.push((after(now, request.wait), request, Attempts::default())),
+                    }
+                }
                 Handled::Settled
             }
         }
@@ -240,8 +263,9 @@ impl Lane {
             attempts = attempts.of_part(self.confirmed);
         }
         for rows in split.parts(request.rows) {
-            let wait = backoff::wait(attempts.all, self.random.f64()).min(longest);
-            self.retry(Request { step: request.step, rows }, attempts, after(now, wait));
+            let wait = backoff::wait(attempts.all, self.random.f64()).min(longest).max(self.settle);
+            let part = Request { rows, note: request.note.clone(), ..Request::new(request.step, Vec::new()) };
+            self.retry(part, attempts, after(now, wait));
         }
     }
 
@@ -274,10 +298,11 @@ impl Lane {
         match outcome {
             RowOutcome::Delivered(contact) => self.resolve(id, Outcome::Delivered(contact)),
             RowOutcome::Left => self.resolve(id, Outcome::Left),
+            RowOutcome::Suppressed => self.resolve(id, Outcome::Suppressed),
             RowOutcome::Refused(reason) => self.resolve(id, Outcome::Refused(reason)),
             RowOutcome::Then(step, note) => {
                 self.pending.note(id, note);
-                self.ready.push_back((Request { step, rows: vec![id] }, Attempts::default()));
+                self.ready.push_back((Request::new(step, vec![id]), Attempts::default()));
             }
             RowOutcome::ThenTogether(step, note) => {
                 self.pending.note(id, note);
@@ -311,6 +336,11 @@ impl Lane {
         if let Some(row) = self.pending.take(id) {
             self.verdicts.push(Verdict { span: id.0, number: id.1, row, outcome });
         }
+    }
+
+    /// Profiles whose contact's id turned out to be another than the state says, since the last time.
+    pub fn found(&self) -> Vec<(ProfileKey, String)> {
+        self.protocol.found()
     }
 
     /// The verdicts since the last time.

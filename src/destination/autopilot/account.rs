@@ -82,7 +82,7 @@ impl ClassicAccount {
                     continue;
                 }
                 Membership::List(title) if *takes_part => title,
-                Membership::List(_) | Membership::None => {
+                Membership::List(_) | Membership::Tag(_) | Membership::None => {
                     targets.push(MembershipTarget::None);
                     continue;
                 }
@@ -132,7 +132,12 @@ impl Account for ClassicAccount {
         format!("the key opens an account with {} lists", self.lists.len())
     }
 
-    fn check_fields(&self, fields: &[FieldSpec], memberships: &[Membership]) -> Result<Vec<String>> {
+    fn check_fields(
+        &self,
+        fields: &[FieldSpec],
+        memberships: &[Membership],
+        _makes_fields: bool,
+    ) -> Result<Vec<String>> {
         let custom = fields.iter().filter(|field| field.origin == FieldOrigin::Custom);
         let custom = custom.map(|field| (field.name.as_str(), field.field_type));
         let marks = memberships.iter().filter_map(|membership| match membership {
@@ -173,7 +178,7 @@ impl Account for ClassicAccount {
     fn has(&self, target: &MembershipTarget) -> bool {
         match target {
             MembershipTarget::List { id, .. } => self.lists.iter().any(|list| list.id == *id),
-            MembershipTarget::Field(_) | MembershipTarget::None => true,
+            MembershipTarget::Tag(_) | MembershipTarget::Field(_) | MembershipTarget::None => true,
         }
     }
 
@@ -185,7 +190,7 @@ impl Account for ClassicAccount {
         Box::pin(self.find_or_make(session, wanted))
     }
 
-    fn setup(&self, _fields: &[FieldSpec], learned: Option<&Value>) -> Value {
+    fn setup(&self, _fields: &[FieldSpec], _memberships: &[Membership], learned: Option<&Value>) -> Value {
         Setup::learned(learned).write()
     }
 }
@@ -202,7 +207,7 @@ mod tests {
     #[test]
     fn fields_of_the_account_are_compared_and_cut_short_in_messages() {
         let value = [FieldSpec::custom("Value", FieldType::Integer)];
-        let check = |fields: &[(&str, &str)]| account(fields).check_fields(&value, &[]);
+        let check = |fields: &[(&str, &str)]| account(fields).check_fields(&value, &[], false);
         assert_eq!(check(&[("Value", "Integer")]).unwrap(), Vec::<String>::new());
         assert_eq!(check(&[("Value", "")]).unwrap(), Vec::<String>::new());
         let error = check(&[("Value", &format!("te\u{1b}[2Jxt{}", "x".repeat(500)))]).unwrap_err().to_string();
@@ -210,6 +215,6 @@ mod tests {
         let warnings = check(&[("Valu\u{7}", "integer")]).unwrap();
         assert_eq!(warnings, ["custom field \"Value\" is not declared in the account; the nearest is \"Valu\\u{7}\""]);
         let marks = [Membership::Field("In".into())];
-        assert!(account(&[("In", "string")]).check_fields(&[], &marks).is_err(), "a mark is a boolean");
+        assert!(account(&[("In", "string")]).check_fields(&[], &marks, false).is_err(), "a mark is a boolean");
     }
 }

@@ -13,7 +13,8 @@ const fn text(name: &'static str, label: &'static str) -> StandardField {
     StandardField { name, label, field_type: FieldType::String }
 }
 
-/// The standard fields; the label is the key in a request. Source: AUTOPILOT_API 1.3.
+/// The standard fields in the order they are sent, but for the email (always first) and the opt-out (always last); the
+/// label is the key in a request. Source: AUTOPILOT_API 1.3, the vendor's blueprint; four clients agree on the spellings.
 pub(super) static STANDARD: [StandardField; 21] = [
     text("first_name", "FirstName"),
     text("last_name", "LastName"),
@@ -36,6 +37,15 @@ pub(super) static STANDARD: [StandardField; 21] = [
     text("twitter", "Twitter"),
     text("linked_in", "LinkedIn"),
     text("owner_name", "owner_name"),
+];
+
+/// The types of custom fields.
+pub(super) static TYPES: [(&str, FieldType); 5] = [
+    ("string", FieldType::String),
+    ("integer", FieldType::Integer),
+    ("float", FieldType::Float),
+    ("boolean", FieldType::Boolean),
+    ("date", FieldType::Date),
 ];
 
 /// The key of a custom field: `type--Name`, with `--` for every space.

@@ -13,10 +13,11 @@ mod strategy;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Account, Assumption, Cost, Destination, Limits, Protocol, Session, StandardField};
+use super::{Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField};
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
 use crate::membership::{Membership, MembershipTarget};
+use crate::value::FieldType;
 use canary::Canary;
 use protocol::ClassicProtocol;
 use strategy::Setup;
@@ -32,8 +33,17 @@ impl Destination for Autopilot {
         "Autopilot"
     }
 
-    fn base_url(&self) -> &'static str {
+    fn base_url(&self, _region: Region) -> &'static str {
         request::BASE_URL
+    }
+
+    /// Source: the vendor's text of its "too many requests" answer.
+    fn default_rate(&self) -> f64 {
+        5.0
+    }
+
+    fn default_lanes(&self) -> u32 {
+        4
     }
 
     fn key_header(&self) -> &'static str {
@@ -46,6 +56,21 @@ impl Destination for Autopilot {
 
     fn standard_fields(&self) -> &'static [StandardField] {
         &fields::STANDARD
+    }
+
+    fn field_types(&self) -> &'static [(&'static str, FieldType)] {
+        &fields::TYPES
+    }
+
+    fn default_membership(&self, segment: &str) -> Membership {
+        Membership::List(segment.to_owned())
+    }
+
+    fn membership_fault(&self, membership: &Membership) -> Option<(&'static str, &'static str)> {
+        match membership {
+            Membership::Tag(_) => Some(("Autopilot has lists, not tags", "write { \"list\": TITLE }")),
+            _ => None,
+        }
     }
 
     fn custom_name_fault(&self, name: &str) -> Option<&'static str> {
@@ -82,7 +107,7 @@ impl Destination for Autopilot {
         })
     }
 
-    fn protocol(&self, fields: &[FieldSpec], setup: &Value) -> Result<Box<dyn Protocol>> {
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value, _known: Known) -> Result<Box<dyn Protocol>> {
         Ok(Box::new(ClassicProtocol::new(fields, Setup::read(setup)?.list_strategy)))
     }
 

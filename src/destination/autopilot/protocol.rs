@@ -21,7 +21,7 @@ use crate::membership::MembershipTarget;
 /// How bulk requests are cut. Above 100 contacts the whole call is refused with 400. Source: AUTOPILOT_API 1.4. No limit
 /// of bytes is known of Autopilot; this one keeps a call's memory small. At 20 requests a second and 3 s an answer there
 /// are 60 in flight.
-pub(super) const LIMITS: Limits = Limits { batch_rows: 100, batch_bytes: 1_000_000, in_flight: 64 };
+pub(super) const LIMITS: Limits = Limits { batch_rows: 100, batch_bytes: 1_000_000, in_flight: 64, caution: None };
 
 /// Creates or updates many contacts.
 const BULK: &str = "bulk";
@@ -145,19 +145,19 @@ fn lower_case(email: &str) -> Cow<'_, str> {
 
 impl Protocol for ClassicProtocol {
     fn requests(&self, group: &Group, rows: &[(RowId, &Row)]) -> Vec<Request> {
-        let one_by_one = |step| rows.iter().map(|(id, _)| Request { step, rows: vec![*id] }).collect();
+        let one_by_one = |step| rows.iter().map(|(id, _)| Request::new(step, vec![*id])).collect();
         match (group.operation, &group.target) {
             (Operation::Leave, MembershipTarget::List { .. }) => one_by_one(REMOVE),
             (Operation::Leave, MembershipTarget::Field(_)) => one_by_one(LOOK_UP),
             // There is nothing to take away, so nothing to ask for.
-            (Operation::Leave, MembershipTarget::None) => Vec::new(),
+            (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::None) => Vec::new(),
             (Operation::Join, MembershipTarget::List { .. }) if self.strategy == ListStrategy::Single => {
                 one_by_one(ALONE)
             }
             _ => {
                 let batches = batches(rows, LIMITS, |(_, row)| row.cells.len());
                 let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
-                batches.into_iter().map(|batch| Request { step: BULK, rows: ids(batch) }).collect()
+                batches.into_iter().map(|batch| Request::new(BULK, ids(batch))).collect()
             }
         }
     }
@@ -171,7 +171,7 @@ impl Protocol for ClassicProtocol {
     }
 
     fn together(&self, step: &'static str, rows: Vec<RowId>, _held: &dyn Rows) -> Vec<Request> {
-        batches(&rows, LIMITS, |_| 0).into_iter().map(|rows| Request { step, rows }).collect()
+        batches(&rows, LIMITS, |_| 0).into_iter().map(|rows| Request::new(step, rows)).collect()
     }
 
     fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call> {
@@ -205,7 +205,8 @@ impl Protocol for ClassicProtocol {
                 }
                 _ => {
                     let (first, rest) = request.rows.split_at(request.rows.len() / 2);
-                    Response::Split([first, rest].map(|rows| Request { step: BULK, rows: rows.to_vec() }).into())
+                    let halves = [first, rest].map(|rows| Request::new(BULK, rows.to_vec()));
+                    Response::Partly(Vec::new(), halves.into())
                 }
             };
         }

@@ -56,7 +56,7 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
             if let Err(error) = connection.may_send(export, env.clock().now()) {
                 fail(&mut findings, subject.clone(), &error);
             }
-            match account.check_fields(&export.match_.specs(), &memberships(export)) {
+            match account.check_fields(&export.match_.specs(), &memberships(export), export.create_fields) {
                 Ok(warnings) => findings.extend(warnings.into_iter().map(|text| Finding {
                     subject: subject.clone(),
                     ok: true,

@@ -15,6 +15,7 @@ use crate::ledger::{Entry, Ledger, Results, Sent};
 use crate::plan::lanes::Range;
 use crate::ports::{PutMode, Store};
 use crate::run::keys;
+use crate::state::ProfileKey;
 use crate::steps::documents::{read_json, write_json};
 
 /// How many rows of ranges that are through may wait to be saved, and how long any row may.
@@ -89,6 +90,12 @@ impl<'w, S: Store> Checkpoints<'w, S> {
         self.unsaved_since.get_or_insert(now);
         self.refused += u64::from(matches!(verdict.outcome, Outcome::Refused(_)) && operation != Operation::Leave);
         self.ledgers.entry(range).or_default().enter(operation, verdict);
+    }
+
+    /// Enters the contact's id of a profile, which the state has wrong.
+    pub(super) fn found(&mut self, range: usize, key: &ProfileKey, contact_id: &str, now: Timestamp) {
+        self.unsaved_since.get_or_insert(now);
+        self.ledgers.entry(range).or_default().found(key, contact_id);
     }
 
     /// How many rows were refused in this lane, and in all as far as is known.

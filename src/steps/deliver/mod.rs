@@ -15,14 +15,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Connection, connection_of, export_of};
 use crate::delivery::pace::{Pace, after, between, history, offset, window};
+use crate::destination::{Destination, Known};
 use crate::error::{AtStage, Error, Kind, Result};
-use crate::ports::{Leases, SecretSource};
+use crate::ports::{Leases, SecretSource, Secrets, Store};
 use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
+use crate::state::Digester;
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
+use crate::steps::profiles::ProfileStream;
+use crate::steps::session::profile_of;
 use assignment::{Assignment, LaneStatus, RENEW_EVERY};
 use attempts::LaneAttempts;
+use secrecy::ExposeSecret;
 use worker::Worker;
 
 pub use assignment::Limit;
@@ -89,9 +94,10 @@ async fn work<E: Environment>(
         env.clock().sleep_until(after(now, grace)).await;
     }
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
-    let pace = pace(&opened, connection, lane, attempts.is_first(), env.clock().now());
+    let known = known(env, connection, &run, &opened, &secrets).await?;
+    let pace = pace(env.destination(connection.api), &opened, connection, lane, attempts.is_first(), env.clock().now());
     let assignment = Assignment { export, connection, run: &run, opened: &opened, number: lane, ranges, attempts };
-    let mut worker = Worker::new(env, assignment, limit, secrets, pace)?;
+    let mut worker = Worker::new(env, assignment, limit, secrets, pace, known)?;
     let worked = worker.work_and_save().await;
     if worker.is_replaced() {
         return worked.map(response);
@@ -105,13 +111,46 @@ async fn work<E: Environment>(
 
 /// The lane's slots. Its first call goes on from open's requests; a later one keeps quiet for a window, as it does not
 /// know when the call before it sent last.
-fn pace(opened: &OpenRecord, connection: &Connection, number: u32, first: bool, now: Timestamp) -> Pace {
+fn pace(
+    destination: &dyn Destination,
+    opened: &OpenRecord,
+    connection: &Connection,
+    number: u32,
+    first: bool,
+    now: Timestamp,
+) -> Pace {
     let rate = connection.requests_per_second;
     let lane = number as usize;
     let share = opened.shares.get(lane).copied().unwrap_or(1);
     if !first {
-        return Pace::new(rate, share, &[], after(now, window(rate)));
+        let settle = destination.limits().caution.map(|caution| caution.settle).unwrap_or_default();
+        return Pace::new(rate, share, &[], after(now, window(rate).max(settle)));
     }
     let from = after(now, offset(rate, number));
     Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), from)
+}
+
+/// What is known of the export's profiles: who an address is, and for a destination that asks the ids of the contacts.
+async fn known<E: Environment>(
+    env: &E,
+    connection: &Connection,
+    run: &RunRecord,
+    opened: &OpenRecord,
+    secrets: &Secrets,
+) -> Result<Known> {
+    let digester = Digester::new(secrets.state_key.expose_secret())?;
+    let mut ids = Vec::new();
+    if env.destination(connection.api).wants_ids()
+        && let Some(meta) = env.store().head(&keys::profiles(&run.request.export)).await?
+    {
+        let mut profiles = ProfileStream::open(env.store(), &meta).await?;
+        let header = &profiles.header;
+        let is_same = header.account == opened.account || opened.same_accounts.contains(&header.account);
+        if is_same && header.key_fingerprint == digester.fingerprint() {
+            while let Some(profile) = profiles.next().await? {
+                ids.extend(profile.contact_id.map(|id| (profile.key, id)));
+            }
+        }
+    }
+    Ok(Known::new(move |email| profile_of(&digester, email), ids))
 }

@@ -14,9 +14,10 @@ use super::deadline::{Deadline, TimeLeft};
 use super::ranges::{LoadedRange, load};
 use super::refusals::watch;
 use crate::chunk::Operation;
+use crate::delivery::caution::Allowance;
 use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outcome, Outgoing, unauthorized};
 use crate::delivery::pace::{Pace, after, between};
-use crate::destination::{Destination, RequestKind};
+use crate::destination::{Destination, Known, RequestKind};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Clock, Event, Leases, NoResponse, SecretSource, Secrets};
 use crate::steps::environment::Environment;
@@ -66,7 +67,7 @@ pub(super) struct Worker<'w, E: Environment> {
     checkpoints: Checkpoints<'w, E::Store>,
     confirmed: u64,
     in_flight: FuturesUnordered<Task<'w, Answered>>,
-    in_flight_most: usize,
+    allowance: Allowance,
     loading: Fuse<Task<'w, Result<LoadedRange>>>,
     /// Gives how many rows the other lanes had refused, where it was asked.
     saving: Fuse<Task<'w, Result<Option<u64>>>>,
@@ -80,16 +81,20 @@ impl<'w, E: Environment> Worker<'w, E> {
         limit: &'w Limit,
         secrets: Secrets,
         pace: Pace,
+        known: Known,
     ) -> Result<Self> {
         let Assignment { connection, run, opened, number, ranges, .. } = assignment;
         let destination = env.destination(connection.api);
         check_key(&secrets.api_key, destination.name())?;
         let now = env.clock().now();
+        let caution = destination.limits().caution;
         let settings = LaneSettings {
-            protocol: destination.protocol(&run.fields, &opened.setup)?,
+            protocol: destination.protocol(&run.fields, &opened.setup, known)?,
             destination: destination.name(),
             batch_rows: destination.limits().batch_rows,
             patience: Duration::from_secs(connection.patience_seconds),
+            settle: caution.map(|caution| caution.settle).unwrap_or_default(),
+            one_at_a_time: caution.is_some(),
             seed: u64::from(number) ^ u64::try_from(now.as_nanosecond()).unwrap_or_default(),
         };
         let lanes = u32::try_from(opened.lanes.len()).unwrap_or(u32::MAX);
@@ -108,7 +113,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             checkpoints: Checkpoints::new(env.store(), &run.request.run_id, (number, lanes), ranges),
             confirmed: 0,
             in_flight: FuturesUnordered::new(),
-            in_flight_most: destination.limits().in_flight.div_ceil(opened.lanes.len().max(1)),
+            allowance: Allowance::new(destination.limits(), opened.lanes.len()),
             loading: Fuse::terminated(),
             saving: Fuse::terminated(),
             save_began: now,
@@ -198,13 +203,15 @@ impl<'w, E: Environment> Worker<'w, E> {
         }
         let loaded_all = self.next_range >= self.assignment.ranges.len() && self.loading.is_terminated();
         match self.lane.next(now)? {
-            Next::Send if self.in_flight.len() < self.in_flight_most => {
-                let at = self.pace.next(now);
-                if at <= now {
-                    self.pace.take(now);
-                    return Ok(Step::Send(self.next_request(now)));
+            Next::Send => {
+                if let Some(allowed) = self.allowance.next(self.in_flight.len(), now) {
+                    let at = self.pace.next(now).max(allowed);
+                    if at <= now {
+                        self.pace.take(now);
+                        return Ok(Step::Send(self.next_request(now)));
+                    }
+                    wake = wake.min(at);
                 }
-                wake = wake.min(at);
             }
             Next::WaitUntil(at) => wake = wake.min(at),
             Next::NeedRows if loaded_all => return Ok(Step::End(LaneStatus::Finished)),
@@ -270,7 +277,15 @@ impl<'w, E: Environment> Worker<'w, E> {
         self.deadline.responded(sent, at);
         self.pace.answered(kind, sent, at);
         let now = self.clock().now();
+        let status = match &incoming {
+            Incoming::Response(response) => response.status().as_u16(),
+            Incoming::Nothing(_) => 0,
+        };
         let handled = self.lane.handle_response(number, incoming, now);
+        self.allowance.note(handled, (400..500).contains(&status) && status != 429, now);
+        for (key, contact_id) in self.lane.found() {
+            self.checkpoints.found(range, &key, &contact_id, now);
+        }
         let requests = &mut self.checkpoints.sent(range).requests;
         requests.retried += u64::from(handled != Handled::Settled);
         requests.throttled += u64::from(handled == Handled::RateLimited);

@@ -129,7 +129,8 @@ fn header(
         let key = keys::profiles(&run.request.export);
         Error::new(Kind::Config, key, "belongs to another account, list or key").hint("send every row once with --full")
     };
-    if old.is_some_and(|old| (&old.account, &old.key_fingerprint) != (&header.account, &header.key_fingerprint)) {
+    let is_other = |old: &Header| old.account != header.account && !results.opened.same_accounts.contains(&old.account);
+    if old.is_some_and(|old| is_other(old) || old.key_fingerprint != header.key_fingerprint) {
         return Err(of_another());
     }
     let mut forgotten = Vec::new();
@@ -158,6 +159,10 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             if digest != FIELDS_UNCONFIRMED {
                 profile.digest = digest;
             }
+            None
+        }
+        What::Found { contact_id } => {
+            profile.contact_id = Some(contact_id);
             None
         }
         What::Left => {
@@ -230,6 +235,7 @@ mod tests {
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
             account: "account".into(),
+            same_accounts: Vec::new(),
             targets: vec![MembershipTarget::None; 2],
             setup: serde_json::Value::Null,
             canary: None,

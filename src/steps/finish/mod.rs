@@ -113,6 +113,8 @@ async fn finish_run<W: Environment>(
         delivered: totals.delivered,
         refused: totals.refused,
         left: totals.left,
+        suppressed: totals.suppressed,
+        stay: totals.stay,
         requests: totals.sent.requests.clone(),
         ..report::Confirmed::default()
     };

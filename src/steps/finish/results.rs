@@ -58,6 +58,8 @@ pub(super) enum What {
     Delivered { digest: FieldsDigest, contact_id: Box<str> },
     /// It is no longer a member.
     Left,
+    /// Its contact has this id.
+    Found { contact_id: Box<str> },
     /// The row may have been sent. The email is empty for a leaver: it is not known, nor needed.
     Unconfirmed { operation: Operation, digest: FieldsDigest, email: Box<str> },
 }
@@ -69,6 +71,10 @@ pub(super) struct Totals {
     pub(super) refused: u64,
     /// Leavers that have left, or could not.
     pub(super) left: u64,
+    /// Leavers that could not.
+    pub(super) stay: u64,
+    /// Rows of people whom the destination sends nothing.
+    pub(super) suppressed: u64,
     pub(super) sent: Sent,
 }
 
@@ -128,8 +134,11 @@ impl<'r, S: Store> RunResults<'r, S> {
                 match entry {
                     Entry::Delivered { key, digest, contact_id } => add(key, What::Delivered { digest, contact_id }),
                     Entry::Left(key) => add(key, What::Left),
-                    Entry::Refused(_) | Entry::Stays => {}
+                    Entry::Refused(_) | Entry::Stays | Entry::Suppressed => {}
                 }
+            }
+            for (key, contact_id) in results.found {
+                add(key, What::Found { contact_id });
             }
             for row in unconfirmed {
                 let what = What::Unconfirmed {
@@ -140,7 +149,8 @@ impl<'r, S: Store> RunResults<'r, S> {
                 add(row.key, what);
             }
         }
-        changes.sort_unstable_by_key(|change| change.key);
+        // An id that was looked up counts, whatever place a response had it in.
+        changes.sort_by_key(|change| (change.key, matches!(change.what, What::Found { .. })));
         Ok(changes)
     }
 
@@ -207,7 +217,12 @@ impl Totals {
             match entry {
                 Entry::Delivered { .. } => self.delivered += 1,
                 Entry::Refused(_) => self.refused += 1,
-                Entry::Left(_) | Entry::Stays => self.left += 1,
+                Entry::Left(_) => self.left += 1,
+                Entry::Stays => {
+                    self.left += 1;
+                    self.stay += 1;
+                }
+                Entry::Suppressed => self.suppressed += 1,
             }
         }
     }

@@ -117,9 +117,12 @@ struct Opening<'r, E: Environment> {
 impl<E: Environment> Opening<'_, E> {
     /// Asks the account, and finds or makes the marks.
     async fn meet(&mut self, export: &Export) -> Result<OpenRecord> {
-        let account = self.destination.survey(&mut self.session).await?;
-        let mut warnings = account.check_fields(&self.run.fields, &self.memberships)?;
+        let mut account = self.destination.survey(&mut self.session).await?;
+        let mut warnings = account.check_fields(&self.run.fields, &self.memberships, export.create_fields)?;
         same_account(self.run, account.as_ref(), self.destination.name())?;
+        if export.create_fields {
+            account.make_fields(&mut self.session, &self.run.fields, &self.memberships).await?;
+        }
         let wanted: Vec<Wanted<'_>> = export
             .segments
             .iter()
@@ -139,7 +142,8 @@ impl<E: Environment> Opening<'_, E> {
         let learned = learned.filter(|learned| learned.account == account.id()).map(|learned| learned.setup);
         Ok(OpenRecord {
             account: account.id().to_owned(),
-            setup: account.setup(&self.run.fields, learned.as_ref()),
+            same_accounts: self.run.account.iter().filter(|known| *known != account.id()).cloned().collect(),
+            setup: account.setup(&self.run.fields, &self.memberships, learned.as_ref()),
             canary: self.canary(&targets, learned.as_ref()),
             targets,
             phase: OpenPhase::Canary,
@@ -192,11 +196,18 @@ impl<E: Environment> Opening<'_, E> {
         Ok(())
     }
 
+    /// How many lanes the destination bears: one alone, where two could create the same person of two segments.
+    fn most_lanes(&self) -> u32 {
+        let Some(caution) = self.destination.limits().caution else { return u32::MAX };
+        let taking_part = self.run.segments.iter().filter(|segment| segment.drop.is_some()).count();
+        if taking_part > 1 { 1 } else { caution.lanes }
+    }
+
     /// Assigns the rows to lanes.
     fn assign(&mut self, connection: &Connection, record: &mut OpenRecord) {
         let assumption = Assumption::Opened(&record.setup);
         let costs = Costs { destination: self.destination, memberships: &self.memberships, assumption };
-        let lanes = lanes_for(&self.run.chunks, costs, connection.lanes);
+        let lanes = lanes_for(&self.run.chunks, costs, connection.lanes.min(self.most_lanes()));
         record.shares = shares(connection.requests_per_second, lanes);
         record.lanes = assign_lanes(&self.run.chunks, costs, &record.shares);
         record.phase = OpenPhase::Assigned;
@@ -244,7 +255,7 @@ fn same_account(run: &RunRecord, account: &dyn Account, destination: &str) -> Re
             "use the connection that it was exported to, or send every row once with --full, which removes nobody",
         ))
     };
-    if run.account.as_ref().is_some_and(|known| known != account.id()) {
+    if run.account.as_ref().is_some_and(|known| !account.is(known)) {
         return wrong(&run.request.export, format!("the state belongs to another {destination} account"));
     }
     for segment in &run.segments {

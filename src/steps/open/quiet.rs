@@ -26,5 +26,6 @@ pub(super) async fn quiet_until<E: Environment>(env: &E, connection: &Connection
         Some(_) => now,
     };
     write_json(env.store(), &key, &ConnectionActivity { run_id: run_id.into(), ended_at: None }).await?;
-    Ok(after(since, window(connection.requests_per_second)).max(now))
+    let settle = env.destination(connection.api).limits().caution.map(|caution| caution.settle).unwrap_or_default();
+    Ok(after(since, window(connection.requests_per_second).max(settle)).max(now))
 }

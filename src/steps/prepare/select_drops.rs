@@ -156,7 +156,7 @@ async fn list<W: Environment>(env: &W, of: Of<'_>, prefix: &str, kind: DropKind)
     let mut listing = env.store().list(prefix).await?;
     listing.retain(|meta| {
         let routed = of.config.route(&meta.key);
-        routed.is_none_or(|(name, other)| name == of.export.name && other.name == of.segment.name)
+        routed.is_empty() || routed.iter().any(|(name, other)| *name == of.export.name && other.name == of.segment.name)
     });
     if kind == DropKind::Folder {
         look_above(env.store(), prefix.trim_end_matches('/'), &mut listing).await?;

@@ -5,5 +5,6 @@ mod hostile_server;
 mod lane;
 mod list_membership;
 mod npm_client;
+mod ortto;
 mod renewed_key;
 mod third;

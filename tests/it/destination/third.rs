@@ -8,8 +8,8 @@ use std::time::Duration;
 use autopilot_export::chunk::{FieldSpec, Operation, Row};
 use autopilot_export::config::parse;
 use autopilot_export::destination::{
-    Account, Api, Assumption, Call, Cost, Destination, Group, HttpResponse, Judgement, Limits, Protocol, Request,
-    RequestKind, Response, RowId, RowOutcome, Rows, Session, StandardField, Wanted,
+    Account, Api, Assumption, Call, Cost, Destination, Group, HttpResponse, Judgement, Known, Limits, Protocol, Region,
+    Request, RequestKind, Response, RowId, RowOutcome, Rows, Session, StandardField, Wanted,
 };
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::Result;
@@ -17,6 +17,7 @@ use autopilot_export::membership::{Membership, MembershipTarget};
 use autopilot_export::ports::{Clock, Http, Leases, NoResponse, Observer, SecretSource, Store};
 use autopilot_export::report::Outcome;
 use autopilot_export::steps::{self, Cancellation, Environment};
+use autopilot_export::value::FieldType;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
@@ -78,7 +79,7 @@ impl Account for Owner {
         "a cardfile".into()
     }
 
-    fn check_fields(&self, _fields: &[FieldSpec], _memberships: &[Membership]) -> Result<Vec<String>> {
+    fn check_fields(&self, _fields: &[FieldSpec], _memberships: &[Membership], _makes: bool) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 
@@ -99,7 +100,7 @@ impl Account for Owner {
         Box::pin(async move { Ok((wanted.iter().map(target).collect(), Vec::new())) })
     }
 
-    fn setup(&self, _fields: &[FieldSpec], _learned: Option<&Value>) -> Value {
+    fn setup(&self, _fields: &[FieldSpec], _memberships: &[Membership], _learned: Option<&Value>) -> Value {
         json!({ "cardfile": true })
     }
 }
@@ -109,8 +110,28 @@ impl Destination for CardfileDestination {
         "Cardfile"
     }
 
-    fn base_url(&self) -> &'static str {
+    fn base_url(&self, _region: Region) -> &'static str {
         "https://cardfile.example/v1"
+    }
+
+    fn default_rate(&self) -> f64 {
+        5.0
+    }
+
+    fn default_lanes(&self) -> u32 {
+        1
+    }
+
+    fn field_types(&self) -> &'static [(&'static str, FieldType)] {
+        &[]
+    }
+
+    fn default_membership(&self, segment: &str) -> Membership {
+        Membership::List(segment.to_owned())
+    }
+
+    fn membership_fault(&self, _membership: &Membership) -> Option<(&'static str, &'static str)> {
+        None
     }
 
     fn key_header(&self) -> &'static str {
@@ -118,7 +139,7 @@ impl Destination for CardfileDestination {
     }
 
     fn limits(&self) -> Limits {
-        Limits { batch_rows: 1, batch_bytes: 4096, in_flight: 4 }
+        Limits { batch_rows: 1, batch_bytes: 4096, in_flight: 4, caution: None }
     }
 
     fn standard_fields(&self) -> &'static [StandardField] {
@@ -157,7 +178,7 @@ impl Destination for CardfileDestination {
         Box::pin(async { Ok(None) })
     }
 
-    fn protocol(&self, fields: &[FieldSpec], setup: &Value) -> Result<Box<dyn Protocol>> {
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value, _known: Known) -> Result<Box<dyn Protocol>> {
         assert_eq!(setup, &json!({ "cardfile": true }));
         let name = fields.iter().position(|field| field.name == "first_name").unwrap();
         Ok(Box::new(CardfileProtocol { name }))
@@ -175,7 +196,7 @@ struct CardfileProtocol {
 impl Protocol for CardfileProtocol {
     fn requests(&self, group: &Group, rows: &[(RowId, &Row)]) -> Vec<Request> {
         let step = if group.operation == Operation::Leave { "unlabel" } else { "put" };
-        rows.iter().map(|(id, _)| Request { step, rows: vec![*id] }).collect()
+        rows.iter().map(|(id, _)| Request::new(step, vec![*id])).collect()
     }
 
     fn kind(&self, _step: &'static str) -> RequestKind {
@@ -183,7 +204,7 @@ impl Protocol for CardfileProtocol {
     }
 
     fn together(&self, step: &'static str, rows: Vec<RowId>, _held: &dyn Rows) -> Vec<Request> {
-        rows.into_iter().map(|id| Request { step, rows: vec![id] }).collect()
+        rows.into_iter().map(|id| Request::new(step, vec![id])).collect()
     }
 
     fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call> {

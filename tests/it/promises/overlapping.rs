@@ -17,7 +17,7 @@ const ANN: &str = "ann@example.com";
 /// An export of two segments, the list and the VIPs; `is_swapped` names the VIPs first.
 fn sim(way: Way, is_swapped: bool) -> Sim {
     let mut sim = Sim::of(way, 1);
-    let membership = |name: &str| if way == Way::Field { json!({ "field": name }) } else { json!({ "list": name }) };
+    let membership = |name: &str| way.membership_of(name);
     let mut segments = vec![
         json!({ "name": LIST, "prefix": "segments/newsletter/", "membership": membership(LIST) }),
         json!({ "name": VIP, "prefix": "segments/vip/", "membership": membership(VIP) }),
@@ -73,7 +73,7 @@ fn known(sim: &Sim, email: &str) -> Option<(Profile, [MemberStatus; 2])> {
 
 #[tokio::test(start_paused = true)]
 async fn a_newer_drop_of_another_segment_leaves_no_stale_value() {
-    for way in [Way::Bulk, Way::Field] {
+    for way in [Way::Bulk, Way::Field, Way::Tag, Way::Flag] {
         let sim = sim(way, false);
         for (number, (segment, sent)) in [(LIST, 1), (VIP, 2), (LIST, 1), (VIP, 1), (LIST, 1)].into_iter().enumerate() {
             let before = if number == 0 { Value::Null } else { value(&sim, ANN) };

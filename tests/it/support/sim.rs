@@ -14,7 +14,7 @@ use autopilot_export::ports::{
 };
 use autopilot_export::run::opening::OpenRecord;
 use autopilot_export::run::{RequestedDrop, RunRequest, Trigger, keys, run_id};
-use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options, Sandbox};
+use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options, OrttoOptions, Sandbox};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -148,10 +148,18 @@ pub(crate) enum Way {
     Single,
     List,
     Field,
+    /// Ortto, with a tag.
+    Tag,
+    /// Ortto, with a boolean field.
+    Flag,
 }
 
 impl Way {
-    pub(crate) const ALL: [Way; 4] = [Way::Bulk, Way::Single, Way::List, Way::Field];
+    pub(crate) const ALL: [Way; 6] = [Way::Bulk, Way::Single, Way::List, Way::Field, Way::Tag, Way::Flag];
+
+    pub(crate) fn is_ortto(self) -> bool {
+        matches!(self, Way::Tag | Way::Flag)
+    }
 
     /// The account's part of it.
     pub(crate) fn options(self) -> Options {
@@ -159,13 +167,32 @@ impl Way {
             Way::Bulk => (BulkLists::Always, BulkLists::Always),
             Way::Single => (BulkLists::Never, BulkLists::Always),
             Way::List | Way::Field => (BulkLists::Never, BulkLists::Never),
+            Way::Tag | Way::Flag => return OrttoOptions::default().into(),
         };
         AutopilotOptions { bulk_lists: bulk, single_lists: single, ..AutopilotOptions::default() }.into()
     }
 
     /// The configuration's part of it.
     pub(crate) fn membership(self) -> Value {
-        if self == Way::Field { json!({ "field": "Reader" }) } else { json!({ "list": LIST }) }
+        self.membership_of(if matches!(self, Way::Field | Way::Flag) { "Reader" } else { LIST })
+    }
+
+    /// The same, with a mark of this name.
+    pub(crate) fn membership_of(self, name: &str) -> Value {
+        match self {
+            Way::Field | Way::Flag => json!({ "field": name }),
+            Way::Tag => json!({ "tag": name }),
+            _ => json!({ "list": name }),
+        }
+    }
+
+    /// The configuration of an account of this kind.
+    pub(crate) fn settings(self, mut settings: Value) -> Value {
+        if self.is_ortto() {
+            settings["connections"]["eu"]["api"] = json!("ortto");
+            settings["exports"][EXPORT]["create_fields"] = json!(true);
+        }
+        settings
     }
 
     /// Whether each joiner is a request of its own; else each leaver is.
@@ -207,7 +234,13 @@ impl Sim {
 
     /// The same in this way.
     pub(crate) fn of(way: Way, seed: u64) -> Self {
-        let mut sim = Self::new(Options { seed, ..way.options() });
+        Self::with(way, Options { seed, ..way.options() })
+    }
+
+    /// The same, of an account that behaves like this.
+    pub(crate) fn with(way: Way, options: Options) -> Self {
+        let mut sim = Self::new(options);
+        sim.settings = way.settings(sim.settings);
         sim.set("/exports/newsletter/segments/0/membership", way.membership());
         sim
     }

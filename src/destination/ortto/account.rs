@@ -1,0 +1,300 @@
+//! Asks an account, and what it said of itself: its fields and tags, whom it suppresses, who is archived.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::fields::{PERMISSION, display_types, type_name};
+use super::request;
+use super::response::{Person, Reply, people, read};
+use super::setup::{AccountField, People, Setup};
+use crate::chunk::{FieldOrigin, FieldSpec};
+use crate::destination::{Account, Call, Session, Wanted};
+use crate::error::{Error, Kind, Result, escaped};
+use crate::membership::{Membership, MembershipTarget};
+use crate::value::{FieldType, nearest};
+
+/// The most characters of an account's text in a message.
+const SHOWN: usize = 40;
+/// The most pages of people that are read; none has so many.
+const PAGES: usize = 10_000;
+
+/// Makes one call and reads what it brought.
+pub(super) async fn call(session: &mut dyn Session, call: Call) -> Result<Reply> {
+    let judge = |_: usize, response: &_| read(response).judgement();
+    let response = session.call_all(vec![call], &judge).await.map_err(|error| match error.kind {
+        Kind::Access => Error::new(Kind::Access, "Ortto", "the account refuses the key").hint(
+            "check the key, and that the connection's region is the account's; a key is worth nothing in another",
+        ),
+        _ => error,
+    })?;
+    Ok(response.first().map_or(Reply::Failed("no answer"), read))
+}
+
+async fn ask(session: &mut dyn Session, what: &'static str, request: Call) -> Result<Value> {
+    match call(session, request).await? {
+        Reply::Done(body) => Ok(body),
+        _ => Err(Error::new(Kind::Access, "Ortto", format!("does not tell {what}"))
+            .hint("check base_url, and that the key belongs to an Ortto account")),
+    }
+}
+
+/// What an Ortto account says of itself.
+#[derive(Debug)]
+pub(super) struct OrttoAccount {
+    /// The account's own id, else the key's print.
+    id: String,
+    /// What the state calls an account of which only the key was known.
+    print: String,
+    fields: Vec<AccountField>,
+    /// The tags of people, each with how many carry it.
+    tags: Vec<(String, u64)>,
+    withheld: People,
+    archived: People,
+}
+
+/// Asks the account for its fields and tags, and for whom nothing may be sent.
+pub(super) async fn survey(session: &mut dyn Session) -> Result<OrttoAccount> {
+    let fields = ask(session, "its custom fields", request::custom_fields()).await?;
+    let tags = ask(session, "its tags", request::tags()).await?;
+    let tags = tags.as_array().map(Vec::as_slice).unwrap_or_default();
+    let print = format!("key:{}", session.key_print());
+    // Where there is no tag, nothing else names the account. Source: ORTTO_API 5.
+    let id = tags.iter().find_map(|tag| text(tag, "instance_id")).unwrap_or_else(|| print.clone());
+    let mut account = OrttoAccount {
+        id,
+        print,
+        fields: read_fields(&fields),
+        tags: tags.iter().filter(|tag| text(tag, "type").is_none()).filter_map(tag).collect(),
+        withheld: People::default(),
+        archived: People::default(),
+    };
+    account.read_suppressed(session).await?;
+    account.read_archived(session).await?;
+    Ok(account)
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn tag(tag: &Value) -> Option<(String, u64)> {
+    Some((text(tag, "name")?, tag.get("count").and_then(Value::as_u64).unwrap_or_default()))
+}
+
+fn read_fields(body: &Value) -> Vec<AccountField> {
+    let field = |entry: &Value| {
+        let field = entry.get("field").unwrap_or(entry);
+        let choices = field.get("dic_items").and_then(Value::as_array).into_iter().flatten();
+        Some(AccountField {
+            id: text(field, "id").or_else(|| text(field, "field_id"))?,
+            name: text(field, "name")?,
+            display_type: text(field, "display_type").unwrap_or_default(),
+            choices: choices.filter_map(|choice| choice.as_str().map(str::to_owned)).collect(),
+        })
+    };
+    body.get("fields").and_then(Value::as_array).into_iter().flatten().filter_map(field).collect()
+}
+
+/// What an export needs of a custom field.
+struct Need<'a> {
+    name: &'a str,
+    field_type: FieldType,
+}
+
+fn needs<'a>(fields: &'a [FieldSpec], memberships: &'a [Membership]) -> impl Iterator<Item = Need<'a>> {
+    let custom = fields.iter().filter(|field| field.origin == FieldOrigin::Custom);
+    let custom = custom.map(|field| Need { name: &field.name, field_type: field.field_type });
+    let marks = memberships.iter().filter_map(|membership| match membership {
+        Membership::Field(name) => Some(Need { name, field_type: FieldType::Boolean }),
+        _ => None,
+    });
+    custom.chain(marks)
+}
+
+impl OrttoAccount {
+    async fn read_suppressed(&mut self, session: &mut dyn Session) -> Result<()> {
+        let mut offset = 0;
+        for _ in 0..PAGES {
+            let page = ask(session, "whom it suppresses", request::suppressed(offset)).await?;
+            let entries = page.get("emails").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            // What an entry looks like is unknown. Source: ORTTO_API 6.
+            let email = |entry: &Value| entry.as_str().map(str::to_owned).or_else(|| text(entry, "email"));
+            for email in entries.iter().filter_map(email) {
+                self.withheld.add(&session.profile(&email));
+            }
+            offset += entries.len();
+            if entries.is_empty() || page.get("has_more") != Some(&Value::Bool(true)) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_archived(&mut self, session: &mut dyn Session) -> Result<()> {
+        let (mut offset, mut cursor) = (0, None);
+        for _ in 0..PAGES {
+            let page = ask(session, "who is archived", request::archived(offset, cursor.as_deref())).await?;
+            let archived = people(&page).unwrap_or_default();
+            for Person { email, fields, .. } in archived.iter().filter(|person| !person.email.is_empty()) {
+                let key = session.profile(email);
+                self.archived.add(&key);
+                // Sent again, this person would be another one, who is subscribed. Source: ORTTO_API 6.
+                if fields.get(PERMISSION) == Some(&Value::Bool(false)) {
+                    self.withheld.add(&key);
+                }
+            }
+            let next = page.get("next_offset").and_then(Value::as_u64).unwrap_or_default();
+            if page.get("has_more") != Some(&Value::Bool(true)) || next <= offset {
+                return Ok(());
+            }
+            (offset, cursor) = (next, text(&page, "cursor_id"));
+        }
+        Ok(())
+    }
+
+    /// The field of this name: letter by letter, else without regard to case.
+    fn field(&self, name: &str) -> Option<&AccountField> {
+        let exact = self.fields.iter().find(|field| field.name == name);
+        exact.or_else(|| self.fields.iter().find(|field| field.name.to_lowercase() == name.to_lowercase()))
+    }
+
+    fn missing(&self, name: &str) -> String {
+        match nearest(name, self.fields.iter().map(|field| field.name.as_str())) {
+            Some(nearest) => format!("\"{name}\" (the nearest is \"{}\")", escaped(nearest, SHOWN)),
+            None => format!("\"{name}\""),
+        }
+    }
+
+    /// Makes a field. Where somebody else made it first, the account says so in one of several ways: the list tells.
+    async fn make(&mut self, session: &mut dyn Session, need: &Need<'_>) -> Result<()> {
+        let display_type = display_types(need.field_type).first().copied().unwrap_or("text");
+        let judge = |_: usize, response: &_| match read(response) {
+            Reply::Failed(_) if matches!(http::Response::status(response).as_u16(), 409 | 423) => {
+                crate::destination::Judgement::Answered
+            }
+            reply => reply.judgement(),
+        };
+        session.call_all(vec![request::make_field(need.name, display_type)], &judge).await?;
+        let fields = ask(session, "its custom fields", request::custom_fields()).await?;
+        self.fields = read_fields(&fields);
+        if self.field(need.name).is_some() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Access, format!("custom field \"{}\"", need.name), "cannot be made")
+            .hint("make it in Ortto; the plan may have no room for another field"))
+    }
+
+    async fn make_missing(
+        &mut self,
+        session: &mut dyn Session,
+        fields: &[FieldSpec],
+        memberships: &[Membership],
+    ) -> Result<()> {
+        for need in needs(fields, memberships) {
+            if self.field(need.name).is_none() {
+                self.make(session, &need).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Account for OrttoAccount {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn is(&self, id: &str) -> bool {
+        id == self.id || id == self.print
+    }
+
+    fn summary(&self) -> String {
+        format!("the key opens an account with {} custom fields and {} tags", self.fields.len(), self.tags.len())
+    }
+
+    fn check_fields(
+        &self,
+        fields: &[FieldSpec],
+        memberships: &[Membership],
+        makes_fields: bool,
+    ) -> Result<Vec<String>> {
+        let (mut missing, mut warnings) = (Vec::new(), Vec::new());
+        for Need { name, field_type } in needs(fields, memberships) {
+            let Some(field) = self.field(name) else {
+                match makes_fields && field_type != FieldType::MultiSelect {
+                    true => warnings.push(format!("custom field \"{name}\" is made by the first run")),
+                    false => missing.push(self.missing(name)),
+                }
+                continue;
+            };
+            let wrong = |problem: String, hint: &str| {
+                Err(Error::new(Kind::Config, format!("custom field \"{name}\""), problem).hint(hint))
+            };
+            if !display_types(field_type).contains(&field.display_type.as_str()) {
+                let there = escaped(&field.display_type, SHOWN);
+                let wanted = type_name(field_type);
+                let problem = format!("has the type {there} in the account, {wanted} in the configuration");
+                return wrong(problem, "give it the account's type");
+            }
+            // Source: ORTTO_API 4, fields with another middle belong to another data source.
+            if field.id.split(':').nth(1) != Some("cm") {
+                return wrong(
+                    "belongs to another data source, which alone may fill it".into(),
+                    "use a field of your own",
+                );
+            }
+        }
+        if missing.is_empty() {
+            return Ok(warnings);
+        }
+        let problem = format!("the account has no custom field {}", missing.join(", "));
+        let hint = match makes_fields {
+            true => "make the fields for several choices in Ortto, with their choices, or correct their names",
+            false => "correct the names, make the fields in Ortto, or set create_fields to true",
+        };
+        Err(Error::new(Kind::Config, "Ortto", problem).hint(hint))
+    }
+
+    fn make_fields<'s>(
+        &'s mut self,
+        session: &'s mut dyn Session,
+        fields: &'s [FieldSpec],
+        memberships: &'s [Membership],
+    ) -> BoxFuture<'s, Result<()>> {
+        Box::pin(self.make_missing(session, fields, memberships))
+    }
+
+    fn describe(&self, membership: &Membership) -> Option<String> {
+        let Membership::Tag(name) = membership else { return None };
+        Some(match self.tags.iter().find(|(known, _)| known == name) {
+            Some((_, count)) => format!("tag \"{name}\" is there, on {count} people"),
+            None => format!("tag \"{name}\" will be made by the first run"),
+        })
+    }
+
+    fn has(&self, _target: &MembershipTarget) -> bool {
+        true
+    }
+
+    fn targets<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        wanted: &'s [Wanted<'s>],
+    ) -> BoxFuture<'s, Result<(Vec<MembershipTarget>, Vec<String>)>> {
+        let target = |wanted: &Wanted<'_>| match wanted.membership {
+            Membership::Tag(name) => MembershipTarget::Tag(name.clone()),
+            Membership::Field(name) => MembershipTarget::Field(name.clone()),
+            Membership::List(_) | Membership::None => MembershipTarget::None,
+        };
+        let targets = wanted.iter().map(target).collect();
+        Box::pin(async { Ok((targets, Vec::new())) })
+    }
+
+    fn setup(&self, fields: &[FieldSpec], memberships: &[Membership], _learned: Option<&Value>) -> Value {
+        let known = |need: Need<'_>| Some((need.name.to_owned(), self.field(need.name)?.clone()));
+        let ortto_fields: BTreeMap<String, AccountField> = needs(fields, memberships).filter_map(known).collect();
+        Setup { ortto_fields, withheld: self.withheld.clone(), archived: self.archived.clone() }.write()
+    }
+}

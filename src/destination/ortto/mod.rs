@@ -1,0 +1,120 @@
+//! Ortto, the successor of classic Autopilot. What is known of it, and how well: docs/ORTTO_API.md.
+
+mod account;
+mod cost;
+mod fields;
+mod leaving;
+mod merging;
+mod number;
+mod person;
+mod protocol;
+mod request;
+pub mod response;
+mod run;
+mod setup;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::{Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField};
+use crate::chunk::{FieldSpec, Operation, Row};
+use crate::error::Result;
+use crate::membership::{Membership, MembershipTarget};
+use crate::value::FieldType;
+use setup::Setup;
+
+/// Ortto.
+#[derive(Clone, Copy, Debug)]
+pub struct Ortto;
+
+impl Destination for Ortto {
+    fn name(&self) -> &'static str {
+        "Ortto"
+    }
+
+    fn base_url(&self, region: Region) -> &'static str {
+        request::base_url(region)
+    }
+
+    fn has_regions(&self) -> bool {
+        true
+    }
+
+    fn makes_fields(&self) -> bool {
+        true
+    }
+
+    /// Source: ORTTO_API 3, the smallest plan that is listed.
+    fn default_rate(&self) -> f64 {
+        10.0
+    }
+
+    fn default_lanes(&self) -> u32 {
+        1
+    }
+
+    fn key_header(&self) -> &'static str {
+        request::KEY_HEADER
+    }
+
+    fn limits(&self) -> Limits {
+        run::LIMITS
+    }
+
+    fn standard_fields(&self) -> &'static [StandardField] {
+        &fields::STANDARD
+    }
+
+    fn field_types(&self) -> &'static [(&'static str, FieldType)] {
+        &fields::TYPES
+    }
+
+    fn default_membership(&self, segment: &str) -> Membership {
+        Membership::Tag(segment.to_owned())
+    }
+
+    fn membership_fault(&self, membership: &Membership) -> Option<(&'static str, &'static str)> {
+        fields::membership_fault(membership)
+    }
+
+    fn custom_name_fault(&self, _name: &str) -> Option<&'static str> {
+        None
+    }
+
+    fn cost(&self, operation: Operation, membership: &Membership, _assumption: Assumption<'_>) -> Cost {
+        cost::cost(operation, membership)
+    }
+
+    fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>> {
+        Box::pin(async move {
+            let account: Box<dyn Account> = Box::new(account::survey(session).await?);
+            Ok(account)
+        })
+    }
+
+    fn canary_rows(&self, _target: &MembershipTarget, _joiners: u64, _learned: Option<&Value>) -> u32 {
+        0
+    }
+
+    fn canary<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        _target: &'s MembershipTarget,
+        _fields: &'s [FieldSpec],
+        _rows: Vec<Row>,
+    ) -> BoxFuture<'s, Result<Option<Value>>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn wants_ids(&self) -> bool {
+        true
+    }
+
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: Known) -> Result<Box<dyn Protocol>> {
+        Ok(Box::new(run::OrttoProtocol::new(fields, Setup::read(setup)?, known)))
+    }
+
+    fn strategy(&self, _setup: &Value) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,93 @@
+//! Rows to requests and back. Who joins or changed is merged, a hundred a request ([`merging`](super::merging)); the
+//! address of whoever leaves is looked up first ([`leaving`](super::leaving)).
+
+use std::sync::PoisonError;
+
+use super::response::{BAN, Reply, read};
+use super::run::{AGAIN, ALONE, LIMITS, MERGE, OrttoProtocol, READ, kind};
+use super::{leaving, merging};
+use crate::chunk::{Operation, Row};
+use crate::destination::{
+    Call, Group, HttpResponse, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows, batches,
+};
+use crate::membership::MembershipTarget;
+use crate::state::{ProfileKey, half};
+
+impl Protocol for OrttoProtocol {
+    fn requests(&self, group: &Group, rows: &[(RowId, &Row)]) -> Vec<Request> {
+        match (group.operation, &group.target) {
+            (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::Field(_)) => leaving::first(rows),
+            // There is nothing to take away, so nothing to ask for.
+            (Operation::Leave, _) => Vec::new(),
+            _ => {
+                let batches = batches(rows, LIMITS, |(_, row)| row.cells.len() + 200);
+                let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
+                batches.into_iter().map(|batch| Request::new(MERGE, ids(batch))).collect()
+            }
+        }
+    }
+
+    fn beforehand(&self, group: &Group, row: &Row) -> Option<RowOutcome> {
+        if group.operation == Operation::Leave {
+            return None;
+        }
+        if self.withheld.contains(&half(&row.key)) {
+            return Some(RowOutcome::Suppressed);
+        }
+        self.writer.fault(row).map(|fault| RowOutcome::Refused(format!("not sent, as Ortto would refuse it: {fault}")))
+    }
+
+    fn found(&self) -> Vec<(ProfileKey, String)> {
+        std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).news)
+    }
+
+    fn kind(&self, step: &'static str) -> RequestKind {
+        kind(step)
+    }
+
+    fn together(&self, step: &'static str, rows: Vec<RowId>, held: &dyn Rows) -> Vec<Request> {
+        // Rows of several segments may wait for the same step; each segment has its own mark.
+        let mut groups: Vec<(&Group, Vec<(RowId, usize)>)> = Vec::new();
+        for id in rows {
+            let Some((group, row, _)) = held.row(id) else { continue };
+            let bytes = row.cells.len() + 200;
+            match groups.iter_mut().find(|(known, _)| *known == group) {
+                Some((_, rows)) => rows.push((id, bytes)),
+                None => groups.push((group, vec![(id, bytes)])),
+            }
+        }
+        let ids = |batch: Vec<(RowId, usize)>| batch.into_iter().map(|(id, _)| id).collect();
+        let cut = groups.into_iter().flat_map(|(_, rows)| batches(&rows, LIMITS, |(_, bytes)| bytes));
+        cut.map(|batch| Request::new(step, ids(batch))).collect()
+    }
+
+    fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call> {
+        match request.step {
+            MERGE | AGAIN | ALONE | READ => merging::call(self, request, rows),
+            _ => leaving::call(self, request, rows),
+        }
+    }
+
+    fn response(&self, request: &Request, rows: &dyn Rows, response: &HttpResponse) -> Response {
+        match read(response) {
+            Reply::Unauthorized => Response::Unauthorized,
+            // Whoever is banned must be quiet as a whole, and a ban that has ended says so.
+            Reply::Failed(_) if response.status().as_u16() == 403 => Response::RateLimited(Some(BAN)),
+            Reply::RateLimited(wait) => Response::RateLimited(wait),
+            Reply::Failed(why) => Response::Failed(why),
+            Reply::Full => Response::Ends(
+                "the account's contact limit is reached; it takes nobody new",
+                "raise the plan's contact limit or remove contacts in Ortto; the next run sends what is pending",
+            ),
+            reply => match request.step {
+                MERGE | AGAIN | ALONE => merging::merged(self, request, rows, reply),
+                READ => merging::read_back(self, request, rows, reply),
+                _ => leaving::response(self, request, rows, reply),
+            },
+        }
+    }
+
+    fn unsendable(&self) -> &'static str {
+        "the contact's id is not one of Ortto's"
+    }
+}

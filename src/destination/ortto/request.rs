@@ -1,0 +1,92 @@
+//! Ortto's endpoints. Source: ORTTO_API 1.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::fields::EMAIL;
+use crate::destination::{Call, Region, RequestKind};
+
+/// The header that carries the key.
+pub(super) const KEY_HEADER: &str = "x-api-key";
+
+/// The largest response to a call for people or fields.
+const LARGE: usize = 8 << 20;
+/// The largest response to a merge.
+const MERGED: usize = 1 << 20;
+
+/// The address of a region. Source: ORTTO_API 1.
+pub(super) const fn base_url(region: Region) -> &'static str {
+    match region {
+        Region::Default => "https://api.ap3api.com/v1",
+        Region::Au => "https://api.au.ap3api.com/v1",
+        Region::Eu => "https://api.eu.ap3api.com/v1",
+    }
+}
+
+fn call(kind: RequestKind, path: &str, body: Bytes, max_response_bytes: usize) -> Call {
+    Call { kind, method: http::Method::POST, path: path.to_owned(), body, max_response_bytes }
+}
+
+fn read(path: &str, body: &Value) -> Call {
+    call(RequestKind::Other, path, body.to_string().into(), LARGE)
+}
+
+/// All custom fields; also the check of the key.
+pub(super) fn custom_fields() -> Call {
+    read("/person/custom-field/get", &json!({}))
+}
+
+/// Makes a custom field. Tracked changes would be billed.
+pub(super) fn make_field(name: &str, display_type: &str) -> Call {
+    read("/person/custom-field/create", &json!({ "name": name, "type": display_type, "track_changes": false }))
+}
+
+/// All tags.
+pub(super) fn tags() -> Call {
+    Call { kind: RequestKind::List, ..read("/tags/get", &json!({})) }
+}
+
+/// The most entries of a page.
+const PAGE: usize = 500;
+
+/// A page of the suppression list.
+pub(super) fn suppressed(offset: usize) -> Call {
+    read("/suppression-list/email/get", &json!({ "limit": PAGE, "offset": offset }))
+}
+
+/// A page of archived people: each one's address, and whether it may be sent email.
+pub(super) fn archived(offset: u64, cursor: Option<&str>) -> Call {
+    let mut body =
+        json!({ "type": "archived", "limit": PAGE, "offset": offset, "fields": [EMAIL, super::fields::PERMISSION] });
+    if let (Some(cursor), Some(object)) = (cursor, body.as_object_mut()) {
+        object.insert("cursor_id".to_owned(), cursor.into());
+    }
+    read("/person/get", &body)
+}
+
+/// The people behind ids.
+pub(super) fn people(ids: &[&str], fields: &[&str]) -> Call {
+    let body = json!({ "contact_ids": ids, "fields": fields });
+    Call { kind: RequestKind::List, ..read("/person/get-by-ids", &body) }
+}
+
+/// The people with an address.
+pub(super) fn people_at(email: &str, fields: &[&str]) -> Call {
+    let filter = json!({ "$str::is": { "field_id": EMAIL, "value": email } });
+    let body = json!({ "limit": 50, "offset": 0, "fields": fields, "filter": filter });
+    Call { kind: RequestKind::Single, ..read("/person/get", &body) }
+}
+
+/// A merge of people, written one behind the other; `creates` says whether people who are not there are made.
+pub(super) fn merge(kind: RequestKind, people: &str, creates: bool) -> Call {
+    let body = format!(
+        r#"{{"people":[{people}],"async":false,"merge_by":["{EMAIL}"],"merge_strategy":2,"find_strategy":0,"skip_non_existing":{},"suppression_list_field_id":"{EMAIL}"}}"#,
+        !creates
+    );
+    call(kind, "/person/merge", body.into(), MERGED)
+}
+
+/// Whether a text has the form of a person's id: anything else would have a call refused as a whole.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

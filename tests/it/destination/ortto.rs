@@ -1,0 +1,177 @@
+//! Ortto, whichever way its open questions are answered: the right people are tagged, each row is judged, and no ban is drawn.
+
+use std::collections::BTreeSet;
+
+use autopilot_export::report::{Outcome, Report};
+use autopilot_export::sandbox::{Options, OrttoOptions};
+use autopilot_export::steps::{self, Cancellation};
+use serde_json::{Value, json};
+
+use crate::support::fixture::{LIST, csv, people, set};
+use crate::support::kill::Kill;
+use crate::support::sim::{Sim, Way};
+
+/// Answers to open questions, as `--assume` takes them, alone and together.
+const ASSUMED: [&[&str]; 14] = [
+    &[],
+    &["entry-order=shuffled"],
+    &["entry-order=completion", "mixed-batch=omitted"],
+    &["mixed-batch=omitted", "entry-order=shuffled", "skipped-rows=omitted"],
+    &["mixed-batch=refused"],
+    &["mixed-batch=refused-but-applied", "entry-order=shuffled"],
+    &["skipped-rows=omitted"],
+    &["skipped-rows=invalid"],
+    &["skipped-rows=invalid", "mixed-batch=refused"],
+    &["folds-tag-case=true", "trims-tags=true", "folds-email-case=false", "folds-filter-case=false"],
+    &["resubscribes-by-omission=true", "archived=merged"],
+    &["concurrent-merges=1"],
+    &["concurrent-merges=1", "concurrency-status=409"],
+    &["read-lag-ms=2000", "mixed-batch=omitted"],
+];
+
+fn options(assumed: &[&str]) -> Options {
+    Options { rate: Some(2000.0), ..OrttoOptions::parse(assumed.iter().copied()).unwrap().into() }
+}
+
+fn sim(assumed: &[&str]) -> Sim {
+    Sim::with(Way::Tag, options(assumed))
+}
+
+async fn run(sim: &Sim, name: &str, drop: &str) -> Report {
+    let (world, request) = (sim.world(&Kill::never()), sim.drop(name, drop));
+    let report = steps::run(&world, &sim.config, &request, &Cancellation::default()).await.unwrap();
+    assert!(report.rows.add_up(), "{report:?}");
+    assert_eq!(sim.sandbox.counters().bans, 0, "a ban was drawn");
+    report
+}
+
+fn tagged(sim: &Sim) -> BTreeSet<String> {
+    sim.sandbox.contents().members(LIST)
+}
+
+fn emails(numbers: impl IntoIterator<Item = u32>) -> BTreeSet<String> {
+    numbers.into_iter().map(|number| format!("person.{number}@example.com")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn joiners_changed_and_leavers_end_right_under_every_assumption() {
+    for assumed in ASSUMED {
+        let sim = sim(assumed);
+        let report = run(&sim, "first", &people(0, 330, 1)).await;
+        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 330), "{assumed:?} {report:?}");
+        assert_eq!(tagged(&sim), emails(0..330), "{assumed:?}");
+        let before = sim.sandbox.counters().requests;
+        let report = run(&sim, "same", &people(0, 330, 1)).await;
+        assert_eq!((report.outcome, sim.sandbox.counters().requests), (Outcome::NothingToDo, before), "{assumed:?}");
+        // Ten leave, twenty change, thirty come.
+        let mut drop = people(10, 30, 2);
+        drop.push_str(&crate::support::fixture::more(30, 360, 1));
+        let report = run(&sim, "second", &drop).await;
+        assert_eq!(report.outcome, Outcome::Succeeded, "{assumed:?} {report:?}");
+        assert_eq!((report.members.joiners, report.members.changed, report.members.leavers), (30, 20, 10));
+        assert_eq!(tagged(&sim), emails(10..360), "{assumed:?}");
+        assert_eq!(sim.sandbox.contact_count(), 360, "{assumed:?}: somebody was created by leaving, or twice");
+        let held = sim.held();
+        assert_eq!(held["person.12@example.com"].1["Value"], json!(2), "{assumed:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_can_leave_whatever_the_order_of_entries() {
+    for assumed in [&["entry-order=shuffled"], &["entry-order=completion"], &["entry-order=rows"]] {
+        let sim = sim(assumed);
+        run(&sim, "first", &people(0, 250, 1)).await;
+        // A drop of one leaves 200 behind; then the rest.
+        let report = run(&sim, "second", &people(200, 250, 1)).await;
+        assert_eq!((report.outcome, tagged(&sim)), (Outcome::Succeeded, emails(200..250)), "{assumed:?} {report:?}");
+        let report = run(&sim, "third", &people(249, 250, 1)).await;
+        assert_eq!((report.outcome, tagged(&sim)), (Outcome::Succeeded, emails(249..250)), "{assumed:?} {report:?}");
+        assert_eq!(sim.sandbox.contact_count(), 250);
+    }
+}
+
+fn value(fields: &[(&str, Value)]) -> Value {
+    fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_whom_ortto_suppresses_or_archived_opted_out_are_not_sent() {
+    for assumed in [&["suppression-entries=objects"][..], &["suppression-entries=strings"], &["archived=restored"]] {
+        let sim = sim(assumed);
+        let ask = |path: &str, body: Value| {
+            let method = if path.contains("suppression") || path.contains("archive") { "PUT" } else { "POST" };
+            sim.sandbox.ask(method, path, "any", body.to_string().as_bytes()).unwrap()
+        };
+        let (status, _) = ask("/suppression-list/email/add", json!({ "emails": ["Person.3@example.com"] }));
+        assert_eq!(status, 200);
+        let fields = value(&[("str::email", json!("person.4@example.com")), ("bol::p", json!(false))]);
+        let (_, body) = ask("/person/merge", json!({ "people": [{ "fields": fields }], "merge_by": ["str::email"] }));
+        let merged: Value = serde_json::from_slice(&body).unwrap();
+        let id = merged["people"][0]["person_id"].as_str().unwrap().to_owned();
+        let (status, body) = ask("/person/archive", json!({ "inclusion_ids": [id] }));
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        let report = run(&sim, "first", &people(0, 10, 1)).await;
+        assert_eq!((report.rows.delivered, report.rows.suppressed), (8, 2), "{assumed:?} {report:?}");
+        assert_eq!(tagged(&sim), emails((0..10).filter(|n| ![3, 4].contains(n))), "{assumed:?}");
+        let before = sim.sandbox.contact_count();
+        let report = run(&sim, "again", &people(0, 10, 1)).await;
+        assert_eq!((report.rows.suppressed, sim.sandbox.contact_count()), (2, before), "{assumed:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_gone_joins_again_when_it_changes() {
+    for assumed in [&["skipped-rows=listed"], &["skipped-rows=omitted"], &["skipped-rows=invalid"]] {
+        let sim = sim(assumed);
+        run(&sim, "first", &people(0, 5, 1)).await;
+        let ids: Vec<String> = sim.sandbox.contents().contacts.iter().map(|contact| contact.id.clone()).collect();
+        let body = json!({ "inclusion_ids": [ids[0], ids[1]] }).to_string();
+        let (status, _) = sim.sandbox.ask("PUT", "/person/archive", "any", body.as_bytes()).unwrap();
+        assert_eq!(status, 200);
+        let (status, _) = sim.sandbox.ask("DELETE", "/person/delete", "any", body.as_bytes()).unwrap();
+        assert_eq!(status, 200);
+        assert_eq!(tagged(&sim).len(), 3);
+        let report = run(&sim, "second", &people(0, 5, 2)).await;
+        assert_eq!((report.outcome, tagged(&sim)), (Outcome::Succeeded, emails(0..5)), "{assumed:?} {report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_that_ortto_would_refuse_are_rejected_and_their_batch_is_delivered() {
+    let mut sim = sim(&[]);
+    sim.set("/exports/newsletter/match/phone", json!("FirstName"));
+    let rows: Vec<(String, &str, i64)> = (0..50)
+        .map(|n| (format!("person.{n}@example.com"), if n % 25 == 7 { "call me" } else { "+47 22 33 44 55" }, 1))
+        .collect();
+    let rows: Vec<(&str, &str, i64)> =
+        rows.iter().map(|(email, phone, value)| (email.as_str(), *phone, *value)).collect();
+    let report = run(&sim, "first", &csv(&rows)).await;
+    assert_eq!((report.outcome, report.rows.delivered, report.rows.rejected), (Outcome::SucceededWithRejects, 48, 2));
+    assert_eq!(tagged(&sim), emails((0..50).filter(|n| n % 25 != 7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_contact_limit_ends_the_run_by_its_name() {
+    for assumed in [&["contact-limit=150"][..], &["contact-limit=150", "contact-limit-applies-part=true"]] {
+        let sim = sim(assumed);
+        let report = run(&sim, "first", &people(0, 400, 1)).await;
+        let error = report.error.as_ref().unwrap();
+        assert!(error.message.contains("contact limit"), "{}", error.message);
+        assert!(report.rows.delivered >= 100 && report.rows.pending > 0, "{report:?}");
+        sim.sandbox.change(|options| options.ortto.contact_limit = None);
+        let report = run(&sim, "second", &people(0, 400, 1)).await;
+        assert_eq!((report.outcome, tagged(&sim)), (Outcome::Succeeded, emails(0..400)), "{assumed:?}");
+        assert_eq!(sim.sandbox.contact_count(), 400);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_the_account_lacks_is_named_before_anything_is_sent() {
+    let mut sim = sim(&[]);
+    sim.set("/exports/newsletter/create_fields", json!(false));
+    let report = run(&sim, "first", &people(0, 5, 1)).await;
+    let error = report.error.as_ref().unwrap();
+    assert!(error.message.contains("has no custom field \"Value\""), "{}", error.message);
+    assert_eq!(sim.sandbox.contact_count(), 0);
+    assert_eq!(set(&[]), tagged(&sim));
+}

@@ -119,25 +119,24 @@ impl<'r, S: Store> RunResults<'r, S> {
                 refused.into_iter().try_for_each(|line| rejects.add(line))?;
             }
             let segment = chunk.segment;
-            let mut add = |key, what| {
-                if self.slice_of(&key) == number {
-                    changes.push(Change { key, segment, what });
-                }
-            };
-            for (_, entry) in results.entries {
-                match entry {
-                    Entry::Delivered { key, digest, contact_id } => add(key, What::Delivered { digest, contact_id }),
-                    Entry::Left(key) => add(key, What::Left),
-                    Entry::Refused(_) | Entry::Stays => {}
-                }
+            let is_here = |key: &ProfileKey| self.slice_of(key) == number;
+            for (_, entry) in &results.entries {
+                let (key, what) = match entry {
+                    Entry::Delivered { key, digest, contact_id } if is_here(key) => {
+                        (*key, What::Delivered { digest: *digest, contact_id: (&**contact_id).into() })
+                    }
+                    Entry::Left(key) if is_here(key) => (*key, What::Left),
+                    _ => continue,
+                };
+                changes.push(Change { key, segment, what });
             }
-            for row in unconfirmed {
+            for row in unconfirmed.iter().filter(|row| is_here(&row.key)) {
                 let what = What::Unconfirmed {
                     operation: chunk.operation,
                     digest: row.digest,
                     email: row.email().into_owned().into(),
                 };
-                add(row.key, what);
+                changes.push(Change { key: row.key, segment, what });
             }
         }
         changes.sort_unstable_by_key(|change| change.key);

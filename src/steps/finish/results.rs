@@ -20,10 +20,11 @@ use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 use crate::run::{RunRecord, keys};
 use crate::state::{FieldsDigest, ProfileKey};
 
-/// Rows whose changes are held all at once, at 144 bytes each; those of more are read in so many slices. A run of
-/// 1,000,000 rows has its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
+/// Rows whose changes are held all at once, at 144 bytes each; those of more are read in slices. A run of 1,000,000 rows has
+/// its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
 const AT_ONCE_ROWS: u64 = 50_000;
-const SLICES: usize = 3;
+/// The most slices: each reads all results once.
+const MOST_SLICES: u64 = 3;
 
 /// How many results are fetched ahead.
 const FETCHING: usize = 8;
@@ -75,7 +76,7 @@ pub(super) struct Totals {
 impl<'r, S: Store> RunResults<'r, S> {
     pub(super) async fn of(store: &'r S, run: &'r RunRecord, opened: &'r OpenRecord) -> Result<Self> {
         let rows: u64 = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-        let slices = if rows > AT_ONCE_ROWS { SLICES } else { 1 };
+        let slices = rows.div_ceil(AT_ONCE_ROWS).clamp(1, MOST_SLICES) as usize;
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
         let stored = stored.into_iter().map(|meta| meta.key).collect();
         Ok(Self { store, run, opened, stored, slices })

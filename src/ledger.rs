@@ -6,9 +6,9 @@
 //! a refused one the reason as JSON; of one that was to leave and stays, nothing; of one that the destination sends
 //! nothing, `-`. A line that begins with `=` is not a row's: a profile's key, and its contact's id as it was found.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{self, Operation, seal, unseal};
@@ -54,7 +54,7 @@ impl Ledger {
     /// The ledger of a range that was worked on before.
     pub fn resume(results: &Results) -> Self {
         let judged = u32::try_from(results.entries.len()).unwrap_or(u32::MAX);
-        Self { lines: results.lines.clone(), sent: results.sent.clone(), judged, unsaved: 0 }
+        Self { lines: results.lines.to_string(), sent: results.sent.clone(), judged, unsaved: 0 }
     }
 
     /// Enters a verdict.
@@ -118,7 +118,7 @@ pub enum Entry {
         /// Of the fields that were sent.
         digest: FieldsDigest,
         /// The destination's id of the contact.
-        contact_id: Box<str>,
+        contact_id: ByteString,
     },
     /// It left.
     Left(ProfileKey),
@@ -139,7 +139,7 @@ pub struct Results {
     pub entries: Vec<(u32, Entry)>,
     /// The contacts' ids of profiles, which the state has wrong.
     pub found: Vec<(ProfileKey, Box<str>)>,
-    lines: String,
+    lines: ByteString,
 }
 
 /// Reads results.
@@ -151,25 +151,25 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
     let text = unseal(subject, bytes)?;
     let (head, lines) = text.split_once('\n').ok_or_else(wrong)?;
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;
-    let mut entries = Vec::new();
-    let mut found = Vec::new();
-    for line in chunk::lines(lines) {
+    let lines = ByteString::from(lines);
+    let (mut entries, mut found) = (Vec::new(), Vec::new());
+    for line in chunk::lines(&lines) {
         match line.strip_prefix("=\t") {
             Some(line) => found.push(found_id(line).ok_or_else(wrong)?),
-            None => entries.push(entry(line).ok_or_else(wrong)?),
+            None => entries.push(entry(line, &lines).ok_or_else(wrong)?),
         }
     }
-    Ok(Results { sent, entries, found, lines: lines.to_owned() })
+    Ok(Results { sent, entries, found, lines })
 }
 
 /// A profile's key and its contact's id.
 fn found_id(line: &str) -> Option<(ProfileKey, Box<str>)> {
     let (key, id) = line.split_once('\t')?;
-    Some((unhex(key)?, serde_json::from_str::<Text<'_>>(id).ok()?.0.into()))
+    Some((unhex(key)?, serde_json::from_str::<String>(id).ok()?.into()))
 }
 
-/// A row's number and what became of it.
-fn entry(line: &str) -> Option<(u32, Entry)> {
+/// A row's number and what became of it; its contact's id is a piece of the `lines` that the line is of.
+fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
     let mut cells = chunk::divided(line, b'\t');
     let number = cells.next()?.parse().ok()?;
     let entry = match (cells.next(), cells.next(), cells.next()) {
@@ -178,17 +178,16 @@ fn entry(line: &str) -> Option<(u32, Entry)> {
         (Some(reason), None, _) if reason.starts_with('"') => Entry::Refused(serde_json::from_str(reason).ok()?),
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
-            let id: Cow<'_, str> = serde_json::from_str::<Text<'_>>(id).ok()?.0;
-            let (key, digest) = (unhex(key)?, unhex(digest)?);
-            Entry::Delivered { key, digest, contact_id: id.into() }
+            let contact_id = match id.strip_prefix('"')?.strip_suffix('"')? {
+                plain if !plain.contains('\\') => lines.slice_ref(plain),
+                _ => serde_json::from_str::<String>(id).ok()?.into(),
+            };
+            Entry::Delivered { key: unhex(key)?, digest: unhex(digest)?, contact_id }
         }
         _ => return None,
     };
     Some((number, entry))
 }
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Says that an object of the run is damaged, and goes on as if it held nothing.
 pub fn unreadable<T: Default>(error: Error) -> T {

@@ -3,7 +3,7 @@
 use autopilot_export::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
 use autopilot_export::adapters::http::HttpClient;
 use autopilot_export::entry::environment::Adapters;
-use autopilot_export::entry::handler::{Function, Invocation, Logged, base_url};
+use autopilot_export::entry::handler::{Function, Invocation, Logged, base_urls};
 use autopilot_export::entry::panics;
 use autopilot_export::error::{Error, Kind};
 use autopilot_export::ports::Clock;
@@ -52,7 +52,7 @@ async fn on_aws() -> Result<Function<Environment, StateMachine>, Error> {
         },
         executions: StateMachine::new(&sdk, workflow),
         bucket,
-        base_url: base_url()?,
+        base_urls: base_urls()?,
     })
 }
 

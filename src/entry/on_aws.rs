@@ -55,7 +55,7 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Ca
 async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     let mut connection = command::connection(config, name)?.clone();
     // As the function does: tests, and a sandbox.
-    if let Some(url) = base_url()? {
+    if let Some(url) = base_url(connection.api)? {
         connection.base_url = Some(url);
     }
     let vault = SecretsManager::new(&sdk_config().await);

@@ -10,7 +10,7 @@ mod logged;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::config::{Config, parse};
+use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
 use crate::ports::{Executions, PutMode, Store};
 use crate::report::{Report, metrics};
@@ -37,16 +37,17 @@ pub struct Function<W, X> {
     pub executions: X,
     /// The bucket's name, for the workflow's own reading.
     pub bucket: String,
-    /// An address in place of that of every connection: tests, and a sandbox.
-    pub base_url: Option<String>,
+    /// Addresses in place of those of every connection of an API: tests, and a sandbox.
+    pub base_urls: Vec<(Api, String)>,
 }
 
-/// That address, as the environment names it.
+/// Those addresses, as the environment names them.
 ///
 /// # Errors
 /// Kind `config`, where a key cannot be sent to it.
-pub fn base_url() -> Result<Option<String>> {
-    super::address::base_url()
+pub fn base_urls() -> Result<Vec<(Api, String)>> {
+    let named = Api::ALL.iter().map(|(_, api)| Ok(super::address::base_url(*api)?.map(|url| (*api, url))));
+    named.filter_map(Result::transpose).collect()
 }
 
 /// What Lambda tells of a call.
@@ -88,8 +89,9 @@ impl<W: Environment, X: Executions> Function<W, X> {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
             Error::new(Kind::Config, CONFIG, lines.join("; "))
         })?;
-        if let Some(base_url) = &self.base_url {
-            config.connections.values_mut().for_each(|connection| connection.base_url = Some(base_url.clone()));
+        for (api, base_url) in &self.base_urls {
+            let of_api = config.connections.values_mut().filter(|connection| connection.api == *api);
+            of_api.for_each(|connection| connection.base_url = Some(base_url.clone()));
         }
         Ok(config)
     }

@@ -38,7 +38,12 @@ async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
     };
     let config = include_bytes!("../../../exports.json");
     env.store().put(CONFIG, config.as_slice().into(), PutMode::Overwrite).await.unwrap();
-    Function { env, executions: Recorded::default(), bucket: "b".into(), base_url: Some(sandbox.url()) }
+    Function {
+        env,
+        executions: Recorded::default(),
+        bucket: "b".into(),
+        base_urls: vec![(Api::Autopilot, sandbox.url())],
+    }
 }
 
 async fn ask(function: &Here, event: Value) -> Result<Value> {

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::export::yes;
 use super::reader::Entry;
 use super::source::checked;
 use super::{Export, checks};
@@ -74,10 +75,6 @@ const fn four() -> u32 {
 
 const fn sixty() -> u64 {
     60
-}
-
-pub(super) const fn yes() -> bool {
-    true
 }
 
 impl Connection {

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::checks;
 use super::condition::{self, Condition};
-use super::connection::yes;
 use super::fault::shown;
 use super::fields::Match;
 use super::reader::Entry;
@@ -111,6 +110,10 @@ fn utc() -> String {
 
 const fn thirty() -> u32 {
     30
+}
+
+pub(super) const fn yes() -> bool {
+    true
 }
 
 impl Export {

@@ -240,7 +240,7 @@ mod tests {
     }
 
     proptest! {
-        // Promise 6: "No one-second window holds more requests sent than the connection's rate, over all lanes."
+        // Promise 6: "No one-second window holds more requests than the connection's rate, over all lanes."
         #[test]
         fn no_second_holds_more_than_the_rate(
             rate in 1u32..60, lanes in 1u32..12, late in proptest::collection::vec(0u64..400, 1..30), before in 0usize..80

@@ -96,7 +96,7 @@ mod tests {
         Guards { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, ..Guards::default() }
     }
 
-    // Promise 9: "Guards come before the first request, and name their numbers."
+    // Promise 9: "Guards come before the first request. Each names its numbers."
     #[test]
     fn guards_name_their_numbers() {
         let looked = GuardInput {

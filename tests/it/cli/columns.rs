@@ -68,7 +68,8 @@ fn texts(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Promise 10: "No personal data in logs, reports or error messages", whatever a missing header makes of a first row.
+/// Promise 10: "No secret and no personal data ... in logs ... reports or error messages",
+/// whatever a missing header makes of a first row.
 #[tokio::test]
 async fn no_cell_of_a_file_without_a_header_is_shown_anywhere() {
     for (number, drop) in HEADERLESS.into_iter().enumerate() {

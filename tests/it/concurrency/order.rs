@@ -1,5 +1,5 @@
-//! Promises 4 and 5: "The same drop, event, step or request delivered twice ends as if delivered once", and "A drop
-//! strictly older than the one last applied is `superseded`, and sends nothing."
+//! Promises 4 and 5: "The same drop, event, step or request delivered twice ends as if it had been delivered once",
+//! and "A drop strictly older than the one last applied is `superseded` and sends nothing."
 
 use std::time::Duration;
 

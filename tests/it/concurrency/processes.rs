@@ -1,5 +1,5 @@
-//! Several at once, promise 6: "The account's rate is kept ... over all lanes (slots) and all runs of that connection
-//! (a lease: one run at a time)." And never two writers of one state.
+//! Several at once, promise 6: "The account's rate is kept ... over all lanes and all runs of the connection ... a lease
+//! lets one run at a time use the connection." And never two writers of one state.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Promise 2: "Nothing is lost. Cancellation the program after any request, at any step, any number of times: going on ends
+//! Promise 2: "Nothing is lost. Stop the program after any request, at any step, any number of times: going on ends
 //! with the same contacts, the same lists and the same state as a run that was never stopped."
 
 use std::collections::BTreeMap;

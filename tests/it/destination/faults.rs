@@ -129,7 +129,8 @@ fn refused_rows(report: &Report) -> usize {
     refused.map_or(0, |(_, count)| *count as usize)
 }
 
-// Promise 1: "`read = delivered + unchanged + rejected + suppressed + pending`, asserted in every run."
+// Promise 1: "`read = delivered + unchanged + rejected + suppressed + pending`. The program checks this equation in
+// every run."
 fn check(report: &Report, case: &Case, read: u64, place: &str) {
     assert!(report.rows.add_up(), "{place}: {report:?}");
     assert!(report.rows.read == read || report.outcome == Outcome::Failed, "{place}: {report:?}");

@@ -1,5 +1,5 @@
-//! Promise 7: "Within the time limit. No deliver call outlives its function time limit, at any Autopilot speed, any
-//! segment size."
+//! Promise 7: "Within the time limit. No deliver call outlives the function's time limit, however slow the destination
+//! and however large the segment."
 
 use std::time::Duration;
 

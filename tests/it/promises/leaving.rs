@@ -1,5 +1,5 @@
-//! Promise 11: "Leaving a segment never deletes a contact. It leaves the list. A drop with malformed rows removes
-//! nobody: its leavers are withheld, and the report says so."
+//! Promise 11: "Leaving a segment never deletes a contact ... A drop with malformed rows removes nobody, and the report
+//! says so."
 
 use autopilot_export::report::Outcome;
 use autopilot_export::run::{RunRequest, Trigger};

@@ -16,7 +16,7 @@ use crate::steps::documents::{read_json, write_json};
 pub(super) struct LaneAttempts {
     /// How many there were.
     calls: u32,
-    /// LaneAttempts in a row that confirmed nothing.
+    /// Consecutive calls that confirmed nothing.
     without_progress: u32,
     /// The last that ended in order.
     #[serde(default)]
@@ -58,6 +58,7 @@ impl LaneAttempts {
         store: &impl Store,
         run_id: &str,
         lane: u32,
+        destination: &str,
         without_progress: bool,
     ) -> Result<()> {
         self.without_progress = if without_progress { self.without_progress + 1 } else { 0 };
@@ -67,6 +68,6 @@ impl LaneAttempts {
             return Ok(());
         }
         let what = "confirmed nothing in two calls in a row";
-        Err(Error::new(Kind::Unavailable, "Autopilot", what).hint("what is pending is sent by the next run"))
+        Err(Error::new(Kind::Unavailable, destination, what).hint("what is pending is sent by the next run"))
     }
 }

@@ -99,7 +99,7 @@ async fn work<E: Environment>(
     worker.save_all().await?;
     let no_progress =
         worker.confirmed() == 0 && matches!(worked, Ok(LaneStatus::Yielded)) && !limit.stop.is_cancelled();
-    attempts.end(store, run_id, lane, no_progress).await?;
+    attempts.end(store, run_id, lane, env.destination(connection.api).name(), no_progress).await?;
     worked.map(response)
 }
 

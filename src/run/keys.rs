@@ -1,4 +1,7 @@
-//! Where things lie in the store.
+//! Keys of stored objects.
+
+/// The configuration, put there by the deployment.
+pub const CONFIG: &str = "config/exports.json";
 
 /// A segment's name as a part of a key: letters, digits, `.`, `_`, `-` stay, everything else is %XX.
 pub fn part(name: &str) -> String {
@@ -27,7 +30,7 @@ pub fn results(run_id: &str, lane: u32, range: usize) -> String {
     of_run(run_id, &format!("results/{lane:03}/{range:06}.tsv"))
 }
 
-/// The calls of a lane: how many, and how many in a row confirmed nothing.
+/// The calls of a lane: how many, and how many of the last confirmed nothing.
 pub fn calls(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/calls.json"))
 }
@@ -35,6 +38,16 @@ pub fn calls(run_id: &str, lane: u32) -> String {
 /// How many rows of a lane Autopilot has refused so far.
 pub fn refused(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/refused.json"))
+}
+
+/// Where a run's failed lanes say why, with its `/`.
+pub fn failed_lanes(run_id: &str) -> String {
+    of_run(run_id, "results/failed/")
+}
+
+/// Why a lane failed.
+pub fn failed_lane(run_id: &str, lane: u32) -> String {
+    format!("{}{lane:03}.json", failed_lanes(run_id))
 }
 
 /// The run that a request to the function became. It goes away with the export's runs.
@@ -63,7 +76,7 @@ pub fn unfinished(export: &str) -> String {
     format!("state/{export}/unfinished.json")
 }
 
-/// What was learnt of a connection's account.
+/// What the canary learned of a connection's account.
 pub fn learnt(connection: &str) -> String {
     format!("state/connections/{connection}.json")
 }

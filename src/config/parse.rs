@@ -102,7 +102,7 @@ fn syntax(error: &serde_json::Error) -> Fault {
     Fault { path: format!("line {line}, column {column}"), what: what.to_owned(), hint: None }
 }
 
-/// A JSON value in which no key stands twice: of two exports with one name the first would be lost without a word.
+/// A JSON value without duplicate keys: of two exports with one name the first would be lost without a word.
 struct Tree(Value);
 
 impl<'de> Deserialize<'de> for Tree {
@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if map.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("the key {} stands twice", shown(&key))));
+                return Err(de::Error::custom(format_args!("duplicate key {}", shown(&key))));
             }
             let Tree(value) = entries.next_value()?;
             map.insert(key, value);

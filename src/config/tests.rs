@@ -86,21 +86,21 @@ fn every_fault_is_reported_at_once() {
 }
 
 #[test]
-fn a_syntax_error_is_told_with_line_and_column() {
+fn a_syntax_error_names_line_and_column() {
     let fault = &parse("{\n  \"connections\": {,}\n}").unwrap_err()[0];
     assert_eq!(fault.path, "line 2, column 19");
     assert_eq!(fault.to_string(), "config: line 2, column 19: key must be a string");
 }
 
 #[test]
-fn a_key_that_stands_twice_is_a_fault() {
+fn a_duplicate_key_is_a_fault() {
     let fault = &parse("{\"exports\": {},\n\"exports\": {}}").unwrap_err()[0];
     assert_eq!(fault.path, "line 2, column 9");
-    assert_eq!(fault.what, "the key exports stands twice");
+    assert_eq!(fault.what, "duplicate key exports");
 }
 
 #[test]
-fn a_file_that_is_no_object_is_a_fault() {
+fn a_file_that_is_not_an_object_is_a_fault() {
     assert_eq!(parse("[]").unwrap_err()[0].to_string(), "config: the file: must be an object, not a list");
 }
 
@@ -110,7 +110,7 @@ fn a_byte_order_mark_is_let_through() {
 }
 
 #[test]
-fn an_unknown_key_is_told_with_the_nearest_known_one() {
+fn an_unknown_key_names_the_nearest_known_one() {
     let found = faults(&[(&at(EXPORT, "match/frist_name"), json!("F"))]);
     assert_eq!(found, ["config: exports.newsletter.match.frist_name: is not a known key; did you mean first_name?"]);
 }
@@ -310,7 +310,7 @@ fn a_connection_without_secret_has_the_usual_one() {
 }
 
 #[test]
-fn a_message_shows_the_name_for_people_beside_the_connections_own() {
+fn messages_show_the_display_name_beside_the_connections_name() {
     let title = |name: Value| parsed(&[(&at(CONNECTION, "display_name"), name)]).connections["autopilot-eu"].title();
     assert_eq!(title(json!("EU")), "autopilot-eu (EU)");
     assert_eq!(title(Value::Null), "autopilot-eu");
@@ -383,7 +383,7 @@ fn a_condition_keeps_the_type_of_its_value() {
 }
 
 #[test]
-fn guards_of_unreadable_rows_and_opt_outs_let_none_pass_unless_told() {
+fn unreadable_rows_and_opt_outs_are_allowed_only_if_configured() {
     let guards = |guards: Value| parsed(&[(&at(EXPORT, "guards"), guards)]).exports["newsletter"].guards.clone();
     let standard = guards(json!({}));
     assert_eq!((standard.unreadable_rows, standard.unreadable_opt_outs), (0, 0));

@@ -76,7 +76,7 @@ pub struct RunArgs {
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run an export now. The same command again goes on with a run that was stopped.
+    /// Run an export now. The same command resumes a run that was stopped.
     Run(RunArgs),
     /// The same up to the first request: rows, requests, time and cost. Sends nothing.
     Plan(RunArgs),

@@ -191,7 +191,9 @@ impl Report {
             ));
         }
         if counts.leavers_withheld > 0 {
-            warnings.push(format!("{} leavers are withheld", counts.leavers_withheld));
+            let count = counts.leavers_withheld;
+            warnings
+                .push(format!("{count} {}", if count == 1 { "leaver is withheld" } else { "leavers are withheld" }));
         }
         Self {
             run_id: run.request.run_id.clone(),

@@ -63,7 +63,7 @@ fn each_piece(cell: &str, other: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> 
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Bug, "rejects", "are not what was kept").with_source(cause)
+    Error::new(Kind::Bug, "rejects", "are damaged").with_source(cause)
 }
 
 /// Writes the rejects of one run; its sources may have different columns.
@@ -245,7 +245,7 @@ mod tests {
     ];
 
     #[test]
-    fn no_separator_of_a_spreadsheet_makes_a_formula_of_a_cell_and_the_comma_gives_each_back() {
+    fn cells_are_never_formulas_and_commas_give_each_back() {
         let columns = ["EMail", "Any"].map(str::to_owned).to_vec();
         let rows = HOSTILE.map(|cell| reject(0, "invalid_email", &["ann", cell]));
         let (file, _) = written(&run(&[columns]), rows);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_rows_of_ten_thousand_columns_take_little_room_and_leave_room_for_others() {
+    fn huge_malformed_rows_leave_space_for_others() {
         let columns: Vec<String> = (0..10_000).map(|n| format!("c{n}")).collect();
         let whole: Vec<&str> = columns.iter().map(String::as_str).collect();
         let malformed = std::iter::repeat_n(reject(0, "malformed_row", &["x"]), 100_000);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_with_other_columns_share_a_file_and_what_fits_needs_no_warning() {
+    fn sources_with_other_columns_share_a_file_without_a_warning() {
         let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let rows = [reject(0, "refused", &["a@b.c", "Ann"]), reject(1, "refused", &["Bob", "7"])];
         let (file, warning) = written(&run(&[of(&["EMail", "Name"]), of(&["Name", "Value"])]), rows);

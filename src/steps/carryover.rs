@@ -30,7 +30,7 @@ impl UnconfirmedEmails {
         let key = keys::unconfirmed(export);
         let Some(object) = store.get(&key).await? else { return Ok(Self::default()) };
         let lines = String::from_utf8_lossy(&object.body).lines().map(read).collect::<Option<_>>();
-        lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, key, "are not emails"))
+        lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, key, "is not a list of emails"))
     }
 
     /// What names a profile at the destination: its contact id, else its email where that is known.

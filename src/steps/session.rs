@@ -55,7 +55,7 @@ impl<'e, E: Environment> Session<'e, E> {
     }
 
     fn gave_up(&self, kind: Kind, last: &str) -> Error {
-        let problem = format!("does not answer within {} s; last: {last}", self.connection.patience_seconds);
+        let problem = format!("gave no usable answer within {} s; last: {last}", self.connection.patience_seconds);
         Error::new(kind, self.destination().name(), problem).hint("run again later; nothing that was confirmed is lost")
     }
 

@@ -59,7 +59,7 @@ pub async fn prepare<E: Environment>(env: &E, config: &Config, request: &RunRequ
     })
 }
 
-/// The unfinished run that a request goes on with: of the same export, drops, options and configuration.
+/// The unfinished run that a request resumes: of the same export, drops, options and configuration.
 ///
 /// # Errors
 /// Those of the store.

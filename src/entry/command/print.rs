@@ -26,6 +26,11 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// A number with its noun: `1 leaver`, `2 leavers`.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Prints a report for people.
 pub(super) fn report(report: &Report) {
     let rows = &report.rows;
@@ -38,8 +43,11 @@ pub(super) fn report(report: &Report) {
         rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending
     ));
     line(&format!(
-        "  members   {} joiners, {} changed, {} leavers, {} leavers withheld",
-        members.joiners, members.changed, members.leavers, members.leavers_withheld
+        "  members   {}, {} changed, {}, {} withheld",
+        counted(members.joiners, "joiner"),
+        members.changed,
+        counted(members.leavers, "leaver"),
+        counted(members.leavers_withheld, "leaver"),
     ));
     let rejects: Vec<String> =
         report.rejects.iter().filter(|(_, count)| **count > 0).map(|(code, count)| format!("{count} {code}")).collect();

@@ -78,7 +78,7 @@ pub(super) async fn run<W: Environment>(
     execute(env, common, config, request, stop).await
 }
 
-/// Runs a request, or goes on with the unfinished run that it repeats, and prints the report.
+/// Runs a request, or resumes the unfinished run that it repeats, and prints the report.
 pub(super) async fn execute<W: Environment>(
     env: &W,
     common: &Common,
@@ -88,7 +88,7 @@ pub(super) async fn execute<W: Environment>(
 ) -> Code {
     let request = match resume(env, config, &request).await? {
         Some(earlier) => {
-            say(&format!("going on with {}", earlier.run_id));
+            say(&format!("resuming {}", earlier.run_id));
             earlier
         }
         None => request,

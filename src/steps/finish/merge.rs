@@ -52,7 +52,7 @@ pub(super) async fn merge(
             return earlier.clear(*store, export, &emails).await;
         }
     }
-    Err(Error::new(Kind::Unavailable, key, "is written by somebody else at the same time")
+    Err(Error::new(Kind::Unavailable, key, "was changed by another run at the same time")
         .hint("let only this program write it; the next run merges what this one confirmed"))
 }
 

@@ -202,7 +202,7 @@ async fn requested<W: Environment>(env: &W, of: Of<'_>, asked: &RequestedDrop, t
 }
 
 fn missing(key: &str, ignored: &[(String, &str)]) -> Error {
-    let problem = format!("holds no file of a segment{}", and_ignored(ignored));
+    let problem = format!("contains no segment file{}", and_ignored(ignored));
     Error::new(Kind::Segment, key, problem).hint("name a file or a folder with files")
 }
 

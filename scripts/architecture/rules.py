@@ -22,6 +22,7 @@ WIRE_WORDS = ["_autopilot_list", "email_contact_map", "autopilotapikey", "contac
 WIRE_FOLDERS = ("destination/autopilot/", "sandbox/")
 
 MOST_CODE_LINES = 300
+MOST_NAME_LETTERS = 60
 
 # What no native reader would say, and what to say in its place.
 PHRASES = [
@@ -160,6 +161,20 @@ def plain_english(tree):
                     yield f'{tree.name(file)}:{line + text.count(chr(10), 0, match.start())}: "{said}"; say: {instead}'
 
 
+def plain_names(tree):
+    """Functions have names of at most 60 characters, without the phrases that a native reader would not say."""
+    for file in {*tree.rust_files(), *tree.tracked("tests", "benches", "fuzz", "examples")}:
+        if file.suffix != ".rs":
+            continue
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            for name in re.findall(r"\bfn (\w+)", line):
+                if len(name) > MOST_NAME_LETTERS:
+                    yield f"{tree.name(file)}:{number}: {name} has {len(name)} characters"
+                for phrase, instead in [*PHRASES, (r"\b(?:is|are|be) told\b", "is named, is reported")]:
+                    if match := re.search(phrase, name.replace("_", " ")):
+                        yield f'{tree.name(file)}:{number}: {name}: "{match[0]}"; say: {instead}'
+
+
 def headings(file):
     """A page's headings."""
     page = re.sub(r"^```.*?^```", "", file.read_text() if file.is_file() else "", flags=re.S | re.M)
@@ -276,5 +291,6 @@ RULES = [
     steps_apart,
     wire_words,
     plain_english,
+    plain_names,
     small_files,
 ]

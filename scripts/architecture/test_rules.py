@@ -81,6 +81,10 @@ class OfATree(unittest.TestCase):
         found = [line.split(";")[0] for line in rules.plain_english(tree)]
         self.assertEqual(found, ['src/lib.rs:1: "is no key"', 'README.md:1: "made again"'])
 
+    def test_names_of_functions_are_short_and_plain(self):
+        tree = self.tree(src__lib_rs="fn a_file_that_is_no_object() {}\nfn there_is_no_drop() {}\nfn " + 61 * "a" + "() {}")
+        self.assertEqual([line.split(":")[1] for line in rules.plain_names(tree)], ["1", "3"])
+
     def test_code_lines_leave_out_tests_comments_and_blanks(self):
         source = rust.Source('fn a() {\n\n    // why\n    "x\ny";\n}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n')
         self.assertEqual(source.code_lines(), 4)

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    panics::are_told(Some(Kind::Bug.exit_code()));
+    panics::are_reported_by_place(Some(Kind::Bug.exit_code()));
     log(args.common.verbose);
     let command = args.command.name();
     let code = runtime(&args.command).and_then(|runtime| runtime.block_on(until_stopped(args))).at(command);

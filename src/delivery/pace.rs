@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_sent_by_a_clock_that_is_ahead_hold_a_lane_up_for_a_window_at_most() {
+    fn a_clock_that_is_ahead_delays_a_lane_by_one_window_at_most() {
         let ahead = after(start(), Duration::from_secs(3600));
         let pace = Pace::new(20.0, 5, &[ahead; 5], start());
         assert_eq!(pace.next(start()), after(start(), window(20.0)));
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_before_the_lanes_is_dealt_in_turn_and_a_few_hold_up_none() {
+    fn earlier_requests_are_spread_over_lanes_and_few_delay_none() {
         let sent: Vec<Timestamp> = (0..12).map(|n| after(start(), Duration::from_millis(n))).collect();
         let of = |lane| history(&sent, &[5, 5, 5, 5], lane);
         assert_eq!((of(0), of(3)), (vec![sent[0], sent[4], sent[8]], vec![sent[3], sent[7], sent[11]]));

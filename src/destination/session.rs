@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_at_all_is_no_wait() {
+    fn a_wait_of_zero_or_less_is_not_a_wait() {
         let date = Some("Tue, 12 May 2026 10:00:00 GMT");
         assert_eq!(["0", "-1", "0.0", "Tue, 12 May 2015 10:00:00 GMT"].map(|text| wait(text, date)), [None; 4]);
     }

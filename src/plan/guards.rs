@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_rejects_says_nothing_of_rows_that_were_rejected_before() {
+    fn the_share_of_rejects_does_not_count_in_a_retry() {
         let looked = GuardInput { read: 3, rejected: 2, is_retry: true, ..GuardInput::default() };
         assert!(violations("newsletter", &guards(), &looked).is_empty());
     }

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_clock_is_about_the_machines_and_counts_on_whatever_that_says() {
+    fn the_systems_clock_counts_on_whatever_the_machine_says() {
         let times: Vec<Timestamp> = (0..100).map(|_| Clock::System.now()).collect();
         assert!(times.is_sorted());
         let apart = Timestamp::now().duration_since(times[0]).abs();

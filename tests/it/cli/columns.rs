@@ -124,7 +124,7 @@ async fn a_key_that_no_row_of_the_drop_has_is_missing() {
 }
 
 #[tokio::test]
-async fn a_csv_column_may_be_optional_and_a_default_does_not_stand_for_one() {
+async fn a_csv_column_may_be_optional_and_a_default_is_not_enough() {
     let drop = "EMail,FirstName\nann@example.com,Ann\n";
     let mut scene = Scene::new(Options::default()).await;
     scene.set("/exports/newsletter/match/custom/Value", json!({ "column": "Value", "type": "integer", "default": 7 }));

@@ -101,7 +101,7 @@ async fn plan_says_what_a_run_would_do_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn retry_sends_what_was_refused_and_what_was_corrected_and_nobody_leaves() {
+async fn retry_sends_refused_and_corrected_rows_and_removes_nobody() {
     let faults = Fault::parse_list("refuse-rows:person.7").unwrap();
     let cli = Cli::new(Scene::new(Options { faults, ..Options::default() }).await);
     let drop = cli.scene.file("members.csv", (people(0, 9, 1) + "new at example.com,Ana,1\n").as_bytes());
@@ -157,7 +157,7 @@ async fn slow() -> (Cli, PathBuf) {
 }
 
 #[tokio::test]
-async fn a_killed_run_that_is_started_again_ends_with_the_same_contacts_and_counts() {
+async fn a_killed_run_resumes_to_the_same_contacts_and_counts() {
     let (cli, drop) = slow().await;
     for contacts in [1, 10, 25, 40, 60] {
         let mut child = cli.start(&drop);
@@ -172,7 +172,7 @@ async fn a_killed_run_that_is_started_again_ends_with_the_same_contacts_and_coun
 }
 
 #[tokio::test]
-async fn an_interrupted_run_saves_says_how_to_go_on_and_is_finished_by_the_next() {
+async fn an_interrupted_run_saves_and_the_next_finishes_it() {
     let (cli, drop) = slow().await;
     let child = cli.start(&drop);
     cli.until_it_holds(30).await;
@@ -190,7 +190,7 @@ async fn an_interrupted_run_saves_says_how_to_go_on_and_is_finished_by_the_next(
 }
 
 #[tokio::test]
-async fn of_two_processes_on_one_store_the_second_waits_and_both_end_right() {
+async fn the_second_process_on_a_store_waits_and_both_succeed() {
     let (cli, drop) = slow().await;
     let first = cli.start(&drop);
     cli.until_it_holds(5).await;
@@ -229,7 +229,7 @@ async fn runs_report_schema_and_check_tell_what_there_is() {
 }
 
 #[tokio::test]
-async fn what_became_of_runs_is_told_without_a_configuration() {
+async fn runs_are_listed_without_a_configuration() {
     let mut cli = Cli::new(Scene::new(Options::default()).await);
     let drop = cli.scene.file("members.csv", people(0, 4, 1).as_bytes());
     let run = cli.export(&drop).await.1["run_id"].as_str().unwrap().to_owned();
@@ -249,7 +249,7 @@ async fn is_ended_by(signal: &str, child: Child) {
 }
 
 #[tokio::test]
-async fn a_signal_ends_a_command_that_is_no_run_as_well() {
+async fn a_signal_ends_commands_other_than_run() {
     let options = Options { latency: Duration::from_secs(20), ..Options::default() };
     let cli = Cli::new(Scene::new(options).await);
     for signal in ["-INT", "-TERM"] {
@@ -329,7 +329,7 @@ async fn a_panic_ends_every_command_with_70() {
 /// A panic's message may quote anything; outside Lambda its library panics.
 #[cfg(feature = "lambda")]
 #[tokio::test]
-async fn a_panic_is_told_by_its_place_alone() {
+async fn a_panic_is_reported_by_its_place_alone() {
     let mut function = Command::new(env!("CARGO_BIN_EXE_autopilot-export-lambda"));
     let (_, out, err) = ended(function.env_clear().output().await.unwrap());
     assert!(err.starts_with("bug: ") && err.ends_with("please report this line\n"), "{err}");
@@ -338,7 +338,7 @@ async fn a_panic_is_told_by_its_place_alone() {
 
 /// A disk is full where no file can grow: the shell keeps files to 2 KB.
 #[tokio::test]
-async fn a_full_disk_is_told_and_nothing_is_sent_that_is_not_kept() {
+async fn a_full_disk_is_an_error_and_nothing_unrecorded_is_sent() {
     let cli = Cli::new(Scene::new(Options::default()).await);
     let drop = cli.scene.file("members.csv", people(0, 5000, 1).as_bytes());
     let mut cramped = Command::new("sh");

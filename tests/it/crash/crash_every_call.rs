@@ -167,7 +167,7 @@ fn in_every_way<T: Copy + Send, P: Future<Output = u64>>(parts: [T; 2], play: fn
 }
 
 #[test]
-fn a_run_that_is_stopped_at_any_call_of_any_port_goes_on_and_ends_the_same() {
+fn a_run_stopped_at_any_call_of_any_port_ends_the_same() {
     let stops = in_every_way([Engine::Process, Engine::Calls], everywhere);
     println!("{stops} stops in all");
     assert!(stops >= 3000, "{stops} stops");

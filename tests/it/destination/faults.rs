@@ -192,7 +192,7 @@ async fn faults_of_autopilot_change_nothing_in_the_end() {
 
 #[tokio::test(start_paused = true)]
 #[ignore = "long: make soak"]
-async fn faults_of_autopilot_change_nothing_in_the_end_over_many_seeds() {
+async fn faults_of_autopilot_never_change_the_end_over_many_seeds() {
     suite(12..40, 40).await;
 }
 
@@ -289,7 +289,7 @@ impl Http for Throttles {
 
 // The first requests of a run have the same patience as its lanes.
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_longer_than_the_patience_ends_the_run_with_the_patience() {
+async fn a_wait_longer_than_the_patience_ends_the_run_with_it() {
     let sim = Sim::new(Options::default());
     let request = sim.drop("members", &people(0, 10, 1));
     let Adapters { store, leases, secrets, clock, observer, .. } = sim.world(&Kill::never());

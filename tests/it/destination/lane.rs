@@ -215,7 +215,7 @@ fn a_row_missing_in_the_map_is_asked_for_its_reason_alone() {
 }
 
 #[test]
-fn a_batch_refused_whole_is_split_until_the_refused_row_is_alone() {
+fn a_refused_batch_is_split_until_the_refused_row_is_alone() {
     let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 100)]);
     let calls = run(&mut lane, |call| match call {
         Asked::UpsertMany(body) if body.contains("P63@") => Said::Refused("one is bad"),
@@ -315,7 +315,7 @@ fn a_row_that_fails_its_batch_keeps_no_other_row() {
 }
 
 #[test]
-fn every_batch_with_such_a_row_is_worked_through_beside_the_others() {
+fn every_batch_with_such_a_row_is_finished_beside_others() {
     for way in [ListStrategy::Bulk, ListStrategy::BulkThenList] {
         let mut lane = lane(way, vec![span(Operation::Join, list(), 2000)]);
         let sick: Vec<u32> = (0..2000).filter(|n| n % 100 == n / 100).collect();

@@ -28,7 +28,7 @@ impl SecretSource for Renewed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_renewed_with_many_requests_on_their_way_ends_no_lane() {
+async fn a_key_renewed_during_many_requests_ends_no_lane() {
     let mut sim = Sim::new(Options { api_key: Some(API_KEY.into()), ..Options::default() });
     sim.pace(40, 2);
     sim.set("/exports/newsletter/segments/0/membership", json!("none"));

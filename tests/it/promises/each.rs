@@ -40,7 +40,7 @@ async fn rows_add_up_with_every_kind_of_reject() {
 
 // Promise 1, where Autopilot goes away in the middle: what was not confirmed is pending, and the next run sends it.
 #[tokio::test]
-async fn rows_without_a_confirmation_are_pending_and_sent_by_the_next_run() {
+async fn unconfirmed_rows_are_pending_and_sent_by_the_next_run() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_connection("patience_seconds", json!(1));
     scene.set_membership(json!("none"));

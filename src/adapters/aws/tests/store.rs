@@ -21,7 +21,7 @@ fn file(bytes: usize) -> tempfile::NamedTempFile {
 }
 
 #[tokio::test]
-async fn a_conditional_write_that_meets_another_is_made_again_under_the_same_condition() {
+async fn a_conflicting_conditional_write_is_retried() {
     let script = Script::new([error(409, "ConditionalRequestConflict"), written("new")]).await;
     let put = script.bucket().put("a", "x".into(), PutMode::Update("old".into())).await;
     assert_eq!(put.unwrap(), PutOutcome::Written("new".into()));
@@ -33,7 +33,7 @@ async fn a_conditional_write_that_meets_another_is_made_again_under_the_same_con
 }
 
 #[tokio::test]
-async fn a_condition_that_does_not_hold_is_lost_and_a_bucket_that_is_not_there_is_no_lost_condition() {
+async fn a_failed_condition_is_a_conflict_and_a_missing_bucket_not() {
     let held = || PutMode::Update("old".into());
     for (status, code) in [(412, "PreconditionFailed"), (404, "NoSuchKey")] {
         let script = Script::new([error(status, code)]).await;
@@ -106,7 +106,7 @@ async fn an_object_that_is_cut_off_again_and_again_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cut_off_goes_on_where_it_was_at_the_same_version() {
+async fn a_cut_stream_resumes_at_the_same_place_and_version() {
     let rest = answer(206).header("etag", "\"tag\"").header("content-range", "bytes 3-4/5").body("le");
     let script = Script::new([object("whole").cut_after(3), rest]).await;
     let meta = ObjectMeta { key: "a".into(), bytes: 5, modified: jiff::Timestamp::UNIX_EPOCH, version: "tag".into() };

@@ -34,7 +34,7 @@ fn what_cannot_be_read_is_unclear_and_is_asked_again() {
 }
 
 #[test]
-fn what_cannot_name_a_contact_is_no_id() {
+fn what_cannot_name_a_contact_is_not_an_id() {
     let one = Endpoint::UpsertOne(Bytes::new());
     let get = Endpoint::Contact("c".into());
     for id in ["", ".", "..", &"x".repeat(255)] {
@@ -48,7 +48,7 @@ fn what_cannot_name_a_contact_is_no_id() {
 }
 
 #[test]
-fn what_cannot_name_a_list_is_no_id() {
+fn what_cannot_name_a_list_is_not_an_id() {
     let make = Endpoint::CreateList("t".into());
     for id in ["", ".", ".."] {
         let body = serde_json::json!({ "list_id": id }).to_string();

@@ -59,7 +59,7 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// Leaves the email address alone: whoever writes the row leaves all other fields as they are.
+    /// Drops every value but the email address, so that the row leaves all other fields as they are.
     pub fn keep_email_only(&mut self) {
         self.cells.clear();
         value::string(&self.email, &mut self.cells);

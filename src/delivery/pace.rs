@@ -1,6 +1,6 @@
 //! The pace: when a request may leave.
 //!
-//! The account's rate is dealt to the lanes as whole requests a second: each lane has its share, and never sends more
+//! The account's rate is divided among the lanes in whole requests a second: each lane has its share, and never sends more
 //! than that in any one [`window`], by its own clock. The shares add up to the rate, so no second holds more requests
 //! than the rate, whatever the lanes' clocks and however late they wake up; a lane that was held up catches up within
 //! its share. A lane's slots are spread evenly over the first half of its window: so they do not leave all at once, and
@@ -63,7 +63,7 @@ pub fn shares(requests_per_second: f64, lanes: u32) -> Vec<u32> {
     (0..lanes).map(|lane| rate / lanes + u32::from(lane < rate % lanes)).collect()
 }
 
-/// Which of the requests that were sent before the lanes began counts to which lane: dealt in turn, so that no lane gets
+/// Which of the requests sent before the lanes began counts to which lane: assigned in turn, so that no lane gets
 /// more than its share of any window, and few of them hold up none.
 pub fn history(sent: &[Timestamp], shares: &[u32], lane: usize) -> Vec<Timestamp> {
     let most = shares.iter().copied().max().unwrap_or_default();
@@ -119,7 +119,7 @@ impl Pace {
         pace
     }
 
-    /// All of the rate, for whoever speaks alone and has few requests: they leave together.
+    /// All of the rate, for a lone caller with few requests: they leave together.
     pub fn alone(requests_per_second: f64, from: Timestamp) -> Self {
         let spacing = SignedDuration::ZERO;
         Self { spacing, ..Self::new(requests_per_second, whole(requests_per_second), &[], from) }

@@ -26,7 +26,7 @@ pub struct Call {
     pub max_response_bytes: usize,
 }
 
-/// What a response means to whoever has to call again.
+/// What a response means for the calls that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// It says what happened; what that is, the caller reads.

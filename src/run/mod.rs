@@ -28,7 +28,7 @@ pub enum Trigger {
     Command,
 }
 
-/// A drop that is asked for by name.
+/// A drop that is named in the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestedDrop {

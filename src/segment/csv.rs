@@ -38,7 +38,7 @@ struct Header {
 }
 
 impl CsvRows {
-    /// Rows as wide as the columns named `names`; `separator` is the line that told the delimiter.
+    /// Rows as wide as the columns named `names`; `separator` is the line that names the delimiter.
     pub(super) fn new(scanner: Scanner, names: &[String], separator: Option<Vec<u8>>) -> Self {
         let names = names.iter().map(|name| clean(name).into_owned()).collect();
         let header = Header { names, separator };

@@ -1,4 +1,4 @@
-//! The steps of a run, over ports. Each can be called again at any time and goes on where it was.
+//! The steps of a run, over ports. Each can be called again at any time and resumes where it was.
 
 mod cancel;
 mod carryover;

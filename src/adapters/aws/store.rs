@@ -154,7 +154,7 @@ impl Reader for ObjectReader {
                     return Ok(Some(piece));
                 }
                 None if self.read >= self.meta.bytes => return Ok(None),
-                // Cut, by an error or by an early end: go on where it was, at the same version.
+                // Cut, by an error or by an early end: resume where it was, at the same version.
                 _ if self.cuts < CUTS => {
                     self.cuts += 1;
                     tokio::time::sleep(Duration::from_millis(200) * self.cuts).await;

@@ -84,7 +84,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// What the reply means to whoever has to call again.
+    /// What the reply means for the calls that follow.
     pub(super) fn judgement(self) -> Judgement {
         match self {
             Self::Unauthorized => Judgement::Unauthorized,

@@ -3,7 +3,7 @@
 //!
 //! Here at every single call of every port (store, leases, secrets, Autopilot), before the call takes effect and
 //! after it but before its answer, under paused time: for a process that dies whole and is started again, and for one
-//! call of a step that hangs for good among others and is made again, as Step Functions does.
+//! call of a step that hangs for good among others and is repeated, as Step Functions does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,8 +145,8 @@ async fn everywhere(way: Way, lanes: u32, engine: Engine) -> u64 {
     stops
 }
 
-/// Plays for every way, for one lane and for four, each in a thread with a paused clock of its own: `play` is told the
-/// way, the lanes and the thread's part. Gives the sum of the stops.
+/// Plays for every way, for one lane and for four, each in a thread with a paused clock of its own: `play` gets the way,
+/// the lanes and the thread's part. Gives the sum of the stops.
 fn in_every_way<T: Copy + Send, P: Future<Output = u64>>(parts: [T; 2], play: fn(Way, u32, T) -> P) -> u64 {
     let all = move |part| async move {
         let mut stops = 0;

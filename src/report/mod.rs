@@ -199,7 +199,7 @@ impl Report {
             run_id: run.request.run_id.clone(),
             export: run.request.export.clone(),
             connection: run.connection.clone(),
-            outcome: outcome(run, &counts, &rows, (error.as_ref(), confirmed.left)),
+            outcome: outcome(run, &counts, &rows, error.as_ref(), confirmed.left),
             started_at: run.started_at,
             finished_at,
             trigger: run.request.trigger,
@@ -238,7 +238,7 @@ impl Report {
     }
 }
 
-fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, (error, left): (Option<&Failed>, u64)) -> Outcome {
+fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, error: Option<&Failed>, left: u64) -> Outcome {
     match error {
         Some(Failed { kind: Kind::Guard, .. }) => Outcome::StoppedByGuard,
         Some(_) => Outcome::Failed,

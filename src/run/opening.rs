@@ -27,6 +27,9 @@ pub enum OpenPhase {
 pub struct OpenRecord {
     /// The account.
     pub account: String,
+    /// Tells the key that opened it from every other.
+    #[serde(default)]
+    pub key: String,
     /// How each segment's members are marked, in the configuration's order.
     pub targets: Vec<MembershipTarget>,
     /// What the destination's protocol needs to know.

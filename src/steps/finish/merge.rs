@@ -230,6 +230,7 @@ mod tests {
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
             account: "account".into(),
+            key: String::new(),
             targets: vec![MembershipTarget::None; 2],
             setup: serde_json::Value::Null,
             canary: None,

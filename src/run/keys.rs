@@ -1,5 +1,8 @@
 //! Where things lie in the store.
 
+/// The configuration, where the store holds it.
+pub const CONFIG: &str = "config/exports.json";
+
 /// A segment's name as a part of a key: letters, digits, `.`, `_`, `-` stay, everything else is %XX.
 pub fn part(name: &str) -> String {
     let mut part = String::new();

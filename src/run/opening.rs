@@ -42,6 +42,8 @@ pub struct OpenRecord {
     pub lanes: Vec<Vec<Range>>,
     /// The lanes' shares of the rate.
     pub shares: Vec<u32>,
+    /// The rate that was shared.
+    pub rate: f64,
     /// When open's last requests left, as many as a window holds.
     pub last_sent: Vec<Timestamp>,
     /// What was sent.

@@ -25,8 +25,7 @@ use input::Input;
 
 pub use logged::Logged;
 
-/// Where the configuration lies in the bucket.
-pub const CONFIG: &str = "config/exports.json";
+pub use crate::run::keys::CONFIG;
 
 /// What a function of one environment has.
 #[derive(Debug)]

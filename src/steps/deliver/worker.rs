@@ -1,6 +1,7 @@
 //! One deliver call at work: the lane, its pace and its checkpoints, driven by what comes in.
 
 mod key;
+mod look;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -66,6 +67,8 @@ pub(super) struct Worker<'w, E: Environment> {
     deadline: Deadline,
     lane: Lane,
     pace: Pace,
+    /// Of all lanes.
+    rate: f64,
     next_range: usize,
     checkpoints: Checkpoints<'w, E::Store>,
     confirmed: u64,
@@ -110,6 +113,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             deadline: Deadline::new(limit.until),
             lane: Lane::new(settings, now),
             pace,
+            rate: opened.rate.min(connection.requests_per_second),
             next_range: 0,
             checkpoints: Checkpoints::new(env.store(), &run.request.run_id, (number, lanes), ranges),
             confirmed: 0,
@@ -243,7 +247,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             return Err(Error::new(Kind::Unavailable, run_id, problem).hint("nothing: that call goes on"));
         }
         self.renewed_at = self.clock().wall();
-        Ok(())
+        self.look().await
     }
 
     /// The next request, on its way; none where it could not be made.
@@ -307,11 +311,13 @@ impl<'w, E: Environment> Worker<'w, E> {
         chunk.map_or(Operation::Update, |chunk| chunk.operation)
     }
 
-    async fn loaded(&mut self, LoadedRange { index, span, results }: LoadedRange) -> Result<()> {
+    async fn loaded(&mut self, loaded: LoadedRange) -> Result<()> {
+        let LoadedRange { index, span, results, suppressed, is_begun } = loaded;
         if !results.entries.is_empty() {
             self.env.observer().notify(Event::Settled(results.entries.len() as u64));
         }
         self.checkpoints.resume(index, &results);
+        self.checkpoints.suppress(index, &suppressed, is_begun, self.clock().now());
         if !self.is_asked && !span.rows.is_empty() {
             self.ask(index, self.secrets.clone()).await?;
         }

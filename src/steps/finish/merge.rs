@@ -237,6 +237,7 @@ mod tests {
             phase: OpenPhase::Assigned,
             lanes: vec![(0..RANGES).map(|chunk| Range { chunk, from: 0, to: rows }).collect()],
             shares: vec![1],
+            rate: 1.0,
             last_sent: Vec::new(),
             sent: Sent::default(),
             warnings: Vec::new(),

@@ -88,6 +88,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         destination: env.destination(connection.api),
         session: Session::new(env, connection, from).await?,
         run: &run,
+        rate: connection.requests_per_second,
         memberships: export.segments.iter().map(|segment| segment.membership.clone()).collect(),
     };
     let mut record = opening.meet(export, earlier.as_ref()).await?;
@@ -111,6 +112,7 @@ struct Opening<'r, E: Environment> {
     destination: &'r dyn Destination,
     session: Session<'r, E>,
     run: &'r RunRecord,
+    rate: f64,
     /// Of the export's segments, in their order.
     memberships: Vec<Membership>,
 }
@@ -151,6 +153,7 @@ impl<E: Environment> Opening<'_, E> {
             phase: OpenPhase::Canary,
             lanes: Vec::new(),
             shares: Vec::new(),
+            rate: self.rate,
             last_sent: Vec::new(),
             sent: Sent::default(),
             warnings,

@@ -3,7 +3,7 @@
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
 //! of one that was delivered its key, its fields' digest and the contact's id as JSON; of one that has left its key; of
-//! a refused one the reason as JSON; of one that was to leave and stays, nothing.
+//! a refused one the reason as JSON; of one that was to leave and stays, nothing; of one that became suppressed a sign.
 
 use std::fmt::Write;
 
@@ -83,6 +83,14 @@ impl Ledger {
         self.unsaved += 1;
     }
 
+    /// Enters a row that became suppressed since the plan was made.
+    pub fn suppress(&mut self, number: u32, may_be_sent: bool) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.lines, "{number}\t{}", if may_be_sent { SUPPRESSED_LATE } else { SUPPRESSED });
+        self.judged += 1;
+        self.unsaved += 1;
+    }
+
     /// The object to store.
     pub fn checkpoint(&mut self) -> Vec<u8> {
         self.unsaved = 0;
@@ -90,6 +98,10 @@ impl Ledger {
         seal(&[head.as_str(), "\n", &self.lines].concat())
     }
 }
+
+/// In a key's place: the row was suppressed before it was sent, or when it may have been.
+const SUPPRESSED: &str = "-";
+const SUPPRESSED_LATE: &str = "?";
 
 fn member(lines: &mut String, key: &ProfileKey) {
     lines.push('\t');
@@ -114,6 +126,11 @@ pub enum Entry {
     Refused(String),
     /// It was to leave and could not.
     Stays,
+    /// It became suppressed since the plan was made.
+    Suppressed {
+        /// Whether it may have been sent before.
+        may_be_sent: bool,
+    },
 }
 
 /// The results of one range, read back.
@@ -147,6 +164,8 @@ fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
     let entry = match (cells.next(), cells.next(), cells.next()) {
         (None, ..) => Entry::Stays,
         (Some(reason), None, _) if reason.starts_with('"') => Entry::Refused(serde_json::from_str(reason).ok()?),
+        (Some(SUPPRESSED), None, _) => Entry::Suppressed { may_be_sent: false },
+        (Some(SUPPRESSED_LATE), None, _) => Entry::Suppressed { may_be_sent: true },
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
             let contact_id = match id.strip_prefix('"')?.strip_suffix('"')? {

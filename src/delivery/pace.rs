@@ -125,6 +125,13 @@ impl Pace {
         Self { spacing, ..Self::new(requests_per_second, whole(requests_per_second), &[], from) }
     }
 
+    /// The same at a lower rate: what was sent counts on.
+    pub fn slowed(&self, requests_per_second: f64, share: u32) -> Self {
+        let sent: Vec<Timestamp> = self.sent.iter().map(|(at, _)| *at).collect();
+        let from = sent.last().copied().unwrap_or(self.ideal).max(self.ideal);
+        Self { took: self.took.clone(), ..Self::new(requests_per_second, share, &sent, from) }
+    }
+
     /// How many requests a window holds.
     pub fn share(&self) -> usize {
         self.share

@@ -81,6 +81,14 @@ pub trait Destination: Send + Sync {
     /// Kind `access` where the key opens no account of this destination; those of the session.
     fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>>;
 
+    /// Asks which account a key opens, and nothing else: its [`Account::id`].
+    ///
+    /// # Errors
+    /// As [`Destination::survey`].
+    fn identify<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<String>> {
+        Box::pin(async move { Ok(self.survey(session).await?.id().to_owned()) })
+    }
+
     /// How many rows of a segment with this target are sent ahead to learn how the account takes them; 0 for none.
     /// `learned` is what an earlier run found out of this very account.
     fn canary_rows(&self, target: &MembershipTarget, joiners: u64, learned: Option<&Value>) -> u32;

@@ -156,6 +156,8 @@ pub struct Confirmed {
     pub delivered: u64,
     /// Rows refused.
     pub refused: u64,
+    /// Rows that became suppressed since the plan was made.
+    pub suppressed: u64,
     /// Leavers that have left, or could not.
     pub left: u64,
     /// Requests.
@@ -176,8 +178,8 @@ impl Report {
             delivered: confirmed.delivered,
             unchanged: counts.unchanged,
             rejected: counts.rejected() + confirmed.refused,
-            suppressed: counts.suppressed,
-            pending: to_send.saturating_sub(confirmed.delivered + confirmed.refused),
+            suppressed: counts.suppressed + confirmed.suppressed,
+            pending: to_send.saturating_sub(confirmed.delivered + confirmed.refused + confirmed.suppressed),
         };
         let mut rejects: BTreeMap<RejectCode, u64> = RejectCode::ALL.into_iter().map(|code| (code, 0)).collect();
         rejects.extend(counts.rejects.clone());

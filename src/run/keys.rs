@@ -3,6 +3,9 @@
 /// The configuration, put there by the deployment.
 pub const CONFIG: &str = "config/exports.json";
 
+/// The configuration, where the store holds it.
+pub const CONFIG: &str = "config/exports.json";
+
 /// A segment's name as a part of a key: letters, digits, `.`, `_`, `-` stay, everything else is %XX.
 pub fn part(name: &str) -> String {
     let mut part = String::new();

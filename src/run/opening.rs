@@ -27,6 +27,9 @@ pub enum OpenPhase {
 pub struct OpenRecord {
     /// The account.
     pub account: String,
+    /// Tells the key that opened it from every other.
+    #[serde(default)]
+    pub key: String,
     /// How each segment's members are marked, in the configuration's order.
     pub targets: Vec<MembershipTarget>,
     /// What the destination's protocol needs to know.
@@ -39,6 +42,8 @@ pub struct OpenRecord {
     pub lanes: Vec<Vec<Range>>,
     /// The lanes' shares of the rate.
     pub shares: Vec<u32>,
+    /// The rate that was shared.
+    pub rate: f64,
     /// When open's last requests left, as many as a window holds.
     pub last_sent: Vec<Timestamp>,
     /// What was sent.

@@ -48,6 +48,11 @@ impl Digester {
         half(&self.digest(b'f', fields))
     }
 
+    /// Tells one API key from another without revealing either.
+    pub fn api_key(&self, key: &str) -> String {
+        hex(&half(&self.digest(b'a', key)))
+    }
+
     /// Tells one state key from another without revealing either.
     pub fn fingerprint(&self) -> String {
         hex(&half(&self.digest(b'k', "autopilot-export")))

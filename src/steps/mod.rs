@@ -12,6 +12,7 @@ mod open;
 mod prepare;
 mod profiles;
 mod session;
+mod suppression;
 mod workflow;
 
 pub use cancel::Cancellation;

@@ -58,9 +58,21 @@ pub(super) async fn survey(session: &mut dyn Session) -> Result<ClassicAccount> 
             };
             Ok(ClassicAccount { id, lists, fields })
         }
-        _ => Err(Error::new(Kind::Access, "Autopilot", "does not describe the account and its lists")
-            .hint("check base_url, and that the key belongs to a classic Autopilot account")),
+        _ => Err(undescribed()),
     }
+}
+
+/// Asks which account the key opens.
+pub(super) async fn identify(session: &mut dyn Session) -> Result<String> {
+    match call(session, Endpoint::Account).await? {
+        Reply::Done(Payload::Account(id)) => Ok(id),
+        _ => Err(undescribed()),
+    }
+}
+
+fn undescribed() -> Error {
+    Error::new(Kind::Access, "Autopilot", "does not describe the account and its lists")
+        .hint("check base_url, and that the key belongs to a classic Autopilot account")
 }
 
 impl ClassicAccount {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::refusals::Refused;
-use crate::chunk::Operation;
+use crate::chunk::{Operation, Row};
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::after;
 use crate::error::Result;
@@ -82,6 +82,16 @@ impl<'w, S: Store> Checkpoints<'w, S> {
         if !is_through(self.ranges, range, &ledger) {
             self.ledgers.insert(range, ledger);
         }
+    }
+
+    /// Enters rows that became suppressed since the plan was made.
+    pub(super) fn suppress(&mut self, range: usize, rows: &[(u32, Row)], may_be_sent: bool, now: Timestamp) {
+        if rows.is_empty() {
+            return;
+        }
+        self.unsaved_since.get_or_insert(now);
+        let ledger = self.ledgers.entry(range).or_default();
+        rows.iter().for_each(|(number, _)| ledger.suppress(*number, may_be_sent));
     }
 
     /// Enters a verdict.

@@ -5,6 +5,7 @@ mod attempts;
 mod checkpoints;
 mod deadline;
 mod ranges;
+mod rate;
 mod refusals;
 mod worker;
 
@@ -21,8 +22,10 @@ use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
+use crate::steps::suppression::suppression;
 use assignment::{Assignment, LaneStatus, RENEW_EVERY};
 use attempts::LaneAttempts;
+use rate::lane_rate;
 use worker::Worker;
 
 pub use assignment::Limit;
@@ -89,8 +92,18 @@ async fn work<E: Environment>(
         env.clock().sleep_until(after(now, grace)).await;
     }
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
-    let pace = pace(&opened, connection, lane, attempts.is_first(), env.clock().now());
-    let assignment = Assignment { export, connection, run: &run, opened: &opened, number: lane, ranges, attempts };
+    let pace = pace(&opened, connection, lane, attempts.is_first(), env.clock().now())?;
+    let suppression = suppression(store, export).await?;
+    let assignment = Assignment {
+        export,
+        connection,
+        run: &run,
+        opened: &opened,
+        number: lane,
+        ranges,
+        attempts,
+        suppression: &suppression,
+    };
     let mut worker = Worker::new(env, assignment, limit, secrets, pace)?;
     let worked = worker.work_and_save().await;
     if worker.is_replaced() {
@@ -103,15 +116,13 @@ async fn work<E: Environment>(
     worked.map(response)
 }
 
-/// The lane's slots. Its first call goes on from open's requests; a later one keeps quiet for a window, as it does not
-/// know when the call before it sent last.
-fn pace(opened: &OpenRecord, connection: &Connection, number: u32, first: bool, now: Timestamp) -> Pace {
-    let rate = connection.requests_per_second;
-    let lane = number as usize;
-    let share = opened.shares.get(lane).copied().unwrap_or(1);
-    if !first {
-        return Pace::new(rate, share, &[], after(now, window(rate)));
+/// The lane's slots. Its first call goes on from open's requests; a later one, or one at a lower rate, keeps quiet for a
+/// window, as it does not know when the call before it sent last.
+fn pace(opened: &OpenRecord, connection: &Connection, number: u32, first: bool, now: Timestamp) -> Result<Pace> {
+    let (rate, share) = lane_rate(opened, connection, number)?;
+    if !first || rate < opened.rate {
+        return Ok(Pace::new(rate, share, &[], after(now, window(rate))));
     }
     let from = after(now, offset(rate, number));
-    Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), from)
+    Ok(Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, number as usize), from))
 }

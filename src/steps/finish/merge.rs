@@ -230,12 +230,14 @@ mod tests {
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
             account: "account".into(),
+            key: String::new(),
             targets: vec![MembershipTarget::None; 2],
             setup: serde_json::Value::Null,
             canary: None,
             phase: OpenPhase::Assigned,
             lanes: vec![(0..RANGES).map(|chunk| Range { chunk, from: 0, to: rows }).collect()],
             shares: vec![1],
+            rate: 1.0,
             last_sent: Vec::new(),
             sent: Sent::default(),
             warnings: Vec::new(),

@@ -112,6 +112,7 @@ async fn finish_run<W: Environment>(
     let mut sums = report::Confirmed {
         delivered: totals.delivered,
         refused: totals.refused,
+        suppressed: totals.suppressed,
         left: totals.left,
         requests: totals.sent.requests.clone(),
         ..report::Confirmed::default()

@@ -68,6 +68,8 @@ pub(super) enum What {
 pub(super) struct Totals {
     pub(super) delivered: u64,
     pub(super) refused: u64,
+    /// Rows that became suppressed since the plan was made.
+    pub(super) suppressed: u64,
     /// Leavers that have left, or could not.
     pub(super) left: u64,
     pub(super) sent: Sent,
@@ -146,11 +148,13 @@ impl<'r, S: Store> RunResults<'r, S> {
 
     /// The rows of a range that have no verdict.
     async fn without_verdict(&self, range: Range, results: &Results) -> Result<Vec<Row>> {
-        if results.entries.len() as u64 + u64::from(range.from) >= u64::from(range.to) {
+        let is_judged = |entry: &Entry| !matches!(entry, Entry::Suppressed { may_be_sent: true });
+        let judged = || results.entries.iter().filter(|(_, entry)| is_judged(entry)).map(|(number, _)| *number);
+        if judged().count() as u64 + u64::from(range.from) >= u64::from(range.to) {
             return Ok(Vec::new());
         }
         let Some((key, object)) = self.chunk(range.chunk).await? else { return Ok(Vec::new()) };
-        let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
+        let judged: HashSet<u32> = judged().collect();
         let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize).unwrap_or_else(unreadable);
         let unconfirmed = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
         Ok(unconfirmed.map(|(_, row)| row).collect())
@@ -208,6 +212,7 @@ impl Totals {
                 Entry::Delivered { .. } => self.delivered += 1,
                 Entry::Refused(_) => self.refused += 1,
                 Entry::Left(_) | Entry::Stays => self.left += 1,
+                Entry::Suppressed { .. } => self.suppressed += 1,
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, key
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
-use crate::steps::session::Session;
+use crate::steps::session::{Session, another_account};
 use quiet::quiet_until;
 
 /// What open says: where the list of lanes lies, and how many there are.
@@ -70,8 +70,9 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     let run_id = request.run_id.as_str();
     let store = env.store();
     let open_key = keys::of_run(run_id, "open.json");
-    if let Some(record) = read_json::<OpenRecord>(store, &open_key).await?.filter(OpenRecord::is_assigned) {
-        return list_lanes(store, run_id, &record).await;
+    let earlier = read_json::<OpenRecord>(store, &open_key).await?;
+    if let Some(record) = earlier.as_ref().filter(|record| record.is_assigned()) {
+        return list_lanes(store, run_id, record).await;
     }
     let missing = || Error::new(Kind::BadRequest, run_id, "has no plan").hint("start it with prepare");
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
@@ -87,9 +88,10 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         destination: env.destination(connection.api),
         session: Session::new(env, connection, from).await?,
         run: &run,
+        rate: connection.requests_per_second,
         memberships: export.segments.iter().map(|segment| segment.membership.clone()).collect(),
     };
-    let mut record = opening.meet(export).await?;
+    let mut record = opening.meet(export, earlier.as_ref()).await?;
     if let Some(range) = record.canary.clone() {
         // Should the run never get further: these rows may have been sent.
         record.lanes = vec![vec![range.clone()]];
@@ -98,7 +100,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         }
         opening.play_canary(&range, &mut record).await?;
     }
-    opening.assign(connection, &mut record);
+    opening.assign(connection, &mut record)?;
     record.warnings.iter().for_each(|warning| env.observer().notify(Event::Warns(warning)));
     let held = keep_first(store, &open_key, &record).await?;
     list_lanes(store, run_id, &held.unwrap_or(record)).await
@@ -110,14 +112,19 @@ struct Opening<'r, E: Environment> {
     destination: &'r dyn Destination,
     session: Session<'r, E>,
     run: &'r RunRecord,
+    rate: f64,
     /// Of the export's segments, in their order.
     memberships: Vec<Membership>,
 }
 
 impl<E: Environment> Opening<'_, E> {
-    /// Asks the account, and finds or makes the marks.
-    async fn meet(&mut self, export: &Export) -> Result<OpenRecord> {
+    /// Asks the account, and finds or makes the marks. An `earlier` call of this step may have sent rows to it.
+    async fn meet(&mut self, export: &Export, earlier: Option<&OpenRecord>) -> Result<OpenRecord> {
         let account = self.destination.survey(&mut self.session).await?;
+        if earlier.is_some_and(|earlier| earlier.account != account.id()) {
+            return Err(another_account(self.destination.name()));
+        }
+        self.session.belongs_to(account.id());
         let mut warnings = account.check_fields(&self.run.fields, &self.memberships)?;
         same_account(self.run, account.as_ref(), self.destination.name())?;
         let wanted: Vec<Wanted<'_>> = export
@@ -139,12 +146,14 @@ impl<E: Environment> Opening<'_, E> {
         let learned = learned.filter(|learned| learned.account == account.id()).map(|learned| learned.setup);
         Ok(OpenRecord {
             account: account.id().to_owned(),
+            key: self.session.key_fingerprint()?,
             setup: account.setup(&self.run.fields, learned.as_ref()),
             canary: self.canary(&targets, learned.as_ref()),
             targets,
             phase: OpenPhase::Canary,
             lanes: Vec::new(),
             shares: Vec::new(),
+            rate: self.rate,
             last_sent: Vec::new(),
             sent: Sent::default(),
             warnings,
@@ -193,7 +202,7 @@ impl<E: Environment> Opening<'_, E> {
     }
 
     /// Assigns the rows to lanes.
-    fn assign(&mut self, connection: &Connection, record: &mut OpenRecord) {
+    fn assign(&mut self, connection: &Connection, record: &mut OpenRecord) -> Result<()> {
         let assumption = Assumption::Opened(&record.setup);
         let costs = Costs { destination: self.destination, memberships: &self.memberships, assumption };
         let lanes = lanes_for(&self.run.chunks, costs, connection.lanes);
@@ -204,6 +213,9 @@ impl<E: Environment> Opening<'_, E> {
         let times: &mut Vec<Timestamp> = &mut self.session.times;
         record.last_sent = times.split_off(times.len().saturating_sub(in_a_window as usize));
         record.sent = std::mem::take(&mut self.session.sent);
+        // It may have been renewed meanwhile.
+        record.key = self.session.key_fingerprint()?;
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use super::held::Held;
 use crate::chunk;
 use crate::config::{Encoding, Export, FileKind, Format, Segment};
 use crate::contact::{Matching, SuppressionList};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::plan::lanes::Chunk;
 use crate::plan::members::MemberIndex;
 use crate::plan::planner::PlanOutput;
@@ -22,6 +22,7 @@ use crate::segment::{Decoder, Layout};
 use crate::state::Digester;
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
+use crate::steps::suppression::suppression;
 
 /// Rows between two signs of life.
 const SIGN_OF_LIFE_ROWS: u64 = 20_000;
@@ -83,23 +84,6 @@ fn newest_first(segments: &[SegmentRecord]) -> Vec<usize> {
     let age = |number: &usize| segments.get(*number).and_then(|segment| segment.time).map(std::cmp::Reverse);
     numbers.sort_by_key(age);
     numbers
-}
-
-async fn suppression(store: &impl Store, export: &Export) -> Result<SuppressionList> {
-    let Some(key) = &export.suppression_file else { return Ok(SuppressionList::default()) };
-    let object = store.get(key).await?.ok_or_else(|| {
-        Error::new(Kind::Config, key, "the suppression file is not in the store")
-            .hint("put it there, or take suppression_file out of the export")
-    })?;
-    let text = String::from_utf8_lossy(&object.body);
-    let (list, faulty) = SuppressionList::parse(&text);
-    match faulty.first() {
-        None => Ok(list),
-        Some(line) => {
-            let what = format!("{} lines are neither an email nor a SHA-256, the first is line {line}", faulty.len());
-            Err(Error::new(Kind::Config, key, what).hint("correct them; until then nothing is sent"))
-        }
-    }
 }
 
 async fn plan_segment<W: Environment>(

@@ -54,8 +54,20 @@ pub struct Contact {
     /// The values that are there, each with its field's name: what their digest is made of. It is the same for the same
     /// values whatever other fields are mapped.
     pub digested: String,
-    /// Whether the row's opt-out is neither true nor false.
-    pub unreadable_opt_out: bool,
+    /// What the row says of opting out, whatever else is wrong with it.
+    pub opt_out: OptOut,
+}
+
+/// What a row says of opting out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OptOut {
+    /// Nothing, or that the person did not.
+    #[default]
+    No,
+    /// The person opts out.
+    Yes,
+    /// It is neither true nor false.
+    Unreadable,
 }
 
 impl Contact {
@@ -73,6 +85,8 @@ pub struct Matching {
     suppress: Vec<Condition>,
     require: Vec<Condition>,
     fields: Vec<Part>,
+    /// The place of the opt-out among the fields.
+    opt_out: Option<usize>,
 }
 
 /// A column and the value that counts there.
@@ -112,9 +126,10 @@ impl Matching {
         let email = compiler.place("match.email", &match_.email);
         let suppress = compiler.criteria("suppress", &export.suppress, &export.reading);
         let require = compiler.criteria("require", &export.require, &export.reading);
-        let fields = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
+        let fields: Vec<Part> = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
+        let opt_out = fields.iter().position(|part| part.only_true);
         match compiler.unknown.is_empty() {
-            true => Ok(Self { email, suppress, require, fields }),
+            true => Ok(Self { email, suppress, require, fields, opt_out }),
             false => Err(compiler.unknown),
         }
     }
@@ -139,23 +154,54 @@ impl Matching {
     /// Makes a contact of a row, whose cells `get` returns by the place of their column. Checks in this order: email,
     /// consent, values; the first that fails decides. Replaces what `contact` held.
     pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
-        let Contact { email, normal, cells, digested, unreadable_opt_out } = contact;
-        email.clear();
-        normal.clear();
+        let Contact { email, normal, cells, digested, opt_out } = contact;
         cells.clear();
         digested.clear();
-        *unreadable_opt_out = false;
+        *opt_out = OptOut::No;
         if let Err(fault) = email::read(get(self.email), email, normal) {
             let code = if fault == EmailFault::Missing { RejectCode::MissingEmail } else { RejectCode::InvalidEmail };
             return Outcome::Reject(Reject { code, reason: fault.to_string() });
         }
+        *opt_out = self.opt_out(&get);
         match self.consent(&get) {
             Consent::Given => {}
             Consent::Suppressed => return Outcome::Suppressed,
             Consent::Missing => return Outcome::NoConsent,
             Consent::Unreadable(place) => return Outcome::UnreadableConsent(format!("column {place}: not a boolean")),
         }
-        let faults = self.fill(&get, contact);
+        self.values(&get, contact)
+    }
+
+    /// Fills the fields once more, as if the row itself opted out: another row of the same person does.
+    pub fn opt_out_too<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
+        contact.opt_out = OptOut::Yes;
+        contact.cells.clear();
+        contact.digested.clear();
+        self.values(&get, contact)
+    }
+
+    /// The cells of a row that holds the email address and the opt-out alone: the contact's other fields stay.
+    pub fn opt_out_alone(&self, email: &str, cells: &mut String) {
+        value::string(email, cells);
+        for part in &self.fields {
+            cells.push_str(if part.only_true { "\ttrue" } else { "\t" });
+        }
+    }
+
+    /// What the row says of opting out.
+    fn opt_out<'r>(&self, get: &impl Fn(usize) -> &'r str) -> OptOut {
+        let Some(part) = self.opt_out.and_then(|at| self.fields.get(at)) else { return OptOut::No };
+        match part.reader.truth(part.column.map(get).unwrap_or_default()) {
+            Ok(Some(true)) => OptOut::Yes,
+            Ok(None) if part.fallback.as_deref() == Some("true") => OptOut::Yes,
+            Ok(_) => OptOut::No,
+            Err(_) => OptOut::Unreadable,
+        }
+    }
+
+    /// The fields' values, or the reject with all that is wrong with them.
+    fn values<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
+        let faults = self.fill(get, contact);
         if faults.is_empty() {
             return Outcome::Contact;
         }
@@ -186,15 +232,17 @@ impl Matching {
 
     /// Fills the fields; gives all faults.
     fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Vec<String> {
-        let Contact { email, cells, digested, unreadable_opt_out, .. } = contact;
+        let Contact { email, normal, cells, digested, opt_out, .. } = contact;
         let mut faults = Vec::new();
         value::string(email, cells);
-        digested.push_str(cells);
+        // Another spelling of the same address is no other value.
+        value::string(normal, digested);
         for part in &self.fields {
             cells.push('\t');
             let begin = cells.len();
-            if let Err(fault) = part.write(get, cells) {
-                *unreadable_opt_out |= part.only_true;
+            if part.only_true && *opt_out == OptOut::Yes {
+                cells.push_str("true");
+            } else if let Err(fault) = part.write(get, cells) {
                 faults.push(format!("{}: {fault}", part.place));
             }
             let value = cells.get(begin..).unwrap_or_default();

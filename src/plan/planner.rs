@@ -3,107 +3,25 @@
 //! It is the [`Sink`] of a segment's decoder, so nothing holds the segment as a whole. What has come out so far is
 //! fetched with [`Planner::written`] between two pieces of input.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
-
 use super::columns::unknown_columns;
-use super::members::{Fields, Lookup, MemberIndex, Seen};
-use crate::chunk::{NewRow, Operation, quoted, write_leaver, write_row};
+use super::counts::Counts;
+use super::members::{Fields, Leaving, Lookup, MemberIndex, OptedOut, Seen};
+use super::objections::{Objection, Objections};
+use super::output::{ChunkKind, Chunks, PlanOutput};
+use crate::chunk::{NewRow, quoted, write_leaver, write_row};
 use crate::config::Export;
-use crate::contact::{Contact, Matching, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
+use crate::contact::{Contact, Matching, OptOut, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Columns, Sink};
-use crate::state::{Digester, FIELDS_UNCONFIRMED, ProfileKey};
+use crate::state::{Digester, FIELDS_UNCONFIRMED, OPT_OUT_ALONE, ProfileKey};
 
-/// Rows in one chunk: small enough to hold several in memory, large enough that a run has few objects.
-pub const CHUNK_ROWS: u32 = 1000;
 /// Bytes of rejects in one object.
 const REJECT_BYTES: usize = 1 << 20;
 
-/// What was counted of one segment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Rows read.
-    pub read: u64,
-    /// New to the export.
-    pub joiners: u64,
-    /// With other mapped fields.
-    pub changed: u64,
-    /// As they were.
-    pub unchanged: u64,
-    /// Gone from the drop, to be taken off.
-    pub leavers: u64,
-    /// Gone from the drop, but kept because rows could not be read, or the run removes nobody.
-    pub leavers_withheld: u64,
-    /// Not to be sent, by column or list.
-    pub suppressed: u64,
-    /// Of the suppressed, those without a required consent.
-    #[serde(default)]
-    pub no_consent: u64,
-    /// Members whose opt-out, suppression or consent cannot be read.
-    #[serde(default)]
-    pub unreadable_opt_outs: u64,
-    /// Members before the run.
-    pub members: u64,
-    /// Rejected rows by reason.
-    pub rejects: BTreeMap<RejectCode, u64>,
-}
-
-impl Counts {
-    /// Rows without a readable identity: whoever they are may seem to be missing.
-    pub fn unreadable_rows(&self) -> u64 {
-        let codes = [RejectCode::MalformedRow, RejectCode::MissingEmail, RejectCode::InvalidEmail];
-        codes.iter().filter_map(|code| self.rejects.get(code)).sum()
-    }
-
-    /// All rejected rows.
-    pub fn rejected(&self) -> u64 {
-        self.rejects.values().sum()
-    }
-
-    /// Adds another segment's counts.
-    pub fn add(&mut self, other: &Self) {
-        self.read += other.read;
-        self.joiners += other.joiners;
-        self.changed += other.changed;
-        self.unchanged += other.unchanged;
-        self.leavers += other.leavers;
-        self.leavers_withheld += other.leavers_withheld;
-        self.suppressed += other.suppressed;
-        self.no_consent += other.no_consent;
-        self.unreadable_opt_outs += other.unreadable_opt_outs;
-        self.members += other.members;
-        for (code, count) in &other.rejects {
-            *self.rejects.entry(*code).or_default() += count;
-        }
-    }
-}
-
-/// Something to be stored.
-#[derive(Debug)]
-pub enum PlanOutput {
-    /// A chunk of this operation with this many rows.
-    Chunk(Operation, u32, String),
-    /// Lines of rejects.
-    Rejects(String),
-}
-
-/// A row that was not delivered, as it is kept until the rejects are put together.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct RejectLine {
-    /// Which source of the run.
-    pub source: usize,
-    /// The line it begins at.
-    pub line: u64,
-    /// Why.
-    pub code: RejectCode,
-    /// Why, in words.
-    pub reason: String,
-    /// The columns as they were; of a malformed row its text.
-    pub row: Box<serde_json::value::RawValue>,
-}
+/// Why the row of a member is not sent whose other row says something that cannot be read.
+const ANOTHER_UNREADABLE: &str = "another row of the same email has an opt-out or consent that cannot be read";
 
 /// The plan of one segment in the making.
 #[derive(Debug)]
@@ -112,31 +30,28 @@ pub struct Planner<'a> {
     digester: &'a Digester,
     suppression: &'a SuppressionList,
     members: &'a mut MemberIndex,
+    objections: &'a mut Objections,
     source: usize,
     columns: Vec<String>,
     matching: Option<Matching>,
     contact: Contact,
     counts: Counts,
-    chunks: BTreeMap<&'static str, (Operation, u32, String)>,
+    chunks: Chunks,
     rejects: String,
     written: Vec<PlanOutput>,
-}
-
-fn name(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Join => "joiners",
-        Operation::Update => "changed",
-        Operation::Leave => "leavers",
-    }
+    /// Whether the members that are gone from the drop stay.
+    is_withheld: bool,
 }
 
 impl<'a> Planner<'a> {
-    /// Begins the plan of `segment`, which `members` has begun.
+    /// Begins the plan of a segment, which `members` has begun. Where `objections` has something new after the last row,
+    /// the rows are to be planned once more.
     pub fn new(
         export: &'a Export,
         digester: &'a Digester,
         suppression: &'a SuppressionList,
         members: &'a mut MemberIndex,
+        objections: &'a mut Objections,
     ) -> Self {
         let counts = Counts { members: members.members(), ..Counts::default() };
         Self {
@@ -144,14 +59,16 @@ impl<'a> Planner<'a> {
             digester,
             suppression,
             members,
+            objections,
             source: 0,
             columns: Vec::new(),
             matching: None,
             contact: Contact::default(),
             counts,
-            chunks: BTreeMap::new(),
+            chunks: Chunks::default(),
             rejects: String::new(),
             written: Vec::new(),
+            is_withheld: false,
         }
     }
 
@@ -191,26 +108,34 @@ impl<'a> Planner<'a> {
         &self.counts
     }
 
-    /// Takes note that all rows are in; `withhold` keeps the members that are gone from the drop.
-    /// Where leavers are to be removed, the state's profiles follow with [`Planner::leaver`].
+    /// Whether a row objects to one before it, which was planned without knowing.
+    pub fn must_read_once_more(&mut self) -> bool {
+        self.objections.turn()
+    }
+
+    /// Takes note that all rows are in; `withhold` keeps the members that are gone from the drop. So do more than
+    /// `unreadable_allowed` rows without a readable identity: they may be those of the missing. Members that are
+    /// suppressed leave in any case.
     ///
-    /// So do more than `unreadable_allowed` rows without a readable identity: they may be those of the missing.
+    /// Where there are leavers, the state's profiles follow with [`Planner::leaver`].
     pub fn rows_done(&mut self, withhold: bool, unreadable_allowed: u64) {
-        let missing = self.members.missing();
-        let is_withheld = withhold || self.counts.unreadable_rows() > unreadable_allowed;
-        self.members.end_segment(is_withheld);
-        if is_withheld {
-            self.counts.leavers_withheld = missing;
+        let gone = self.members.gone();
+        self.is_withheld = withhold || self.counts.unreadable_rows() > unreadable_allowed;
+        self.members.end_segment(self.is_withheld);
+        self.counts.leavers = self.members.suppressed();
+        if self.is_withheld {
+            self.counts.leavers_withheld = gone;
         } else {
-            self.counts.leavers = missing;
+            self.counts.leavers += gone;
         }
     }
 
-    /// Takes a profile of the state once more; a member that the drop does not hold leaves. `contact` names it at the
-    /// destination.
+    /// Takes a profile of the state once more, which may be a leaver's. `contact` names it at the destination.
     pub fn leaver(&mut self, key: &ProfileKey, contact: Option<&str>) {
-        if !self.members.is_missing(key) {
-            return;
+        match self.members.leaving(key) {
+            Some(Leaving::Gone) if self.is_withheld => return,
+            Some(_) => {}
+            None => return,
         }
         let Some(contact) = contact else {
             // Nobody can say whom to remove.
@@ -218,29 +143,20 @@ impl<'a> Planner<'a> {
             self.counts.leavers_withheld += 1;
             return;
         };
-        self.chunk(Operation::Leave, |chunk| write_leaver(chunk, key, contact));
+        self.chunk(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, contact));
     }
 
     /// Gives out the chunks that are not full.
     pub fn finish(mut self) -> (Counts, Vec<PlanOutput>) {
-        for (operation, rows, text) in std::mem::take(&mut self.chunks).into_values().filter(|(_, rows, _)| *rows > 0) {
-            self.written.push(PlanOutput::Chunk(operation, rows, text));
-        }
+        self.written.extend(self.chunks.rest());
         if !self.rejects.is_empty() {
             self.written.push(PlanOutput::Rejects(self.rejects));
         }
         (self.counts, self.written)
     }
 
-    fn chunk(&mut self, operation: Operation, write: impl FnOnce(&mut String)) {
-        let (_, rows, text) = self.chunks.entry(name(operation)).or_insert((operation, 0, String::new()));
-        write(text);
-        *rows += 1;
-        if *rows == CHUNK_ROWS {
-            // The next is likely as long: it needs not grow, which takes up to three times the room.
-            let next = String::with_capacity(text.len() + text.len() / 8);
-            self.written.push(PlanOutput::Chunk(operation, std::mem::take(rows), std::mem::replace(text, next)));
-        }
+    fn chunk(&mut self, kind: ChunkKind, write: impl FnOnce(&mut String)) {
+        self.written.extend(self.chunks.add(kind, write));
     }
 
     fn reject(&mut self, line: u64, reject: &Reject, original: impl FnOnce(&mut String)) {
@@ -261,56 +177,128 @@ impl<'a> Planner<'a> {
     }
 
     /// Decides what becomes of a row whose email is valid.
-    fn judge(&mut self, line: u64, outcome: Outcome, original: impl Fn(&mut String)) {
+    fn judge(&mut self, row: segment::Row<'_>, outcome: Outcome) {
         let key = self.digester.profile(&self.contact.normal);
-        let is_member = self.members.is_member(&key);
-        let is_suppressed = self.suppression.contains(&self.contact.normal);
-        let (seen, reject) = match outcome {
-            _ if is_suppressed => (Seen::Suppressed, None),
-            Outcome::Suppressed | Outcome::NoConsent => (Seen::Suppressed, None),
-            // A member whose consent cannot be read stays as is, and the guard is asked.
-            Outcome::UnreadableConsent(ref reason) if is_member => {
-                (Seen::Rejected, Some(Reject { code: RejectCode::InvalidValue, reason: reason.clone() }))
-            }
-            Outcome::UnreadableConsent(_) => (Seen::Suppressed, None),
-            Outcome::Reject(ref reject) => (Seen::Rejected, Some(reject.clone())),
-            Outcome::Contact => (Seen::Valid, None),
+        let own = self.objection(&key, &outcome);
+        let known = self.objections.of(&key);
+        let all = own.and(known);
+        if known.suppressed && !own.suppressed {
+            // A row to come counts as suppressed.
+            self.opt_out(row.line, &key, own);
+            return self.duplicate(row);
+        }
+        let seen = match outcome {
+            _ if all.suppressed => Seen::Suppressed,
+            _ if all.unreadable => Seen::Rejected,
+            Outcome::Reject(_) => Seen::Rejected,
+            _ => Seen::Valid,
         };
-        let is_unreadable = self.contact.unreadable_opt_out || matches!(outcome, Outcome::UnreadableConsent(_));
         let lookup = self.members.observe(&key, seen);
         if lookup == Lookup::Duplicate {
-            let reason = "a row before it has the same email".to_owned();
-            return self.reject(line, &Reject { code: RejectCode::DuplicateEmail, reason }, original);
+            self.object(row.line, &key, own);
+            return self.duplicate(row);
         }
-        if is_unreadable && is_member && !is_suppressed {
-            self.counts.unreadable_opt_outs += 1;
-        }
-        if let Some(reject) = reject {
-            return self.reject(line, &reject, original);
-        }
-        match seen {
-            Seen::Suppressed => {
+        match outcome {
+            outcome if all.suppressed => {
                 self.counts.suppressed += 1;
-                self.counts.no_consent += u64::from(outcome == Outcome::NoConsent && !is_suppressed);
+                match outcome {
+                    Outcome::NoConsent => self.counts.no_consent += 1,
+                    Outcome::UnreadableConsent(_) => self.counts.unreadable_consent.count(row.line),
+                    _ => {}
+                }
+                self.opt_out(row.line, &key, all);
             }
-            _ => self.send(line, &key, lookup, original),
+            outcome if all.unreadable => {
+                self.counts.unreadable_opt_outs += 1;
+                self.opt_out(row.line, &key, all);
+                let reject = match outcome {
+                    Outcome::Reject(reject) => reject,
+                    Outcome::UnreadableConsent(reason) => Reject { code: RejectCode::InvalidValue, reason },
+                    _ => Reject { code: RejectCode::InvalidValue, reason: ANOTHER_UNREADABLE.to_owned() },
+                };
+                self.reject(row.line, &reject, |out| cells(&row, out));
+            }
+            Outcome::Reject(reject) => {
+                self.opt_out(row.line, &key, all);
+                self.reject(row.line, &reject, |out| cells(&row, out));
+            }
+            _ => {
+                if all.opted_out {
+                    self.members.opt_out(&key);
+                }
+                if let Some(matching) = self.matching.as_ref().filter(|_| all.opted_out && !own.opted_out) {
+                    // The row was read without fault, and is again.
+                    matching.opt_out_too(|at| row.get(at), &mut self.contact);
+                }
+                self.send(row.line, &key, lookup, |out| cells(&row, out));
+            }
         }
+    }
+
+    /// What a row objects to by itself.
+    fn objection(&self, key: &ProfileKey, outcome: &Outcome) -> Objection {
+        let Contact { email, normal, opt_out, .. } = &self.contact;
+        let is_no = matches!(outcome, Outcome::Suppressed | Outcome::NoConsent);
+        let is_unreadable = matches!(outcome, Outcome::UnreadableConsent(_));
+        // A member whose consent cannot be read stays as is, and the guard is asked.
+        let is_member = (is_unreadable || *opt_out == OptOut::Unreadable) && self.members.is_member(key);
+        let suppressed = is_no || is_unreadable && !is_member || self.suppression.holds(email, normal);
+        Objection { suppressed, opted_out: *opt_out == OptOut::Yes, unreadable: is_member && !suppressed }
+    }
+
+    /// Takes note of what a row objects to that has the address of a row before it.
+    fn object(&mut self, line: u64, key: &ProfileKey, own: Objection) {
+        let is_sent = self.members.is_valid(key);
+        let is_suppressed = self.members.is_suppressed(key);
+        let opted_out = own.opted_out && is_sent && self.members.opt_out(key) != OptedOut::Before;
+        let news = Objection {
+            suppressed: own.suppressed && !is_suppressed,
+            opted_out,
+            unreadable: own.unreadable && !is_suppressed,
+        };
+        self.objections.add(key, news);
+        if !is_sent {
+            self.opt_out(line, key, own);
+        }
+    }
+
+    /// Sends the opt-out of a contact whose row is not sent itself, once.
+    fn opt_out(&mut self, line: u64, key: &ProfileKey, objection: Objection) {
+        if !objection.opted_out || self.members.opt_out(key) != OptedOut::Contact {
+            return;
+        }
+        let Some(matching) = &self.matching else { return };
+        let mut cells = String::new();
+        matching.opt_out_alone(&self.contact.email, &mut cells);
+        self.counts.opt_outs += 1;
+        let row = NewRow { key, digest: &OPT_OUT_ALONE, contact_id: "", cells: &cells, source: self.source, line };
+        // A refusal is no reject: the row is one already, or suppressed.
+        self.written
+            .extend(self.chunks.add(ChunkKind::OptOuts, |chunk| write_row(chunk, row, |out| out.push_str("[]"))));
+    }
+
+    fn duplicate(&mut self, row: segment::Row<'_>) {
+        let reason = "another row has the same email".to_owned();
+        self.reject(row.line, &Reject { code: RejectCode::DuplicateEmail, reason }, |out| cells(&row, out));
     }
 
     /// Adds a row to the chunks, unless the contact is as it should be.
     fn send(&mut self, line: u64, key: &ProfileKey, lookup: Lookup, original: impl Fn(&mut String)) {
         let mut digest = self.digester.fields(&self.contact.digested);
-        let operation = match lookup {
-            Lookup::Existing(Fields::Outdated) => None,
-            Lookup::Existing(Fields::Held(before)) => (before != Some(digest)).then_some(Operation::Update),
-            Lookup::New(_) | Lookup::Duplicate => Some(Operation::Join),
+        let is_held = match lookup {
+            Lookup::Existing(Fields::Outdated) => true,
+            Lookup::Existing(Fields::Held(before)) => before == Some(digest),
+            Lookup::New(_) | Lookup::Duplicate => false,
         };
-        match operation {
-            None => self.counts.unchanged += 1,
-            Some(Operation::Join) => self.counts.joiners += 1,
-            Some(_) => self.counts.changed += 1,
+        if is_held {
+            self.counts.unchanged += 1;
+            return;
         }
-        let Some(operation) = operation else { return };
+        let (kind, count) = match lookup {
+            Lookup::Existing(_) => (ChunkKind::Changed, &mut self.counts.changed),
+            Lookup::New(_) | Lookup::Duplicate => (ChunkKind::Joiners, &mut self.counts.joiners),
+        };
+        *count += 1;
         let mut contact = std::mem::take(&mut self.contact);
         if lookup == Lookup::New(Fields::Outdated) {
             // The newer drop's row sends the fields, in whichever order the lanes send the two.
@@ -318,7 +306,7 @@ impl<'a> Planner<'a> {
             digest = FIELDS_UNCONFIRMED;
         }
         let row = NewRow { key, digest: &digest, contact_id: "", cells: &contact.cells, source: self.source, line };
-        self.chunk(operation, |chunk| write_row(chunk, row, original));
+        self.chunk(kind, |chunk| write_row(chunk, row, original));
         self.contact = contact;
     }
 }
@@ -353,7 +341,7 @@ impl Sink for Planner<'_> {
             Outcome::Reject(reject) if self.contact.normal.is_empty() => {
                 self.reject(row.line, &reject, |out| cells(&row, out));
             }
-            outcome => self.judge(row.line, outcome, |out| cells(&row, out)),
+            outcome => self.judge(row, outcome),
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::planner::RejectLine;
+use crate::plan::RejectLine;
 use crate::run::RunRecord;
 
 /// What follows the original columns.

@@ -58,6 +58,11 @@ pub fn order(export: &str, segment: &str) -> String {
     format!("state/{export}/{}/order.json", part(segment))
 }
 
+/// How many entries the suppression file had at an export's last applied run.
+pub fn suppression(export: &str) -> String {
+    format!("state/{export}/suppression.json")
+}
+
 /// The run of an export that has not reached its finish.
 pub fn unfinished(export: &str) -> String {
     format!("state/{export}/unfinished.json")

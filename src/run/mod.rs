@@ -178,6 +178,9 @@ pub struct RunRecord {
     pub reject_parts: u32,
     /// Guards that were passed over.
     pub guards_passed_over: Vec<String>,
+    /// How many entries the suppression file has; none where the export names no file.
+    #[serde(default)]
+    pub suppression_entries: Option<u64>,
     /// Distinct profiles of the export after the run, over all its segments.
     pub profiles: u64,
     /// The account that the state belongs to; none where there was no state.
@@ -207,6 +210,7 @@ impl RunRecord {
             chunks: Vec::new(),
             reject_parts: 0,
             guards_passed_over: Vec::new(),
+            suppression_entries: None,
             profiles: 0,
             account: None,
         }

@@ -19,6 +19,9 @@ pub use digest::{Digester, FieldsDigest, ProfileKey, half, hex, push_hex, unhex}
 /// the profile counts as changed. Of a row that is sent: it carries no fields.
 pub const FIELDS_UNCONFIRMED: FieldsDigest = [0; 16];
 
+/// The digest of a row that is sent for its opt-out alone: the fields that the contact holds stay as they are.
+pub const OPT_OUT_ALONE: FieldsDigest = [1; 16];
+
 /// A segment that has members in the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentHeader {
@@ -71,6 +74,8 @@ pub struct Profile {
     pub contact_id: Option<Box<str>>,
     /// A keyed digest of the stable customer id (`match.id`), where one is mapped.
     pub match_id: Option<[u8; 16]>,
+    /// Whether its opt-out was sent apart from its fields.
+    pub is_opted_out: bool,
     /// By the header's segments.
     pub memberships: Vec<MemberStatus>,
 }

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use super::args::{Command, Common};
 use super::show::{Shown, Silent, say};
+use crate::adapters::local::FILE;
 use crate::config::{Config, parse, schema};
 use crate::error::{Error, Kind};
 use crate::ports::Observer;
@@ -41,10 +42,13 @@ pub fn config(path: &Path) -> Result<Config, u8> {
         print::error(&error);
         error.kind.exit_code()
     })?;
-    parse(&text).map_err(|faults| {
+    let mut config = parse(&text).map_err(|faults| {
         faults.iter().for_each(|fault| say(&fault.to_string()));
         Kind::Config.exit_code()
-    })
+    })?;
+    let full = std::fs::canonicalize(path).ok();
+    config.folder = full.as_deref().and_then(Path::parent).map(|folder| format!("{FILE}{}/", folder.display()));
+    Ok(config)
 }
 
 /// Carries a command out, in the env that the caller has put together.

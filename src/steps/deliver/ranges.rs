@@ -48,6 +48,8 @@ pub(super) async fn load(store: &impl Store, assignment: &Assignment<'_>, index:
     let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize)?;
     let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
     let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number)).collect();
-    let target = opened.targets.get(chunk.segment).cloned().unwrap_or(MembershipTarget::None);
+    // An opt-out is sent alone: it makes nobody a member.
+    let target = opened.targets.get(chunk.segment).filter(|_| !chunk.opt_outs);
+    let target = target.cloned().unwrap_or(MembershipTarget::None);
     Ok(LoadedRange { index, span: Span { group: Group { operation: chunk.operation, target }, rows }, results })
 }

@@ -3,13 +3,15 @@
 
 use tempfile::NamedTempFile;
 
-use super::order::write_order;
+use super::order::{write_order, write_suppression};
 use super::results::{Change, RejectsFile, RunResults, Totals, What};
 use crate::chunk::Operation;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Store};
 use crate::run::keys;
-use crate::state::{Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, Profile, SegmentHeader, Writer};
+use crate::state::{
+    Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, OPT_OUT_ALONE, Profile, SegmentHeader, Writer,
+};
 use crate::steps::carryover::{Unconfirmed, UnconfirmedEmails};
 use crate::steps::profiles::ProfileStream;
 
@@ -49,6 +51,7 @@ pub(super) async fn merge(
                 let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
                 write_order(*store, run, segment, members).await?;
             }
+            write_suppression(*store, run).await?;
             return earlier.clear(*store, export, &emails).await;
         }
     }
@@ -152,6 +155,13 @@ fn header(
 /// Applies what a row came to; gives the email of one whose answer is missing.
 fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> {
     match what {
+        What::Delivered { digest: OPT_OUT_ALONE, contact_id } => {
+            profile.is_opted_out = true;
+            profile.contact_id = Some(contact_id);
+            None
+        }
+        // It is sent once more.
+        What::Unconfirmed { digest: OPT_OUT_ALONE, .. } => None,
         What::Delivered { digest, contact_id } => {
             profile.set_status(segment, MemberStatus::Confirmed);
             profile.contact_id = Some(contact_id);
@@ -226,6 +236,7 @@ mod tests {
             segment: number % 2,
             operation: Operation::Update,
             rows,
+            opt_outs: false,
         };
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
@@ -264,6 +275,7 @@ mod tests {
             digest: [digest; 16],
             contact_id: Some(format!("contact_{name}").into()),
             match_id: Some([digest; 16]),
+            is_opted_out: false,
             memberships: memberships.to_vec(),
         }
     }

@@ -113,6 +113,8 @@ async fn finish_run<W: Environment>(
         delivered: totals.delivered,
         refused: totals.refused,
         left: totals.left,
+        opt_outs: totals.opt_outs,
+        opt_outs_refused: totals.opt_outs_refused,
         requests: totals.sent.requests.clone(),
         ..report::Confirmed::default()
     };

@@ -46,10 +46,18 @@ async fn named_at(store: &impl Store, run: &RunRecord) -> Result<jiff::Timestamp
     Ok(begun.map_or(run.started_at, |begun| begun.modified))
 }
 
+/// Records how many entries the suppression file had, once a run is applied.
+pub(super) async fn write_suppression(store: &impl Store, run: &RunRecord) -> Result<()> {
+    if let Some(entries) = run.suppression_entries {
+        write_json(store, &keys::suppression(&run.request.export), &entries).await?;
+    }
+    Ok(())
+}
+
 /// A drop in which nothing was new has been applied all the same.
 pub(super) async fn keep_order(store: &impl Store, run: &RunRecord) -> Result<()> {
     for segment in &run.segments {
         write_order(store, run, segment, segment.counts.members).await?;
     }
-    Ok(())
+    write_suppression(store, run).await
 }

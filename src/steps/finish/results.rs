@@ -12,8 +12,8 @@ use crate::chunk::{self, Operation, Origin, Row};
 use crate::contact::RejectCode;
 use crate::error::{Error, Result};
 use crate::ledger::{self, Entry, Results, Sent, unreadable};
+use crate::plan::RejectLine;
 use crate::plan::lanes::{Chunk, Range};
-use crate::plan::planner::RejectLine;
 use crate::ports::{Object, Store};
 use crate::report::rejects::Rejects;
 use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
@@ -69,6 +69,10 @@ pub(super) struct Totals {
     pub(super) refused: u64,
     /// Leavers that have left, or could not.
     pub(super) left: u64,
+    /// Opt-outs that were sent apart from their rows.
+    pub(super) opt_outs: u64,
+    /// Such that the destination refused.
+    pub(super) opt_outs_refused: u64,
     pub(super) sent: Sent,
 }
 
@@ -108,6 +112,8 @@ impl<'r, S: Store> RunResults<'r, S> {
                     _ => return Ok((chunk, Results::default(), Vec::new(), Vec::new())),
                 },
             };
+            // The row of an opt-out is a reject already, or suppressed.
+            let is_counting = is_counting && !chunk.opt_outs;
             let refused = if is_counting { self.refused(range.chunk, &results).await? } else { Vec::new() };
             let unconfirmed = self.without_verdict(Range { to, ..range }, &results).await?;
             Ok::<_, Error>((chunk, results, unconfirmed, refused))
@@ -115,7 +121,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         let mut fetched = fetching.buffered(FETCHING);
         while let Some((chunk, results, unconfirmed, refused)) = fetched.try_next().await? {
             if let Some((totals, rejects)) = &mut counting {
-                totals.add(&results);
+                totals.add(chunk, &results);
                 refused.into_iter().try_for_each(|line| rejects.add(line))?;
             }
             let segment = chunk.segment;
@@ -171,7 +177,14 @@ impl<'r, S: Store> RunResults<'r, S> {
         let lines = origins.into_iter().zip(reasons).filter_map(|(origin, reason)| {
             let Origin { source, line, columns } = origin?;
             let row = RawValue::from_string(columns.to_owned()).ok()?;
-            Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), row })
+            Some(RejectLine {
+                source,
+                line,
+                code: RejectCode::Refused,
+                reason: reason.clone(),
+                fingerprint: String::new(),
+                row,
+            })
         });
         Ok(lines.collect())
     }
@@ -201,10 +214,12 @@ impl<'r, S: Store> RunResults<'r, S> {
 }
 
 impl Totals {
-    fn add(&mut self, results: &ledger::Results) {
+    fn add(&mut self, chunk: &Chunk, results: &ledger::Results) {
         self.sent.add(&results.sent);
         for (_, entry) in &results.entries {
             match entry {
+                Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
+                Entry::Refused(_) if chunk.opt_outs => self.opt_outs_refused += 1,
                 Entry::Delivered { .. } => self.delivered += 1,
                 Entry::Refused(_) => self.refused += 1,
                 Entry::Left(_) | Entry::Stays => self.left += 1,

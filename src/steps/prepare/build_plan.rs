@@ -8,14 +8,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
 use super::contents::{Contents, empty_drop};
 use super::held::Held;
+use super::suppression::{entries_before, suppression};
 use crate::chunk;
-use crate::config::{Encoding, Export, FileKind, Format, Segment};
+use crate::config::{Config, Encoding, Export, FileKind, Format, Segment};
 use crate::contact::{Matching, SuppressionList};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::plan::lanes::Chunk;
 use crate::plan::members::MemberIndex;
-use crate::plan::planner::PlanOutput;
-use crate::plan::{Counts, Planner, guards};
+use crate::plan::objections::Objections;
+use crate::plan::{ChunkKind, Counts, PlanOutput, Planner, guards};
 use crate::ports::{Event, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 use crate::run::{RunRecord, SegmentRecord, SourceRecord, keys};
 use crate::segment::{Decoder, Layout};
@@ -45,12 +46,14 @@ struct Shared<'a> {
 /// Builds the plan of `record` into it: counts, chunks, rejects.
 pub(super) async fn build_plan<W: Environment>(
     env: &W,
-    export: &Export,
+    (config, export): (&Config, &Export),
     digester: &Digester,
     record: &mut RunRecord,
     mode: PlanMode,
 ) -> Result<guards::GuardInput> {
-    let suppression = suppression(env.store(), export).await?;
+    let suppression = suppression(env.store(), config, export).await?;
+    record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.len() as u64);
+    let entries_before = entries_before(env.store(), export).await?;
     let held = Held::of(env.store(), export, record).await?;
     let shared = Shared { export, digester, suppression, held, mode };
     let mut members = MemberIndex::default();
@@ -58,8 +61,14 @@ pub(super) async fn build_plan<W: Environment>(
     record.chunks.clear();
     record.reject_parts = 0;
     for number in newest_first(&record.segments) {
-        if let Some(segment) = export.segments.get(number) {
-            plan_segment(env, &shared, (number, segment), &mut members, record).await?;
+        let Some(segment) = export.segments.get(number) else { continue };
+        let (chunks, reject_parts) = (record.chunks.len(), record.reject_parts);
+        let mut objections = Objections::default();
+        while !plan_segment(env, &shared, (number, segment), &mut members, &mut objections, record).await? {
+            // A row says no for one before it, which may have been planned.
+            members.forget_rows();
+            record.chunks.truncate(chunks);
+            record.reject_parts = reject_parts;
         }
     }
     record.profiles = members.profiles();
@@ -70,6 +79,7 @@ pub(super) async fn build_plan<W: Environment>(
         read: counts.read,
         rejected: counts.rejected(),
         unreadable_opt_outs: counts.unreadable_opt_outs,
+        suppression: entries_before.zip(record.suppression_entries),
         is_retry: record.request.keep_leavers,
         segments: taken.map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers)).collect(),
     })
@@ -85,36 +95,21 @@ fn newest_first(segments: &[SegmentRecord]) -> Vec<usize> {
     numbers
 }
 
-async fn suppression(store: &impl Store, export: &Export) -> Result<SuppressionList> {
-    let Some(key) = &export.suppression_file else { return Ok(SuppressionList::default()) };
-    let object = store.get(key).await?.ok_or_else(|| {
-        Error::new(Kind::Config, key, "the suppression file is not in the store")
-            .hint("put it there, or take suppression_file out of the export")
-    })?;
-    let text = String::from_utf8_lossy(&object.body);
-    let (list, faulty) = SuppressionList::parse(&text);
-    match faulty.first() {
-        None => Ok(list),
-        Some(line) => {
-            let what = format!("{} lines are neither an email nor a SHA-256, the first is line {line}", faulty.len());
-            Err(Error::new(Kind::Config, key, what).hint("correct them; until then nothing is sent"))
-        }
-    }
-}
-
+/// Plans one segment; `false` where its rows must be read once more, as there are objections to rows that were planned.
 async fn plan_segment<W: Environment>(
     env: &W,
     shared: &Shared<'_>,
     (number, segment): (usize, &Segment),
     members: &mut MemberIndex,
+    objections: &mut Objections,
     record: &mut RunRecord,
-) -> Result<()> {
+) -> Result<bool> {
     let store = env.store();
     let Shared { export, digester, suppression, held, mode } = shared;
     held.mark(store, digester, (number, segment), members, record).await?;
     let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
     let model = super::select_drops::model(store, model_key.as_deref()).await?;
-    let mut planner = Planner::new(export, digester, suppression, members);
+    let mut planner = Planner::new(export, digester, suppression, members, objections);
     let mut shown = 0;
     let mut writing = Writing::default();
     let mut contents = Contents::default();
@@ -145,6 +140,11 @@ async fn plan_segment<W: Environment>(
     if contents.has_objects {
         planner.check_keys(&contents.columns)?;
     }
+    if planner.must_read_once_more() {
+        // What is still being written must not come after what replaces it.
+        while writing.try_next().await?.is_some() {}
+        return Ok(false);
+    }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
     let allowed = held.unreadable_allowed(export, &segment.name, &record.request);
     planner.rows_done(record.request.full || record.request.keep_leavers || not_whole, allowed);
@@ -167,7 +167,7 @@ async fn plan_segment<W: Environment>(
     if let Some(segment) = record.segments.get_mut(number) {
         segment.counts = counts;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn decoder(export: &Export, segment: &Segment, source: &SourceRecord, layout: Option<&Layout>) -> Decoder {
@@ -220,9 +220,10 @@ async fn store_written<'s>(
 ) -> Result<()> {
     for written in written {
         let (name, body) = match written {
-            PlanOutput::Chunk(operation, rows, text) => {
+            PlanOutput::Chunk(kind, rows, text) => {
                 let name = format!("chunks/{:06}.tsv", record.chunks.len());
-                record.chunks.push(Chunk { name: name.clone(), segment, operation, rows });
+                let (operation, opt_outs) = (kind.operation(), kind == ChunkKind::OptOuts);
+                record.chunks.push(Chunk { name: name.clone(), segment, operation, rows, opt_outs });
                 (name, chunk::seal(&text))
             }
             PlanOutput::Rejects(text) => {

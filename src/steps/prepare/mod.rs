@@ -6,6 +6,7 @@ mod contents;
 mod held;
 mod recovery;
 pub(super) mod select_drops;
+mod suppression;
 
 use build_plan::{PlanMode, build_plan};
 use recovery::finish_abandoned;
@@ -71,7 +72,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
             Begun::Ended(planned) => return Ok(planned),
         },
     };
-    let looked = build_plan(env, export, &digester, &mut record, PlanMode::Persist).await?;
+    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::Persist).await?;
     let violations = guards::violations(&export.name, &export.guards, &looked);
     let (passed, stopping): (Vec<_>, Vec<_>) =
         violations.into_iter().partition(|(name, _)| request.pass_guards.iter().any(|pass| pass == name));
@@ -187,7 +188,7 @@ async fn plan_run<W: Environment>(
     };
     let mut record =
         RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
-    let looked = build_plan(env, export, &digester, &mut record, PlanMode::DryRun).await?;
+    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::DryRun).await?;
     let mut violations = guards::violations(&export.name, &export.guards, &looked);
     violations.retain(|(name, _)| !request.pass_guards.iter().any(|pass| pass == name));
     Ok((record, violations.into_iter().next().map(|(_, error)| error)))

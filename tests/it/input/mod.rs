@@ -1,0 +1,3 @@
+//! What a file may do to the people on a list, and what it may not.
+
+mod consent;

@@ -235,7 +235,7 @@ impl Matching {
         let Contact { email, normal, cells, digested, opt_out, .. } = contact;
         let mut faults = Vec::new();
         value::string(email, cells);
-        // Another spelling of the same address is no other value.
+        // Another spelling of the same address changes nothing.
         value::string(normal, digested);
         for part in &self.fields {
             cells.push('\t');

@@ -272,7 +272,7 @@ impl<'a> Planner<'a> {
         matching.opt_out_alone(&self.contact.email, &mut cells);
         self.counts.opt_outs += 1;
         let row = NewRow { key, digest: &OPT_OUT_ALONE, contact_id: "", cells: &cells, source: self.source, line };
-        // A refusal is no reject: the row is one already, or suppressed.
+        // Where it is refused, there is no further reject: the row is one already, or suppressed.
         self.written
             .extend(self.chunks.add(ChunkKind::OptOuts, |chunk| write_row(chunk, row, |out| out.push_str("[]"))));
     }

@@ -168,6 +168,9 @@ pub struct Report {
     /// Cells that kept rows back without making rejects of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// Rows confirmed, by segment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub confirmed: BTreeMap<String, u64>,
     /// How joiners got on their lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_way: Option<String>,
@@ -184,6 +187,8 @@ pub struct Report {
 pub struct Confirmed {
     /// Rows delivered.
     pub delivered: u64,
+    /// The same by the segment's place in the export.
+    pub by_segment: BTreeMap<usize, u64>,
     /// Rows refused.
     pub refused: u64,
     /// Leavers that have left, or could not.
@@ -216,6 +221,7 @@ impl Report {
         let mut rejects: BTreeMap<RejectCode, u64> = RejectCode::ALL.into_iter().map(|code| (code, 0)).collect();
         rejects.extend(counts.rejects.clone());
         rejects.insert(RejectCode::Refused, confirmed.refused);
+        let by_segment = by_name(run, &confirmed);
         let mut warnings = confirmed.warnings.clone();
         if confirmed.opt_outs_refused > 0 {
             warnings
@@ -257,6 +263,7 @@ impl Report {
             guards_passed_over: run.guards_passed_over.clone(),
             no_consent: counts.no_consent,
             opt_outs_sent: confirmed.opt_outs,
+            confirmed: by_segment,
             notes: run.segments.iter().filter_map(note).collect(),
             list_way: confirmed.way,
             error,
@@ -274,6 +281,11 @@ impl Report {
             (Outcome::Failed, None) => Kind::Unavailable.exit_code(),
         }
     }
+}
+
+fn by_name(run: &RunRecord, confirmed: &Confirmed) -> BTreeMap<String, u64> {
+    let name = |(at, rows): (&usize, &u64)| Some((run.segments.get(*at)?.name.clone(), *rows));
+    confirmed.by_segment.iter().filter_map(name).collect()
 }
 
 fn note(segment: &SegmentRecord) -> Option<Note> {

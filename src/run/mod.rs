@@ -136,6 +136,9 @@ pub struct SegmentRecord {
     /// What people should know of the drop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Whether the state knows the segment.
+    #[serde(default)]
+    pub has_state: bool,
     /// How its members were marked before the run; none where the state has none.
     #[serde(default)]
     pub target: Option<MembershipTarget>,

@@ -63,9 +63,10 @@ pub async fn carry_out<W: Environment>(
     stop: &Cancellation,
 ) -> Code {
     match command {
-        Command::Run(args) => run::run(env, common, &args, config, stop).await,
+        Command::Run { args, allow_rejects } => run::run(env, common, (&args, allow_rejects), config, stop).await,
         Command::Plan(args) => run::plan(env, common, &args, config).await,
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
+        Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
         Command::Check => check::check(env, common, config).await,
         Command::Runs { export } => history::runs(env, common, export.as_deref()).await,
         Command::Report { run, html } => history::report(env, common, &run, html).await,
@@ -80,7 +81,7 @@ pub async fn carry_out<W: Environment>(
 /// Who looks on as the command works.
 pub fn observer(command: &Command) -> Box<dyn Observer> {
     match command {
-        Command::Run(_) | Command::Retry { .. } => Box::new(Shown::new()),
+        Command::Run { .. } | Command::Retry { .. } => Box::new(Shown::new()),
         _ => Box::new(Silent),
     }
 }
@@ -89,6 +90,11 @@ pub fn observer(command: &Command) -> Box<dyn Observer> {
 pub fn on_aws_only() -> Error {
     Error::new(Kind::BadRequest, "connect, start and stop", "are for AWS; name the store with --store s3://BUCKET")
         .hint("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
+}
+
+fn reconcile_is_to_come(export: &str) -> Error {
+    Error::new(Kind::BadRequest, export, "the account cannot be compared with the state yet; this command is to come")
+        .hint("name the store that has the state with --store, or send every row once with run --full, which removes nobody")
 }
 
 /// Prints the JSON Schema of the configuration.

@@ -8,6 +8,7 @@ use super::run::execute;
 use crate::config::Config;
 use crate::config::export_of;
 use crate::entry::args::Common;
+use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{PutMode, Store};
 use crate::report::rejects::{ADDED, as_it_was};
@@ -23,6 +24,7 @@ pub(super) async fn retry<W: Environment>(
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
+    say(&format!("store: {}", env.store().location()));
     let text = read(env, what).await?;
     let parts = split(what, &text, config)?;
     let (export, connection) = export_of(config, &parts.export)?;

@@ -10,7 +10,7 @@ use merge::{merge, temporary};
 use order::keep_order;
 use results::{RejectsFile, RunResults, Totals};
 
-use crate::config::{Config, connection_of};
+use crate::config::{Config, Connection, connection_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
@@ -84,7 +84,8 @@ async fn finish_run<W: Environment>(
         return Ok(report);
     };
     if !env.leases().take(name, holder).await? {
-        return Err(lost_lease(name));
+        let title = config.connections.get(name).map(Connection::title);
+        return Err(lost_lease(title.as_deref().unwrap_or(name)));
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let mut totals = Totals::default();
@@ -111,6 +112,7 @@ async fn finish_run<W: Environment>(
     }
     let mut sums = report::Confirmed {
         delivered: totals.delivered,
+        by_segment: std::mem::take(&mut totals.delivered_by_segment),
         refused: totals.refused,
         left: totals.left,
         opt_outs: totals.opt_outs,

@@ -2,7 +2,7 @@
 //! keys, so that merging takes about the memory that preparing did. Rows that may have been sent and have no verdict are
 //! among it: whatever the next drop is, it must put them right.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
@@ -66,6 +66,7 @@ pub(super) enum What {
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) delivered: u64,
+    pub(super) delivered_by_segment: BTreeMap<usize, u64>,
     pub(super) refused: u64,
     /// Leavers that have left, or could not.
     pub(super) left: u64,
@@ -220,7 +221,10 @@ impl Totals {
             match entry {
                 Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
                 Entry::Refused(_) if chunk.opt_outs => self.opt_outs_refused += 1,
-                Entry::Delivered { .. } => self.delivered += 1,
+                Entry::Delivered { .. } => {
+                    self.delivered += 1;
+                    *self.delivered_by_segment.entry(chunk.segment).or_default() += 1;
+                }
                 Entry::Refused(_) => self.refused += 1,
                 Entry::Left(_) | Entry::Stays => self.left += 1,
             }

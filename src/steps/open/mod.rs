@@ -15,10 +15,11 @@ use crate::membership::{Membership, MembershipTarget};
 use crate::plan::lanes::{Costs, Range, assign_lanes, lanes_for};
 use crate::ports::{Event, Leases, PutMode, Store};
 use crate::run::opening::{OpenPhase, OpenRecord};
-use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, keys};
+use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, SegmentRecord, keys};
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
+use crate::steps::lost::lost_state;
 use crate::steps::session::Session;
 use quiet::quiet_until;
 
@@ -70,8 +71,9 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     let run_id = request.run_id.as_str();
     let store = env.store();
     let open_key = keys::of_run(run_id, "open.json");
-    if let Some(record) = read_json::<OpenRecord>(store, &open_key).await?.filter(OpenRecord::is_assigned) {
-        return list_lanes(store, run_id, &record).await;
+    let begun = read_json::<OpenRecord>(store, &open_key).await?;
+    if let Some(record) = begun.as_ref().filter(|record| record.is_assigned()) {
+        return list_lanes(store, run_id, record).await;
     }
     let missing = || Error::new(Kind::BadRequest, run_id, "has no plan").hint("start it with prepare");
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
@@ -79,7 +81,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     run.check_configuration(config)?;
     connection.may_send(export, env.clock().now())?;
     if !env.leases().renew(&connection.name, run_id).await? {
-        return Err(lost_lease(&connection.name));
+        return Err(lost_lease(&connection.title()));
     }
     let from = quiet_until(env, connection, run_id).await?;
     let mut opening = Opening {
@@ -89,7 +91,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         run: &run,
         memberships: export.segments.iter().map(|segment| segment.membership.clone()).collect(),
     };
-    let mut record = opening.meet(export).await?;
+    let mut record = opening.meet(export, begun.is_none()).await?;
     if let Some(range) = record.canary.clone() {
         // Should the run never get further: these rows may have been sent.
         record.lanes = vec![vec![range.clone()]];
@@ -115,11 +117,14 @@ struct Opening<'r, E: Environment> {
 }
 
 impl<E: Environment> Opening<'_, E> {
-    /// Asks the account, and finds or makes the marks.
-    async fn meet(&mut self, export: &Export) -> Result<OpenRecord> {
+    /// Asks the account, and finds or makes the marks. In the first call, nothing was sent before.
+    async fn meet(&mut self, export: &Export, is_first_call: bool) -> Result<OpenRecord> {
         let account = self.destination.survey(&mut self.session).await?;
         let mut warnings = account.check_fields(&self.run.fields, &self.memberships)?;
         same_account(self.run, account.as_ref(), self.destination.name())?;
+        if is_first_call && !self.run.request.full {
+            self.nobody_is_marked(export, account.as_ref()).await?;
+        }
         let wanted: Vec<Wanted<'_>> = export
             .segments
             .iter()
@@ -149,6 +154,18 @@ impl<E: Environment> Opening<'_, E> {
             sent: Sent::default(),
             warnings,
         })
+    }
+
+    /// Checks that nobody has the mark of a segment that has no state.
+    async fn nobody_is_marked(&mut self, export: &Export, account: &dyn Account) -> Result<()> {
+        let new = |segment: &SegmentRecord| segment.drop.is_some() && !segment.has_state;
+        for (record, segment) in self.run.segments.iter().zip(&export.segments).filter(|(record, _)| new(record)) {
+            if account.has_members(&mut self.session, &segment.membership).await? {
+                let why = "though its list or tag has members already";
+                return Err(lost_state(self.env.store(), &export.name, &record.name, why));
+            }
+        }
+        Ok(())
     }
 
     /// The rows that are to be sent ahead: the first of the largest chunk of joiners whose mark has something to learn.

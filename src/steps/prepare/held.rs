@@ -9,6 +9,7 @@ use crate::ports::{ObjectMeta, Store};
 use crate::run::{AppliedDrop, RunRecord, RunRequest, keys};
 use crate::state::{Digester, Header};
 use crate::steps::documents::read_json;
+use crate::steps::lost::{missing_state, nothing_was_confirmed};
 use crate::steps::profiles::ProfileStream;
 
 /// The state of an export before a run.
@@ -23,7 +24,7 @@ impl Held {
     ///
     /// # Errors
     /// Kind `config`, where the export has members and its state is gone.
-    pub(super) async fn of(store: &impl Store, export: &Export, record: &RunRecord) -> Result<Self> {
+    pub(super) async fn of(store: &impl Store, export: &Export, record: &mut RunRecord) -> Result<Self> {
         let mut applied = Vec::new();
         if record.request.full {
             return Ok(Self { meta: None, applied });
@@ -35,10 +36,30 @@ impl Held {
         let key = keys::profiles(&export.name);
         let meta = store.head(&key).await?;
         if meta.is_none() && applied.iter().any(|(_, order)| order.members > 0) {
-            return Err(Error::new(Kind::Config, key, "is missing")
-                .hint("restore it, or send every row once as if there were no state with --full"));
+            return Err(missing_state(store, &export.name));
         }
-        Ok(Self { meta, applied })
+        let held = Self { meta, applied };
+        held.look_for_lost(store, export, record).await?;
+        Ok(held)
+    }
+
+    /// Looks whether the state of a segment that takes part was lost.
+    async fn look_for_lost(&self, store: &impl Store, export: &Export, record: &mut RunRecord) -> Result<()> {
+        let mut header = None;
+        for segment in record.segments.iter_mut().filter(|segment| segment.drop.is_some()) {
+            segment.has_state = self.applied.iter().any(|(name, _)| *name == segment.name);
+            if segment.has_state {
+                continue;
+            }
+            if header.is_none() {
+                header = self.profiles(store).await?.map(|profiles| profiles.header);
+            }
+            segment.has_state = header.as_ref().is_some_and(|header| header.position(&segment.name).is_some());
+            if !segment.has_state {
+                nothing_was_confirmed(store, export, &segment.name).await?;
+            }
+        }
+        Ok(())
     }
 
     /// How many rows without a readable identity a segment may have while its leavers are removed: as many as the last

@@ -55,10 +55,10 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
         return Ok(Planned::Reported(report.outcome));
     }
     if !env.leases().take(&connection.name, run_id).await? {
-        return Ok(busy(env, &connection.name, run_id));
+        return Ok(busy(env, connection, run_id));
     }
     if !finish_abandoned(env, config, connection, request).await? {
-        return Ok(busy(env, &connection.name, run_id));
+        return Ok(busy(env, connection, run_id));
     }
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
@@ -88,10 +88,10 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     Ok(Planned::Over(guard.map(|error| Failure::of(&error.at("prepare")))))
 }
 
-fn busy<W: Environment>(env: &W, connection: &str, run_id: &str) -> Planned {
+fn busy<W: Environment>(env: &W, connection: &Connection, run_id: &str) -> Planned {
     let waited = time_of(run_id).map_or(0, |at| env.clock().now().duration_since(at).as_secs());
     let seconds = u64::try_from(waited / 10).unwrap_or_default().clamp(*BUSY_SECONDS.start(), *BUSY_SECONDS.end());
-    Planned::Wait(seconds, format!("connection {connection} is busy with another run"))
+    Planned::Wait(seconds, format!("connection {} is busy with another run", connection.title()))
 }
 
 enum Begun {

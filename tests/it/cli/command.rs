@@ -38,6 +38,14 @@ impl Cli {
         ended(self.command(args).output().await.unwrap())
     }
 
+    /// The same with another store.
+    pub(crate) async fn run_in(&self, store: &str, args: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_autopilot-export"));
+        command.args(args).arg("--config").arg(&self.config).arg("--store").arg(store);
+        command.env("AUTOPILOT_API_KEY", API_KEY).env_remove("RUST_LOG").kill_on_drop(true).stdin(Stdio::null());
+        ended(command.output().await.unwrap())
+    }
+
     /// Runs the export on a drop; the report.
     pub(crate) async fn export(&self, drop: &Path) -> (i32, Value) {
         let (code, out, err) = self.run(&["run", "newsletter", "--json", "--drop", drop.to_str().unwrap()]).await;

@@ -1,3 +1,4 @@
 //! What a file may do to the people on a list, and what it may not.
 
 mod consent;
+mod lost_state;

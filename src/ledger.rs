@@ -2,20 +2,20 @@
 //! drop; Autopilot's reason for a refusal may quote one (it goes away with the run).
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
-//! of one that was delivered its key, its fields' digest and the contact's id as JSON; of one that has left its key; of
-//! a refused one the reason as JSON; of one that was to leave and stays, nothing.
+//! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
+//! JSON; of one that has left its key; of a refused one the reason as JSON; of one that was to leave and stays, nothing.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{self, Operation, seal, unseal};
+use crate::chunk::{self, Operation, digests, push_digests, seal, unseal};
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
 use crate::destination::Usage;
 use crate::error::{Error, Kind, Result};
-use crate::state::{FieldsDigest, ProfileKey, push_hex, unhex};
+use crate::state::{FieldsDigest, MatchId, ProfileKey, push_hex, unhex};
 use crate::value::string;
 
 /// What the requests of a range were.
@@ -66,7 +66,7 @@ impl Ledger {
             Outcome::Delivered(id) => {
                 member(lines, &row.key);
                 lines.push('\t');
-                push_hex(&row.digest, lines);
+                push_digests(&row.digest, row.match_id.as_ref(), lines);
                 lines.push('\t');
                 string(id, lines);
             }
@@ -105,6 +105,8 @@ pub enum Entry {
         key: ProfileKey,
         /// Of the fields that were sent.
         digest: FieldsDigest,
+        /// Of the stable customer id, where there is one.
+        match_id: Option<Box<MatchId>>,
         /// The destination's id of the contact.
         contact_id: Box<str>,
     },
@@ -152,8 +154,8 @@ fn entry(line: &str) -> Option<(u32, Entry)> {
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
             let id: Cow<'_, str> = serde_json::from_str::<Text<'_>>(id).ok()?.0;
-            let (key, digest) = (unhex(key)?, unhex(digest)?);
-            Entry::Delivered { key, digest, contact_id: id.into() }
+            let (key, (digest, match_id)) = (unhex(key)?, digests(digest)?);
+            Entry::Delivered { key, digest, match_id: match_id.map(Box::new), contact_id: id.into() }
         }
         _ => return None,
     };

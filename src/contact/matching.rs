@@ -10,7 +10,7 @@ use crate::value::FieldType;
 use super::criterion::{Answer, Criterion};
 use super::email::{self, EmailFault};
 use super::reject::{Reject, RejectCode};
-use crate::value::{self, Cell, Misfit, Reader, Reading, nearest};
+use crate::value::{self, Cell, Misfit, Reader, Reading, content, nearest};
 
 /// A column that the configuration names and the file does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Contact {
     /// The email as it is compared: in lower case. Filled whenever the email is valid, also of a row that is rejected
     /// for another field or suppressed; otherwise empty.
     pub normal: String,
+    /// The stable customer id, where one is mapped and readable: also of a row without a readable email.
+    pub id: String,
     /// A value per field of the export, as [`crate::chunk::Row::values`] gives them. Empty unless the outcome is
     /// [`Outcome::Contact`].
     pub cells: String,
@@ -82,6 +84,7 @@ impl Contact {
 #[derive(Clone, Debug)]
 pub struct Matching {
     email: usize,
+    id: Option<(usize, Reader)>,
     suppress: Vec<Condition>,
     require: Vec<Condition>,
     fields: Vec<Part>,
@@ -124,12 +127,15 @@ impl Matching {
         let mut compiler = Compiler { export: &export.name, columns, unknown: Vec::new() };
         let match_ = &export.match_;
         let email = compiler.place("match.email", &match_.email);
+        // A word for nothing is not an id.
+        let ids = || Reader::new(FieldType::Integer, None, &export.reading);
+        let id = match_.id.as_ref().map(|column| (compiler.place("match.id", column), ids()));
         let suppress = compiler.criteria("suppress", &export.suppress, &export.reading);
         let require = compiler.criteria("require", &export.require, &export.reading);
         let fields: Vec<Part> = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
         let opt_out = fields.iter().position(|part| part.only_true);
         match compiler.unknown.is_empty() {
-            true => Ok(Self { email, suppress, require, fields, opt_out }),
+            true => Ok(Self { email, id, suppress, require, fields, opt_out }),
             false => Err(compiler.unknown),
         }
     }
@@ -143,7 +149,7 @@ impl Matching {
         });
         let suppress = export.suppress.iter().chain(&export.require).map(|condition| &condition.column);
         let mut wanted: Vec<String> = Vec::new();
-        for column in std::iter::once(&match_.email).chain(fields).chain(suppress) {
+        for column in std::iter::once(&match_.email).chain(&match_.id).chain(fields).chain(suppress) {
             if !wanted.contains(column) {
                 wanted.push(column.clone());
             }
@@ -154,7 +160,8 @@ impl Matching {
     /// Makes a contact of a row, whose cells `get` returns by the place of their column. Checks in this order: email,
     /// consent, values; the first that fails decides. Replaces what `contact` held.
     pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
-        let Contact { email, normal, cells, digested, opt_out } = contact;
+        let Contact { email, normal, id, cells, digested, opt_out } = contact;
+        self.read_id(&get, id);
         cells.clear();
         digested.clear();
         *opt_out = OptOut::No;
@@ -170,6 +177,24 @@ impl Matching {
             Consent::Unreadable(place) => return Outcome::UnreadableConsent(format!("column {place}: not a boolean")),
         }
         self.values(&get, contact)
+    }
+
+    fn read_id<'r>(&self, get: &impl Fn(usize) -> &'r str, id: &mut String) {
+        id.clear();
+        if let Some((at, reader)) = &self.id {
+            let text = content(get(*at));
+            id.push_str(if reader.is_empty(text) { "" } else { text });
+        }
+    }
+
+    /// Whether ids are mapped.
+    pub fn has_ids(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Whether the row says itself that it is not to be sent.
+    pub fn refuses<'r>(&self, get: impl Fn(usize) -> &'r str) -> bool {
+        matches!(self.consent(&get), Consent::Suppressed | Consent::Missing)
     }
 
     /// Fills the fields once more, as if the row itself opted out: another row of the same person does.

@@ -270,6 +270,13 @@ impl MemberIndex {
         }
     }
 
+    /// Keeps a member of the ended segment in the export that seemed to leave.
+    pub fn keep(&mut self, key: &ProfileKey) {
+        if let Some(entry) = self.find(&half(key)).and_then(|at| self.entries.get_mut(at)) {
+            entry.marks.set(Marks::IN_EXPORT, true);
+        }
+    }
+
     /// How many profiles the export has after the run: those that were read, and the members of its other segments.
     pub fn profiles(&self) -> u64 {
         let is_in = |marks: Marks| marks.of_the_run().has(Marks::IN_EXPORT);

@@ -3,6 +3,7 @@
 mod columns;
 mod counts;
 pub mod guards;
+mod ids;
 pub mod lanes;
 pub mod members;
 pub mod objections;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::columns::unknown_columns;
 use super::counts::Counts;
+use super::ids::LostRows;
 use super::members::{Fields, Leaving, Lookup, MemberIndex, OptedOut, Seen};
 use super::objections::{Objection, Objections};
 use super::output::{ChunkKind, Chunks, PlanOutput};
@@ -15,13 +16,22 @@ use crate::config::Export;
 use crate::contact::{Contact, Matching, OptOut, Outcome, Reject, RejectCode, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Columns, Sink};
-use crate::state::{Digester, FIELDS_UNCONFIRMED, OPT_OUT_ALONE, ProfileKey};
+use crate::state::{Digester, FIELDS_UNCONFIRMED, MatchId, OPT_OUT_ALONE, Profile, ProfileKey, push_hex};
 
 /// Bytes of rejects in one object.
 const REJECT_BYTES: usize = 1 << 20;
 
 /// Why the row of a member is not sent whose other row says something that cannot be read.
 const ANOTHER_UNREADABLE: &str = "another row of the same email has an opt-out or consent that cannot be read";
+
+/// Which members that are gone from a drop stay in its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Withheld {
+    Nobody,
+    /// Those with the ids of rows without a readable address.
+    ByIds,
+    Everybody,
+}
 
 /// The plan of one segment in the making.
 #[derive(Debug)]
@@ -39,8 +49,9 @@ pub struct Planner<'a> {
     chunks: Chunks,
     rejects: String,
     written: Vec<PlanOutput>,
-    /// Whether the members that are gone from the drop stay.
-    is_withheld: bool,
+    /// Which members that are gone from the drop stay.
+    withheld: Withheld,
+    lost: LostRows,
 }
 
 impl<'a> Planner<'a> {
@@ -68,7 +79,8 @@ impl<'a> Planner<'a> {
             chunks: Chunks::default(),
             rejects: String::new(),
             written: Vec::new(),
-            is_withheld: false,
+            withheld: Withheld::Nobody,
+            lost: LostRows::default(),
         }
     }
 
@@ -114,16 +126,22 @@ impl<'a> Planner<'a> {
     }
 
     /// Takes note that all rows are in; `withhold` keeps the members that are gone from the drop. So do more than
-    /// `unreadable_allowed` rows without a readable identity: they may be those of the missing. Members that are
-    /// suppressed leave in any case.
+    /// `unreadable_allowed` rows without a readable identity: they may be those of the missing, or where each has a
+    /// customer's id, those of that customer. Members that are suppressed leave in any case.
     ///
     /// Where there are leavers, the state's profiles follow with [`Planner::leaver`].
     pub fn rows_done(&mut self, withhold: bool, unreadable_allowed: u64) {
         let gone = self.members.gone();
-        self.is_withheld = withhold || self.counts.unreadable_rows() > unreadable_allowed;
-        self.members.end_segment(self.is_withheld);
+        let has_ids = self.matching.as_ref().is_some_and(Matching::has_ids);
+        self.withheld = match self.counts.unreadable_rows() > unreadable_allowed {
+            _ if withhold => Withheld::Everybody,
+            false => Withheld::Nobody,
+            true if has_ids && self.lost.are_known() => Withheld::ByIds,
+            true => Withheld::Everybody,
+        };
+        self.members.end_segment(self.withheld == Withheld::Everybody);
         self.counts.leavers = self.members.suppressed();
-        if self.is_withheld {
+        if self.withheld == Withheld::Everybody {
             self.counts.leavers_withheld = gone;
         } else {
             self.counts.leavers += gone;
@@ -131,16 +149,18 @@ impl<'a> Planner<'a> {
     }
 
     /// Takes a profile of the state once more, which may be a leaver's. `contact` names it at the destination.
-    pub fn leaver(&mut self, key: &ProfileKey, contact: Option<&str>) {
-        match self.members.leaving(key) {
-            Some(Leaving::Gone) if self.is_withheld => return,
-            Some(_) => {}
-            None => return,
-        }
-        let Some(contact) = contact else {
-            // Nobody can say whom to remove.
+    pub fn leaver(&mut self, profile: &Profile, contact: Option<&str>) {
+        let key = &profile.key;
+        let is_kept = match (self.members.leaving(key), self.withheld) {
+            (None, _) | (Some(Leaving::Gone), Withheld::Everybody) => return,
+            (Some(Leaving::Gone), Withheld::ByIds) => self.lost.may_hold(profile.match_id),
+            (Some(_), _) => false,
+        };
+        // Without a contact nobody can say whom to remove.
+        let Some(contact) = contact.filter(|_| !is_kept) else {
             self.counts.leavers -= 1;
             self.counts.leavers_withheld += 1;
+            self.members.keep(key);
             return;
         };
         self.chunk(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, contact));
@@ -271,10 +291,24 @@ impl<'a> Planner<'a> {
         let mut cells = String::new();
         matching.opt_out_alone(&self.contact.email, &mut cells);
         self.counts.opt_outs += 1;
-        let row = NewRow { key, digest: &OPT_OUT_ALONE, contact_id: "", cells: &cells, source: self.source, line };
+        let row = NewRow {
+            key,
+            digest: &OPT_OUT_ALONE,
+            match_id: None,
+            contact_id: "",
+            cells: &cells,
+            source: self.source,
+            line,
+        };
         // Where it is refused, there is no further reject: the row is one already, or suppressed.
         self.written
             .extend(self.chunks.add(ChunkKind::OptOuts, |chunk| write_row(chunk, row, |out| out.push_str("[]"))));
+    }
+
+    /// The digest of the row's customer id, where it has one.
+    fn match_id(&self) -> Option<MatchId> {
+        let id = self.contact.id.as_str();
+        (!id.is_empty()).then(|| self.digester.match_id(id))
     }
 
     fn duplicate(&mut self, row: segment::Row<'_>) {
@@ -284,6 +318,12 @@ impl<'a> Planner<'a> {
 
     /// Adds a row to the chunks, unless the contact is as it should be.
     fn send(&mut self, line: u64, key: &ProfileKey, lookup: Lookup, original: impl Fn(&mut String)) {
+        let match_id = self.match_id();
+        if let Some(id) = &match_id {
+            // A row with another id is sent, so that the state learns it.
+            self.contact.digested.push_str("\n\t");
+            push_hex(id, &mut self.contact.digested);
+        }
         let mut digest = self.digester.fields(&self.contact.digested);
         let is_held = match lookup {
             Lookup::Existing(Fields::Outdated) => true,
@@ -305,7 +345,8 @@ impl<'a> Planner<'a> {
             contact.keep_email_only();
             digest = FIELDS_UNCONFIRMED;
         }
-        let row = NewRow { key, digest: &digest, contact_id: "", cells: &contact.cells, source: self.source, line };
+        let row =
+            NewRow { key, digest: &digest, match_id, contact_id: "", cells: &contact.cells, source: self.source, line };
         self.chunk(kind, |chunk| write_row(chunk, row, original));
         self.contact = contact;
     }
@@ -339,6 +380,10 @@ impl Sink for Planner<'_> {
         let outcome = matching.apply(|at| row.get(at), &mut self.contact);
         match outcome {
             Outcome::Reject(reject) if self.contact.normal.is_empty() => {
+                // Whoever must not be sent to is not kept.
+                if matching.has_ids() && !(matching.refuses(|at| row.get(at)) && !self.contact.id.is_empty()) {
+                    self.lost.add(self.match_id());
+                }
                 self.reject(row.line, &reject, |out| cells(&row, out));
             }
             outcome => self.judge(row, outcome),
@@ -348,6 +393,7 @@ impl Sink for Planner<'_> {
 
     fn malformed(&mut self, line: u64, raw: &str, why: segment::Flaw) -> Result<()> {
         self.counts.read += 1;
+        self.lost.add(None);
         let reject = Reject { code: RejectCode::MalformedRow, reason: why.to_string() };
         self.reject(line, &reject, |out| out.push_str(&format!("[{}]", quoted(raw))));
         Ok(())

@@ -18,7 +18,7 @@ use crate::ports::{Object, Store};
 use crate::report::rejects::Rejects;
 use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 use crate::run::{RunRecord, keys};
-use crate::state::{FieldsDigest, ProfileKey};
+use crate::state::{FieldsDigest, MatchId, ProfileKey};
 
 /// Rows whose changes are held all at once, at 144 bytes each; those of more are read in so many slices. A run of
 /// 1,000,000 rows has its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
@@ -55,7 +55,7 @@ pub(super) struct Change {
 #[derive(Debug)]
 pub(super) enum What {
     /// The contact holds these fields and is a member.
-    Delivered { digest: FieldsDigest, contact_id: Box<str> },
+    Delivered { digest: FieldsDigest, match_id: Option<Box<MatchId>>, contact_id: Box<str> },
     /// It is no longer a member.
     Left,
     /// The row may have been sent. The email is empty for a leaver: it is not known, nor needed.
@@ -133,7 +133,9 @@ impl<'r, S: Store> RunResults<'r, S> {
             };
             for (_, entry) in results.entries {
                 match entry {
-                    Entry::Delivered { key, digest, contact_id } => add(key, What::Delivered { digest, contact_id }),
+                    Entry::Delivered { key, digest, match_id, contact_id } => {
+                        add(key, What::Delivered { digest, match_id, contact_id });
+                    }
                     Entry::Left(key) => add(key, What::Left),
                     Entry::Refused(_) | Entry::Stays => {}
                 }

@@ -148,13 +148,12 @@ async fn plan_segment<W: Environment>(
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
     let allowed = held.unreadable_allowed(export, &segment.name, &record.request);
     planner.rows_done(record.request.full || record.request.keep_leavers || not_whole, allowed);
-    note_unreadable(record, number, planner.counts(), allowed);
     if planner.counts().leavers > 0
         && let Some(mut profiles) = held.profiles(store).await?
     {
         let emails = UnconfirmedEmails::of(store, &export.name).await?;
         while let Some(profile) = profiles.next().await? {
-            planner.leaver(&profile.key, emails.name(&profile));
+            planner.leaver(&profile, emails.name(&profile));
             let written = planner.written();
             if !written.is_empty() {
                 store_written(store, &mut writing, record, number, written, *mode).await?;
@@ -164,6 +163,7 @@ async fn plan_segment<W: Environment>(
     let (counts, written) = planner.finish();
     store_written(store, &mut writing, record, number, written, *mode).await?;
     while writing.try_next().await?.is_some() {}
+    note_unreadable(record, number, &counts, allowed);
     if let Some(segment) = record.segments.get_mut(number) {
         segment.counts = counts;
     }

@@ -1,4 +1,5 @@
 //! What a file may do to the people on a list, and what it may not.
 
 mod consent;
+mod leavers;
 mod lost_state;

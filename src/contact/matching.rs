@@ -90,6 +90,8 @@ pub struct Matching {
     fields: Vec<Part>,
     /// The place of the opt-out among the fields.
     opt_out: Option<usize>,
+    /// The columns that are read and the file has, with their places.
+    read: Vec<(String, usize)>,
 }
 
 /// A column and the value that counts there.
@@ -134,8 +136,10 @@ impl Matching {
         let require = compiler.criteria("require", &export.require, &export.reading);
         let fields: Vec<Part> = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
         let opt_out = fields.iter().position(|part| part.only_true);
+        let read = Self::wanted(export).into_iter().filter_map(|name| Some((compiler.find(&name)?, name)));
+        let read = read.map(|(at, name)| (name, at)).collect();
         match compiler.unknown.is_empty() {
-            true => Ok(Self { email, id, suppress, require, fields, opt_out }),
+            true => Ok(Self { email, id, suppress, require, fields, opt_out, read }),
             false => Err(compiler.unknown),
         }
     }
@@ -185,6 +189,11 @@ impl Matching {
             let text = content(get(*at));
             id.push_str(if reader.is_empty(text) { "" } else { text });
         }
+    }
+
+    /// The cells that are read, each with its column: what tells a row from others.
+    pub fn read_cells<'r>(&self, get: impl Fn(usize) -> &'r str) -> String {
+        self.read.iter().map(|(name, at)| format!("{name}\t{}\n", content(get(*at)))).collect()
     }
 
     /// Whether ids are mapped.

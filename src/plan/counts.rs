@@ -76,6 +76,13 @@ pub struct LeftOut {
     pub in_newer_drop: u64,
 }
 
+impl LeftOut {
+    /// Whether all rows are sent again.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Counts {
     /// Rows without a readable identity: whoever they are may seem to be missing.
     pub fn unreadable_rows(&self) -> u64 {

@@ -204,6 +204,12 @@ impl MemberIndex {
         self.marks(key).is_some_and(|marks| marks.has(Marks::MEMBER))
     }
 
+    /// The same by half the profile's key.
+    pub fn is_member_by_half(&self, key: &[u8; 16]) -> bool {
+        let entry = self.find(key).and_then(|at| self.entries.get(at));
+        entry.is_some_and(|entry| entry.marks.has(Marks::MEMBER))
+    }
+
     /// Whether a row of the drop can be sent.
     pub fn is_valid(&self, key: &ProfileKey) -> bool {
         self.is_seen_as(key, Marks::VALID)

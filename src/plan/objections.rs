@@ -16,6 +16,8 @@ pub struct Objection {
     pub opted_out: bool,
     /// A row of a member has an opt-out or consent that cannot be read.
     pub unreadable: bool,
+    /// A rejected row is in the drop in whose place the person was sent.
+    pub corrected: bool,
 }
 
 impl Objection {
@@ -26,6 +28,7 @@ impl Objection {
             suppressed: self.suppressed || other.suppressed,
             opted_out: self.opted_out || other.opted_out,
             unreadable: self.unreadable || other.unreadable,
+            corrected: self.corrected || other.corrected,
         }
     }
 }

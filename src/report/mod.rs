@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::contact::RejectCode;
 use crate::destination::Usage;
 use crate::error::Kind;
-use crate::plan::{Counts, Unreadable};
+use crate::plan::{Counts, LeftOut, Unreadable};
 use crate::run::{RunRecord, SegmentRecord, Trigger};
 
 /// How a run ended.
@@ -168,6 +168,9 @@ pub struct Report {
     /// Cells that kept rows back without making rejects of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// Rejected rows that were not sent again.
+    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
     /// Rows confirmed, by segment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub confirmed: BTreeMap<String, u64>,
@@ -263,6 +266,7 @@ impl Report {
             guards_passed_over: run.guards_passed_over.clone(),
             no_consent: counts.no_consent,
             opt_outs_sent: confirmed.opt_outs,
+            left_out: counts.left_out,
             confirmed: by_segment,
             notes: run.segments.iter().filter_map(note).collect(),
             list_way: confirmed.way,

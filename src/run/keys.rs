@@ -58,6 +58,11 @@ pub fn order(export: &str, segment: &str) -> String {
     format!("state/{export}/{}/order.json", part(segment))
 }
 
+/// A segment's corrections of rejected rows.
+pub fn corrections(export: &str, segment: &str) -> String {
+    format!("state/{export}/{}/corrections.json", part(segment))
+}
+
 /// How many entries the suppression file had at an export's last applied run.
 pub fn suppression(export: &str) -> String {
     format!("state/{export}/suppression.json")

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::Counts;
+use crate::plan::corrections::{Correction, NewCorrection};
 use crate::plan::lanes::Chunk;
 use crate::state::hex;
 
@@ -144,6 +145,12 @@ pub struct SegmentRecord {
     pub target: Option<MembershipTarget>,
     /// What was counted.
     pub counts: Counts,
+    /// The corrections of rejected rows that last; none where there is nothing to change of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrections: Option<Vec<Correction>>,
+    /// The corrections that the run makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrected: Vec<NewCorrection>,
 }
 
 /// How far a run has come.
@@ -250,6 +257,9 @@ pub struct AppliedDrop {
     pub version: String,
     /// How many members the state holds after it.
     pub members: u64,
+    /// The run that applied it.
+    #[serde(default)]
+    pub run_id: Option<String>,
     /// Rows without a readable identity in the last drop whose leavers were removed, or that had none.
     #[serde(default)]
     pub unreadable_rows: u64,

@@ -56,6 +56,11 @@ impl Digester {
         half(&self.digest(b'i', id))
     }
 
+    /// The digest of a rejected row's cells.
+    pub fn row(&self, cells: &str) -> [u8; 16] {
+        half(&self.digest(b'r', cells))
+    }
+
     /// Tells one state key from another without revealing either.
     pub fn fingerprint(&self) -> String {
         hex(&half(&self.digest(b'k', "autopilot-export")))

@@ -304,7 +304,7 @@ mod tests {
     }
 
     async fn merge_into(store: &Folder, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<()> {
-        let mut results = RunResults::of(store, run, opened).await.unwrap();
+        let mut results = RunResults::of(store, run, opened, None).await.unwrap();
         results.slices = slices;
         let mut rejects = crate::report::rejects::Rejects::new(run, temporary("rejects").unwrap()).unwrap();
         merge(&results, &digester(), &mut Totals::default(), &mut rejects).await
@@ -419,7 +419,7 @@ mod tests {
         let store = Folder::new(folder.path());
         for (rows, slices) in [(10_000, 1), (10_001, 3), (10_000_000, 3)] {
             let (run, opened) = run(rows);
-            let found = RunResults::of(&store, &run, &opened).await.unwrap().slices;
+            let found = RunResults::of(&store, &run, &opened, None).await.unwrap().slices;
             assert_eq!(found, slices, "{rows} rows a chunk");
         }
     }

@@ -7,7 +7,7 @@ mod order;
 mod results;
 
 use merge::{merge, temporary};
-use order::keep_order;
+use order::{keep_order, write_corrections};
 use results::{RejectsFile, RunResults, Totals};
 
 use crate::config::{Config, Connection, connection_of};
@@ -98,8 +98,11 @@ async fn finish_run<W: Environment>(
         let connection = connection_of(config, name)?;
         let secrets = env.secrets().secrets(name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
-        let results = RunResults::of(store, &run, opened).await?;
+        let results = RunResults::of(store, &run, opened, export.zip(Some(&digester))).await?;
         merge(&results, &digester, &mut totals, &mut rejects).await?;
+        for segment in &run.segments {
+            write_corrections(store, &run, segment, &totals.delivered_again).await?;
+        }
     } else if run.stage == Stage::Preparing && error.is_none() {
         keep_order(store, &run).await?;
     }

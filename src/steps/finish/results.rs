@@ -9,16 +9,18 @@ use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
 
 use crate::chunk::{self, Operation, Origin, Row};
-use crate::contact::RejectCode;
+use crate::config::Export;
+use crate::contact::{Matching, RejectCode};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Entry, Results, Sent, unreadable};
 use crate::plan::RejectLine;
+use crate::plan::fingerprint::Fingerprint;
 use crate::plan::lanes::{Chunk, Range};
 use crate::ports::{Object, Store};
 use crate::report::rejects::Rejects;
 use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 use crate::run::{RunRecord, keys};
-use crate::state::{FieldsDigest, MatchId, ProfileKey};
+use crate::state::{Digester, FieldsDigest, MatchId, ProfileKey};
 
 /// Rows whose changes are held all at once, at 144 bytes each; those of more are read in so many slices. A run of
 /// 1,000,000 rows has its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
@@ -36,6 +38,8 @@ pub(super) struct RunResults<'r, S> {
     pub(super) store: &'r S,
     pub(super) run: &'r RunRecord,
     pub(super) opened: &'r OpenRecord,
+    /// By which refused rows get their fingerprints; none where the export is no longer in the configuration.
+    known: Option<(&'r Export, &'r Digester)>,
     /// The keys of its results.
     stored: HashSet<String>,
     /// How many slices there are.
@@ -68,6 +72,8 @@ pub(super) struct Totals {
     pub(super) delivered: u64,
     pub(super) delivered_by_segment: BTreeMap<usize, u64>,
     pub(super) refused: u64,
+    /// Whose rows were delivered, where the run sends rows again.
+    pub(super) delivered_again: HashSet<ProfileKey>,
     /// Leavers that have left, or could not.
     pub(super) left: u64,
     /// Opt-outs that were sent apart from their rows.
@@ -78,12 +84,17 @@ pub(super) struct Totals {
 }
 
 impl<'r, S: Store> RunResults<'r, S> {
-    pub(super) async fn of(store: &'r S, run: &'r RunRecord, opened: &'r OpenRecord) -> Result<Self> {
+    pub(super) async fn of(
+        store: &'r S,
+        run: &'r RunRecord,
+        opened: &'r OpenRecord,
+        known: Option<(&'r Export, &'r Digester)>,
+    ) -> Result<Self> {
         let rows: u64 = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
         let slices = if rows > AT_ONCE_ROWS { SLICES } else { 1 };
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
         let stored = stored.into_iter().map(|meta| meta.key).collect();
-        Ok(Self { store, run, opened, stored, slices })
+        Ok(Self { store, run, opened, known, stored, slices })
     }
 
     /// The slice that a key is in; slices are in order of their keys.
@@ -122,7 +133,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         let mut fetched = fetching.buffered(FETCHING);
         while let Some((chunk, results, unconfirmed, refused)) = fetched.try_next().await? {
             if let Some((totals, rejects)) = &mut counting {
-                totals.add(chunk, &results);
+                totals.add(self.run, chunk, &results);
                 refused.into_iter().try_for_each(|line| rejects.add(line))?;
             }
             let segment = chunk.segment;
@@ -179,17 +190,28 @@ impl<'r, S: Store> RunResults<'r, S> {
         let origins = chunk::origins(&key, &object.body, &numbers)?;
         let lines = origins.into_iter().zip(reasons).filter_map(|(origin, reason)| {
             let Origin { source, line, columns } = origin?;
-            let row = RawValue::from_string(columns.to_owned()).ok()?;
-            Some(RejectLine {
-                source,
-                line,
-                code: RejectCode::Refused,
-                reason: reason.clone(),
-                fingerprint: String::new(),
-                row,
-            })
+            let (fingerprint, columns) = self.known_again(source, columns);
+            let row = RawValue::from_string(columns).ok()?;
+            Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), fingerprint, row })
         });
         Ok(lines.collect())
+    }
+
+    /// The fingerprint of a refused row, and its columns. Of a row that was sent again, it stands behind the columns.
+    fn known_again(&self, source: usize, columns: &str) -> (String, String) {
+        let Some(source) = self.run.sources.get(source) else { return (String::new(), columns.to_owned()) };
+        let mut cells: Vec<String> = serde_json::from_str(columns).unwrap_or_default();
+        if keys::is_retry(&source.key) {
+            let fingerprint = cells.pop().unwrap_or_default();
+            return (fingerprint, serde_json::to_string(&cells).unwrap_or_default());
+        }
+        let matching = |(export, digester)| Some((Matching::new(export, &source.columns).ok()?, digester));
+        let fingerprint = self.known.and_then(matching).map(|(matching, digester): (Matching, &Digester)| {
+            let read = matching.read_cells(|at| cells.get(at).map(String::as_str).unwrap_or_default());
+            let run_id = self.run.request.run_id.clone();
+            Fingerprint { run_id, row: digester.row(&read), address: None }.to_string()
+        });
+        (fingerprint.unwrap_or_default(), columns.to_owned())
     }
 
     /// The key and the object of one of the run's chunks; none where it has expired.
@@ -217,14 +239,17 @@ impl<'r, S: Store> RunResults<'r, S> {
 }
 
 impl Totals {
-    fn add(&mut self, chunk: &Chunk, results: &ledger::Results) {
+    fn add(&mut self, run: &RunRecord, chunk: &Chunk, results: &ledger::Results) {
         self.sent.add(&results.sent);
         for (_, entry) in &results.entries {
             match entry {
                 Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
                 Entry::Refused(_) if chunk.opt_outs => self.opt_outs_refused += 1,
-                Entry::Delivered { .. } => {
+                Entry::Delivered { key, .. } => {
                     self.delivered += 1;
+                    if run.request.keep_leavers {
+                        self.delivered_again.insert(*key);
+                    }
                     *self.delivered_by_segment.entry(chunk.segment).or_default() += 1;
                 }
                 Entry::Refused(_) => self.refused += 1,

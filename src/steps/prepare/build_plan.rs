@@ -8,18 +8,21 @@ use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
 use super::contents::{Contents, empty_drop};
 use super::held::Held;
+use super::retried::applied_people;
+use super::sources::{decoder, meta_of};
 use super::suppression::{entries_before, suppression};
 use crate::chunk;
-use crate::config::{Config, Encoding, Export, FileKind, Format, Segment};
-use crate::contact::{Matching, SuppressionList};
+use crate::config::{Config, Export, FileKind, Segment};
+use crate::contact::SuppressionList;
 use crate::error::Result;
+use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::lanes::Chunk;
 use crate::plan::members::MemberIndex;
 use crate::plan::objections::Objections;
-use crate::plan::{ChunkKind, Counts, PlanOutput, Planner, guards};
-use crate::ports::{Event, ObjectMeta, PutMode, PutOutcome, Reader, Store};
-use crate::run::{RunRecord, SegmentRecord, SourceRecord, keys};
-use crate::segment::{Decoder, Layout};
+use crate::plan::planner::{Finished, Known};
+use crate::plan::{ChunkKind, Counts, LeftOut, PlanOutput, Planner, guards};
+use crate::ports::{Event, PutMode, PutOutcome, Reader, Store};
+use crate::run::{RunRecord, SegmentRecord, keys};
 use crate::state::Digester;
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
@@ -109,7 +112,19 @@ async fn plan_segment<W: Environment>(
     held.mark(store, digester, (number, segment), members, record).await?;
     let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
     let model = super::select_drops::model(store, model_key.as_deref()).await?;
-    let mut planner = Planner::new(export, digester, suppression, members, objections);
+    let run_id = record.request.run_id.clone();
+    let is_retry = record.request.keep_leavers;
+    let applied = match is_retry {
+        true => {
+            let sources = record.sources.iter().filter(|source| source.segment == number).cloned().collect::<Vec<_>>();
+            Some(applied_people(store, (export, segment), digester, held, members, &sources).await?)
+        }
+        false => None,
+    };
+    let known = Known { run_id: &run_id, export, digester, suppression };
+    let corrections = held.corrections(&segment.name);
+    let mut planner = Planner::new(known, members, objections, Corrections::new(corrections));
+    applied.into_iter().for_each(|applied| planner.retries(applied));
     let mut shown = 0;
     let mut writing = Writing::default();
     let mut contents = Contents::default();
@@ -147,7 +162,7 @@ async fn plan_segment<W: Environment>(
     }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
     let allowed = held.unreadable_allowed(export, &segment.name, &record.request);
-    planner.rows_done(record.request.full || record.request.keep_leavers || not_whole, allowed);
+    planner.rows_done(record.request.full || is_retry || not_whole, allowed);
     if planner.counts().leavers > 0
         && let Some(mut profiles) = held.profiles(store).await?
     {
@@ -160,28 +175,35 @@ async fn plan_segment<W: Environment>(
             }
         }
     }
-    let (counts, written) = planner.finish();
+    let Finished { counts, written, corrections: read, made } = planner.finish();
     store_written(store, &mut writing, record, number, written, *mode).await?;
     while writing.try_next().await?.is_some() {}
     note_unreadable(record, number, &counts, allowed);
     if let Some(segment) = record.segments.get_mut(number) {
+        let notes = notes_of_retry(&segment.name, &counts, &made);
+        if *mode == PlanMode::Persist {
+            notes.iter().for_each(|note| env.observer().notify(Event::Warns(note)));
+        }
+        segment.notes.extend(notes);
         segment.counts = counts;
+        segment.corrections = (!is_retry && !corrections.is_empty()).then(|| read.lasting());
+        segment.corrected = made;
     }
     Ok(true)
 }
 
-fn decoder(export: &Export, segment: &Segment, source: &SourceRecord, layout: Option<&Layout>) -> Decoder {
-    let format = match &segment.format {
-        _ if keys::is_retry(&source.key) => retried(),
-        Some(format) => format.clone(),
-        None => Format::default(),
-    };
-    Decoder::new(&source.key, &format, layout, &Matching::wanted(export))
-}
-
-/// The form of the rows that `retry` sends again: that of rejects.csv.
-fn retried() -> Format {
-    Format { kind: Some(FileKind::Csv), delimiter: Some(','), header: Some(true), encoding: Some(Encoding::UTF_8) }
+/// What is to be said of rows that were sent again.
+fn notes_of_retry(segment: &str, counts: &Counts, made: &[NewCorrection]) -> Vec<String> {
+    let LeftOut { duplicates, in_newer_drop } = counts.left_out;
+    let notes = [
+        (duplicates, "rows are left out: their address is still that of another row"),
+        (in_newer_drop, "rows are left out: a newer drop has held these people since"),
+        (
+            made.len() as u64,
+            "corrected rows last: what is sent stays as long as the drops hold the rows that were rejected",
+        ),
+    ];
+    notes.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{segment}: {count} {text}")).collect()
 }
 
 /// Says why leavers are withheld, where unreadable rows are the reason.
@@ -197,11 +219,6 @@ fn note_unreadable(record: &mut RunRecord, number: usize, counts: &Counts, allow
             guards::UNREADABLE_ROWS
         ));
     }
-}
-
-fn meta_of(source: &SourceRecord) -> ObjectMeta {
-    let SourceRecord { key, version, bytes, modified, .. } = source.clone();
-    ObjectMeta { key, version, bytes, modified }
 }
 
 /// How many objects are written at once, while rows are being read.

@@ -5,7 +5,9 @@ mod build_plan;
 mod contents;
 mod held;
 mod recovery;
+mod retried;
 pub(super) mod select_drops;
+mod sources;
 mod suppression;
 
 use build_plan::{PlanMode, build_plan};

@@ -86,7 +86,7 @@ async fn retry_reads_its_own_file_whatever_form_the_drops_have() {
         assert_eq!((code, &report["rows"]["delivered"]), (1, &json!(3)), "{place}: {report}");
         let run = report["run_id"].as_str().unwrap();
         let (code, again) = json_of(&cli, &["retry", run]).await;
-        assert_eq!((code, &again["outcome"]), (0, &json!("nothing_to_do")), "{place}: {again}");
+        assert_eq!((code, &again["outcome"]), (1, &json!("succeeded_with_rejects")), "{place}: {again}");
         assert_eq!(again["rejects"]["invalid_value"], 1, "{place}: {again}");
         assert_eq!((&again["rows"]["read"], &again["rows"]["rejected"]), (&json!(2), &json!(2)), "{place}: {again}");
         let file = cli.scene.file("corrected.csv", corrected(&rejects(&cli, &report)).as_bytes());

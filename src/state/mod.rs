@@ -20,7 +20,7 @@ pub use digest::{Digester, FieldsDigest, MatchId, ProfileKey, half, hex, push_he
 pub const FIELDS_UNCONFIRMED: FieldsDigest = [0; 16];
 
 /// The digest of a row that is sent for its opt-out alone: the fields that the contact holds stay as they are.
-pub const OPT_OUT_ALONE: FieldsDigest = [1; 16];
+pub const OPT_OUT_ALONE: FieldsDigest = *b"the opt-out only";
 
 /// A segment that has members in the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,9 +5,9 @@
 //! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
 //! JSON; of one that has left its key; of a refused one the reason as JSON; of one that was to leave and stays, nothing.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{self, Operation, digests, push_digests, seal, unseal};
@@ -53,7 +53,7 @@ impl Ledger {
     /// The ledger of a range that was worked on before.
     pub fn resume(results: &Results) -> Self {
         let judged = u32::try_from(results.entries.len()).unwrap_or(u32::MAX);
-        Self { lines: results.lines.clone(), sent: results.sent.clone(), judged, unsaved: 0 }
+        Self { lines: results.lines.to_string(), sent: results.sent.clone(), judged, unsaved: 0 }
     }
 
     /// Enters a verdict.
@@ -108,7 +108,7 @@ pub enum Entry {
         /// Of the stable customer id, where there is one.
         match_id: Option<Box<MatchId>>,
         /// The destination's id of the contact.
-        contact_id: Box<str>,
+        contact_id: ByteString,
     },
     /// It left.
     Left(ProfileKey),
@@ -125,7 +125,7 @@ pub struct Results {
     pub sent: Sent,
     /// Per judged row its number within the chunk, and what became of it.
     pub entries: Vec<(u32, Entry)>,
-    lines: String,
+    lines: ByteString,
 }
 
 /// Reads results.
@@ -137,15 +137,13 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
     let text = unseal(subject, bytes)?;
     let (head, lines) = text.split_once('\n').ok_or_else(wrong)?;
     let sent = serde_json::from_str(head).map_err(|_| wrong())?;
-    let mut entries = Vec::new();
-    for line in chunk::lines(lines) {
-        entries.push(entry(line).ok_or_else(wrong)?);
-    }
-    Ok(Results { sent, entries, lines: lines.to_owned() })
+    let lines = ByteString::from(lines);
+    let entries = chunk::lines(&lines).map(|line| entry(line, &lines).ok_or_else(wrong)).collect::<Result<_>>()?;
+    Ok(Results { sent, entries, lines })
 }
 
-/// A row's number and what became of it.
-fn entry(line: &str) -> Option<(u32, Entry)> {
+/// A row's number and what became of it; its contact's id is a piece of the `lines` that the line is of.
+fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
     let mut cells = chunk::divided(line, b'\t');
     let number = cells.next()?.parse().ok()?;
     let entry = match (cells.next(), cells.next(), cells.next()) {
@@ -153,17 +151,17 @@ fn entry(line: &str) -> Option<(u32, Entry)> {
         (Some(reason), None, _) if reason.starts_with('"') => Entry::Refused(serde_json::from_str(reason).ok()?),
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
-            let id: Cow<'_, str> = serde_json::from_str::<Text<'_>>(id).ok()?.0;
+            let contact_id = match id.strip_prefix('"')?.strip_suffix('"')? {
+                plain if !plain.contains('\\') => lines.slice_ref(plain),
+                _ => serde_json::from_str::<String>(id).ok()?.into(),
+            };
             let (key, (digest, match_id)) = (unhex(key)?, digests(digest)?);
-            Entry::Delivered { key, digest, match_id: match_id.map(Box::new), contact_id: id.into() }
+            Entry::Delivered { key, digest, match_id: match_id.map(Box::new), contact_id }
         }
         _ => return None,
     };
     Some((number, entry))
 }
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Says that an object of the run is damaged, and goes on as if it held nothing.
 pub fn unreadable<T: Default>(error: Error) -> T {

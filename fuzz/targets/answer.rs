@@ -65,7 +65,9 @@ fuzz_target!(|body: &[u8]| {
                     }
                 }
                 Reply::Refused(text) => {
-                    assert!(!text.is_empty() && text.chars().count() <= 10 * 300 + 1 && !text.contains(char::is_control));
+                    assert!(
+                        !text.is_empty() && text.chars().count() <= 10 * 300 + 1 && !text.contains(char::is_control)
+                    );
                 }
                 Reply::RateLimited(wait) => assert!(wait.is_none_or(|wait| wait.as_secs() <= 300)),
                 _ => {}

@@ -30,10 +30,9 @@ impl ContactWriter {
         Self { keys: keys.collect() }
     }
 
-    /// Writes a row as a contact, with a boolean custom field that marks it as a member, and the list it is to be put on.
-    /// The list's key stands inside the contact. Source: AUTOPILOT_API 1.4, a client that had it outside lost every
+    /// Writes a row as a contact, with its [`mark`] where a field marks members, and the list it is to be put on. The list's key stands inside the contact. Source: AUTOPILOT_API 1.4, a client that had it outside lost every
     /// membership.
-    pub(super) fn write(&self, row: &Row, member_field: Option<&str>, list: Option<&str>, out: &mut String) {
+    pub(super) fn write(&self, row: &Row, mark: Option<&str>, list: Option<&str>, out: &mut String) {
         out.push('{');
         let mut open_custom = false;
         for (key, value) in self.keys.iter().zip(row.values()) {
@@ -49,10 +48,10 @@ impl ContactWriter {
             out.push_str(&key.json);
             out.push_str(value);
         }
-        if let Some(field) = member_field {
+        if let Some(mark) = mark {
             out.push_str(if open_custom { "," } else { ",\"custom\":{" });
             open_custom = true;
-            out.push_str(&field_is(field, true));
+            out.push_str(mark);
         }
         if open_custom {
             out.push('}');
@@ -67,10 +66,11 @@ impl ContactWriter {
 
 /// The contact with this email, no longer a member by this field.
 pub(super) fn leaver(email: &str, field: &str) -> String {
-    format!(r#"{{"{EMAIL}":{},"custom":{{{}}}}}"#, quoted(email), field_is(field, false))
+    format!(r#"{{"{EMAIL}":{},"custom":{{{}}}}}"#, quoted(email), mark(field, false))
 }
 
-fn field_is(field: &str, member: bool) -> String {
+/// The boolean custom field that marks a contact as a member, or as none.
+pub(super) fn mark(field: &str, member: bool) -> String {
     format!("{}{member}", json_key(&custom_key(FieldType::Boolean, field)))
 }
 
@@ -87,9 +87,10 @@ mod tests {
     fn written(fields: &[FieldSpec], cells: &str, member: Option<&str>, list: Option<&str>) -> String {
         let mut out = String::new();
         let fields = [&[FieldSpec::email()], fields].concat();
+        let mark = member.map(|field| mark(field, true));
         ContactWriter::new(&fields).write(
             &Row { cells: format!("\"a@b.example\"{cells}").into(), ..Row::default() },
-            member,
+            mark.as_deref(),
             list,
             &mut out,
         );

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
-use super::contact::{ContactWriter, leaver};
+use super::contact::{ContactWriter, leaver, mark as member_mark};
 use super::request::{Endpoint, Membership};
 use super::response::{Payload, Reply, read};
 use super::strategy::ListStrategy;
@@ -40,17 +40,33 @@ pub(super) struct ClassicProtocol {
     writer: ContactWriter,
 }
 
+/// The body of a request that is being written.
+struct Body<'g> {
+    /// Whose lists go with the rows.
+    strategy: ListStrategy,
+    /// A field that marks members, and the mark.
+    mark: (&'g str, String),
+    json: String,
+}
+
 impl ClassicProtocol {
     pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy) -> Self {
         Self { strategy, writer: ContactWriter::new(fields) }
     }
 
     /// Writes a row as a contact; with its list, where a call of this strategy puts joiners on it.
-    fn write(&self, group: &Group, row: &Row, note: &str, strategy: ListStrategy, out: &mut String) {
+    fn write<'g>(&self, (group, row, note): (&'g Group, &Row, &str), call: &mut Body<'g>) {
+        let Body { strategy, mark: (marked, mark), json: out } = call;
         match &group.target {
             MembershipTarget::Field(field) if group.operation == Operation::Leave => out.push_str(&leaver(note, field)),
-            MembershipTarget::Field(field) => self.writer.write(row, Some(field), None, out),
-            MembershipTarget::List { id, .. } if self.strategy == strategy && group.operation == Operation::Join => {
+            MembershipTarget::Field(field) => {
+                // The rows of a request have one field or few.
+                if *marked != field.as_str() {
+                    (*marked, *mark) = (field, member_mark(field, true));
+                }
+                self.writer.write(row, Some(mark), None, out);
+            }
+            MembershipTarget::List { id, .. } if self.strategy == *strategy && group.operation == Operation::Join => {
                 self.writer.write(row, None, Some(id), out);
             }
             _ => self.writer.write(row, None, None, out),
@@ -59,16 +75,17 @@ impl ClassicProtocol {
 
     fn bulk(&self, ids: &[RowId], rows: &dyn Rows) -> Bytes {
         let rows = ids.iter().filter_map(|id| rows.row(*id));
-        let mut body = String::with_capacity(rows.clone().map(|(_, row, _)| row.cells.len() * 2 + 64).sum());
-        body.push_str(r#"{"contacts":["#);
-        for (n, (group, row, note)) in rows.enumerate() {
+        let json = String::with_capacity(rows.clone().map(|(_, row, _)| row.cells.len() * 2 + 64).sum());
+        let mut body = Body { strategy: ListStrategy::Bulk, mark: ("", String::new()), json };
+        body.json.push_str(r#"{"contacts":["#);
+        for (n, row) in rows.enumerate() {
             if n > 0 {
-                body.push(',');
+                body.json.push(',');
             }
-            self.write(group, row, note, ListStrategy::Bulk, &mut body);
+            self.write(row, &mut body);
         }
-        body.push_str("]}");
-        body.into()
+        body.json.push_str("]}");
+        body.json.into()
     }
 
     fn endpoint(&self, request: &Request, rows: &dyn Rows) -> Option<Endpoint> {
@@ -81,10 +98,11 @@ impl ClassicProtocol {
         match request.step {
             BULK => Some(Endpoint::UpsertMany(self.bulk(&request.rows, rows))),
             ALONE => {
-                let mut body = String::from(r#"{"contact":"#);
-                self.write(group, row, note, ListStrategy::Single, &mut body);
-                body.push('}');
-                Some(Endpoint::UpsertOne(body.into()))
+                let json = String::from(r#"{"contact":"#);
+                let mut body = Body { strategy: ListStrategy::Single, mark: ("", String::new()), json };
+                self.write((group, row, note), &mut body);
+                body.json.push('}');
+                Some(Endpoint::UpsertOne(body.json.into()))
             }
             ADD => member(note).map(Endpoint::AddMember),
             REMOVE => member(&row.contact_id).map(Endpoint::RemoveMember),

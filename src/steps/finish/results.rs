@@ -22,10 +22,11 @@ use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 use crate::run::{RunRecord, keys};
 use crate::state::{Digester, FieldsDigest, MatchId, ProfileKey};
 
-/// Rows whose changes are held all at once, at 144 bytes each; those of more are read in so many slices. A run of
-/// 1,000,000 rows has its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
+/// Rows whose changes are held all at once, at 144 bytes each; those of more are read in slices. A run of 1,000,000 rows has
+/// its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
 const AT_ONCE_ROWS: u64 = 50_000;
-const SLICES: usize = 3;
+/// The most slices: each reads all results once.
+const MOST_SLICES: u64 = 3;
 
 /// How many results are fetched ahead.
 const FETCHING: usize = 8;
@@ -91,7 +92,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         known: Option<(&'r Export, &'r Digester)>,
     ) -> Result<Self> {
         let rows: u64 = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-        let slices = if rows > AT_ONCE_ROWS { SLICES } else { 1 };
+        let slices = rows.div_ceil(AT_ONCE_ROWS).clamp(1, MOST_SLICES) as usize;
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
         let stored = stored.into_iter().map(|meta| meta.key).collect();
         Ok(Self { store, run, opened, known, stored, slices })
@@ -137,27 +138,25 @@ impl<'r, S: Store> RunResults<'r, S> {
                 refused.into_iter().try_for_each(|line| rejects.add(line))?;
             }
             let segment = chunk.segment;
-            let mut add = |key, what| {
-                if self.slice_of(&key) == number {
-                    changes.push(Change { key, segment, what });
-                }
-            };
-            for (_, entry) in results.entries {
-                match entry {
-                    Entry::Delivered { key, digest, match_id, contact_id } => {
-                        add(key, What::Delivered { digest, match_id, contact_id });
+            let is_here = |key: &ProfileKey| self.slice_of(key) == number;
+            for (_, entry) in &results.entries {
+                let (key, what) = match entry {
+                    Entry::Delivered { key, digest, match_id, contact_id } if is_here(key) => {
+                        let (match_id, contact_id) = (match_id.clone(), (&**contact_id).into());
+                        (*key, What::Delivered { digest: *digest, match_id, contact_id })
                     }
-                    Entry::Left(key) => add(key, What::Left),
-                    Entry::Refused(_) | Entry::Stays => {}
-                }
+                    Entry::Left(key) if is_here(key) => (*key, What::Left),
+                    _ => continue,
+                };
+                changes.push(Change { key, segment, what });
             }
-            for row in unconfirmed {
+            for row in unconfirmed.iter().filter(|row| is_here(&row.key)) {
                 let what = What::Unconfirmed {
                     operation: chunk.operation,
                     digest: row.digest,
                     email: row.email().into_owned().into(),
                 };
-                add(row.key, what);
+                changes.push(Change { key: row.key, segment, what });
             }
         }
         changes.sort_unstable_by_key(|change| change.key);

@@ -52,7 +52,7 @@ const HEADERLESS: [&str; 9] = [
     "Emil\tLarsen\t\u{1b}[\nbea@example.com\tBeatrix\tHolm\n",
 ];
 const CELLS: [&str; 10] =
-    ["Emil", "Larsen", "4790000001", "1980", "emil@", "bea@", "Beatrix", "Holm", "Olga", "4790000002"];
+    ["Emil", "Larsen", "4790000001", "1980-05", "emil@", "bea@", "Beatrix", "Holm", "Olga", "4790000002"];
 
 fn texts(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -92,7 +92,7 @@ async fn run_json_prints_the_report_alone_and_exits_1_with_rejects() {
     }
     assert!(report["sources"][0]["bytes"].is_number() && report["guards_passed_over"].is_array());
     assert_eq!((&report["rows"]["delivered"], &report["trigger"]), (&json!(9), &json!("command")));
-    assert_eq!(cli.export(&drop).await.0, 0, "nothing to do");
+    assert_eq!(cli.export(&drop).await.0, 1, "the reject is still there");
 }
 
 #[tokio::test]

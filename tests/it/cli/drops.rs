@@ -126,7 +126,7 @@ async fn nothing_at_all_is_an_error_and_never_an_empty_segment() {
         write(&scene, "b.csv", body, 0);
         let report = newest(&scene).await;
         let text = message(&report);
-        assert!(text.starts_with("segment: segments/newsletter/b.csv: is empty, without even a header"), "{text}");
+        assert!(text.starts_with("prepare: segments/newsletter/b.csv: is empty, without even a header"), "{text}");
         assert_eq!((report.exit_code(), report.outcome, scene.members().len()), (4, Outcome::Failed, 3));
     }
     write(&scene, "b.csv", "EMail,FirstName,Value\n", 0);

@@ -204,10 +204,12 @@ async fn a_schedule_takes_only_its_own_segments_drops() {
         let mut sim = Sim::of(Way::Bulk, 1);
         sim.pace(100, 2);
         let mut inner = settings("")["exports"]["newsletter"].clone();
-        inner["segments"] = json!([{ "name": "VIP", "prefix": "segments/news/vip/", "drop": kind }]);
+        inner["segments"] =
+            json!([{ "name": "VIP", "prefix": "segments/news/vip/", "drop": kind, "recursive": kind == "file" }]);
         sim.set("/exports/vip", inner);
         sim.set("/exports/newsletter/segments/0/prefix", json!("segments/news/"));
         sim.set("/exports/newsletter/segments/0/drop", json!(kind));
+        sim.set("/exports/newsletter/segments/0/recursive", json!(kind == "file"));
         let mut vip = asked(Trigger::Schedule, "vip", "");
         vip.run_id = vip.run_id.replace("newsletter", "vip");
         vip.export = "vip".into();

@@ -14,7 +14,7 @@ use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::fixture::{Held, more, people};
+use crate::support::fixture::{Held, more, people, sent_nothing};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, SimWorld, Way};
 
@@ -36,6 +36,8 @@ type State = std::collections::BTreeMap<[u8; 32], [u8; 16]>;
 async fn yesterday(way: Way, lanes: u32) -> (Sim, RunRequest) {
     let mut sim = Sim::of(way, 1);
     sim.pace(RATE, lanes);
+    // The rejects of today's drop keep nobody on the list.
+    sim.set("/exports/newsletter/guards/unreadable_rows", json!(1));
     let crowd = if lanes > 1 { CROWD } else { 0 };
     let (joiners, leavers) = if way.is_one_by_one() { (crowd, 0) } else { (0, crowd) };
     let request = sim.drop("yesterday", &(people(0, 4, 1) + &more(100, 100 + leavers, 1)));
@@ -129,7 +131,7 @@ async fn everywhere(way: Way, lanes: u32, engine: Engine) -> u64 {
         assert_eq!(held_now, held, "{place}: {report:?}");
         assert_eq!(state_now, state, "{place}: {report:?}");
         assert!(report.rows.add_up(), "{place}: {report:?}");
-        let over = report.outcome == Outcome::NothingToDo;
+        let over = sent_nothing(&report);
         assert!(over || report.rows == whole.rows, "{place}: {report:?}");
         assert!(over || report.members == whole.members, "{place}: {report:?}");
         assert!(over || sim.lanes(&report.run_id) == lanes as usize, "{place}: {report:?}");

@@ -13,7 +13,7 @@ use autopilot_export::steps::{self, Limit};
 use futures_util::stream::{StreamExt, iter};
 use serde_json::{Value, json};
 
-use crate::support::fixture::{Scene, more, people};
+use crate::support::fixture::{Scene, more, people, sent_nothing};
 use crate::support::flaky_store::{FaultKind, Faulty};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, Way};
@@ -38,6 +38,8 @@ async fn yesterday(way: Way, lanes: u32) -> (Scene, String) {
     let mut scene = Scene::new(way.options()).await;
     scene.set_membership(way.membership());
     scene.set_connection("lanes", json!(lanes));
+    // The rejects of today's drop keep nobody on the list.
+    scene.set("/exports/newsletter/guards/unreadable_rows", json!(1));
     let crowd = if lanes > 1 { 80 } else { 0 };
     let (joiners, leavers) = if way.is_one_by_one() { (crowd, 0) } else { (0, crowd) };
     scene.run(&scene.drop(people(0, 4, 1) + &more(200, 200 + leavers, 1))).await;
@@ -89,7 +91,7 @@ async fn the_same_end(way: Way, lanes: u32, place: Place, undisturbed: &(End, Re
     let (end, report, scene) = play(way, lanes, calls, writes).await;
     let place = format!("{way:?}, {lanes} lanes, {place:?}");
     assert_eq!(end, undisturbed.0, "{place}");
-    let over = report.outcome == Outcome::NothingToDo;
+    let over = sent_nothing(&report);
     assert!(over || report.rows == undisturbed.1.rows, "{place}: {report:?}");
     assert!(over || report.members == undisturbed.1.members, "{place}: {report:?}");
     let passing = scene.root().join(format!("runs/newsletter/{}/results", report.run_id));

@@ -15,7 +15,7 @@ use futures_util::stream::{StreamExt, iter};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::support::fixture::{Held, more, people};
+use crate::support::fixture::{Held, more, people, sent_nothing};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, SimWorld, Way};
 
@@ -70,6 +70,8 @@ async fn play(case: &Case, faults: &str, seed: u64, kill_at: Option<(u64, bool)>
     let place = format!("{}, {way:?}, seed {seed}, killed at {kill_at:?}", case.name);
     let mut sim = Sim::of(way, seed);
     sim.pace(case.rate, case.lanes);
+    // The rejects of today's drop keep nobody on the list.
+    sim.set("/exports/newsletter/guards/unreadable_rows", json!(1));
     let leavers = if way.is_one_by_one() { 0 } else { case.crowd() };
     let request = sim.drop("yesterday", &(people(0, 12, 1) + &more(500, 500 + leavers, 1)));
     let first = steps::run(&sim.world(&Kill::never()), &sim.config, &request, &Cancellation::default()).await.unwrap();
@@ -98,7 +100,7 @@ async fn play(case: &Case, faults: &str, seed: u64, kill_at: Option<(u64, bool)>
         if whole.is_none() && number == 0 {
             assert_eq!(sim.lanes(&report.run_id), case.lanes as usize, "{place}");
         }
-        if report.outcome == Outcome::NothingToDo {
+        if sent_nothing(&report) {
             assert_eq!((report.rows.rejected, report.rows.pending), (1, 0), "{place}: {report:?}");
             assert!(sim.peak() <= case.rate as usize, "{place}: {}", sim.peak());
             assert!(refused || faults.is_empty() || case.refused.is_empty(), "{place}: nobody was refused");

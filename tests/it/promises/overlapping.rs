@@ -196,11 +196,12 @@ async fn unreadable_rows_are_recorded_for_drops_whose_leavers_were_removed() {
     let bad = "no address,Ann,1\n,Bob,1\n";
     let broken = "cy@example.com,Cy\n";
     for (number, (rows, members, unreadable)) in [
-        (people(0, 10, 1), 10, 0),
+        // It has no leavers.
+        (people(0, 10, 1) + bad, 10, 2),
+        // No more than before.
         (people(2, 10, 1) + bad, 8, 2),
         // Its leavers are withheld.
         (people(4, 10, 1) + bad + broken, 8, 2),
-        // It has none.
         (people(2, 10, 2) + bad + bad, 8, 4),
         // Nothing is new in it.
         (people(2, 10, 2), 8, 0),

@@ -28,6 +28,12 @@ pub(crate) const API_KEY: &str = "0123456789abcdef0123456789abcdef";
 /// One state key for all scenes, so that their states can be compared.
 pub(crate) const STATE_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
+/// Whether a run found nothing to send, whatever it rejected.
+pub(crate) fn sent_nothing(report: &Report) -> bool {
+    let members = &report.members;
+    report.error.is_none() && members.joiners + members.changed + members.leavers == 0
+}
+
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) type Environment = Adapters<Doomed<WithFiles<Folder>>, FileLeases, LocalSecrets, Doomed<HttpClient>>;

@@ -417,7 +417,7 @@ mod tests {
     async fn results_are_read_a_few_times_whatever_the_size_of_the_run() {
         let folder = tempfile::tempdir().unwrap();
         let store = Folder::new(folder.path());
-        for (rows, slices) in [(10_000, 1), (10_001, 3), (10_000_000, 3)] {
+        for (rows, slices) in [(10_000, 1), (10_001, 2), (20_001, 3), (10_000_000, 3)] {
             let (run, opened) = run(rows);
             let found = RunResults::of(&store, &run, &opened, None).await.unwrap().slices;
             assert_eq!(found, slices, "{rows} rows a chunk");

@@ -39,12 +39,13 @@ pub(super) struct Corrected {
 pub struct Corrections(HashMap<RowDigest, Corrected>);
 
 impl Corrections {
-    /// Those that hold before the run.
-    pub fn new(corrections: &[Correction]) -> Self {
+    /// Those that hold before the run: nobody of them may be suppressed by an address that only the state's keys know.
+    pub fn new(corrections: &[Correction], is_suppressed: impl Fn(&ProfileKey) -> bool) -> Self {
         let read = |Correction { row, profile, opted_out }: &Correction| {
             Some((unhex(row)?, Corrected { profile: unhex(profile)?, opted_out: *opted_out, is_seen: false }))
         };
-        Self(corrections.iter().filter_map(read).collect())
+        let known = corrections.iter().filter_map(read);
+        Self(known.filter(|(_, corrected)| !is_suppressed(&corrected.profile)).collect())
     }
 
     pub(super) fn is_empty(&self) -> bool {

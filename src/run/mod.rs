@@ -188,6 +188,9 @@ pub struct RunRecord {
     pub reject_parts: u32,
     /// Guards that were passed over.
     pub guards_passed_over: Vec<String>,
+    /// Whether leavers are removed although more rows than the rule allows are unreadable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passes_unreadable_rows: bool,
     /// How many entries the suppression file has; none where the export names no file.
     #[serde(default)]
     pub suppression_entries: Option<u64>,
@@ -220,6 +223,7 @@ impl RunRecord {
             chunks: Vec::new(),
             reject_parts: 0,
             guards_passed_over: Vec::new(),
+            passes_unreadable_rows: false,
             suppression_entries: None,
             profiles: 0,
             account: None,

@@ -212,8 +212,8 @@ impl<'a> Planner<'a> {
 impl Sink for Planner<'_> {
     fn columns(&mut self, columns: &Columns) -> Result<()> {
         let mut columns = columns.clone();
-        if self.retry.is_some() {
-            columns.names.truncate(columns.names.len().saturating_sub(RETRY_COLUMNS.len()));
+        if self.retry.is_some() && columns.names.ends_with(&RETRY_COLUMNS.map(str::to_owned)) {
+            columns.names.truncate(columns.names.len() - RETRY_COLUMNS.len());
         }
         let matching = self.matching_for(&columns).map_err(|unknown| unknown_columns(&unknown, &columns))?;
         self.columns = columns.names;

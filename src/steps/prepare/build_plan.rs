@@ -10,10 +10,9 @@ use super::contents::{Contents, empty_drop};
 use super::held::Held;
 use super::retried::applied_people;
 use super::sources::{decoder, meta_of};
-use super::suppression::{entries_before, suppression};
+use super::suppression::{Suppression, entries_before, suppression};
 use crate::chunk;
 use crate::config::{Config, Export, FileKind, Segment};
-use crate::contact::SuppressionList;
 use crate::error::Result;
 use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::lanes::Chunk;
@@ -41,7 +40,7 @@ pub(super) enum PlanMode {
 struct Shared<'a> {
     export: &'a Export,
     digester: &'a Digester,
-    suppression: SuppressionList,
+    suppression: Suppression,
     held: Held,
     mode: PlanMode,
 }
@@ -54,10 +53,10 @@ pub(super) async fn build_plan<W: Environment>(
     record: &mut RunRecord,
     mode: PlanMode,
 ) -> Result<guards::GuardInput> {
-    let suppression = suppression(env.store(), config, export).await?;
-    record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.len() as u64);
-    let entries_before = entries_before(env.store(), export).await?;
     let held = Held::of(env.store(), export, record).await?;
+    let suppression = suppression(env.store(), (config, export), digester, held.has_corrections()).await?;
+    record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
+    let entries_before = entries_before(env.store(), export).await?;
     let shared = Shared { export, digester, suppression, held, mode };
     let mut members = MemberIndex::default();
     record.fields = export.match_.specs();
@@ -121,9 +120,10 @@ async fn plan_segment<W: Environment>(
         }
         false => None,
     };
-    let known = Known { run_id: &run_id, export, digester, suppression };
+    let known = Known { run_id: &run_id, export, digester, suppression: &suppression.list };
     let corrections = held.corrections(&segment.name);
-    let mut planner = Planner::new(known, members, objections, Corrections::new(corrections));
+    let last = Corrections::new(corrections, |profile| suppression.profiles.contains(profile));
+    let mut planner = Planner::new(known, members, objections, last);
     applied.into_iter().for_each(|applied| planner.retries(applied));
     let mut shown = 0;
     let mut writing = Writing::default();
@@ -161,7 +161,12 @@ async fn plan_segment<W: Environment>(
         return Ok(false);
     }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
-    let allowed = held.unreadable_allowed(export, &segment.name, &record.request);
+    let allowed = held.unreadable_allowed(export, &segment.name);
+    let is_passed = record.request.pass_guards.iter().any(|name| name == guards::UNREADABLE_ROWS);
+    if is_passed && planner.counts().unreadable_rows() > allowed {
+        record.passes_unreadable_rows = true;
+    }
+    let allowed = if is_passed { u64::MAX } else { allowed };
     planner.rows_done(record.request.full || is_retry || not_whole, allowed);
     if planner.counts().leavers > 0
         && let Some(mut profiles) = held.profiles(store).await?

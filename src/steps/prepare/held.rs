@@ -4,10 +4,9 @@ use crate::config::{Export, Membership, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::corrections::Correction;
-use crate::plan::guards::UNREADABLE_ROWS;
 use crate::plan::members::{MemberIndex, View};
 use crate::ports::{ObjectMeta, Store};
-use crate::run::{AppliedDrop, RunRecord, RunRequest, keys};
+use crate::run::{AppliedDrop, RunRecord, keys};
 use crate::state::{Digester, Header};
 use crate::steps::documents::read_json;
 use crate::steps::lost::{missing_state, nothing_was_confirmed};
@@ -75,6 +74,11 @@ impl Held {
         self.applied.iter().find(|(known, _)| known == segment).map(|(_, applied)| applied)
     }
 
+    /// Whether a segment that takes part has corrections.
+    pub(super) fn has_corrections(&self) -> bool {
+        !self.corrections.is_empty()
+    }
+
     /// The corrections of a segment.
     pub(super) fn corrections(&self, segment: &str) -> &[Correction] {
         let known = self.corrections.iter().find(|(known, _)| known == segment);
@@ -83,10 +87,7 @@ impl Held {
 
     /// How many rows without a readable identity a segment may have while its leavers are removed: as many as the last
     /// applied drop had and a twentieth more, or as many as the guard allows.
-    pub(super) fn unreadable_allowed(&self, export: &Export, segment: &str, request: &RunRequest) -> u64 {
-        if request.pass_guards.iter().any(|name| name == UNREADABLE_ROWS) {
-            return u64::MAX;
-        }
+    pub(super) fn unreadable_allowed(&self, export: &Export, segment: &str) -> u64 {
         let measure = self.applied(segment).map_or(0, |applied| applied.unreadable_rows);
         (measure + measure / 20).max(export.guards.unreadable_rows)
     }

@@ -79,6 +79,9 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     let (passed, stopping): (Vec<_>, Vec<_>) =
         violations.into_iter().partition(|(name, _)| request.pass_guards.iter().any(|pass| pass == name));
     record.guards_passed_over = passed.into_iter().map(|(name, _)| name.to_owned()).collect();
+    if record.passes_unreadable_rows {
+        record.guards_passed_over.push(guards::UNREADABLE_ROWS.to_owned());
+    }
     let guard = stopping.into_iter().next().map(|(_, error)| error);
     if guard.is_none() && !record.chunks.is_empty() {
         record.stage = Stage::Ready;

@@ -1,18 +1,34 @@
 //! The suppression file of an export: read, and compared with that of the last applied run.
 
+use std::collections::HashSet;
+
 use crate::config::{Config, Export};
 use crate::contact::SuppressionList;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Store;
 use crate::run::keys;
+use crate::state::{Digester, ProfileKey};
 use crate::steps::documents::read_json;
+
+/// Who is not sent to.
+pub(super) struct Suppression {
+    pub(super) list: SuppressionList,
+    /// The profiles of the addresses that the file writes out; where there are corrections, whose addresses nobody knows.
+    pub(super) profiles: HashSet<ProfileKey>,
+}
 
 /// The list of an export; an empty one where it names no file.
 ///
 /// # Errors
 /// Kind `config`: the file is not there, has lines that are neither an email nor a digest, or no entries at all.
-pub(super) async fn suppression(store: &impl Store, config: &Config, export: &Export) -> Result<SuppressionList> {
-    let Some(name) = &export.suppression_file else { return Ok(SuppressionList::default()) };
+pub(super) async fn suppression(
+    store: &impl Store,
+    (config, export): (&Config, &Export),
+    digester: &Digester,
+    has_corrections: bool,
+) -> Result<Suppression> {
+    let nobody = Suppression { list: SuppressionList::default(), profiles: HashSet::new() };
+    let Some(name) = &export.suppression_file else { return Ok(nobody) };
     let wrong = |problem: String| Error::new(Kind::Config, name, problem);
     let mut object = store.get(name).await?;
     if object.is_none()
@@ -33,10 +49,14 @@ pub(super) async fn suppression(store: &impl Store, config: &Config, export: &Ex
         return Err(wrong("the suppression file has no entries".into())
             .hint("put the whole file back, or take suppression_file out of the export"));
     }
-    Ok(list)
+    let addresses = if has_corrections { SuppressionList::addresses(&object.body) } else { Vec::new() };
+    Ok(Suppression { list, profiles: addresses.iter().map(|address| digester.profile(address)).collect() })
 }
 
 /// How many entries the file had at the last applied run.
 pub(super) async fn entries_before(store: &impl Store, export: &Export) -> Result<Option<u64>> {
-    read_json(store, &keys::suppression(&export.name)).await
+    match &export.suppression_file {
+        Some(_) => read_json(store, &keys::suppression(&export.name)).await,
+        None => Ok(None),
+    }
 }

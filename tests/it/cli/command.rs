@@ -127,7 +127,8 @@ async fn retry_sends_what_was_refused_and_what_was_corrected_and_nobody_leaves()
     let (code, out, _) = cli.run(&["retry", file.to_str().unwrap(), "--json"]).await;
     assert_eq!((code, cli.scene.members().len()), (0, 10), "{out}");
     let (_, report) = cli.export(&drop).await;
-    assert_eq!((&report["rows"]["unchanged"], &report["members"]["leavers"]), (&json!(9), &json!(1)), "{report}");
+    // What was sent in the place of the rejected row stays.
+    assert_eq!((&report["rows"]["unchanged"], &report["members"]["leavers"]), (&json!(10), &json!(0)), "{report}");
 }
 
 #[tokio::test]
@@ -328,6 +329,8 @@ async fn a_panic_ends_every_command_with_70() {
     for args in [&["runs"][..], &["check"], &["run", "newsletter", "--drop", drop.to_str().unwrap()]] {
         let mut command = cli.command(args);
         let (code, out, err) = ended(command.env("RUST_MIN_STACK", (1_u64 << 55).to_string()).output().await.unwrap());
+        // A run says first which store it uses.
+        let err: String = err.split_inclusive('\n').filter(|line| !line.starts_with("store: ")).collect();
         assert_eq!((code, out.as_str(), err.lines().count()), (70, "", 1), "{args:?}: {err}");
         assert!(err.starts_with("bug: ") && err.ends_with("please report this line\n"), "{args:?}: {err}");
     }

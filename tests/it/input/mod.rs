@@ -1,5 +1,6 @@
 //! What a file may do to the people on a list, and what it may not.
 
+mod cells;
 mod consent;
 mod corrections;
 mod leavers;

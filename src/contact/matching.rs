@@ -274,10 +274,14 @@ impl Matching {
         for part in &self.fields {
             cells.push('\t');
             let begin = cells.len();
-            if part.only_true && *opt_out == OptOut::Yes {
-                cells.push_str("true");
-            } else if let Err(fault) = part.write(get, cells) {
-                faults.push(format!("{}: {fault}", part.place));
+            match opt_out {
+                OptOut::Yes if part.only_true => cells.push_str("true"),
+                OptOut::No if part.only_true => {}
+                _ => {
+                    if let Err(fault) = part.write(get, cells) {
+                        faults.push(format!("{}: {fault}", part.place));
+                    }
+                }
             }
             let value = cells.get(begin..).unwrap_or_default();
             if !value.is_empty() {
@@ -300,15 +304,11 @@ enum Consent<'a> {
 impl Part {
     /// Writes the value; nothing where there is none.
     fn write<'r>(&self, get: &impl Fn(usize) -> &'r str, out: &mut String) -> Result<(), Misfit> {
-        let begin = out.len();
         let cell = self.column.map(get).unwrap_or_default();
         if self.reader.read(cell, out)? == Cell::Empty
             && let Some(fallback) = &self.fallback
         {
             out.push_str(fallback);
-        }
-        if self.only_true && out.get(begin..) != Some("true") {
-            out.truncate(begin);
         }
         Ok(())
     }

@@ -93,6 +93,17 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
     found
 }
 
+/// One error of all guards that stop a run; none where none does.
+pub fn joined(stopping: Vec<(&'static str, Error)>) -> Option<Error> {
+    let mut errors = stopping.into_iter().map(|(_, error)| error);
+    let mut first = errors.next()?;
+    for other in errors {
+        let hint = first.hint.take().unwrap_or_default();
+        first.hint = Some(format!("{hint}; also {other}"));
+    }
+    Some(first)
+}
+
 /// Whether so many rejects are more than the guard allows.
 pub fn too_many_rejected(guards: &Guards, rejected: u64, read: u64) -> bool {
     share(rejected, read) > guards.max_reject_share
@@ -132,6 +143,9 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(found.iter().all(|(name, error)| NAMES.contains(name) && error.kind == Kind::Guard));
+        let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+        let joined = joined(found).unwrap().to_string();
+        assert!(names.iter().all(|name| joined.contains(&format!("--pass-guard {name}"))), "all at once: {joined}");
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     if record.passes_unreadable_rows {
         record.guards_passed_over.push(guards::UNREADABLE_ROWS.to_owned());
     }
-    let guard = stopping.into_iter().next().map(|(_, error)| error);
+    let guard = guards::joined(stopping);
     if guard.is_none() && !record.chunks.is_empty() {
         record.stage = Stage::Ready;
     }
@@ -196,5 +196,5 @@ async fn plan_run<W: Environment>(
     let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::DryRun).await?;
     let mut violations = guards::violations(&export.name, &export.guards, &looked);
     violations.retain(|(name, _)| !request.pass_guards.iter().any(|pass| pass == name));
-    Ok((record, violations.into_iter().next().map(|(_, error)| error)))
+    Ok((record, guards::joined(violations)))
 }

@@ -2,20 +2,21 @@
 //! drop; Autopilot's reason for a refusal may quote one (it goes away with the run).
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
-//! of one that was delivered its key, its fields' digest and the contact's id as JSON; of one that has left its key; of
-//! a refused one the reason as JSON; of one that was to leave and stays, nothing; of one that became suppressed a sign.
+//! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
+//! JSON; of one that has left its key; of a refused one the reason as JSON; of one that was to leave and stays, nothing; of
+//! one that became suppressed a sign.
 
 use std::fmt::Write;
 
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{self, Operation, seal, unseal};
+use crate::chunk::{self, Operation, digests, push_digests, seal, unseal};
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
 use crate::destination::Usage;
 use crate::error::{Error, Kind, Result};
-use crate::state::{FieldsDigest, ProfileKey, push_hex, unhex};
+use crate::state::{FieldsDigest, MatchId, ProfileKey, push_hex, unhex};
 use crate::value::string;
 
 /// What the requests of a range were.
@@ -66,7 +67,7 @@ impl Ledger {
             Outcome::Delivered(id) => {
                 member(lines, &row.key);
                 lines.push('\t');
-                push_hex(&row.digest, lines);
+                push_digests(&row.digest, row.match_id.as_ref(), lines);
                 lines.push('\t');
                 string(id, lines);
             }
@@ -117,6 +118,8 @@ pub enum Entry {
         key: ProfileKey,
         /// Of the fields that were sent.
         digest: FieldsDigest,
+        /// Of the stable customer id, where there is one.
+        match_id: Option<Box<MatchId>>,
         /// The destination's id of the contact.
         contact_id: ByteString,
     },
@@ -172,7 +175,8 @@ fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
                 plain if !plain.contains('\\') => lines.slice_ref(plain),
                 _ => serde_json::from_str::<String>(id).ok()?.into(),
             };
-            Entry::Delivered { key: unhex(key)?, digest: unhex(digest)?, contact_id }
+            let (key, (digest, match_id)) = (unhex(key)?, digests(digest)?);
+            Entry::Delivered { key, digest, match_id: match_id.map(Box::new), contact_id }
         }
         _ => return None,
     };

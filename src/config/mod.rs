@@ -51,6 +51,9 @@ pub struct Config {
     /// The saved arrangements of what goes where, by name.
     #[schemars(extend("propertyNames" = { "pattern": checks::NAME_PATTERN }))]
     pub exports: BTreeMap<String, Export>,
+    /// What the keys of objects next to the file begin with; none where nobody knows.
+    #[schemars(skip)]
+    pub folder: Option<String>,
 }
 
 impl Config {

@@ -59,7 +59,7 @@ fn read(root: &Entry<'_>) -> Option<Config> {
         one_owner_per_prefix(&entry);
     }
     file.done();
-    Some(Config { connections, exports })
+    Some(Config { connections, exports, folder: None })
 }
 
 fn own<T>((name, value): (&str, T)) -> (String, T) {

@@ -13,6 +13,6 @@ pub mod suppression;
 mod tests;
 
 pub use criterion::{Answer, Criterion};
-pub use matching::{Contact, Matching, Outcome, UnknownColumn};
+pub use matching::{Contact, Matching, OptOut, Outcome, UnknownColumn};
 pub use reject::{Reject, RejectCode};
 pub use suppression::SuppressionList;

@@ -32,7 +32,8 @@ fn row(export: &Export, cells: &[(&str, &str)]) -> (Outcome, Contact) {
     let names: Vec<&str> = cells.iter().map(|(name, _)| *name).collect();
     let matching = Matching::new(export, &columns(&names)).unwrap();
     let old = || "old".to_owned();
-    let mut contact = Contact { email: old(), normal: old(), cells: old(), digested: old(), unreadable_opt_out: true };
+    let mut contact =
+        Contact { email: old(), normal: old(), id: old(), cells: old(), digested: old(), opt_out: OptOut::Yes };
     let outcome = matching.apply(|place| cells[place].1, &mut contact);
     (outcome, contact)
 }

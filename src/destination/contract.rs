@@ -146,6 +146,19 @@ pub trait Account: Send + Sync {
     /// Whether a mark that the state names is still there.
     fn has(&self, target: &MembershipTarget) -> bool;
 
+    /// Whether the mark is there and somebody has it, as far as one request can tell. A mark that cannot be asked for has
+    /// nobody.
+    ///
+    /// # Errors
+    /// Those of the session.
+    fn has_members<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        _membership: &'s Membership,
+    ) -> BoxFuture<'s, Result<bool>> {
+        Box::pin(async { Ok(false) })
+    }
+
     /// Finds or makes the marks of a run's segments, in their order; the second part are warnings.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
         Some(key) => key,
         None => new_state_key()?.into(),
     };
-    let secrets = Secrets { api_key: command::ask_key(name)?, state_key };
+    let secrets = Secrets { api_key: command::ask_key(&connection.title())?, state_key };
     let env = Adapters {
         store: Folder::new(&common.store),
         leases: FileLeases::new(&common.store),
@@ -74,6 +74,7 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     };
     command::verify(&env, &connection).await?;
     vault.store(name, &connection.secret, &secrets).await?;
-    say(&format!("{name} is connected: the key opens the account, and is stored as {}", connection.secret));
+    let title = connection.title();
+    say(&format!("{title} is connected: the key opens the account, and is stored as {}", connection.secret));
     Ok(0)
 }

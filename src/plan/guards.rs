@@ -4,11 +4,21 @@ use crate::config::Guards;
 use crate::error::{Error, Kind};
 
 /// The guards' names, as `--pass-guard` takes them.
-pub const NAMES: [&str; 6] =
-    ["max_profiles", "max_leavers_share", MAX_REJECT_SHARE, "allow_empty", UNREADABLE_OPT_OUTS, UNREADABLE_ROWS];
+pub const NAMES: [&str; 7] = [
+    "max_profiles",
+    "max_leavers_share",
+    MAX_REJECT_SHARE,
+    "allow_empty",
+    UNREADABLE_OPT_OUTS,
+    UNREADABLE_ROWS,
+    SUPPRESSION_SHRUNK,
+];
 
 /// The guard of members whose opt-out, suppression or consent cannot be read.
 const UNREADABLE_OPT_OUTS: &str = "unreadable_opt_outs";
+
+/// The guard of a suppression file that has lost entries.
+const SUPPRESSION_SHRUNK: &str = "suppression_shrunk";
 
 /// The guard that never stops a run: it withholds the leavers of a segment with unreadable rows.
 pub const UNREADABLE_ROWS: &str = "unreadable_rows";
@@ -27,6 +37,8 @@ pub struct GuardInput {
     pub rejected: u64,
     /// Members whose opt-out, suppression or consent cannot be read.
     pub unreadable_opt_outs: u64,
+    /// Entries of the suppression file: of the last applied run, and now.
+    pub suppression: Option<(u64, u64)>,
     /// Whether the rows are those that an earlier run rejected, so that their share says nothing of a drop.
     pub is_retry: bool,
     /// Per segment: its name, rows read, members before, leavers.
@@ -41,7 +53,7 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
         found.push((name, Error::new(Kind::Guard, subject, what).hint(hint)));
     };
     for (segment, read, members, leavers) in &looked.segments {
-        if *read == 0 && guards.allow_empty {
+        if *read == 0 && (guards.allow_empty || looked.is_retry) {
             // Then everybody may leave.
         } else if *read == 0 {
             let what = "the drop holds no profile".to_owned();
@@ -60,6 +72,12 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
         let hint = "correct the column, or add its words as true and false";
         object(UNREADABLE_OPT_OUTS, export.to_owned(), what, hint);
     }
+    if let Some((before, now)) = looked.suppression
+        && now < before.div_ceil(2)
+    {
+        let what = format!("the suppression file has {now} entries; at the last applied run it had {before}");
+        object(SUPPRESSION_SHRUNK, export.to_owned(), what, "put the whole file back");
+    }
     if looked.profiles > guards.max_profiles {
         let what = format!("{} profiles; max_profiles allows {}", looked.profiles, guards.max_profiles);
         object("max_profiles", export.to_owned(), what, "make the segment smaller or raise max_profiles");
@@ -73,6 +91,17 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
         object(MAX_REJECT_SHARE, export.to_owned(), what, "correct the rows that the rejects name");
     }
     found
+}
+
+/// One error of all guards that stop a run; none where none does.
+pub fn joined(stopping: Vec<(&'static str, Error)>) -> Option<Error> {
+    let mut errors = stopping.into_iter().map(|(_, error)| error);
+    let mut first = errors.next()?;
+    for other in errors {
+        let hint = first.hint.take().unwrap_or_default();
+        first.hint = Some(format!("{hint}; also {other}"));
+    }
+    Some(first)
 }
 
 /// Whether so many rejects are more than the guard allows.
@@ -114,6 +143,9 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(found.iter().all(|(name, error)| NAMES.contains(name) && error.kind == Kind::Guard));
+        let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+        let joined = joined(found).unwrap().to_string();
+        assert!(names.iter().all(|name| joined.contains(&format!("--pass-guard {name}"))), "all at once: {joined}");
     }
 
     #[test]
@@ -121,6 +153,20 @@ mod tests {
         let segments = vec![("News".into(), 10, 10, 5)];
         let looked = GuardInput { profiles: 100_000, read: 10, rejected: 2, segments, ..GuardInput::default() };
         assert!(violations("newsletter", &guards(), &looked).is_empty());
+    }
+
+    #[test]
+    fn a_suppression_file_with_less_than_half_its_entries_is_objected_to() {
+        let found = |before, now| {
+            let looked = GuardInput { suppression: Some((before, now)), ..GuardInput::default() };
+            violations("newsletter", &guards(), &looked).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        for (before, now) in [(10, 4), (9, 4), (3, 1)] {
+            assert_eq!(found(before, now), ["suppression_shrunk"], "{before} {now}");
+        }
+        for (before, now) in [(10, 5), (9, 5), (0, 3), (2, 1), (4, 40)] {
+            assert_eq!(found(before, now), [""; 0], "{before} {now}");
+        }
     }
 
     #[test]

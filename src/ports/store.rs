@@ -55,6 +55,11 @@ pub trait Store: Send + Sync {
     /// A stream of one object's bytes.
     type Reader: Reader;
 
+    /// Where it is, for people: a folder's absolute path, or a bucket.
+    fn location(&self) -> String {
+        "this store".to_owned()
+    }
+
     /// Reads a whole object that is known to be small; `None` where there is none.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Object>>> + Send;
 

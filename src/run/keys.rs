@@ -3,9 +3,6 @@
 /// The configuration, put there by the deployment.
 pub const CONFIG: &str = "config/exports.json";
 
-/// The configuration, where the store holds it.
-pub const CONFIG: &str = "config/exports.json";
-
 /// A segment's name as a part of a key: letters, digits, `.`, `_`, `-` stay, everything else is %XX.
 pub fn part(name: &str) -> String {
     let mut part = String::new();
@@ -72,6 +69,16 @@ pub fn profiles(export: &str) -> String {
 /// A segment's last applied drop.
 pub fn order(export: &str, segment: &str) -> String {
     format!("state/{export}/{}/order.json", part(segment))
+}
+
+/// A segment's corrections of rejected rows.
+pub fn corrections(export: &str, segment: &str) -> String {
+    format!("state/{export}/{}/corrections.json", part(segment))
+}
+
+/// How many entries the suppression file had at an export's last applied run.
+pub fn suppression(export: &str) -> String {
+    format!("state/{export}/suppression.json")
 }
 
 /// The run of an export that has not reached its finish.

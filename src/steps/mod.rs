@@ -8,6 +8,7 @@ pub mod environment;
 mod failure;
 mod finish;
 mod lease;
+mod lost;
 mod open;
 mod prepare;
 mod profiles;

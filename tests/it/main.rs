@@ -5,5 +5,6 @@ mod cli;
 mod concurrency;
 mod crash;
 mod destination;
+mod input;
 mod promises;
 mod support;

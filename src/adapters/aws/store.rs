@@ -172,6 +172,10 @@ impl Reader for ObjectReader {
 impl Store for Bucket {
     type Reader = ObjectReader;
 
+    fn location(&self) -> String {
+        format!("s3://{}", self.name)
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         let whole = self.whole(key).await?;
         Ok(whole.map(|whole| Object { body: whole.body, tag: whole.tag }))

@@ -56,6 +56,10 @@ impl<R: Reader> Reader for WithFilesReader<R> {
 impl<S: Store> Store for WithFiles<S> {
     type Reader = WithFilesReader<S::Reader>;
 
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         let Some(path) = path_of(key) else {
             return self.0.get(key).await;

@@ -253,6 +253,10 @@ impl Reader for FileReader {
 impl Store for Folder {
     type Reader = FileReader;
 
+    fn location(&self) -> String {
+        std::path::absolute(self.root()).unwrap_or_else(|_| self.root().to_path_buf()).display().to_string()
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         let (path, key) = (self.path(key)?, key.to_owned());
         let Some(data) = metadata(&path, &key)? else {

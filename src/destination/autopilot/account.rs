@@ -80,6 +80,13 @@ impl ClassicAccount {
         self.lists.iter().filter(move |list| list.title == title)
     }
 
+    /// Asks one of the lists with the title for its members; there are none where there is no such list.
+    async fn ask_for_members(&self, session: &mut dyn Session, membership: &Membership) -> Result<bool> {
+        let Membership::List(title) = membership else { return Ok(false) };
+        let Some(id) = self.titled(title).map(|list| list.id.clone()).min() else { return Ok(false) };
+        Ok(matches!(call(session, Endpoint::Members(id)).await?, Reply::Done(Payload::HasMembers(true))))
+    }
+
     async fn find_or_make(
         &self,
         session: &mut dyn Session,
@@ -187,6 +194,14 @@ impl Account for ClassicAccount {
             MembershipTarget::List { id, .. } => self.lists.iter().any(|list| list.id == *id),
             MembershipTarget::Field(_) | MembershipTarget::None => true,
         }
+    }
+
+    fn has_members<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        membership: &'s Membership,
+    ) -> BoxFuture<'s, Result<bool>> {
+        Box::pin(self.ask_for_members(session, membership))
     }
 
     fn targets<'s>(

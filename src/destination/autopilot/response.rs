@@ -51,6 +51,8 @@ pub enum Payload {
         /// The ids of the lists it is on, where the response names them.
         lists: Option<Vec<String>>,
     },
+    /// Whether a list has members.
+    HasMembers(bool),
     /// Which rows of a bulk call arrived: contact ids by lower-case email; without a map, the ids alone.
     Upserted {
         /// Ids by email, lower case.
@@ -154,6 +156,8 @@ struct Object<'a> {
     #[serde(borrow)]
     lists: Part<'a>,
     #[serde(borrow)]
+    contacts: Part<'a>,
+    #[serde(borrow)]
     list_id: Part<'a>,
     #[serde(borrow)]
     title: Part<'a>,
@@ -231,6 +235,7 @@ fn success(endpoint: &Endpoint, body: &[u8]) -> Option<Payload> {
                 lists: lists.map(|lists| lists.into_iter().filter_map(|id| list_id(Some(id))).collect()),
             }
         }
+        Endpoint::Members(_) => Payload::HasMembers(!parts(object(body)?.contacts?.get())?.is_empty()),
         Endpoint::UpsertOne(_) => Payload::Written(contact_id(object(body)?.contact_id)?),
         Endpoint::UpsertMany(_) => upserted(read_object(body)?)?,
     })

@@ -27,7 +27,7 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
         findings.push(Finding { subject, ok: false, text: error.chain() });
     };
     for (name, connection) in &config.connections {
-        let subject = format!("connection {name}");
+        let subject = format!("connection {}", connection.title());
         let exports = || config.exports.values().filter(|export| export.connection == *name);
         let (enabled, disabled): (Vec<_>, Vec<_>) = exports().partition(|export| connection.enabled && export.enabled);
         findings.extend(disabled.into_iter().map(|export| Finding {

@@ -68,6 +68,10 @@ pub(super) fn report(report: &Report) {
     if !report.guards_passed_over.is_empty() {
         line(&format!("  guards    passed over: {}", report.guards_passed_over.join(", ")));
     }
+    if report.opt_outs_sent > 0 {
+        line(&format!("  opt-outs  {} sent of members whose rows were not", report.opt_outs_sent));
+    }
+    report.notes.iter().for_each(|note| line(&format!("  note      {note}")));
     if report.outcome != Outcome::Succeeded {
         report.warnings.iter().for_each(|warning| line(&format!("  note      {warning}")));
     }

@@ -88,6 +88,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         if let Some(base_url) = &self.base_url {
             config.connections.values_mut().for_each(|connection| connection.base_url = Some(base_url.clone()));
         }
+        config.folder = keys::CONFIG.rfind('/').and_then(|end| keys::CONFIG.get(..=end)).map(str::to_owned);
         Ok(config)
     }
 

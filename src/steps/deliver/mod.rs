@@ -22,7 +22,7 @@ use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
-use crate::steps::suppression::suppression;
+use crate::steps::suppression::listed;
 use assignment::{Assignment, LaneStatus, RENEW_EVERY};
 use attempts::LaneAttempts;
 use rate::lane_rate;
@@ -93,7 +93,7 @@ async fn work<E: Environment>(
     }
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let pace = pace(&opened, connection, lane, attempts.is_first(), env.clock().now())?;
-    let suppression = suppression(store, export).await?;
+    let suppression = listed(store, config, export).await?;
     let assignment = Assignment {
         export,
         connection,

@@ -53,13 +53,15 @@ pub(super) async fn load(store: &impl Store, assignment: &Assignment<'_>, index:
     let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
     let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
     let is_suppressed = |row: &Row| {
-        // A leaver's row has no email.
+        // A leaver's row has no email, and an opt-out is sent to whoever is suppressed.
         let email = row.email();
-        chunk.operation != Operation::Leave && suppression.holds(&email, &email.to_lowercase())
+        chunk.operation != Operation::Leave && !chunk.opt_outs && suppression.holds_sent(&email)
     };
     let (suppressed, rows) = rows.partition(|(_, row)| is_suppressed(row));
     let is_begun = !attempts.is_first() || opened.canary.as_ref().is_some_and(|canary| canary.chunk == range.chunk);
-    let target = opened.targets.get(chunk.segment).cloned().unwrap_or(MembershipTarget::None);
+    // An opt-out is sent alone: it makes nobody a member.
+    let target = opened.targets.get(chunk.segment).filter(|_| !chunk.opt_outs);
+    let target = target.cloned().unwrap_or(MembershipTarget::None);
     let span = Span { group: Group { operation: chunk.operation, target }, rows };
     Ok(LoadedRange { index, span, results, suppressed, is_begun })
 }

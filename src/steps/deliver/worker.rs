@@ -239,7 +239,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         let run_id = run.request.run_id.as_str();
         if !self.env.leases().renew(&connection.name, run_id).await? {
             self.replaced = true;
-            return Err(lost_lease(&connection.name));
+            return Err(lost_lease(&connection.title()));
         }
         self.replaced = !attempts.is_current(self.env.store(), run_id, number).await?;
         if self.replaced {

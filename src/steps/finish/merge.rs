@@ -3,13 +3,15 @@
 
 use tempfile::NamedTempFile;
 
-use super::order::write_order;
+use super::order::{write_order, write_suppression};
 use super::results::{Change, RejectsFile, RunResults, Totals, What};
 use crate::chunk::Operation;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Store};
 use crate::run::keys;
-use crate::state::{Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, Profile, SegmentHeader, Writer};
+use crate::state::{
+    Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, OPT_OUT_ALONE, Profile, SegmentHeader, Writer,
+};
 use crate::steps::carryover::{Unconfirmed, UnconfirmedEmails};
 use crate::steps::profiles::ProfileStream;
 
@@ -49,6 +51,7 @@ pub(super) async fn merge(
                 let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
                 write_order(*store, run, segment, members).await?;
             }
+            write_suppression(*store, run).await?;
             return earlier.clear(*store, export, &emails).await;
         }
     }
@@ -152,11 +155,19 @@ fn header(
 /// Applies what a row came to; gives the email of one whose answer is missing.
 fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> {
     match what {
-        What::Delivered { digest, contact_id } => {
+        What::Delivered { digest: OPT_OUT_ALONE, contact_id, .. } => {
+            profile.is_opted_out = true;
+            profile.contact_id = Some(contact_id);
+            None
+        }
+        // It is sent once more.
+        What::Unconfirmed { digest: OPT_OUT_ALONE, .. } => None,
+        What::Delivered { digest, match_id, contact_id } => {
             profile.set_status(segment, MemberStatus::Confirmed);
             profile.contact_id = Some(contact_id);
             if digest != FIELDS_UNCONFIRMED {
                 profile.digest = digest;
+                profile.match_id = match_id.map(|id| *id);
             }
             None
         }
@@ -226,6 +237,7 @@ mod tests {
             segment: number % 2,
             operation: Operation::Update,
             rows,
+            opt_outs: false,
         };
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
@@ -266,6 +278,7 @@ mod tests {
             digest: [digest; 16],
             contact_id: Some(format!("contact_{name}").into()),
             match_id: Some([digest; 16]),
+            is_opted_out: false,
             memberships: memberships.to_vec(),
         }
     }
@@ -288,12 +301,12 @@ mod tests {
     }
 
     fn enter(ledger: &mut Ledger, operation: Operation, number: u32, profile: &Profile, outcome: Outcome) {
-        let row = Row { key: profile.key, digest: profile.digest, ..Row::default() };
+        let row = Row { key: profile.key, digest: profile.digest, match_id: profile.match_id, ..Row::default() };
         ledger.enter(operation, &Verdict { span: 0, number, row, outcome });
     }
 
     async fn merge_into(store: &Folder, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<()> {
-        let mut results = RunResults::of(store, run, opened).await.unwrap();
+        let mut results = RunResults::of(store, run, opened, None).await.unwrap();
         results.slices = slices;
         let mut rejects = crate::report::rejects::Rejects::new(run, temporary("rejects").unwrap()).unwrap();
         merge(&results, &digester(), &mut Totals::default(), &mut rejects).await
@@ -316,7 +329,6 @@ mod tests {
                 for number in 0..ROWS {
                     // Those of the first two ranges are known before.
                     let mut changed = profile(200 + range as u32 * 100 + number, 1, [Absent; 3]);
-                    changed.match_id = expected.get(&changed.key).and_then(|before| before.match_id);
                     if number % 3 == 0 {
                         let before = expected.get_mut(&changed.key);
                         before.into_iter().for_each(|before| before.set_status(at, Absent));
@@ -340,7 +352,7 @@ mod tests {
     /// The changes that one run may make of one profile, and what is then known of it.
     #[test]
     fn fields_are_of_the_export_and_membership_is_of_the_segment() {
-        let delivered = |digest| What::Delivered { digest: [digest; 16], contact_id: "new".into() };
+        let delivered = |digest| What::Delivered { digest: [digest; 16], match_id: None, contact_id: "new".into() };
         let unconfirmed =
             |operation, digest| What::Unconfirmed { operation, digest: [digest; 16], email: "a@b.example".into() };
         let before = || profile(1, 7, [Confirmed, Absent, Confirmed]);
@@ -409,7 +421,7 @@ mod tests {
         let store = Folder::new(folder.path());
         for (rows, slices) in [(10_000, 1), (10_001, 2), (20_001, 3), (10_000_000, 3)] {
             let (run, opened) = run(rows);
-            let found = RunResults::of(&store, &run, &opened).await.unwrap().slices;
+            let found = RunResults::of(&store, &run, &opened, None).await.unwrap().slices;
             assert_eq!(found, slices, "{rows} rows a chunk");
         }
     }

@@ -7,10 +7,10 @@ mod order;
 mod results;
 
 use merge::{merge, temporary};
-use order::keep_order;
+use order::{keep_order, write_corrections};
 use results::{RejectsFile, RunResults, Totals};
 
-use crate::config::{Config, connection_of};
+use crate::config::{Config, Connection, connection_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
@@ -84,7 +84,8 @@ async fn finish_run<W: Environment>(
         return Ok(report);
     };
     if !env.leases().take(name, holder).await? {
-        return Err(lost_lease(name));
+        let title = config.connections.get(name).map(Connection::title);
+        return Err(lost_lease(title.as_deref().unwrap_or(name)));
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let mut totals = Totals::default();
@@ -97,8 +98,11 @@ async fn finish_run<W: Environment>(
         let connection = connection_of(config, name)?;
         let secrets = env.secrets().secrets(name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
-        let results = RunResults::of(store, &run, opened).await?;
+        let results = RunResults::of(store, &run, opened, export.zip(Some(&digester))).await?;
         merge(&results, &digester, &mut totals, &mut rejects).await?;
+        for segment in &run.segments {
+            write_corrections(store, &run, segment, &totals.delivered_again).await?;
+        }
     } else if run.stage == Stage::Preparing && error.is_none() {
         keep_order(store, &run).await?;
     }
@@ -111,9 +115,12 @@ async fn finish_run<W: Environment>(
     }
     let mut sums = report::Confirmed {
         delivered: totals.delivered,
+        by_segment: std::mem::take(&mut totals.delivered_by_segment),
         refused: totals.refused,
         suppressed: totals.suppressed,
         left: totals.left,
+        opt_outs: totals.opt_outs,
+        opt_outs_refused: totals.opt_outs_refused,
         requests: totals.sent.requests.clone(),
         ..report::Confirmed::default()
     };

@@ -1,8 +1,12 @@
 //! Records which drop of each segment was applied last.
 
+use std::collections::HashSet;
+
 use crate::error::Result;
+use crate::plan::corrections::NewCorrection;
 use crate::ports::Store;
 use crate::run::{AppliedDrop, RunRecord, SegmentRecord, keys};
+use crate::state::{ProfileKey, unhex};
 use crate::steps::documents::{read_json, write_json};
 
 /// Records a segment's drop as applied, after which the state has so many members of it.
@@ -23,6 +27,7 @@ pub(super) async fn write_order(
             drop,
             version: segment.version.clone(),
             members,
+            run_id: None,
             unreadable_rows: measure,
         };
         AppliedDrop { members, ..before.unwrap_or(none) }
@@ -34,7 +39,14 @@ pub(super) async fn write_order(
         // While leavers are withheld, the measure stays.
         let is_measured = segment.counts.leavers_withheld == 0;
         let unreadable_rows = if is_measured { segment.counts.unreadable_rows() } else { measure };
-        AppliedDrop { time, drop, version: segment.version.clone(), members, unreadable_rows }
+        AppliedDrop {
+            time,
+            drop,
+            version: segment.version.clone(),
+            members,
+            run_id: Some(run.request.run_id.clone()),
+            unreadable_rows,
+        }
     };
     write_json(store, &key, &order).await?;
     Ok(())
@@ -46,10 +58,47 @@ async fn named_at(store: &impl Store, run: &RunRecord) -> Result<jiff::Timestamp
     Ok(begun.map_or(run.started_at, |begun| begun.modified))
 }
 
+/// Records the corrections of a segment: those that last, and those of a run whose rows were confirmed.
+pub(super) async fn write_corrections(
+    store: &impl Store,
+    run: &RunRecord,
+    segment: &SegmentRecord,
+    delivered: &HashSet<ProfileKey>,
+) -> Result<()> {
+    if segment.drop.is_none() || segment.corrections.is_none() && segment.corrected.is_empty() {
+        return Ok(());
+    }
+    let key = keys::corrections(&run.request.export, &segment.name);
+    let mut all = match &segment.corrections {
+        Some(lasting) => lasting.clone(),
+        None => read_json(store, &key).await?.unwrap_or_default(),
+    };
+    for NewCorrection { correction, is_sent } in &segment.corrected {
+        let is_confirmed = !is_sent || unhex(&correction.profile).is_some_and(|profile| delivered.contains(&profile));
+        if is_confirmed {
+            all.retain(|known| known.row != correction.row);
+            all.push(correction.clone());
+        }
+    }
+    match all.is_empty() {
+        true => store.delete(&key).await,
+        false => write_json(store, &key, &all).await.map(drop),
+    }
+}
+
+/// Records how many entries the suppression file had, once a run is applied.
+pub(super) async fn write_suppression(store: &impl Store, run: &RunRecord) -> Result<()> {
+    if let Some(entries) = run.suppression_entries {
+        write_json(store, &keys::suppression(&run.request.export), &entries).await?;
+    }
+    Ok(())
+}
+
 /// A drop in which nothing was new has been applied all the same.
 pub(super) async fn keep_order(store: &impl Store, run: &RunRecord) -> Result<()> {
     for segment in &run.segments {
         write_order(store, run, segment, segment.counts.members).await?;
+        write_corrections(store, run, segment, &HashSet::new()).await?;
     }
-    Ok(())
+    write_suppression(store, run).await
 }

@@ -15,10 +15,11 @@ use crate::membership::{Membership, MembershipTarget};
 use crate::plan::lanes::{Costs, Range, assign_lanes, lanes_for};
 use crate::ports::{Event, Leases, PutMode, Store};
 use crate::run::opening::{OpenPhase, OpenRecord};
-use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, keys};
+use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, SegmentRecord, keys};
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
+use crate::steps::lost::lost_state;
 use crate::steps::session::{Session, another_account};
 use quiet::quiet_until;
 
@@ -80,7 +81,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     run.check_configuration(config)?;
     connection.may_send(export, env.clock().now())?;
     if !env.leases().renew(&connection.name, run_id).await? {
-        return Err(lost_lease(&connection.name));
+        return Err(lost_lease(&connection.title()));
     }
     let from = quiet_until(env, connection, run_id).await?;
     let mut opening = Opening {
@@ -127,6 +128,9 @@ impl<E: Environment> Opening<'_, E> {
         self.session.belongs_to(account.id());
         let mut warnings = account.check_fields(&self.run.fields, &self.memberships)?;
         same_account(self.run, account.as_ref(), self.destination.name())?;
+        if earlier.is_none() && !self.run.request.full {
+            self.nobody_is_marked(export, account.as_ref()).await?;
+        }
         let wanted: Vec<Wanted<'_>> = export
             .segments
             .iter()
@@ -158,6 +162,18 @@ impl<E: Environment> Opening<'_, E> {
             sent: Sent::default(),
             warnings,
         })
+    }
+
+    /// Checks that nobody has the mark of a segment that has no state.
+    async fn nobody_is_marked(&mut self, export: &Export, account: &dyn Account) -> Result<()> {
+        let new = |segment: &SegmentRecord| segment.drop.is_some() && !segment.has_state;
+        for (record, segment) in self.run.segments.iter().zip(&export.segments).filter(|(record, _)| new(record)) {
+            if account.has_members(&mut self.session, &segment.membership).await? {
+                let why = "though its list or tag has members already";
+                return Err(lost_state(self.env.store(), &export.name, &record.name, why));
+            }
+        }
+        Ok(())
     }
 
     /// The rows that are to be sent ahead: the first of the largest chunk of joiners whose mark has something to learn.

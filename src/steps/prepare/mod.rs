@@ -5,7 +5,9 @@ mod build_plan;
 mod contents;
 mod held;
 mod recovery;
+mod retried;
 pub(super) mod select_drops;
+mod sources;
 
 use build_plan::{PlanMode, build_plan};
 use recovery::finish_abandoned;
@@ -54,10 +56,10 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
         return Ok(Planned::Reported(report.outcome));
     }
     if !env.leases().take(&connection.name, run_id).await? {
-        return Ok(busy(env, &connection.name, run_id));
+        return Ok(busy(env, connection, run_id));
     }
     if !finish_abandoned(env, config, connection, request).await? {
-        return Ok(busy(env, &connection.name, run_id));
+        return Ok(busy(env, connection, run_id));
     }
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
@@ -71,12 +73,15 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
             Begun::Ended(planned) => return Ok(planned),
         },
     };
-    let looked = build_plan(env, export, &digester, &mut record, PlanMode::Persist).await?;
+    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::Persist).await?;
     let violations = guards::violations(&export.name, &export.guards, &looked);
     let (passed, stopping): (Vec<_>, Vec<_>) =
         violations.into_iter().partition(|(name, _)| request.pass_guards.iter().any(|pass| pass == name));
     record.guards_passed_over = passed.into_iter().map(|(name, _)| name.to_owned()).collect();
-    let guard = stopping.into_iter().next().map(|(_, error)| error);
+    if record.passes_unreadable_rows {
+        record.guards_passed_over.push(guards::UNREADABLE_ROWS.to_owned());
+    }
+    let guard = guards::joined(stopping);
     if guard.is_none() && !record.chunks.is_empty() {
         record.stage = Stage::Ready;
     }
@@ -87,10 +92,10 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     Ok(Planned::Over(guard.map(|error| Failure::of(&error.at("prepare")))))
 }
 
-fn busy<W: Environment>(env: &W, connection: &str, run_id: &str) -> Planned {
+fn busy<W: Environment>(env: &W, connection: &Connection, run_id: &str) -> Planned {
     let waited = time_of(run_id).map_or(0, |at| env.clock().now().duration_since(at).as_secs());
     let seconds = u64::try_from(waited / 10).unwrap_or_default().clamp(*BUSY_SECONDS.start(), *BUSY_SECONDS.end());
-    Planned::Wait(seconds, format!("connection {connection} is busy with another run"))
+    Planned::Wait(seconds, format!("connection {} is busy with another run", connection.title()))
 }
 
 enum Begun {
@@ -187,8 +192,8 @@ async fn plan_run<W: Environment>(
     };
     let mut record =
         RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
-    let looked = build_plan(env, export, &digester, &mut record, PlanMode::DryRun).await?;
+    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::DryRun).await?;
     let mut violations = guards::violations(&export.name, &export.guards, &looked);
     violations.retain(|(name, _)| !request.pass_guards.iter().any(|pass| pass == name));
-    Ok((record, violations.into_iter().next().map(|(_, error)| error)))
+    Ok((record, guards::joined(violations)))
 }

@@ -119,6 +119,7 @@ async fn message((name, code, wrong): (&'static str, u8, Wrong), has_run: bool) 
         assert_eq!(counters.requests, 0, "{name}");
     }
     let message = error.message.replace(&request.drops[0].key, "file:DROP");
+    let message = message.replace(&scene.root().display().to_string(), "STORE");
     format!("{name}: {code} {}\n    {message}\n", error.kind)
 }
 

@@ -2,7 +2,7 @@
 
 mod bad_input;
 mod columns;
-mod command;
+pub(crate) mod command;
 mod drops;
 mod hostile_input;
 #[cfg(target_os = "linux")]

@@ -91,6 +91,10 @@ impl<S> Guarded<S> {
 impl<S: Store> Store for Guarded<S> {
     type Reader = S::Reader;
 
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         self.0.get(key).await
     }

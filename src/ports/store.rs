@@ -1,7 +1,8 @@
 //! Objects by key: a bucket, or a folder.
 
+use std::fs::File;
 use std::future::Future;
-use std::path::Path;
+use std::io::{Read, Seek};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -69,9 +70,10 @@ pub trait Store: Send + Sync {
     fn put(&self, key: &str, body: Bytes, condition: PutMode) -> impl Future<Output = Result<PutOutcome>> + Send;
 
     /// The same with the content of a file, which may be more than memory should hold.
-    fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> impl Future<Output = Result<PutOutcome>> + Send {
+    fn put_file(&self, key: &str, file: &File, condition: PutMode) -> impl Future<Output = Result<PutOutcome>> + Send {
         async move {
-            let body = std::fs::read(file).map_err(|cause| {
+            let (mut body, mut file) = (Vec::new(), file);
+            file.rewind().and_then(|()| file.read_to_end(&mut body)).map_err(|cause| {
                 Error::new(Kind::Unavailable, key, "its temporary file cannot be read").with_source(cause)
             })?;
             self.put(key, body.into(), condition).await

@@ -93,6 +93,11 @@ pub fn is_passing(key: &str) -> bool {
         && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
 }
 
+/// Whether an object is a part of a run's results.
+pub fn is_results(key: &str) -> bool {
+    is_passing(key) && key.split('/').nth(3) == Some("results")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! Files anywhere on this machine, beside the objects of a store: drops that a person names on the command line.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -85,7 +86,7 @@ impl<S: Store> Store for WithFiles<S> {
         self.0.put(key, body, condition).await
     }
 
-    async fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> Result<PutOutcome> {
+    async fn put_file(&self, key: &str, file: &File, condition: PutMode) -> Result<PutOutcome> {
         self.0.put_file(key, file, condition).await
     }
 

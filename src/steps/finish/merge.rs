@@ -1,7 +1,7 @@
 //! Merges what was confirmed in a run into the state of its export: two streams in order of their keys become one, which
 //! replaces the state by compare-and-set, for all segments at once.
 
-use tempfile::NamedTempFile;
+use std::fs::File;
 
 use super::order::write_order;
 use super::results::{Change, RejectsFile, RunResults, Totals, What};
@@ -43,7 +43,7 @@ pub(super) async fn merge(
         let earlier = UnconfirmedEmails::of(*store, export).await?;
         let emails = earlier.of_profiles(merged.unconfirmed);
         emails.write(*store, export).await?;
-        if let PutOutcome::Written(_) = store.put_file(&key, merged.file.path(), condition).await? {
+        if let PutOutcome::Written(_) = store.put_file(&key, &merged.file, condition).await? {
             for segment in &run.segments {
                 let at = merged.header.position(&segment.name);
                 let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
@@ -58,7 +58,7 @@ pub(super) async fn merge(
 
 /// The state after a run.
 struct Merged {
-    file: NamedTempFile,
+    file: File,
     header: Header,
     /// How many members each of the header's segments has.
     members: Vec<u64>,
@@ -176,9 +176,9 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
     }
 }
 
-/// A file for something that is put together first and then stored.
-pub(super) fn temporary(subject: &str) -> Result<NamedTempFile> {
-    NamedTempFile::new().map_err(|cause| {
+/// A file for something that is put together first and then stored. It has no name: it goes with its process.
+pub(super) fn temporary(subject: &str) -> Result<File> {
+    tempfile::tempfile().map_err(|cause| {
         Error::new(Kind::Unavailable, subject, "cannot make a temporary file")
             .hint("let this user write to the folder for temporary files (TMPDIR)")
             .with_source(cause)

@@ -122,6 +122,7 @@ async fn finish_run<W: Environment>(
         sums.way = env.destination(api).strategy(&opened.setup).filter(|_| lists && opened.is_assigned());
         sums.warnings = opened.warnings;
     }
+    sums.warnings.extend(totals.lost.warnings());
     sums.warnings.extend(rejects.warning());
     let report = Report::of(&run, sums, error, env.clock().now());
     if !report.rows.add_up() {
@@ -129,7 +130,7 @@ async fn finish_run<W: Environment>(
     }
     if report.rows.rejected > 0 {
         let file = rejects.finish()?;
-        store.put_file(&keys::of_run(run_id, "rejects.csv"), file.path(), PutMode::Overwrite).await?;
+        store.put_file(&keys::of_run(run_id, "rejects.csv"), &file, PutMode::Overwrite).await?;
     }
     write(store, &report).await?;
     close(env, name, request, holder).await?;

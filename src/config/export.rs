@@ -181,14 +181,7 @@ fn segments(entry: &Entry<'_>) -> Vec<Segment> {
             continue;
         };
         let name = (!segment.name.is_empty()).then(|| ("name", segment.name.to_lowercase()));
-        let membership = match &segment.membership {
-            // The list of a segment without a name is a fault already.
-            Membership::List(title) if title.is_empty() => None,
-            Membership::List(title) => Some(("list", title.to_lowercase())),
-            Membership::Field(name) => Some(("field", name.to_lowercase())),
-            Membership::None => None,
-        };
-        for key in name.into_iter().chain(membership) {
+        for key in name.into_iter().chain(segment.membership.mark()) {
             let what = key.0;
             if let Some(other) = taken.get(&key) {
                 entry.fault(format!("has the same {what} as segments[{other}]"));

@@ -418,11 +418,35 @@ fn a_setting_without_effect_so_far_is_refused() {
 fn an_object_belongs_to_the_segment_with_the_longest_prefix() {
     let mut second = sample()["exports"]["newsletter"].clone();
     second["segments"][0]["prefix"] = json!("segments/newsletter/vip/");
+    second["segments"][0]["membership"] = json!("none");
     let config = parsed(&[("/exports/vip", second)]);
     let owner = |key: &str| config.route(key).map(|(export, segment)| (export, segment.name.as_str()));
     assert_eq!(owner("segments/newsletter/a.csv"), Some(("newsletter", "Newsletter")));
     assert_eq!(owner("segments/newsletter/vip/a.csv"), Some(("vip", "Newsletter")));
     assert_eq!(owner("segments/other/a.csv"), None);
+}
+
+#[test]
+fn two_exports_of_one_account_never_share_a_list_or_field() {
+    let of = |membership: Value, change: &[(&str, Value)]| {
+        let mut second = sample()["exports"]["newsletter"].clone();
+        second["segments"][0] = json!({ "name": "V", "prefix": "segments/v/", "membership": membership });
+        for (key, value) in change {
+            second[*key] = value.clone();
+        }
+        second
+    };
+    let text =
+        "config: exports.vip.segments[0]: has the same list of the same connection as exports.newsletter.segments[0]";
+    assert_eq!(faults(&[("/exports/vip", of(json!({ "list": "NEWSletter" }), &[]))]), [text]);
+    let field = |name: &str| json!({ "field": name });
+    let membership = at(EXPORT, "segments/0/membership");
+    let found = faults(&[(&membership, field("Reader")), ("/exports/vip", of(field("reader"), &[]))]);
+    assert_eq!(found, [text.replace("list", "field")]);
+    for other in [of(json!("none"), &[]), of(json!({ "list": "Other" }), &[])] {
+        parsed(&[("/exports/vip", other)]);
+    }
+    parsed(&[("/exports/vip", of(json!({ "list": "Newsletter" }), &[("enabled", json!(false))]))]);
 }
 
 #[test]

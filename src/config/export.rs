@@ -50,7 +50,7 @@ pub struct Export {
     /// Whether people who opted out in the account are suppressed from then on. Not yet supported.
     #[serde(default)]
     pub honour_optouts: bool,
-    /// For how many days a run's rejects are kept. Default 30; no other is supported yet.
+    /// For how many days a run's rejects.csv is kept: the next run after removes it. Default 30.
     #[serde(default = "thirty")]
     #[schemars(range(min = 1, max = 3650))]
     pub rejects_days: u32,
@@ -109,8 +109,11 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
+/// How long rejects are kept where the export does not say.
+pub const REJECTS_DAYS: u32 = 30;
+
 const fn thirty() -> u32 {
-    30
+    REJECTS_DAYS
 }
 
 impl Export {
@@ -223,11 +226,7 @@ fn honour_optouts(entry: &Entry<'_>) -> Option<bool> {
 }
 
 fn rejects_days(entry: &Entry<'_>) -> Option<u32> {
-    let days = entry.whole(1..=3650)?.try_into().ok()?;
-    if days != thirty() {
-        entry.fault("is not yet supported, except for 30");
-    }
-    Some(days)
+    entry.whole(1..=3650)?.try_into().ok()
 }
 
 fn read_guards(entry: &Entry<'_>) -> Option<Guards> {

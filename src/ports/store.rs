@@ -83,6 +83,11 @@ pub trait Store: Send + Sync {
     /// Every object whose key starts with `prefix`, in order of their keys.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<ObjectMeta>>> + Send;
 
+    /// Removes what writes that were cut off left below a folder's `prefix`; nobody else may write there meanwhile.
+    fn sweep(&self, _prefix: &str) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
     /// Removes an object; one that is not there is success.
     fn delete(&self, key: &str) -> impl Future<Output = Result<()>> + Send;
 }

@@ -102,6 +102,23 @@ pub(super) fn private_file() -> OpenOptions {
     options
 }
 
+/// Removes the files below a folder whose writing was cut off.
+pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sweep(&entry.path())?;
+        } else if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// The user whose file keeps this one out: of the path, or of the nearest folder above it that can be seen.
 pub(super) fn owner(path: &Path) -> Option<String> {
     let data = path.ancestors().find_map(|path| fs::metadata(path).ok())?;

@@ -97,6 +97,10 @@ impl<S: Store> Store for WithFiles<S> {
         }
     }
 
+    async fn sweep(&self, prefix: &str) -> Result<()> {
+        self.0.sweep(prefix).await
+    }
+
     async fn delete(&self, key: &str) -> Result<()> {
         self.0.delete(key).await
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::disk::{Content, UNFINISHED, Witness, owner, private_file};
+use super::disk::{Content, UNFINISHED, Witness, owner, private_file, sweep};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 use crate::run::keys;
@@ -103,6 +103,8 @@ pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists if !is_drop => {
             error(Kind::Config).hint("name a folder with --store")
         }
+        // What `walk` says of links.
+        io::ErrorKind::Unsupported => error(Kind::Segment).hint("put files into the folder, not links"),
         _ => error(Kind::Unavailable),
     };
     error.with_source(cause)
@@ -154,6 +156,14 @@ fn lock(witness: &Witness, root: &Path, key: &str) -> Result<File> {
 
 /// Adds the files below `folder` whose keys start with `prefix`.
 pub(super) fn walk(folder: &Path, key: &str, prefix: &str, found: &mut Vec<ObjectMeta>) -> io::Result<()> {
+    match fs::canonicalize(folder) {
+        Ok(top) => walk_in(&top, folder, key, prefix, found),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(cause),
+    }
+}
+
+fn walk_in(top: &Path, folder: &Path, key: &str, prefix: &str, found: &mut Vec<ObjectMeta>) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -166,13 +176,25 @@ pub(super) fn walk(folder: &Path, key: &str, prefix: &str, found: &mut Vec<Objec
         let Ok(data) = fs::metadata(entry.path()) else {
             continue;
         };
-        if data.is_dir() {
-            let inside = format!("{key}/");
-            if inside.starts_with(prefix) || prefix.starts_with(&inside) {
-                walk(&entry.path(), &key, prefix, found)?;
-            }
-        } else if key.starts_with(prefix) && !name.starts_with(UNFINISHED) {
+        let inside = format!("{key}/");
+        let is_wanted = if data.is_dir() {
+            inside.starts_with(prefix) || prefix.starts_with(&inside)
+        } else {
+            key.starts_with(prefix) && !name.starts_with(UNFINISHED)
+        };
+        if !is_wanted {
+            continue;
+        }
+        let is_link = entry.file_type()?.is_symlink();
+        if is_link && !fs::canonicalize(entry.path())?.starts_with(top) {
+            let what = format!("{name} is a link out of it");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        }
+        if !data.is_dir() {
             found.push(meta_of(&key, &data));
+        } else if !is_link {
+            // A link to a folder within: its files are found there, and a loop has no end.
+            walk_in(top, &entry.path(), &key, prefix, found)?;
         }
     }
     Ok(())
@@ -286,6 +308,11 @@ impl Store for Folder {
             Ok(found)
         })
         .await
+    }
+
+    async fn sweep(&self, prefix: &str) -> Result<()> {
+        let (folder, key) = (self.path(prefix.trim_end_matches('/'))?, prefix.to_owned());
+        blocking(move || sweep(&folder).map_err(|cause| failed("cleared", &key, cause))).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {

@@ -29,6 +29,10 @@ pub(super) async fn merge(
     let mut counting = Some((totals, rejects));
     for _ in 0..TRIES {
         let held = store.head(&key).await?;
+        if held.is_none() && run.account.is_some() && !run.request.full {
+            return Err(Error::new(Kind::Config, key, "is missing, and the run began with it")
+                .hint("restore it, or send every row once as if there were no state with --full"));
+        }
         let condition = match &held {
             Some(held) => PutMode::Update(held.version.clone()),
             None => PutMode::Create,
@@ -40,7 +44,10 @@ pub(super) async fn merge(
             }
             merged => merged?,
         };
-        let earlier = UnconfirmedEmails::of(*store, export).await?;
+        let earlier = match UnconfirmedEmails::of(*store, export).await {
+            Err(Error { kind: Kind::Config, .. }) if run.request.full => UnconfirmedEmails::default(),
+            earlier => earlier?,
+        };
         let emails = earlier.of_profiles(merged.unconfirmed);
         emails.write(*store, export).await?;
         if let PutOutcome::Written(_) = store.put_file(&key, &merged.file, condition).await? {
@@ -177,7 +184,7 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
 }
 
 /// A file for something that is put together first and then stored. It has no name: it goes with its process.
-pub(super) fn temporary(subject: &str) -> Result<File> {
+pub(in crate::steps) fn temporary(subject: &str) -> Result<File> {
     tempfile::tempfile().map_err(|cause| {
         Error::new(Kind::Unavailable, subject, "cannot make a temporary file")
             .hint("let this user write to the folder for temporary files (TMPDIR)")

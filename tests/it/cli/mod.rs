@@ -7,4 +7,5 @@ mod drops;
 mod hostile_input;
 #[cfg(target_os = "linux")]
 mod memory;
+mod permissions;
 mod retry;

@@ -2,6 +2,7 @@
 
 mod confirmed;
 mod crash_every_call;
+mod left_behind;
 mod power;
 mod repeated_steps;
 mod stops;

@@ -13,7 +13,7 @@ use autopilot_export::entry::environment::Adapters;
 use autopilot_export::entry::on_aws;
 use autopilot_export::entry::panics;
 use autopilot_export::entry::show::say;
-use autopilot_export::error::{AtStage, Error, Kind, escaped};
+use autopilot_export::error::{AtStage, Error, Kind};
 use autopilot_export::ports::Clock;
 use autopilot_export::steps::Cancellation;
 use clap::Parser;
@@ -141,7 +141,7 @@ fn say_if_readable(file: &Path) {
     // A pipe, as of `<(...)`, is nobody else's.
     let Some(data) = std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file) else { return };
     if data.permissions().mode() & 0o077 != 0 {
-        let file = escaped(&file.display().to_string(), usize::MAX);
+        let file = file.display();
         say(&format!("note: {file} holds the key and others may read it; chmod 600 makes it this user's alone"));
     }
 }

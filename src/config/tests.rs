@@ -402,15 +402,12 @@ fn the_stable_id_is_a_column() {
 #[test]
 fn a_setting_without_effect_so_far_is_refused() {
     assert_eq!(
-        faults(&[(&at(EXPORT, "honour_optouts"), json!(false)), (&at(EXPORT, "rejects_days"), json!(30))]),
+        faults(&[(&at(EXPORT, "honour_optouts"), json!(false)), (&at(EXPORT, "rejects_days"), json!(7))]),
         [""; 0]
     );
     assert_eq!(
-        faults(&[(&at(EXPORT, "honour_optouts"), json!(true)), (&at(EXPORT, "rejects_days"), json!(7))]),
-        [
-            "config: exports.newsletter.honour_optouts: is not yet supported",
-            "config: exports.newsletter.rejects_days: is not yet supported, except for 30",
-        ]
+        faults(&[(&at(EXPORT, "honour_optouts"), json!(true))]),
+        ["config: exports.newsletter.honour_optouts: is not yet supported"]
     );
 }
 
@@ -424,6 +421,22 @@ fn an_object_belongs_to_the_segment_with_the_longest_prefix() {
     assert_eq!(owner("segments/newsletter/a.csv"), Some(("newsletter", "Newsletter")));
     assert_eq!(owner("segments/newsletter/vip/a.csv"), Some(("vip", "Newsletter")));
     assert_eq!(owner("segments/other/a.csv"), None);
+}
+
+#[test]
+fn a_prefix_of_one_letter_takes_in_none_of_the_own_folders() {
+    let prefix = |prefix: &str| faults(&[(&at(EXPORT, "segments/0/prefix"), json!(prefix))]);
+    for taking in ["r", "run", "s", "stat", "l", "c"] {
+        let text =
+            "config: exports.newsletter.segments[0].prefix: takes in a folder of the program's own; end it with /";
+        assert_eq!(prefix(taking), [text], "{taking}");
+    }
+    for taking in ["runs", "runs/x"] {
+        assert!(prefix(taking)[0].ends_with("is a folder of the program's own"), "{taking}");
+    }
+    for free in ["r/", "segments/", "x", "runsheet"] {
+        assert_eq!(prefix(free), [""; 0], "{free}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod open;
 mod prepare;
 mod profiles;
 mod session;
+mod temporary;
 mod unfinished;
 mod workflow;
 

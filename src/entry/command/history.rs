@@ -113,7 +113,7 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
         return Err(no_run(run));
     };
     if as_page {
-        print::line(&html::page(&report));
+        print::whole(&html::page(&report));
     } else if common.json {
         print::json(&report)?;
     } else {

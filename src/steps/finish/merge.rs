@@ -12,6 +12,7 @@ use crate::run::keys;
 use crate::state::{Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, Profile, SegmentHeader, Writer};
 use crate::steps::carryover::{Unconfirmed, UnconfirmedEmails};
 use crate::steps::profiles::ProfileStream;
+use crate::steps::temporary::temporary;
 
 /// Attempts of a compare-and-set. Nobody else writes while this run has the lease, so the second try is one too many.
 const TRIES: u32 = 3;
@@ -181,15 +182,6 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             (!email.is_empty()).then_some(email)
         }
     }
-}
-
-/// A file for something that is put together first and then stored. It has no name: it goes with its process.
-pub(in crate::steps) fn temporary(subject: &str) -> Result<File> {
-    tempfile::tempfile().map_err(|cause| {
-        Error::new(Kind::Unavailable, subject, "cannot make a temporary file")
-            .hint("let this user write to the folder for temporary files (TMPDIR)")
-            .with_source(cause)
-    })
 }
 
 #[cfg(test)]

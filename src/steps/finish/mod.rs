@@ -7,7 +7,6 @@ mod order;
 mod results;
 
 use merge::merge;
-pub(super) use merge::temporary;
 use order::keep_order;
 use results::{RejectsFile, RunResults, Totals};
 
@@ -25,6 +24,7 @@ use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_i
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
 use crate::steps::lease::lost_lease;
+use crate::steps::temporary::temporary;
 use crate::steps::unfinished::unfinished as unfinished_run;
 use secrecy::ExposeSecret;
 

@@ -22,7 +22,7 @@ use crate::steps::clean::remove_leftovers;
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
-use crate::steps::finish::temporary;
+use crate::steps::temporary::temporary;
 
 /// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A
 /// workflow has room for 25,000 events of history, some nine for each time; a first fill of a list takes hours.

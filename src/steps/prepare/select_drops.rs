@@ -84,7 +84,7 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
             }
             if let (Some(time), Some(order)) = (record.time, order)
                 // What a clock that was far ahead wrote must not keep out every drop until then.
-                && order.time <= latest
+                && (order.time <= latest || time > latest)
                 && time < order.time
             {
                 superseded += 1;

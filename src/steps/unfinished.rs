@@ -15,7 +15,7 @@ pub(super) async fn unfinished(store: &impl Store, export: &str) -> Result<Optio
     }
     let listing = store.list(&keys::runs(export)).await?;
     let has = |run: &str, name: &str| listing.iter().any(|meta| meta.key.strip_prefix(run) == Some(name));
-    let runs = listing.iter().rev().filter_map(|meta| meta.key.strip_suffix("run.json"));
-    let without_report = runs.filter(|run| !has(run, "report.json")).next();
+    let mut runs = listing.iter().rev().filter_map(|meta| meta.key.strip_suffix("run.json"));
+    let without_report = runs.find(|run| !has(run, "report.json"));
     Ok(without_report.and_then(|run| run.trim_end_matches('/').rsplit('/').next()).map(str::to_owned))
 }

@@ -9,9 +9,12 @@ use std::sync::Arc;
 /// Files that are being written begin so; they are never listed.
 pub(super) const UNFINISHED: &str = ".unfinished-";
 
+/// Looks at a path.
+type Look = dyn Fn(&Path) + Send + Sync;
+
 /// Told of every file and folder once a power failure no longer takes it.
 #[derive(Clone, Default)]
-pub(super) struct Witness(pub(super) Option<Arc<dyn Fn(&Path) + Send + Sync>>);
+pub(super) struct Witness(pub(super) Option<Arc<Look>>);
 
 impl std::fmt::Debug for Witness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

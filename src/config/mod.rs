@@ -34,7 +34,7 @@ pub use crate::value::nearest;
 pub use checks::base_url_fault;
 pub use condition::{Condition, Scalar};
 pub use connection::{Connection, Consent};
-pub use export::{Export, Guards};
+pub use export::{Export, Guards, REJECTS_DAYS};
 pub use fault::Fault;
 pub use fields::{CustomField, Field, Match, STANDARD, Source, Standard};
 pub use parse::parse;

@@ -57,9 +57,37 @@ fn read(root: &Entry<'_>) -> Option<Config> {
         .unwrap_or_default();
     if let Some(entry) = file.get("exports") {
         one_owner_per_prefix(&entry);
+        one_export_per_mark(&entry, &connections, &exports);
     }
     file.done();
     Some(Config { connections, exports, folder: None })
+}
+
+/// Two exports that name one list or field of an account would take each other's members off. One that is disabled, by
+/// itself or with its connection, does not.
+fn one_export_per_mark(
+    entry: &Entry<'_>,
+    connections: &BTreeMap<String, Connection>,
+    exports: &BTreeMap<String, Export>,
+) {
+    let mut owners: BTreeMap<_, (&str, String)> = BTreeMap::new();
+    let is_enabled = |export: &Export| {
+        export.enabled && connections.get(&export.connection).is_none_or(|connection| connection.enabled)
+    };
+    for (name, export) in exports.iter().filter(|(_, export)| is_enabled(export)) {
+        for (index, segment) in export.segments.iter().enumerate() {
+            let Some((what, mark)) = segment.membership.mark() else { continue };
+            let place = format!("{}.segments[{index}]", shown(name));
+            match owners.get(&(&export.connection, what, mark.clone())) {
+                // Two segments of one export are looked at with the export.
+                Some((owner, _)) if *owner == name => {}
+                Some((_, other)) => {
+                    entry.fault_below(&place, format!("has the same {what} of the same connection as exports.{other}"));
+                }
+                None => drop(owners.insert((&export.connection, what, mark), (name, place))),
+            }
+        }
+    }
 }
 
 fn own<T>((name, value): (&str, T)) -> (String, T) {

@@ -402,15 +402,12 @@ fn the_stable_id_is_a_column() {
 #[test]
 fn a_setting_without_effect_so_far_is_refused() {
     assert_eq!(
-        faults(&[(&at(EXPORT, "honour_optouts"), json!(false)), (&at(EXPORT, "rejects_days"), json!(30))]),
+        faults(&[(&at(EXPORT, "honour_optouts"), json!(false)), (&at(EXPORT, "rejects_days"), json!(7))]),
         [""; 0]
     );
     assert_eq!(
-        faults(&[(&at(EXPORT, "honour_optouts"), json!(true)), (&at(EXPORT, "rejects_days"), json!(7))]),
-        [
-            "config: exports.newsletter.honour_optouts: is not yet supported",
-            "config: exports.newsletter.rejects_days: is not yet supported, except for 30",
-        ]
+        faults(&[(&at(EXPORT, "honour_optouts"), json!(true))]),
+        ["config: exports.newsletter.honour_optouts: is not yet supported"]
     );
 }
 
@@ -418,11 +415,51 @@ fn a_setting_without_effect_so_far_is_refused() {
 fn an_object_belongs_to_the_segment_with_the_longest_prefix() {
     let mut second = sample()["exports"]["newsletter"].clone();
     second["segments"][0]["prefix"] = json!("segments/newsletter/vip/");
+    second["segments"][0]["membership"] = json!("none");
     let config = parsed(&[("/exports/vip", second)]);
     let owner = |key: &str| config.route(key).map(|(export, segment)| (export, segment.name.as_str()));
     assert_eq!(owner("segments/newsletter/a.csv"), Some(("newsletter", "Newsletter")));
     assert_eq!(owner("segments/newsletter/vip/a.csv"), Some(("vip", "Newsletter")));
     assert_eq!(owner("segments/other/a.csv"), None);
+}
+
+#[test]
+fn a_prefix_of_one_letter_takes_in_none_of_the_own_folders() {
+    let prefix = |prefix: &str| faults(&[(&at(EXPORT, "segments/0/prefix"), json!(prefix))]);
+    for taking in ["r", "run", "s", "stat", "l", "c"] {
+        let text =
+            "config: exports.newsletter.segments[0].prefix: takes in a folder of the program's own; end it with /";
+        assert_eq!(prefix(taking), [text], "{taking}");
+    }
+    for taking in ["runs", "runs/x"] {
+        assert!(prefix(taking)[0].ends_with("is a folder of the program's own"), "{taking}");
+    }
+    for free in ["r/", "segments/", "x", "runsheet"] {
+        assert_eq!(prefix(free), [""; 0], "{free}");
+    }
+}
+
+#[test]
+fn two_exports_of_one_account_never_share_a_list_or_field() {
+    let of = |membership: Value, change: &[(&str, Value)]| {
+        let mut second = sample()["exports"]["newsletter"].clone();
+        second["segments"][0] = json!({ "name": "V", "prefix": "segments/v/", "membership": membership });
+        for (key, value) in change {
+            second[*key] = value.clone();
+        }
+        second
+    };
+    let text =
+        "config: exports.vip.segments[0]: has the same list of the same connection as exports.newsletter.segments[0]";
+    assert_eq!(faults(&[("/exports/vip", of(json!({ "list": "NEWSletter" }), &[]))]), [text]);
+    let field = |name: &str| json!({ "field": name });
+    let membership = at(EXPORT, "segments/0/membership");
+    let found = faults(&[(&membership, field("Reader")), ("/exports/vip", of(field("reader"), &[]))]);
+    assert_eq!(found, [text.replace("list", "field")]);
+    for other in [of(json!("none"), &[]), of(json!({ "list": "Other" }), &[])] {
+        parsed(&[("/exports/vip", other)]);
+    }
+    parsed(&[("/exports/vip", of(json!({ "list": "Newsletter" }), &[("enabled", json!(false))]))]);
 }
 
 #[test]

@@ -126,6 +126,10 @@ pub enum Command {
     Runs {
         /// Only of this export.
         export: Option<String>,
+        /// Instead, remove personal data that no run needs any longer: what was left by runs that were killed, and
+        /// rejects older than the export's rejects_days.
+        #[arg(long)]
+        clean: bool,
     },
     /// Show one run's report.
     Report {

@@ -104,6 +104,23 @@ pub fn joined(stopping: Vec<(&'static str, Error)>) -> Option<Error> {
     Some(first)
 }
 
+/// What `max_profiles` is unless the export allows more.
+const USUAL_PROFILES: u64 = 100_000;
+
+/// What people should know of so many profiles before the guard stops a run.
+pub fn warning(export: &str, guards: &Guards, profiles: u64) -> Option<String> {
+    let most = guards.max_profiles;
+    if profiles > most {
+        None
+    } else if u128::from(profiles) * 10 > u128::from(most) * 9 {
+        Some(format!("{export}: {profiles} profiles are over 90 % of max_profiles, {most}; above it a run is stopped"))
+    } else if profiles > USUAL_PROFILES {
+        Some(format!("{export}: {profiles} profiles are more than {USUAL_PROFILES}, the most that is usual"))
+    } else {
+        None
+    }
+}
+
 /// Whether so many rejects are more than the guard allows.
 pub fn too_many_rejected(guards: &Guards, rejected: u64, read: u64) -> bool {
     share(rejected, read) > guards.max_reject_share
@@ -167,6 +184,16 @@ mod tests {
         for (before, now) in [(10, 5), (9, 5), (0, 3), (2, 1), (4, 40)] {
             assert_eq!(found(before, now), [""; 0], "{before} {now}");
         }
+    }
+
+    #[test]
+    fn profiles_near_the_guard_or_above_100_000_are_warned_of() {
+        let said = |max_profiles, profiles| warning("n", &Guards { max_profiles, ..guards() }, profiles);
+        assert!(said(100_000, 90_000).is_none() && said(100_000, 100_001).is_none());
+        assert!(said(100_000, 90_001).unwrap().contains("90001 profiles are over 90 % of max_profiles, 100000"));
+        assert!(said(1_000_000, 100_000).is_none());
+        assert!(said(1_000_000, 100_001).unwrap().contains("100001 profiles are more than 100000"));
+        assert!(said(1, 1).is_some() && said(u64::MAX, u64::MAX).is_some());
     }
 
     #[test]

@@ -15,6 +15,16 @@ pub fn part(name: &str) -> String {
     if part.starts_with('.') { format!("%2E{}", part.trim_start_matches('.')) } else { part }
 }
 
+/// The folder of an export's runs, with its `/`.
+pub fn runs(export: &str) -> String {
+    format!("runs/{export}/")
+}
+
+/// The folder of an export's state, with its `/`.
+pub fn state(export: &str) -> String {
+    format!("state/{export}/")
+}
+
 /// A run's folder, with its `/`. The export is in the run's id.
 pub fn run(run_id: &str) -> String {
     format!("runs/{}/{run_id}/", super::export_of(run_id).unwrap_or("unknown"))
@@ -114,6 +124,16 @@ pub fn is_passing(key: &str) -> bool {
     // An export may be named like one of the folders.
     parts.next() == Some("runs")
         && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
+}
+
+/// Whether an object is a run's rejected rows.
+pub fn is_rejects(key: &str) -> bool {
+    key.starts_with("runs/") && key.split('/').nth(3) == Some("rejects.csv")
+}
+
+/// Whether an object is a part of a run's results.
+pub fn is_results(key: &str) -> bool {
+    is_passing(key) && key.split('/').nth(3) == Some("results")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod carryover;
+mod clean;
 mod deliver;
 pub mod documents;
 pub mod environment;
@@ -14,9 +15,12 @@ mod prepare;
 mod profiles;
 mod session;
 mod suppression;
+mod temporary;
+mod unfinished;
 mod workflow;
 
 pub use cancel::Cancellation;
+pub use clean::{Cleaned, clean};
 pub use deliver::{Delivered, Limit, deliver};
 pub use documents::{read_json, write_json, write_json_if};
 pub use environment::Environment;

@@ -13,6 +13,7 @@ use super::finish::finish;
 use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
+use super::unfinished::unfinished;
 use crate::config::{Config, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::Event;
@@ -65,7 +66,7 @@ pub async fn prepare<E: Environment>(env: &E, config: &Config, request: &RunRequ
 /// Those of the store.
 pub async fn resume<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<Option<RunRequest>> {
     let store = env.store();
-    let Some(run_id) = read_json::<String>(store, &keys::unfinished(&request.export)).await? else { return Ok(None) };
+    let Some(run_id) = unfinished(store, &request.export).await? else { return Ok(None) };
     let Some(run) = read_json::<RunRecord>(store, &keys::of_run(&run_id, "run.json")).await? else { return Ok(None) };
     let same = RunRequest { run_id: run_id.clone(), ..request.clone() } == run.request
         && config.digest(&request.export) == run.config_digest;

@@ -126,12 +126,15 @@ impl ClassicProtocol {
         // account that is not known to exist. Source: AUTOPILOT_API 1.4 and its summary, 3.
         let distinct: HashSet<&String> = upserted.ids.iter().collect();
         let each_its_own = upserted.ids.len() == ids.len() && distinct.len() == ids.len();
+        // An id that several emails have is none of them for certain.
+        let mut named: HashMap<&str, u32> = HashMap::new();
+        upserted.map.iter().flatten().for_each(|(_, id)| *named.entry(id).or_default() += 1);
         let outcome = |(n, id): (usize, &RowId)| {
             let (group, row, note) = rows.row(*id)?;
             let contact = match &upserted.map {
                 Some(map) => {
                     let email = if note.is_empty() { row.email() } else { Cow::Borrowed(note) };
-                    map.get(&*lower_case(&email)).cloned()
+                    map.get(&*lower_case(&email)).filter(|id| named.get(id.as_str()) == Some(&1)).cloned()
                 }
                 None if each_its_own => upserted.ids.get(n).cloned(),
                 None => None,

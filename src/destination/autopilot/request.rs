@@ -78,6 +78,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether it is about a member of a list, and its answer need not say anything.
+    pub(super) fn is_of_a_member(&self) -> bool {
+        matches!(self, Self::Member(_) | Self::AddMember(_) | Self::RemoveMember(_))
+    }
+
     /// Whether a 403 is about the account (and ends the run), not about one row.
     pub(super) fn is_about_the_account(&self) -> bool {
         matches!(self, Self::Account | Self::Lists | Self::CreateList(_) | Self::CustomFields | Self::UpsertMany(_))

@@ -113,6 +113,8 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
     let body = response.body();
     match response.status().as_u16() {
         // Source: AUTOPILOT_API 1.4, DELETE answered 204 in the blueprint of 2015, and clients accept any 2xx.
+        // It would be taken for done where nothing else is read of an answer.
+        status @ 200..=299 if endpoint.is_of_a_member() && holds_an_error(body) => Reply::Refused(reason(status, body)),
         200..=299 => success(endpoint, body).map_or(Reply::Failed("an unreadable answer"), Reply::Done),
         401 => Reply::Unauthorized,
         403 if endpoint.is_about_the_account() => Reply::Unauthorized,
@@ -126,6 +128,12 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
         status @ 400..=499 => Reply::Refused(reason(status, body)),
         _ => Reply::Failed("an unexpected status"),
     }
+}
+
+/// Whether an answer says that something went wrong, whatever its status.
+fn holds_an_error(body: &[u8]) -> bool {
+    let error = object(body).and_then(|body| body.error);
+    error.is_some_and(|error| !["null", "false", "\"\""].contains(&error.get()))
 }
 
 /// Autopilot's own words for a refusal: `message`, else `error` (a text or an object), else the status.

@@ -1,11 +1,13 @@
 //! `runs`, `report` and `watch`: what the store knows of runs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::code::Code;
 use super::print;
+use crate::config::{Config, REJECTS_DAYS};
 use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
@@ -14,7 +16,7 @@ use crate::ports::{Leases, Store};
 use crate::report::{Failed, Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, read_json};
+use crate::steps::{Cancellation, Cleaned, clean as clean_export, read_json};
 
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -100,6 +102,35 @@ async fn without_report<W: Environment>(env: &W, id: &str) -> Result<&'static st
     Ok(INTERRUPTED)
 }
 
+/// Removes what runs that were killed left behind, and old rejects: of one export, else of all that have runs.
+pub(super) async fn clean<W: Environment>(env: &W, config: &Config, export: Option<&str>) -> Code {
+    let mut exports: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for meta in env.store().list("runs/").await? {
+        let Some(name) = meta.key.split('/').nth(1).filter(|name| export.is_none_or(|export| export == *name)) else {
+            continue;
+        };
+        let connection = exports.entry(name.to_owned()).or_default();
+        if let Some(known) = config.exports.get(name) {
+            *connection = Some(known.connection.clone());
+        } else if meta.key.ends_with("/run.json") {
+            // An export that the configuration no longer has keeps its connection.
+            *connection = read_json::<RunRecord>(env.store(), &meta.key).await?.map(|run| run.connection);
+        }
+    }
+    for (name, connection) in exports {
+        let days = config.exports.get(&name).map_or(REJECTS_DAYS, |export| export.rejects_days);
+        let text = match clean_export(env, connection.as_deref(), &name, days).await? {
+            Cleaned::Busy => "a run has the connection; nothing was removed".to_owned(),
+            Cleaned::Done(removed, None) => format!("{removed} objects removed"),
+            Cleaned::Done(removed, Some(run)) => {
+                format!("{removed} objects removed; {run} is unfinished and keeps its own until the export runs again")
+            }
+        };
+        print::line(&format!("{name}: {text}"));
+    }
+    Ok(0)
+}
+
 fn no_run(run: &str) -> Error {
     Error::new(Kind::BadRequest, run, "there is no such run in this store")
         .hint("autopilot-export runs lists them; name the store with --store")
@@ -116,7 +147,7 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
         return Err(no_run(run));
     };
     if as_page {
-        print::line(&html::page(&report));
+        print::whole(&html::page(&report));
     } else if common.json {
         print::json(&report)?;
     } else {

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::entry::show::say;
-use crate::error::{Error, Kind, escaped_json};
+use crate::error::{Error, Kind, escaped, escaped_json};
 use crate::report::{Outcome, Report};
 
 /// Prints an error with its causes.
@@ -17,12 +17,17 @@ pub fn error(error: &Error) {
 pub(super) fn json(value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|cause| Error::new(Kind::Bug, "JSON", "cannot be written").with_source(cause))?;
-    line(&escaped_json(&text));
+    whole(&escaped_json(&text));
     Ok(())
 }
 
-/// Prints a line; whoever reads may have gone away (`| head`).
+/// Prints a line, whatever is in it as a terminal may show it.
 pub(super) fn line(text: &str) {
+    whole(&escaped(text, usize::MAX));
+}
+
+/// Prints a text as it is; whoever reads may have gone away (`| head`).
+pub(super) fn whole(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 

@@ -15,7 +15,7 @@ use crate::ledger::{Entry, Ledger, Results, Sent};
 use crate::plan::lanes::Range;
 use crate::ports::{PutMode, Store};
 use crate::run::keys;
-use crate::steps::documents::{read_json, write_json};
+use crate::steps::documents::{read_if_whole, write_json};
 
 /// How many rows of ranges that are through may wait to be saved, and how long any row may.
 const CHECKPOINT_ROWS: u32 = 2000;
@@ -144,7 +144,7 @@ impl<'w, S: Store> Checkpoints<'w, S> {
             write_json(store, &keys::refused(run_id, lane), &refused).await?;
             let mut others = 0;
             for other in (0..lanes).filter(|other| *other != lane) {
-                others += read_json::<u64>(store, &keys::refused(run_id, other)).await?.unwrap_or_default();
+                others += read_if_whole::<u64>(store, &keys::refused(run_id, other)).await?.unwrap_or_default();
             }
             Ok(Some(others))
         }

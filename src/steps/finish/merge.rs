@@ -1,7 +1,7 @@
 //! Merges what was confirmed in a run into the state of its export: two streams in order of their keys become one, which
 //! replaces the state by compare-and-set, for all segments at once.
 
-use tempfile::NamedTempFile;
+use std::fs::File;
 
 use super::order::{write_order, write_suppression};
 use super::results::{Change, RejectsFile, RunResults, Totals, What};
@@ -14,6 +14,7 @@ use crate::state::{
 };
 use crate::steps::carryover::{Unconfirmed, UnconfirmedEmails};
 use crate::steps::profiles::ProfileStream;
+use crate::steps::temporary::temporary;
 
 /// Attempts of a compare-and-set. Nobody else writes while this run has the lease, so the second try is one too many.
 const TRIES: u32 = 3;
@@ -31,6 +32,10 @@ pub(super) async fn merge(
     let mut counting = Some((totals, rejects));
     for _ in 0..TRIES {
         let held = store.head(&key).await?;
+        if held.is_none() && run.account.is_some() && !run.request.full {
+            return Err(Error::new(Kind::Config, key, "is missing, and the run began with it")
+                .hint("restore it, or send every row once as if there were no state with --full"));
+        }
         let condition = match &held {
             Some(held) => PutMode::Update(held.version.clone()),
             None => PutMode::Create,
@@ -42,10 +47,13 @@ pub(super) async fn merge(
             }
             merged => merged?,
         };
-        let earlier = UnconfirmedEmails::of(*store, export).await?;
+        let earlier = match UnconfirmedEmails::of(*store, export).await {
+            Err(Error { kind: Kind::Config, .. }) if run.request.full => UnconfirmedEmails::default(),
+            earlier => earlier?,
+        };
         let emails = earlier.of_profiles(merged.unconfirmed);
         emails.write(*store, export).await?;
-        if let PutOutcome::Written(_) = store.put_file(&key, merged.file.path(), condition).await? {
+        if let PutOutcome::Written(_) = store.put_file(&key, &merged.file, condition).await? {
             for segment in &run.segments {
                 let at = merged.header.position(&segment.name);
                 let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
@@ -61,7 +69,7 @@ pub(super) async fn merge(
 
 /// The state after a run.
 struct Merged {
-    file: NamedTempFile,
+    file: File,
     header: Header,
     /// How many members each of the header's segments has.
     members: Vec<u64>,
@@ -185,15 +193,6 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             (!email.is_empty()).then_some(email)
         }
     }
-}
-
-/// A file for something that is put together first and then stored.
-pub(super) fn temporary(subject: &str) -> Result<NamedTempFile> {
-    NamedTempFile::new().map_err(|cause| {
-        Error::new(Kind::Unavailable, subject, "cannot make a temporary file")
-            .hint("let this user write to the folder for temporary files (TMPDIR)")
-            .with_source(cause)
-    })
 }
 
 #[cfg(test)]

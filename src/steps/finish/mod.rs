@@ -6,7 +6,7 @@ mod merge;
 mod order;
 mod results;
 
-use merge::{merge, temporary};
+use merge::merge;
 use order::{keep_order, write_corrections};
 use results::{RejectsFile, RunResults, Totals};
 
@@ -20,10 +20,12 @@ use crate::report::{self, Failed, Report, html};
 use crate::run::opening::OpenRecord;
 use crate::run::{ConnectionActivity, RunRecord, RunRequest, Stage, keys};
 use crate::state::Digester;
-use crate::steps::documents::{read_json, write_json};
+use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
 use crate::steps::lease::lost_lease;
+use crate::steps::temporary::temporary;
+use crate::steps::unfinished::unfinished as unfinished_run;
 use secrecy::ExposeSecret;
 
 /// How many objects are removed at once.
@@ -79,7 +81,7 @@ async fn finish_run<W: Environment>(
         // The run did not get as far as fixing what it reads.
         let run = RunRecord::begin(request, name, String::new(), Vec::new(), Vec::new(), now);
         let report = Report::of(&run, report::Confirmed::default(), error, now);
-        write(store, &report).await?;
+        let report = write(store, report).await?;
         close(env, name, request, holder).await?;
         return Ok(report);
     };
@@ -130,6 +132,7 @@ async fn finish_run<W: Environment>(
         sums.way = env.destination(api).strategy(&opened.setup).filter(|_| lists && opened.is_assigned());
         sums.warnings = opened.warnings;
     }
+    sums.warnings.extend(totals.lost.warnings());
     sums.warnings.extend(rejects.warning());
     let report = Report::of(&run, sums, error, env.clock().now());
     if !report.rows.add_up() {
@@ -137,19 +140,23 @@ async fn finish_run<W: Environment>(
     }
     if report.rows.rejected > 0 {
         let file = rejects.finish()?;
-        store.put_file(&keys::of_run(run_id, "rejects.csv"), file.path(), PutMode::Overwrite).await?;
+        store.put_file(&keys::of_run(run_id, "rejects.csv"), &file, PutMode::Overwrite).await?;
     }
-    write(store, &report).await?;
+    let report = write(store, report).await?;
     close(env, name, request, holder).await?;
     Ok(report)
 }
 
-/// Writes the report; its JSON last, which says that the run is finished.
-async fn write(store: &impl Store, report: &Report) -> Result<()> {
-    let page = html::page(report);
+/// Writes the report; its JSON last, which says that the run is finished. Where another call has finished the run
+/// meanwhile, its report is the one that stays.
+async fn write(store: &impl Store, report: Report) -> Result<Report> {
+    let page = html::page(&report);
     store.put(&keys::of_run(&report.run_id, "report.html"), page.into(), PutMode::Overwrite).await?;
-    write_json(store, &keys::of_run(&report.run_id, "report.json"), report).await?;
-    Ok(())
+    let key = keys::of_run(&report.run_id, "report.json");
+    if write_json_if(store, &key, &report, PutMode::Create).await? {
+        return Ok(report);
+    }
+    Ok(read_json(store, &key).await?.unwrap_or(report))
 }
 
 /// Clears away what goes with the run's end, and gives the lease back. `connection` is empty where the run had none.
@@ -160,14 +167,14 @@ async fn close<W: Environment>(env: &W, connection: &str, request: &RunRequest, 
     let removing = stream::iter(passing).map(|meta| async move { store.delete(&meta.key).await });
     removing.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     let unfinished = keys::unfinished(&request.export);
-    if read_json::<String>(store, &unfinished).await?.as_deref() == Some(&request.run_id) {
+    if unfinished_run(store, &request.export).await?.as_deref() == Some(&request.run_id) {
         store.delete(&unfinished).await?;
     }
     if connection.is_empty() {
         return Ok(());
     }
     let key = keys::spoke(connection);
-    let last: Option<ConnectionActivity> = read_json(store, &key).await?;
+    let last: Option<ConnectionActivity> = read_if_whole(store, &key).await?;
     if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
         write_json(store, &key, &ConnectionActivity { ended_at: Some(env.clock().now()), ..last }).await?;
     }

@@ -3,10 +3,10 @@
 //! among it: whatever the next drop is, it must put them right.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
-use tempfile::NamedTempFile;
 
 use crate::chunk::{self, Operation, Origin, Row};
 use crate::config::Export;
@@ -32,7 +32,7 @@ const MOST_SLICES: u64 = 3;
 const FETCHING: usize = 8;
 
 /// The rejects of a run, in a file for as long as they are put together.
-pub(super) type RejectsFile = Rejects<NamedTempFile>;
+pub(super) type RejectsFile = Rejects<File>;
 
 /// What was confirmed in a run.
 pub(super) struct RunResults<'r, S> {
@@ -84,6 +84,32 @@ pub(super) struct Totals {
     /// Such that the destination refused.
     pub(super) opt_outs_refused: u64,
     pub(super) sent: Sent,
+    pub(super) lost: Lost,
+}
+
+/// What can no longer be read of a run, as after a power failure.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Lost {
+    /// Results.
+    results: u64,
+    /// Joiners that may have been sent.
+    joiners: u64,
+}
+
+impl Lost {
+    /// What people should know of it.
+    pub(super) fn warnings(self) -> impl Iterator<Item = String> {
+        let Self { results, joiners } = self;
+        let of_results = format!(
+            "{results} results are damaged, as after a power failure; their rows count as sent without an answer, and \
+             the next run sends them again"
+        );
+        let of_joiners = format!(
+            "{joiners} people may have been sent whom the state does not know: their chunk is damaged or gone; the next \
+             run sends those who are in its drop, and who is not must be taken off by hand"
+        );
+        [(results, of_results), (joiners, of_joiners)].into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text)
+    }
 }
 
 impl<'r, S: Store> RunResults<'r, S> {
@@ -117,26 +143,36 @@ impl<'r, S: Store> RunResults<'r, S> {
         let is_counting = counting.is_some();
         let fetching = stream::iter(self.results()).map(|(chunk, key, range, is_begun)| async move {
             let object = if self.stored.contains(&key) { self.store.get(&key).await? } else { None };
+            let mut lost = Lost::default();
             // Of a range that was not begun only the canary's rows were sent.
             let (results, to) = match object {
                 // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
-                Some(object) => (ledger::read(&key, &object.body).unwrap_or_else(unreadable), range.to),
+                Some(object) => {
+                    let results = ledger::read(&key, &object.body);
+                    lost.results += u64::from(results.is_err());
+                    (results.unwrap_or_else(unreadable), range.to)
+                }
                 None if is_begun => (Results::default(), range.to),
                 None => match &self.opened.canary {
                     Some(canary) if canary.chunk == range.chunk => (Results::default(), range.to.min(canary.to)),
-                    _ => return Ok((chunk, Results::default(), Vec::new(), Vec::new())),
+                    _ => return Ok((chunk, Results::default(), Vec::new(), Vec::new(), lost)),
                 },
             };
             // The row of an opt-out is a reject already, or suppressed.
             let is_counting = is_counting && !chunk.opt_outs;
             let refused = if is_counting { self.refused(range.chunk, &results).await? } else { Vec::new() };
             let unconfirmed = self.without_verdict(Range { to, ..range }, &results).await?;
-            Ok::<_, Error>((chunk, results, unconfirmed, refused))
+            if unconfirmed.is_none() && chunk.operation == Operation::Join {
+                lost.joiners += u64::from(to - range.from) - results.entries.len() as u64;
+            }
+            Ok::<_, Error>((chunk, results, unconfirmed.unwrap_or_default(), refused, lost))
         });
         let mut fetched = fetching.buffered(FETCHING);
-        while let Some((chunk, results, unconfirmed, refused)) = fetched.try_next().await? {
+        while let Some((chunk, results, unconfirmed, refused, lost)) = fetched.try_next().await? {
             if let Some((totals, rejects)) = &mut counting {
                 totals.add(self.run, chunk, &results);
+                totals.lost.results += lost.results;
+                totals.lost.joiners += lost.joiners;
                 refused.into_iter().try_for_each(|line| rejects.add(line))?;
             }
             let segment = chunk.segment;
@@ -165,18 +201,19 @@ impl<'r, S: Store> RunResults<'r, S> {
         Ok(changes)
     }
 
-    /// The rows of a range that have no verdict.
-    async fn without_verdict(&self, range: Range, results: &Results) -> Result<Vec<Row>> {
+    /// The rows of a range that have no verdict; none where they can no longer be read.
+    async fn without_verdict(&self, range: Range, results: &Results) -> Result<Option<Vec<Row>>> {
         let is_judged = |entry: &Entry| !matches!(entry, Entry::Suppressed { may_be_sent: true });
         let judged = || results.entries.iter().filter(|(_, entry)| is_judged(entry)).map(|(number, _)| *number);
         if judged().count() as u64 + u64::from(range.from) >= u64::from(range.to) {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
-        let Some((key, object)) = self.chunk(range.chunk).await? else { return Ok(Vec::new()) };
+        let Some((key, object)) = self.chunk(range.chunk).await? else { return Ok(None) };
         let judged: HashSet<u32> = judged().collect();
-        let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize).unwrap_or_else(unreadable);
-        let unconfirmed = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
-        Ok(unconfirmed.map(|(_, row)| row).collect())
+        let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize).map(Some);
+        let rows = rows.unwrap_or_else(unreadable);
+        let unconfirmed = |rows: Vec<Row>| (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
+        Ok(rows.map(|rows| unconfirmed(rows).map(|(_, row)| row).collect()))
     }
 
     /// The rows that the destination refused, as the rejects show them.
@@ -190,7 +227,7 @@ impl<'r, S: Store> RunResults<'r, S> {
             return Ok(Vec::new());
         }
         let Some((key, object)) = self.chunk(chunk).await? else { return Ok(Vec::new()) };
-        let origins = chunk::origins(&key, &object.body, &numbers)?;
+        let origins = chunk::origins(&key, &object.body, &numbers).unwrap_or_else(unreadable);
         let lines = origins.into_iter().zip(reasons).filter_map(|(origin, reason)| {
             let Origin { source, line, columns } = origin?;
             let (fingerprint, columns) = self.known_again(source, columns);

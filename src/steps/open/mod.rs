@@ -16,7 +16,7 @@ use crate::plan::lanes::{Costs, Range, assign_lanes, lanes_for};
 use crate::ports::{Event, Leases, PutMode, Store};
 use crate::run::opening::{OpenPhase, OpenRecord};
 use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, SegmentRecord, keys};
-use crate::steps::documents::{read_json, write_json, write_json_if};
+use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
@@ -146,7 +146,8 @@ impl<E: Environment> Opening<'_, E> {
             .collect();
         let (targets, more) = account.targets(&mut self.session, &wanted).await?;
         warnings.extend(more);
-        let learned: Option<LearnedStrategy> = read_json(self.env.store(), &keys::learnt(&self.run.connection)).await?;
+        let learned: Option<LearnedStrategy> =
+            read_if_whole(self.env.store(), &keys::learnt(&self.run.connection)).await?;
         let learned = learned.filter(|learned| learned.account == account.id()).map(|learned| learned.setup);
         Ok(OpenRecord {
             account: account.id().to_owned(),

@@ -74,6 +74,13 @@ pub(super) async fn build_plan<W: Environment>(
         }
     }
     record.profiles = members.profiles();
+    if let Some(warning) = guards::warning(&export.name, &export.guards, record.profiles)
+        && let Some(segment) = record.segments.iter_mut().find(|segment| segment.drop.is_some())
+        && !segment.notes.contains(&warning)
+    {
+        env.observer().notify(Event::Warns(&warning));
+        segment.notes.push(warning);
+    }
     let counts = record.counts();
     let taken = record.segments.iter().filter(|segment| segment.drop.is_some());
     Ok(guards::GuardInput {

@@ -8,7 +8,7 @@ use crate::plan::members::{MemberIndex, View};
 use crate::ports::{ObjectMeta, Store};
 use crate::run::{AppliedDrop, RunRecord, keys};
 use crate::state::{Digester, Header};
-use crate::steps::documents::read_json;
+use crate::steps::documents::{read_json, read_order};
 use crate::steps::lost::{missing_state, nothing_was_confirmed};
 use crate::steps::profiles::ProfileStream;
 
@@ -32,7 +32,7 @@ impl Held {
             return Ok(Self { meta: None, applied, corrections: Vec::new() });
         }
         for segment in &export.segments {
-            let order: Option<AppliedDrop> = read_json(store, &keys::order(&export.name, &segment.name)).await?;
+            let order = read_order(store, &export.name, &segment.name, false).await?;
             applied.extend(order.map(|order| (segment.name.clone(), order)));
         }
         let key = keys::profiles(&export.name);

@@ -20,9 +20,11 @@ use crate::ports::{Event, Leases, PutMode, SecretSource};
 use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
+use crate::steps::clean::remove_leftovers;
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
+use crate::steps::temporary::temporary;
 
 /// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A
 /// workflow has room for 25,000 events of history, some nine for each time; a first fill of a list takes hours.
@@ -49,6 +51,8 @@ pub(super) enum Planned {
 pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<Planned> {
     let (export, connection) = export_of(config, &request.export)?;
     may_run(env, export, connection, request)?;
+    // Found now, and not once everything is sent.
+    drop(temporary(&export.name)?);
     let digester = digester(env, connection).await?;
     let run_id = request.run_id.as_str();
     let store = env.store();
@@ -61,6 +65,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     if !finish_abandoned(env, config, connection, request).await? {
         return Ok(busy(env, connection, run_id));
     }
+    remove_leftovers(env, &export.name, Some(run_id), export.rejects_days).await?;
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
         // Its segments go by their places in the configuration.

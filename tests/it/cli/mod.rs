@@ -4,7 +4,10 @@ mod bad_input;
 mod columns;
 pub(crate) mod command;
 mod drops;
+mod escapes;
 mod hostile_input;
 #[cfg(target_os = "linux")]
 mod memory;
+mod odd_folders;
+mod permissions;
 mod retry;

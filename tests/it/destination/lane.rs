@@ -434,6 +434,20 @@ fn without_a_map_ids_count_only_when_each_row_has_its_own() {
     }
 }
 
+#[test]
+fn one_id_for_all_emails_of_a_batch_names_none_of_them() {
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 3)]);
+    let calls = run(&mut lane, |call| match call {
+        Asked::UpsertMany(_) => {
+            let map: serde_json::Map<_, _> = (0..3).map(|n| (format!("p{n}@example.org"), json!("the same"))).collect();
+            Said::Ok(json!({ "contact_ids": ["the same"], "email_contact_map": map }))
+        }
+        call => kind(call, &[]),
+    });
+    assert_eq!(calls.unwrap().len(), 4, "each row alone");
+    assert!(outcomes(&mut lane).iter().all(|outcome| *outcome != Outcome::Delivered("the same".into())));
+}
+
 /// An account that is at times honest and at times anything at all, and what it has confirmed.
 struct Moody {
     random: fastrand::Rng,

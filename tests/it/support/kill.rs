@@ -103,6 +103,10 @@ impl<S: Store> Store for Doomed<S> {
         self.1.read(self.0.list(prefix)).await
     }
 
+    async fn sweep(&self, prefix: &str) -> Result<()> {
+        self.0.sweep(prefix).await
+    }
+
     async fn delete(&self, key: &str) -> Result<()> {
         self.1.pass(self.0.delete(key)).await
     }

@@ -48,6 +48,23 @@ fn what_cannot_name_a_contact_is_not_an_id() {
 }
 
 #[test]
+fn a_success_with_an_error_in_its_body_is_a_refusal() {
+    for call in calls().into_iter().filter(Endpoint::is_of_a_member) {
+        for body in
+            [&br#"{"error":"Bad Request","message":"no such list"}"#[..], br#"{"error":{"message":"no such list"}}"#]
+        {
+            assert_eq!(respond(&call, 200, body), Reply::Refused("no such list".into()));
+        }
+        for body in [&b""[..], b"{}", br#"{"error":null}"#, br#"{"error":false}"#, br#"{"error":""}"#] {
+            assert_eq!(respond(&call, 200, body), Reply::Done(Payload::Nothing));
+        }
+    }
+    for call in calls().into_iter().filter(|call| !call.is_of_a_member() && !matches!(call, Endpoint::CustomFields)) {
+        assert!(matches!(respond(&call, 200, br#"{"error":"Bad Request"}"#), Reply::Failed(_)));
+    }
+}
+
+#[test]
 fn what_cannot_name_a_list_is_not_an_id() {
     let make = Endpoint::CreateList("t".into());
     for id in ["", ".", ".."] {

@@ -6,4 +6,5 @@ mod concurrency;
 mod crash;
 mod destination;
 mod promises;
+mod simulate;
 mod support;

@@ -84,8 +84,7 @@ fn custom_fields(store: &Store) -> Value {
 }
 
 fn lists(store: &Store) -> Value {
-    let lists: Vec<Value> =
-        store.lists().map(|list| json!({ "list_id": list.id, "title": list.title })).collect();
+    let lists: Vec<Value> = store.lists().map(|list| json!({ "list_id": list.id, "title": list.title })).collect();
     json!({ "lists": lists })
 }
 

@@ -2,6 +2,7 @@
 
 mod confirmed;
 mod crash_every_call;
+mod processes;
 mod repeated_steps;
 mod stops;
 mod store_faults;

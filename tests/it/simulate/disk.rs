@@ -37,12 +37,7 @@ struct Held {
 impl Held {
     fn meta(&self, key: &str) -> ObjectMeta {
         let Self { body, version, modified } = self;
-        ObjectMeta {
-            key: key.into(),
-            bytes: body.len() as u64,
-            modified: *modified,
-            version: version.to_string(),
-        }
+        ObjectMeta { key: key.into(), bytes: body.len() as u64, modified: *modified, version: version.to_string() }
     }
 }
 
@@ -68,6 +63,10 @@ impl Disk {
 
     pub(super) fn write(&self, key: &str, body: impl Into<Bytes>) {
         self.0.lock().unwrap().replace(key, Some(body.into()));
+    }
+
+    pub(super) fn remove(&self, key: &str) {
+        self.0.lock().unwrap().replace(key, None);
     }
 
     pub(super) fn body(&self, key: &str) -> Option<Bytes> {

@@ -93,7 +93,8 @@ fn by_hand(world: &World, edit: Edit) -> bool {
         ask("POST", "contact", json!({ "contact": contact }))
     };
     let lists = |place: &Place| {
-        let mut ids: Vec<_> = contents.lists.iter().filter(|list| list.title == place.mark).map(|list| &list.id).collect();
+        let mut ids: Vec<_> =
+            contents.lists.iter().filter(|list| list.title == place.mark).map(|list| &list.id).collect();
         ids.sort();
         ids
     };

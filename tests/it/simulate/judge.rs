@@ -37,9 +37,15 @@ impl Story {
         for (place, segment) in places.iter().zip(&self.model.segments) {
             let listed = contents.members(&place.mark);
             for (person, held) in &segment.people {
-                let marked = contents.by_email(&email(*person)).is_some_and(|contact| contact.custom.get(&place.mark) == Some(&true.into()));
+                let marked = contents
+                    .by_email(&email(*person))
+                    .is_some_and(|contact| contact.custom.get(&place.mark) == Some(&true.into()));
                 let is_member = if place.is_field { marked } else { listed.contains(&email(*person)) };
-                assert!(held.is_member.may_be(&is_member), "person {person} is a member of {}: {is_member}; {held:?}", place.mark);
+                assert!(
+                    held.is_member.may_be(&is_member),
+                    "person {person} is a member of {}: {is_member}; {held:?}",
+                    place.mark
+                );
             }
         }
         for (person, known) in &self.model.contacts {
@@ -99,7 +105,8 @@ impl Story {
             assert!(segment.applied != Known::Unsure);
         }
         let left: Vec<String> = self.world.disk.all().into_iter().map(|(key, _)| key).collect();
-        let left: Vec<_> = left.iter().filter(|key| keys::is_passing(key) || key.ends_with("/unconfirmed.ndjson")).collect();
+        let left: Vec<_> =
+            left.iter().filter(|key| keys::is_passing(key) || key.ends_with("/unconfirmed.ndjson")).collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }

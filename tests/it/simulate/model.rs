@@ -124,6 +124,8 @@ pub(super) struct End {
     pub(super) removed_all: bool,
     /// It sent every row, whatever the state says, and removed nobody.
     pub(super) full: bool,
+    /// It made requests.
+    pub(super) was_sent: bool,
     /// It took only some rows, and removed nobody.
     pub(super) part: bool,
     /// By the store's clock.
@@ -143,8 +145,10 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn new(segments: usize, people: u32) -> Self {
-        let segment =
-            || Segment { people: (0..people).map(|person| (person, Membership::default())).collect(), ..Segment::default() };
+        let segment = || Segment {
+            people: (0..people).map(|person| (person, Membership::default())).collect(),
+            ..Segment::default()
+        };
         Self {
             segments: (0..segments).map(|_| segment()).collect(),
             contacts: (0..people).map(|person| (person, Contact::default())).collect(),
@@ -168,7 +172,8 @@ impl Model {
             for person in before.contacts.keys().copied() {
                 let said = self.says(&taken.drop, person);
                 if let Some(Says::Member(_)) = said {
-                    let outdated = if written.insert(person) { before.is_outdated(person, taken) } else { Known::Is(true) };
+                    let outdated =
+                        if written.insert(person) { before.is_outdated(person, taken) } else { Known::Is(true) };
                     self.contact(person, said, taken.segment, outdated, &before, end);
                 }
                 self.member(person, said.cloned().as_ref(), taken.segment, &before, end);
@@ -179,7 +184,7 @@ impl Model {
                 (true, false) => Known::Is(Some(taken.time.unwrap_or(end.began))),
                 (false, false) => Known::Unsure,
             };
-            segment.is_new &= !end.is_whole;
+            segment.is_new &= !end.is_whole || !end.was_sent;
         }
     }
 

@@ -80,8 +80,11 @@ async fn one_process(world: &World, request: &RunRequest, fate: &Fate, random: &
         () = kill.reached() => None,
         report = running => ended(report),
     };
-    if report.is_none() && random.bool() {
-        world.end_leases();
+    if report.is_none() {
+        world.died();
+        if random.bool() {
+            world.end_leases();
+        }
     }
     report
 }
@@ -115,6 +118,7 @@ macro_rules! call {
             if let Some(done) = done {
                 break done;
             }
+            $world.died();
             *$deaths.borrow_mut() += 1;
             if *$deaths.borrow() > $fate.deaths {
                 return None;

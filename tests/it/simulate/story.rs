@@ -72,7 +72,8 @@ impl Story {
         let mut model = Model::new(segments, people);
         model.is_sure_of_deleted = !is_left_out("deleted_contact");
         let drops = vec![Vec::new(); segments];
-        let story = Self { random, world, model, trace: Arc::clone(trace), people, drops, last: None, runs: 0, refuses: false };
+        let story =
+            Self { random, world, model, trace: Arc::clone(trace), people, drops, last: None, runs: 0, refuses: false };
         let places = story.world.shared.lock().unwrap().places.clone();
         let account = story.world.account.contents();
         let marks: Vec<_> = places.iter().map(|place| (&place.mark, place.is_folder)).collect();
@@ -86,7 +87,7 @@ impl Story {
             tokio::time::sleep(Duration::from_secs(self.random.u64(1..7200))).await;
             self.between().await;
             let ask = match (&self.last, self.random.u8(..10)) {
-                (Some(last), 0..3) if !last.full => last.clone(),
+                (Some(last), 0..3) => last.clone(),
                 _ => self.ask(),
             };
             let (fate, events) = (self.fate(), self.events());
@@ -123,7 +124,9 @@ impl Story {
             9 => Event::Edit(Edit::Rename(person)),
             10 if !is_field && !or_known("list_deleted_in_mid_run") => Event::Edit(Edit::DeleteList(segment)),
             11 => Event::Rotate(self.random.u8(..4) > 0),
-            12 if !or_known("another_account") && self.world.disk.body(&keys::profiles(EXPORT)).is_some() => Event::OtherKey,
+            12 if !or_known("another_account") && self.world.disk.body(&keys::profiles(EXPORT)).is_some() => {
+                Event::OtherKey
+            }
             13 if !or_known("lower_rate") => Event::Rate(*self.random.choice(&[1, 3, 8, 20, 40]).unwrap()),
             14 => Event::Lanes(self.random.u32(1..6)),
             15 => Event::Enable(false),
@@ -172,7 +175,19 @@ impl Story {
 
     /// What the account does wrong from now on.
     fn faults(&mut self) {
-        let kinds = ["429", "500", "408", "504", "cut-before", "cut-after", "truncate", "garbage", "html", "drop-rows", "stall"];
+        let kinds = [
+            "429",
+            "500",
+            "408",
+            "504",
+            "cut-before",
+            "cut-after",
+            "truncate",
+            "garbage",
+            "html",
+            "drop-rows",
+            "stall",
+        ];
         let mut faults: Vec<String> = Vec::new();
         if self.random.bool() {
             for _ in 0..self.random.u8(1..4) {
@@ -219,7 +234,8 @@ impl Story {
         let is_old = how == How::Event && self.random.u8(..4) == 0 && !self.drops[chosen].is_empty();
         let mut drops = Vec::new();
         for segment in (0..segments).filter(|segment| both || *segment == chosen) {
-            let number = if is_old { self.random.usize(..self.drops[segment].len()) } else { self.drop(segment, false) };
+            let number =
+                if is_old { self.random.usize(..self.drops[segment].len()) } else { self.drop(segment, false) };
             drops.push((segment, number));
         }
         if how == How::Newest {
@@ -265,7 +281,8 @@ impl Story {
             request.pass_guards.clear();
         }
         let began = self.world.now();
-        let drops: Vec<_> = ask.drops.iter().map(|(n, drop)| &self.drops[*n][*drop].0).map(|drop| (&drop.key, drop.rows)).collect();
+        let drops: Vec<_> =
+            ask.drops.iter().map(|(n, drop)| &self.drops[*n][*drop].0).map(|drop| (&drop.key, drop.rows)).collect();
         told!(
             self,
             "run {} {:?} {drops:?}{}{} {fate:?} {events:?}",
@@ -305,7 +322,7 @@ impl Story {
         }
         let removed_all = report.as_ref().is_some_and(|report| report.members.leavers_withheld == 0);
         if was_sent || (is_whole && !ask.full) {
-            let end = End { is_whole, removed_all, full: ask.full, part: ask.part, began };
+            let end = End { is_whole, removed_all, full: ask.full, part: ask.part, was_sent, began };
             self.model.ran(&taken, &end);
         }
         for event in happened {
@@ -406,7 +423,6 @@ impl Story {
 
 /// Every row was delivered, or is none to deliver.
 fn is_whole(report: &Report) -> bool {
-    let is_over =
-        matches!(report.outcome, Outcome::Succeeded | Outcome::SucceededWithRejects | Outcome::NothingToDo);
+    let is_over = matches!(report.outcome, Outcome::Succeeded | Outcome::SucceededWithRejects | Outcome::NothingToDo);
     is_over && report.rejects.iter().all(|(code, count)| code.name() != "refused" || *count == 0)
 }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use story::{Story, Trace};
 
 /// In every run of the tests, and in the long ones.
-const SOME: u64 = 300;
+const SOME: u64 = 400;
 const MANY: u64 = 10_000;
 
 /// Plays the story of a seed; gives what happened, and whether all was as it must be.

@@ -172,8 +172,12 @@ impl Model {
             for person in before.contacts.keys().copied() {
                 let said = self.says(&taken.drop, person);
                 if let Some(Says::Member(_)) = said {
-                    let outdated =
-                        if written.insert(person) { before.is_outdated(person, taken) } else { Known::Is(true) };
+                    let outdated = match written.insert(person) {
+                        // Without a state, no drop is known but the run's own.
+                        true if end.full => Known::Is(false),
+                        true => before.is_outdated(person, taken),
+                        false => Known::Is(true),
+                    };
                     self.contact(person, said, taken.segment, outdated, &before, end);
                 }
                 self.member(person, said.cloned().as_ref(), taken.segment, &before, end);

@@ -7,4 +7,5 @@ mod crash;
 mod destination;
 mod input;
 mod promises;
+mod simulate;
 mod support;

@@ -5,6 +5,7 @@ mod crash_every_call;
 mod left_behind;
 mod power;
 mod power_cut;
+mod processes;
 mod repeated_steps;
 mod stops;
 mod store_faults;

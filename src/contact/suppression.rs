@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_told_as_they_are_compared() {
+    fn addresses_are_given_as_they_are_compared() {
         let text = format!("why,email\nx,Ann@Example.org\ny,{BO}\nz,info@b\u{fc}cher.example\n");
         assert_eq!(SuppressionList::addresses(text.as_bytes()), [ANN, "info@xn--bcher-kva.example"]);
     }

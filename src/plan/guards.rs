@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suppression_file_with_less_than_half_its_entries_is_objected_to() {
+    fn a_suppression_file_that_lost_half_its_entries_stops_a_run() {
         let found = |before, now| {
             let looked = GuardInput { suppression: Some((before, now)), ..GuardInput::default() };
             violations("newsletter", &guards(), &looked).into_iter().map(|(name, _)| name).collect::<Vec<_>>()

@@ -191,8 +191,21 @@ impl Protocol for ClassicProtocol {
         }
     }
 
-    fn together(&self, step: &'static str, rows: Vec<RowId>, _held: &dyn Rows) -> Vec<Request> {
-        batches(&rows, LIMITS, |_| 0).into_iter().map(|rows| Request { step, rows }).collect()
+    /// No batch names an address twice: its response could not say which of the two rows was applied.
+    fn together(&self, step: &'static str, rows: Vec<RowId>, held: &dyn Rows) -> Vec<Request> {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut rounds: Vec<Vec<RowId>> = Vec::new();
+        for id in rows {
+            let email = held.row(id).map(|(_, _, email)| email.to_lowercase()).unwrap_or_default();
+            let round = seen.entry(email).or_default();
+            match rounds.get_mut(*round) {
+                Some(rows) => rows.push(id),
+                None => rounds.push(vec![id]),
+            }
+            *round += 1;
+        }
+        let batches = rounds.iter().flat_map(|rows| batches(rows, LIMITS, |_| 0));
+        batches.map(|rows| Request { step, rows }).collect()
     }
 
     fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call> {

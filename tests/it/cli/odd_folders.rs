@@ -25,7 +25,7 @@ fn days(days: i64) -> jiff::SignedDuration {
 }
 
 #[tokio::test]
-async fn a_drop_dated_in_the_future_is_said_and_keeps_no_later_one_out() {
+async fn a_drop_dated_in_the_future_keeps_no_later_one_out() {
     let scene = Scene::new(Options::default()).await;
     scene.write(DROP, people(0, 3, 1).as_bytes());
     let file = std::fs::File::options().write(true).open(scene.root().join(DROP)).unwrap();

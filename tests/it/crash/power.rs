@@ -61,7 +61,7 @@ fn kept(record: &[Happened], key: &str) -> usize {
 }
 
 /// Checks that what tells of each row was on the disk before the row's first request; how many rows there were.
-async fn rows_are_told_of_first(way: Way, rows: u32) -> usize {
+async fn rows_are_noted_first(way: Way, rows: u32) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let mut sim = Sim::of(way, 1);
     sim.set("/connections/eu/lanes", json!(2));
@@ -136,7 +136,7 @@ async fn rows_are_told_of_first(way: Way, rows: u32) -> usize {
 #[tokio::test]
 async fn chunks_and_notes_are_on_disk_before_the_first_request() {
     for (way, rows) in [(Way::Bulk, 1500), (Way::List, 300)] {
-        assert_eq!(rows_are_told_of_first(way, rows).await, rows as usize);
+        assert_eq!(rows_are_noted_first(way, rows).await, rows as usize);
     }
 }
 

@@ -244,7 +244,7 @@ fn play(seed: u64) -> u64 {
 
 #[test]
 #[ignore = "real processes, for minutes: make soak"]
-fn processes_that_are_killed_at_any_moment_end_with_what_the_last_drop_says() {
+fn killed_processes_end_with_what_the_last_drop_says() {
     if let Ok(seed) = std::env::var("SEED") {
         play(seed.parse().unwrap());
         return;

@@ -213,7 +213,7 @@ async fn who_has_been_in_a_newer_drop_is_left_out() {
 }
 
 #[tokio::test]
-async fn who_was_suppressed_in_a_newer_drop_is_not_sent_by_an_old_file() {
+async fn an_old_file_sends_nobody_whom_a_newer_drop_suppressed() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_export("suppress", json!([{ "column": "No", "equals": true }]));
     let cli = Cli::new(scene);

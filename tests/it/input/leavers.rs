@@ -71,7 +71,7 @@ async fn who_is_suppressed_is_not_kept_by_an_id() {
 }
 
 #[tokio::test]
-async fn without_ids_as_many_unreadable_rows_as_before_hold_nobody_back() {
+async fn without_ids_no_more_unreadable_rows_withhold_nobody() {
     let mut scene = scene().await;
     scene.set_export("match", json!({ "email": "EMail", "first_name": "FirstName" }));
     let junk = |rows: &[&'static str], count: usize| [rows, &vec!["junk,,,"; count]].concat();

@@ -53,7 +53,7 @@ async fn a_list_with_members_and_no_state_is_an_error() {
 }
 
 #[tokio::test]
-async fn runs_that_confirmed_nothing_are_no_lost_state() {
+async fn runs_that_confirmed_nothing_leave_no_state_to_lose() {
     let scene = Scene::new(Options { faults: Fault::parse_list("401:1").unwrap(), ..Options::default() }).await;
     let report = scene.run(&scene.drop(people(0, 3, 1))).await;
     assert_eq!((report.outcome, report.rows.delivered), (Outcome::Failed, 0));
@@ -63,7 +63,7 @@ async fn runs_that_confirmed_nothing_are_no_lost_state() {
 }
 
 #[tokio::test]
-async fn a_segment_that_is_new_to_its_export_is_no_lost_state() {
+async fn a_segment_that_is_new_to_its_export_has_lost_no_state() {
     let mut scene = Scene::new(Options::default()).await;
     scene.run(&scene.drop(people(0, 3, 1))).await;
     scene.set_export(
@@ -81,7 +81,7 @@ async fn a_segment_that_is_new_to_its_export_is_no_lost_state() {
 }
 
 #[tokio::test]
-async fn the_command_line_says_which_store_it_uses_and_refuses_what_is_none() {
+async fn the_command_line_names_its_store_and_refuses_a_mistyped_one() {
     let cli = Cli::new(Scene::new(Options::default()).await);
     let drop = cli.scene.file("members.csv", people(0, 3, 1).as_bytes());
     let drop = drop.to_str().unwrap();

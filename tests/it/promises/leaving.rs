@@ -1,5 +1,5 @@
-//! Promise 11: "Leaving a segment never deletes a contact ... A drop with malformed rows removes nobody, and the report
-//! says so."
+//! Promise 11: "Leaving a segment never deletes a contact ... A drop with more rows without a readable address than the last
+//! one removes nobody".
 
 use autopilot_export::report::Outcome;
 use autopilot_export::run::{RunRequest, Trigger};

@@ -3,6 +3,7 @@
 
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{AppliedDrop, RequestedDrop, RunRequest, Trigger, keys};
+use autopilot_export::sandbox::Fault;
 use autopilot_export::state::{Digester, FIELDS_UNCONFIRMED, MemberStatus, Profile};
 use autopilot_export::steps::{self, Cancellation};
 use serde_json::{Value, json};
@@ -164,6 +165,28 @@ async fn a_leaver_keeps_digest_and_id_until_the_last_segment() {
         run(&sim, &drop(&sim, VIP, "third", &csv(&[other]))).await;
         assert_eq!(known(&sim, ANN), None, "nothing is kept of who is in no segment");
         assert!(!is_marked(&sim, VIP, ANN) && known(&sim, "bob@example.com").is_some());
+    }
+}
+
+// A response names the emails that were applied, not the rows.
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_two_fields_at_once_loses_both_marks() {
+    for way in [Way::Bulk, Way::Field] {
+        for faults in ["", "drop-rows:1", "drop-rows:0.3"] {
+            let sim = sim(way, false);
+            for segment in [LIST, VIP] {
+                run(&sim, &drop(&sim, segment, "before", &people(0, 12, 1))).await;
+                drop(&sim, segment, "now", &people(0, 2, 1));
+            }
+            sim.sandbox.set_faults(Fault::parse_list(faults).unwrap());
+            let report = run(&sim, &of_all("both")).await;
+            assert_eq!((report.outcome, report.members.leavers), (Outcome::Succeeded, 20), "{way:?}: {report:?}");
+            for number in 0..12 {
+                let email = format!("person.{number}@example.com");
+                let marks = [LIST, VIP].map(|segment| is_marked(&sim, segment, &email));
+                assert_eq!(marks, [number < 2; 2], "{way:?}, {faults}, {email}: {report:?}");
+            }
+        }
     }
 }
 

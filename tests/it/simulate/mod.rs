@@ -87,7 +87,7 @@ fn whatever_happens_ends_as_a_simple_model_says() {
 
 #[test]
 #[ignore = "ten thousand stories: make soak"]
-fn whatever_happens_ten_thousand_times_ends_as_a_simple_model_says() {
+fn ten_thousand_stories_end_as_a_simple_model_says() {
     play_all(seeds(MANY));
 }
 

@@ -198,6 +198,8 @@ pub struct Confirmed {
     pub suppressed: u64,
     /// Leavers that have left, or could not.
     pub left: u64,
+    /// Leavers that could not: the destination refused.
+    pub stayed: u64,
     /// Opt-outs that were sent apart from their rows.
     pub opt_outs: u64,
     /// Such that the destination refused.
@@ -232,6 +234,10 @@ impl Report {
             warnings
                 .push(format!("{} opt-outs were refused; the next run sends them again", confirmed.opt_outs_refused));
         }
+        if confirmed.stayed > 0 {
+            let problem = "leavers were refused and are still members; the next run tries again";
+            warnings.push(format!("{} {problem}", confirmed.stayed));
+        }
         warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
         for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
             let (name, missing) = (&segment.name, segment.missing_parts);
@@ -256,8 +262,8 @@ impl Report {
             members: Members {
                 joiners: counts.joiners,
                 changed: counts.changed,
-                leavers: counts.leavers,
-                leavers_withheld: counts.leavers_withheld,
+                leavers: counts.leavers.saturating_sub(confirmed.stayed),
+                leavers_withheld: counts.leavers_withheld + confirmed.stayed,
             },
             rejects,
             requests: confirmed.requests,

@@ -121,6 +121,7 @@ async fn finish_run<W: Environment>(
         refused: totals.refused,
         suppressed: totals.suppressed,
         left: totals.left,
+        stayed: totals.stayed,
         opt_outs: totals.opt_outs,
         opt_outs_refused: totals.opt_outs_refused,
         requests: totals.sent.requests.clone(),

@@ -79,6 +79,8 @@ pub(super) struct Totals {
     pub(super) delivered_again: HashSet<ProfileKey>,
     /// Leavers that have left, or could not.
     pub(super) left: u64,
+    /// Leavers that could not: the destination refused.
+    pub(super) stayed: u64,
     /// Opt-outs that were sent apart from their rows.
     pub(super) opt_outs: u64,
     /// Such that the destination refused.
@@ -293,7 +295,8 @@ impl Totals {
                     *self.delivered_by_segment.entry(chunk.segment).or_default() += 1;
                 }
                 Entry::Refused(_) => self.refused += 1,
-                Entry::Left(_) | Entry::Stays => self.left += 1,
+                Entry::Left(_) => self.left += 1,
+                Entry::Stays => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
                 Entry::Suppressed { .. } => self.suppressed += 1,
             }
         }

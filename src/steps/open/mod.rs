@@ -93,7 +93,12 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         memberships: export.segments.iter().map(|segment| segment.membership.clone()).collect(),
     };
     let mut record = opening.meet(export, earlier.as_ref()).await?;
-    if let Some(range) = record.canary.clone() {
+    let canary = record.canary.clone();
+    if canary.is_none() {
+        // What an earlier call learned need not be learned again, but the rows it sent may have arrived.
+        record.canary = earlier.and_then(|earlier| earlier.canary);
+    }
+    if let Some(range) = canary {
         // Should the run never get further: these rows may have been sent.
         record.lanes = vec![vec![range.clone()]];
         if let Some(held) = keep_first(store, &open_key, &record).await? {

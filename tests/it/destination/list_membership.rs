@@ -153,7 +153,7 @@ async fn a_state_under_another_key_sends_nothing() {
 
 #[tokio::test]
 async fn a_damaged_or_missing_state_is_an_error_until_full() {
-    for (damage, says) in [(Some("no state"), "--full"), (None, "is missing")] {
+    for (damage, says) in [(Some("no state"), "--full"), (None, "though the export has members; restore it")] {
         let scene = Scene::new(Options::default()).await;
         scene.run(&scene.drop(people(0, 4, 1))).await;
         let path = "state/newsletter/profiles.gz";

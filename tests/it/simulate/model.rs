@@ -240,14 +240,18 @@ impl Model {
             // Who was marked in the place of before is not in the one of now.
             _ if end.full && is_new && end.is_whole => (*claim, *by_hand) = (Claim::No, false),
             Some(Says::Nothing | Says::Unreadable) => {}
-            _ if end.full || end.part => {}
-            None | Some(Says::Suppressed) if end.is_whole && end.removed_all => {
+            _ if end.full => {}
+            None if end.part => {}
+            // Whoever is suppressed leaves, also where leavers are withheld.
+            None | Some(Says::Suppressed) if end.is_whole && (end.removed_all || said.is_some()) => {
                 if *claim == Claim::Yes || (*claim == Claim::Perhaps && !*by_hand) {
                     *is_member = Known::Is(false);
                 } else if *claim == Claim::Perhaps {
                     is_member.or(&false);
                 }
-                (*claim, *by_hand) = (Claim::No, false);
+                // What others did to somebody whom the program never claimed stays theirs.
+                *by_hand &= *claim == Claim::No;
+                *claim = Claim::No;
             }
             None | Some(Says::Suppressed) => {
                 if *claim != Claim::No {

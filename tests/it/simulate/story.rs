@@ -130,7 +130,7 @@ impl Story {
             13 if !or_known("lower_rate") => Event::Rate(*self.random.choice(&[1, 3, 8, 20, 40]).unwrap()),
             14 => Event::Lanes(self.random.u32(1..6)),
             15 => Event::Enable(false),
-            16 | 17 if !or_known("suppressed_in_mid_run") => Event::Suppress(person),
+            16 | 17 if !or_known("suppressed_in_mid_run") => Event::Suppress(person - person % 3),
             18 if !in_a_run => Event::Move(segment),
             19 if !is_left_out("list_ways_change") => Event::Dishonour(self.random.bool()),
             _ => return None,

@@ -55,7 +55,7 @@ pub(super) fn person(email: &str) -> Option<Person> {
 
 /// Whether the suppression file may come to name the person.
 pub(super) fn can_be_suppressed(person: Person) -> bool {
-    person % 3 == 0
+    person.is_multiple_of(3)
 }
 
 const NAMES: [&str; 5] = ["Annabella", "Zoëlina", "O'Neillson", "Wilhelmina", "a \"b\", quoted"];

@@ -2,21 +2,22 @@
 //! drop; Autopilot's reason for a refusal may quote one (it goes away with the run).
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
-//! of one that was delivered its key, its fields' digest and the contact's id as JSON; of one that has left its key; of
-//! a refused one the reason as JSON; of one that was to leave and stays, nothing; of one that the destination sends
-//! nothing, `-`. A line that begins with `=` is not a row's: a profile's key, and its contact's id as it was found.
+//! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
+//! JSON; of one that has left its key; of a refused one the reason as JSON; of one that was to leave and stays, nothing; of
+//! one that became suppressed, or that the destination sends nothing, a sign. A line that begins with `=` is not a row's: a
+//! profile's key, and its contact's id as it was found.
 
 use std::fmt::Write;
 
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{self, Operation, seal, unseal};
+use crate::chunk::{self, Operation, digests, push_digests, seal, unseal};
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
 use crate::destination::Usage;
 use crate::error::{Error, Kind, Result};
-use crate::state::{FieldsDigest, ProfileKey, push_hex, unhex};
+use crate::state::{FieldsDigest, MatchId, ProfileKey, push_hex, unhex};
 use crate::value::string;
 
 /// What the requests of a range were.
@@ -67,12 +68,15 @@ impl Ledger {
             Outcome::Delivered(id) => {
                 member(lines, &row.key);
                 lines.push('\t');
-                push_hex(&row.digest, lines);
+                push_digests(&row.digest, row.match_id.as_ref(), lines);
                 lines.push('\t');
                 string(id, lines);
             }
             Outcome::Left => member(lines, &row.key),
-            Outcome::Suppressed => lines.push_str("\t-"),
+            Outcome::Suppressed => {
+                lines.push('\t');
+                lines.push_str(SUPPRESSED);
+            }
             // A leaver that cannot leave stays a member, and is tried again by the next run.
             Outcome::Refused(_) if operation == Operation::Leave => {}
             Outcome::Refused(reason) => {
@@ -95,6 +99,14 @@ impl Ledger {
         self.unsaved += 1;
     }
 
+    /// Enters a row that became suppressed since the plan was made.
+    pub fn suppress(&mut self, number: u32, may_be_sent: bool) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.lines, "{number}\t{}", if may_be_sent { SUPPRESSED_LATE } else { SUPPRESSED });
+        self.judged += 1;
+        self.unsaved += 1;
+    }
+
     /// The object to store.
     pub fn checkpoint(&mut self) -> Vec<u8> {
         self.unsaved = 0;
@@ -102,6 +114,10 @@ impl Ledger {
         seal(&[head.as_str(), "\n", &self.lines].concat())
     }
 }
+
+/// In a key's place: the row was suppressed before it was sent, or when it may have been.
+const SUPPRESSED: &str = "-";
+const SUPPRESSED_LATE: &str = "?";
 
 fn member(lines: &mut String, key: &ProfileKey) {
     lines.push('\t');
@@ -117,6 +133,8 @@ pub enum Entry {
         key: ProfileKey,
         /// Of the fields that were sent.
         digest: FieldsDigest,
+        /// Of the stable customer id, where there is one.
+        match_id: Option<Box<MatchId>>,
         /// The destination's id of the contact.
         contact_id: ByteString,
     },
@@ -126,8 +144,11 @@ pub enum Entry {
     Refused(String),
     /// It was to leave and could not.
     Stays,
-    /// The destination sends this person nothing.
-    Suppressed,
+    /// It became suppressed since the plan was made, or the destination sends this person nothing.
+    Suppressed {
+        /// Whether it may have been sent before.
+        may_be_sent: bool,
+    },
 }
 
 /// The results of one range, read back.
@@ -174,15 +195,17 @@ fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
     let number = cells.next()?.parse().ok()?;
     let entry = match (cells.next(), cells.next(), cells.next()) {
         (None, ..) => Entry::Stays,
-        (Some("-"), None, _) => Entry::Suppressed,
         (Some(reason), None, _) if reason.starts_with('"') => Entry::Refused(serde_json::from_str(reason).ok()?),
+        (Some(SUPPRESSED), None, _) => Entry::Suppressed { may_be_sent: false },
+        (Some(SUPPRESSED_LATE), None, _) => Entry::Suppressed { may_be_sent: true },
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
             let contact_id = match id.strip_prefix('"')?.strip_suffix('"')? {
                 plain if !plain.contains('\\') => lines.slice_ref(plain),
                 _ => serde_json::from_str::<String>(id).ok()?.into(),
             };
-            Entry::Delivered { key: unhex(key)?, digest: unhex(digest)?, contact_id }
+            let (key, (digest, match_id)) = (unhex(key)?, digests(digest)?);
+            Entry::Delivered { key, digest, match_id: match_id.map(Box::new), contact_id }
         }
         _ => return None,
     };

@@ -36,6 +36,20 @@ pub enum MembershipTarget {
     None,
 }
 
+impl Membership {
+    /// What it is called for people, and its name in small letters, by which no two marks of an account may be alike.
+    pub fn mark(&self) -> Option<(&'static str, String)> {
+        match self {
+            // A segment without a name has a fault of its own.
+            Self::List(title) | Self::Tag(title) if title.is_empty() => None,
+            Self::List(title) => Some(("list", title.to_lowercase())),
+            Self::Tag(name) => Some(("tag", name.to_lowercase())),
+            Self::Field(name) => Some(("field", name.to_lowercase())),
+            Self::None => None,
+        }
+    }
+}
+
 impl MembershipTarget {
     /// Whether the target is what `membership` asks for.
     pub fn is_for(&self, membership: &Membership) -> bool {

@@ -75,6 +75,7 @@ fuzz_target!(|bytes: &[u8]| {
         digest: [n; 16],
         contact_id: (!id.is_empty() && id.len() <= usize::from(u16::MAX)).then(|| (&*id).into()),
         match_id: (n == 1).then_some([n; 16]),
+        is_opted_out: n == 2,
         memberships: vec![MemberStatus::Confirmed, MemberStatus::Unconfirmed],
     });
     assert_eq!(read(&written(&header(), &profiles), piece).unwrap().1, profiles);

@@ -3,15 +3,15 @@
 import re
 import subprocess
 
-from rust import Crate, Source, circles
+from rust import Crate, Source, cycles
 
-# From the ground up: a room may import from those before it.
-ROOMS = [
+# From the lowest layer to the highest: a module may import only from those before it.
+LAYERS = [
     "error", "value", "membership", "ports", "segment", "state", "chunk", "destination", "config", "contact", "plan", "delivery",
     "ledger", "run", "trigger", "report", "steps", "sandbox", "adapters", "entry", "bin",
 ]  # fmt: skip
 # Values in, values out: no AWS, no HTTP, no clock, no environment.
-PURE = ["value", "membership", *ROOMS[ROOMS.index("segment") : ROOMS.index("report") + 1]]
+PURE = ["value", "membership", *LAYERS[LAYERS.index("segment") : LAYERS.index("report") + 1]]
 OUTSIDE = re.compile(r"\b(?:reqwest|aws_sdk\w*|axum|lambda_runtime|std::(?:fs|env|net|process)|Timestamp::now|SystemTime)\b")
 # Recovery ends an earlier run, so it may call finish.
 RECOVERY = ("steps/prepare/recovery.rs", "steps/finish")
@@ -22,6 +22,7 @@ WIRE_WORDS = ["_autopilot_list", "email_contact_map", "autopilotapikey", "contac
 WIRE_FOLDERS = ("destination/autopilot/", "sandbox/")
 
 MOST_CODE_LINES = 300
+MOST_NAME_LETTERS = 60
 
 # What no native reader would say, and what to say in its place.
 PHRASES = [
@@ -36,7 +37,7 @@ PHRASES = [
 ]  # fmt: skip
 
 
-def room(file):
+def layer(file):
     return file.parts[0].removesuffix(".rs")
 
 
@@ -76,31 +77,31 @@ def shown(edge, where):
 def outside_world(tree):
     """Path modules know no AWS, HTTP, clock or environment."""
     for module in tree.crate().modules.values():
-        if room(module.file.relative_to(tree.src)) in PURE:
+        if layer(module.file.relative_to(tree.src)) in PURE:
             for match in OUTSIDE.finditer(module.source.code):
                 yield f"{tree.name(module.file)}:{module.source.line(match.start())}: {match[0]} in a path module"
 
 
-def no_circles(tree):
-    """No files import each other in a ring."""
+def no_cycles(tree):
+    """There are no import cycles."""
     edges = tree.edges()
-    for ring in circles(edges):
-        yield f"{len(ring)} files import each other in a ring: {', '.join(f'src/{file}' for file in sorted(ring))}"
+    for cycle in cycles(edges):
+        yield f"{len(cycle)} files import each other: {', '.join(f'src/{file}' for file in sorted(cycle))}"
         for edge, where in sorted(edges.items()):
-            if set(edge) <= ring:
+            if set(edge) <= cycle:
                 yield f"  {shown(edge, where)}"
 
 
-def downwards(tree):
-    """Rooms import downwards only."""
+def layers(tree):
+    """A module imports only from those listed before it."""
     for edge, where in sorted(tree.edges().items()):
-        above, below = map(room, edge)
-        if above == "lib" or above == below:
+        importer, imported = map(layer, edge)
+        if importer == "lib" or importer == imported:
             continue
-        for unknown in {above, below} - {*ROOMS, "lib"}:
-            yield f"src/{unknown}: a room that scripts/architecture/rules.py does not place in ROOMS"
-        if {above, below} <= {*ROOMS} and ROOMS.index(below) > ROOMS.index(above):
-            yield f"{shown(edge, where)}: {above} lies below {below}"
+        for unknown in {importer, imported} - {*LAYERS, "lib"}:
+            yield f"src/{unknown}: a module that scripts/architecture/rules.py does not place in LAYERS"
+        if {importer, imported} <= {*LAYERS} and LAYERS.index(imported) > LAYERS.index(importer):
+            yield f"{shown(edge, where)}: {imported} is listed after {importer}"
 
 
 def steps_apart(tree):
@@ -139,7 +140,7 @@ def prose(file):
     found = [(source.line(position), string) for position, string in source.strings]
     for position, comment in source.comments:
         line = source.line(position)
-        said = re.sub(r"^(?:///?|//!)", "", comment)
+        said = re.sub(r"^//[/!]?", "", comment)
         if found and isinstance(found[-1], list) and found[-1][0] + found[-1][1].count("\n") + 1 == line:
             found[-1][1] += "\n" + said
         else:
@@ -158,6 +159,20 @@ def plain_english(tree):
                 for match in re.finditer(phrase, text, re.I):
                     said = " ".join(match[0].split())
                     yield f'{tree.name(file)}:{line + text.count(chr(10), 0, match.start())}: "{said}"; say: {instead}'
+
+
+def plain_names(tree):
+    """Functions have names of at most 60 characters, without the phrases that a native reader would not say."""
+    for file in {*tree.rust_files(), *tree.tracked("tests", "benches", "fuzz", "examples")}:
+        if file.suffix != ".rs":
+            continue
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            for name in re.findall(r"\bfn (\w+)", line):
+                if len(name) > MOST_NAME_LETTERS:
+                    yield f"{tree.name(file)}:{number}: {name} has {len(name)} characters"
+                for phrase, instead in [*PHRASES, (r"\b(?:is|are|be) told\b", "is named, is reported")]:
+                    if match := re.search(phrase, name.replace("_", " ")):
+                        yield f'{tree.name(file)}:{number}: {name}: "{match[0]}"; say: {instead}'
 
 
 def headings(file):
@@ -201,6 +216,30 @@ def sources(tree):
                 yield f"{at(match)}: {match[1]} is not a document of this repository"
 
 
+def quotes(tree):
+    """What is quoted of a promise is what ARCHITECTURE says, but for its case at the start; `...` leaves something out."""
+    page = (tree.root / "docs/ARCHITECTURE.md").read_text() if (tree.root / "docs/ARCHITECTURE.md").is_file() else ""
+    parts = re.split(r"^#+ +Promise (\d+): (.+)$|^## .*$", page, flags=re.M)
+    said = {}
+    for number, title, text in zip(parts[1::3], parts[2::3], parts[3::3]):
+        if number:
+            said[number] = plain(f"{title}. {text}")
+    quoted = re.compile(r'\b[Pp]romises? (\d+)(?: and (\d+))?[^":.]*: "([^"]*)"(?:, and "([^"]*)")?')
+    for file in tree.rust_files() + [file for file in tree.tracked("tests") if file.suffix == ".rs"]:
+        for line, text in prose(file):
+            text = " ".join(text.split())
+            for match in quoted.finditer(text):
+                where = " ".join(said.get(number, "") for number in filter(None, match.groups()[:2]))
+                for quote in filter(None, match.groups()[2:]):
+                    for part in quote.split("..."):
+                        if plain(part).strip(" .") not in where:
+                            yield f'{tree.name(file)}:{line}: promise {match[1]} does not say "{part.strip()}"'
+
+
+def plain(text):
+    return " ".join(text.split()).lower()
+
+
 def links(tree):
     """Every link between our own pages leads somewhere."""
     for page in tree.tracked("*.md"):
@@ -215,7 +254,7 @@ def links(tree):
 
 
 def places(tree):
-    """Every path and name that a page gives is in the tree."""
+    """Every path that a page gives exists, and defines the name beside it."""
     named = re.compile(r"`(\w+)`(?: \(|, )`(src/[\w/.-]+\.rs)`|`(src/[\w/.-]+\.rs)` \| `(\w+)`")
     for page in tree.tracked("*.md"):
         text = page.read_text()
@@ -225,8 +264,8 @@ def places(tree):
                 yield f"{at(match)}: {match[1]} does not exist"
         for match in named.finditer(text):
             name, file = match[1] or match[4], tree.root / (match[2] or match[3])
-            if file.is_file() and not re.search(rf"\b{name}\b", file.read_text()):
-                yield f"{at(match)}: {tree.name(file)} has no {name}"
+            if file.is_file() and not re.search(rf"\b(?:fn|struct|enum|trait|type|const|static)\s+{name}\b", file.read_text()):
+                yield f"{at(match)}: {tree.name(file)} does not define {name}"
 
 
 def messages(tree):
@@ -243,13 +282,15 @@ def messages(tree):
 RULES = [
     outside_world,
     sources,
+    quotes,
     links,
     places,
     messages,
-    no_circles,
-    downwards,
+    no_cycles,
+    layers,
     steps_apart,
     wire_words,
     plain_english,
+    plain_names,
     small_files,
 ]

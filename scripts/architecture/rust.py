@@ -17,7 +17,8 @@ LEXEMES = re.compile(
 TEST_ONLY = re.compile(r"#\[(?:cfg\((?:all\()?test\b|(?:\w+::)*test\b)")
 USE = re.compile(r"(?<!\w)(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);")
 PATH = re.compile(r"(?<![\w:.])([A-Za-z_]\w*)((?:::[A-Za-z_]\w*)+)")
-ITEM = re.compile(r"\b(?:struct|enum|trait|union|type|fn|const|static|macro_rules!)\s+(?:mut\s+)?([A-Za-z_]\w*)")
+# `const fn yes` is an item called `yes`.
+ITEM = re.compile(r"\b(?:struct|enum|trait|union|type|fn|const|static|macro_rules!)\s+(?!(?:async|unsafe|extern|fn)\b)(?:mut\s+)?([A-Za-z_]\w*)")
 MODULE = re.compile(r"\bmod\s+([A-Za-z_]\w*)\s*;")
 PATH_IN_STRING = re.compile(r'"((?:crate|super|self)(?:::\w+)+)"')
 
@@ -233,8 +234,8 @@ class Crate:
                 yield position, self.absolute(module, match[1].split("::"))
 
 
-def circles(edges):
-    """The sets of files that import each other in a ring, largest first (Tarjan)."""
+def cycles(edges):
+    """The sets of files that import each other, largest first (Tarjan)."""
     graph = {}
     for start, end in edges:
         graph.setdefault(start, []).append(end)
@@ -262,13 +263,13 @@ def circles(edges):
                 if todo:
                     low[todo[-1][0]] = min(low[todo[-1][0]], low[node])
                 if low[node] == order[node]:
-                    ring = set()
-                    while node not in ring:
+                    cycle = set()
+                    while node not in cycle:
                         one = stack.pop()
                         on_stack.discard(one)
-                        ring.add(one)
-                    if len(ring) > 1:
-                        found.append(ring)
+                        cycle.add(one)
+                    if len(cycle) > 1:
+                        found.append(cycle)
 
     for node in sorted(graph):
         if node not in order:

@@ -23,15 +23,15 @@ class OfATree(unittest.TestCase):
         subprocess.run(["git", "-C", root, "add", "-A"], check=True)
         return rules.Tree(root)
 
-    def test_a_ring_is_found_through_a_re_export(self):
-        ring = self.tree(
+    def test_a_cycle_is_found_through_a_re_export(self):
+        tree = self.tree(
             src__lib_rs="mod value; mod state;",
             src__value__mod_rs="mod one; pub use one::One;",
             src__value__one_rs="use crate::state::Kept; pub struct One(Kept);",
             src__state_rs="use crate::value::{self, One}; pub struct Kept; fn f(_: One) {}",
         )
-        self.assertIn("2 files", next(rules.no_circles(ring)))
-        self.assertEqual(len(list(rules.downwards(ring))), 1)
+        self.assertIn("2 files", next(rules.no_cycles(tree)))
+        self.assertEqual(len(list(rules.layers(tree))), 1)
 
     def test_tests_comments_and_re_exports_are_not_imports(self):
         calm = self.tree(
@@ -44,6 +44,24 @@ class OfATree(unittest.TestCase):
     def test_paths_inside_code_are_imports(self):
         tree = self.tree(src__lib_rs="mod value; mod state;", src__value_rs="pub fn one() {}", src__state_rs="fn f() { crate::value::one() }")
         self.assertEqual([where for where in tree.edges().values()], [[(1, "value::one")]])
+
+    def test_a_function_with_modifiers_is_an_item(self):
+        tree = self.tree(
+            src__lib_rs="mod one; mod two;",
+            src__one_rs='use crate::two::B; pub const fn yes() -> B { B } pub async unsafe fn no() {} pub const unsafe extern "C" fn c() {}',
+            src__two_rs="use crate::one::{c, no, yes}; pub struct B; fn f() { yes(); no(); c() }",
+        )
+        self.assertIn("2 files", next(rules.no_cycles(tree)))
+        self.assertEqual(tree.crate().modules[("one",)].items, {"yes", "no", "c"})
+
+    def test_a_misquoted_promise_is_named(self):
+        page = "### Promise 2: nothing is lost\n\nStop the program\nat any step.\n\n### Promise 9: guards\n\n## Next\n"
+        tree = self.tree(
+            docs__ARCHITECTURE_md=page,
+            src__a_rs='//! Promise 2: "Nothing is lost. Stop the\n//! program ... any step."',
+            src__b_rs='//! Promise 2: "Nothing is lost, ever."',
+        )
+        self.assertEqual(list(rules.quotes(tree)), ['src/b.rs:1: promise 2 does not say "Nothing is lost, ever."'])
 
     def test_a_step_that_imports_another_is_named(self):
         tree = self.tree(
@@ -63,6 +81,10 @@ class OfATree(unittest.TestCase):
         found = [line.split(";")[0] for line in rules.plain_english(tree)]
         self.assertEqual(found, ['src/lib.rs:1: "is no key"', 'README.md:1: "made again"'])
 
+    def test_names_of_functions_are_short_and_plain(self):
+        tree = self.tree(src__lib_rs="fn a_file_that_is_no_object() {}\nfn there_is_no_drop() {}\nfn " + 61 * "a" + "() {}")
+        self.assertEqual([line.split(":")[1] for line in rules.plain_names(tree)], ["1", "3"])
+
     def test_code_lines_leave_out_tests_comments_and_blanks(self):
         source = rust.Source('fn a() {\n\n    // why\n    "x\ny";\n}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n')
         self.assertEqual(source.code_lines(), 4)
@@ -78,7 +100,7 @@ class OfATree(unittest.TestCase):
 
     def test_a_path_or_name_that_is_gone_is_named(self):
         tree = self.tree(src__a_rs="fn one() {}", README_md="`src/a.rs` | `one` `two` (`src/a.rs`) `src/b.rs` `src/`")
-        self.assertEqual(list(rules.places(tree)), ["README.md:1: src/b.rs does not exist", "README.md:1: src/a.rs has no two"])
+        self.assertEqual(list(rules.places(tree)), ["README.md:1: src/b.rs does not exist", "README.md:1: src/a.rs does not define two"])
 
     def test_a_message_that_nobody_prints_is_named(self):
         tree = self.tree(src__a_rs='"the drop has no column \\"{name}\\""', docs__OPERATIONS_md='| a | `the drop has no column "` |\n| b | `is gone` |')

@@ -1,5 +1,6 @@
 //! `autopilot-export`: chooses adapters, carries the command out.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use autopilot_export::adapters::http::HttpClient;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    panics::are_told(Some(Kind::Bug.exit_code()));
+    panics::are_reported_by_place(Some(Kind::Bug.exit_code()));
     log(args.common.verbose);
     let command = args.command.name();
     let code = runtime(&args.command).and_then(|runtime| runtime.block_on(until_stopped(args))).at(command);
@@ -45,7 +46,7 @@ async fn until_stopped(args: Args) -> Code {
     match &args.command {
         // While it asks for a key, a signal ends it at once, as the terminal must be put right by the shell.
         Command::Connect { .. } => return carry_out(args, &stop).await,
-        Command::Run(_) | Command::Retry { .. } => on_signal(stop.clone(), "what was confirmed is being saved"),
+        Command::Run { .. } | Command::Retry { .. } => on_signal(stop.clone(), "what was confirmed is being saved"),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => on_signal(stop.clone(), "the sandbox forgets everything"),
         Command::Watch { .. } => on_signal(stop.clone(), "the run goes on"),
@@ -85,7 +86,7 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     }
     let config = match &command {
         // What is in the store does not depend on the configuration.
-        Command::Runs { .. } | Command::Report { .. } | Command::Watch { .. } | Command::Stop { .. } => {
+        Command::Runs { clean: false, .. } | Command::Report { .. } | Command::Watch { .. } | Command::Stop { .. } => {
             Config::default()
         }
         _ => match command::config(&common.config) {
@@ -116,11 +117,14 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
 /// The key from its file, else from the environment.
 fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
     let given = match &common.api_key_file {
-        Some(file) => Some(std::fs::read_to_string(file).map_err(|cause| {
-            Error::new(Kind::Config, file.display().to_string(), "cannot be read")
-                .hint("name a file that holds the key")
-                .with_source(cause)
-        })?),
+        Some(file) => Some({
+            say_if_readable(file);
+            std::fs::read_to_string(file).map_err(|cause| {
+                Error::new(Kind::Config, file.display().to_string(), "cannot be read")
+                    .hint("name a file that holds the key")
+                    .with_source(cause)
+            })?
+        }),
         None => std::env::var("AUTOPILOT_API_KEY").ok(),
     };
     let given = given.map(|key| key.trim_start_matches('\u{feff}').trim().to_owned()).filter(|key| !key.is_empty());
@@ -129,6 +133,17 @@ fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
             .hint("let the file or the variable hold the key alone, on one line"));
     }
     Ok(given.map(SecretString::from))
+}
+
+/// Says where others than the user may read the key's file.
+fn say_if_readable(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    // A pipe, as of `<(...)`, is nobody else's.
+    let Some(data) = std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file) else { return };
+    if data.permissions().mode() & 0o077 != 0 {
+        let file = file.display();
+        say(&format!("note: {file} holds the key and others may read it; chmod 600 makes it this user's alone"));
+    }
 }
 
 /// The first signal asks to stop, the second stops.

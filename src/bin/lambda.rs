@@ -19,7 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // The runtime would log each error once more, without its kind; a panic prints its own message.
     let filter = filter.add_directive("lambda_runtime::layers::panic=off".parse()?);
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_ansi(false).init();
-    panics::are_told(None);
+    panics::are_reported_by_place(None);
     // Made with the first event: a function that is started ahead of need costs next to nothing.
     let function = &OnceCell::new();
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {

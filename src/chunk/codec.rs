@@ -12,7 +12,7 @@ use super::divided::{divided, lines};
 use super::row::Row;
 use super::seal::unseal;
 use crate::error::{Error, Kind, Result};
-use crate::state::{FieldsDigest, ProfileKey, push_hex, unhex};
+use crate::state::{FieldsDigest, MatchId, ProfileKey, push_hex, unhex};
 use crate::value;
 
 /// Where a row came from.
@@ -33,6 +33,8 @@ pub struct NewRow<'a> {
     pub key: &'a ProfileKey,
     /// Of the mapped fields.
     pub digest: &'a FieldsDigest,
+    /// Of the stable customer id, where there is one.
+    pub match_id: Option<MatchId>,
     /// Its contact, where it is known; else empty.
     pub contact_id: &'a str,
     /// A value per field, with tabs between them.
@@ -56,13 +58,29 @@ pub fn write_row(chunk: &mut String, row: NewRow<'_>, original: impl FnOnce(&mut
     chunk.push('\t');
     value::string(row.contact_id, chunk);
     chunk.push('\t');
-    push_hex(row.digest, chunk);
+    push_digests(row.digest, row.match_id.as_ref(), chunk);
     // Writing to a String cannot fail.
     let _ = write!(chunk, "\t{}\t{}\t", row.source, row.line);
     original(chunk);
     chunk.push('\t');
     chunk.push_str(row.cells);
     chunk.push('\n');
+}
+
+/// Adds the digest of a row's fields and, where there is one, that of its customer id.
+pub fn push_digests(digest: &FieldsDigest, match_id: Option<&MatchId>, text: &mut String) {
+    push_hex(digest, text);
+    if let Some(id) = match_id {
+        push_hex(id, text);
+    }
+}
+
+/// What [`push_digests`] wrote.
+pub fn digests(text: &str) -> Option<(FieldsDigest, Option<MatchId>)> {
+    match text.split_at_checked(size_of::<FieldsDigest>() * 2)? {
+        (digest, "") => Some((unhex(digest)?, None)),
+        (digest, id) => Some((unhex(digest)?, Some(unhex(id)?))),
+    }
 }
 
 /// Adds a leaver to a chunk.
@@ -92,8 +110,8 @@ pub fn read(subject: &str, chunk: &[u8], from: usize, to: usize) -> Result<Vec<R
     let text = ByteString::from(text);
     let piece = |from: usize, to: usize| text.get(from..to).map(|piece| text.slice_ref(piece)).unwrap_or_default();
     let mut begin = 0;
-    let whole = |Cut { key, digest, contact_id, cells }| {
-        let row = Row { key, digest, contact_id: piece(begin, contact_id), cells: piece(contact_id, cells) };
+    let whole = |Cut { key, digest, match_id, contact_id, cells }| {
+        let row = Row { key, digest, match_id, contact_id: piece(begin, contact_id), cells: piece(contact_id, cells) };
         begin = cells;
         row
     };
@@ -114,6 +132,7 @@ pub fn origins<'a>(subject: &str, chunk: &'a [u8], numbers: &[u32]) -> Result<Ve
 struct Cut {
     key: ProfileKey,
     digest: FieldsDigest,
+    match_id: Option<MatchId>,
     contact_id: usize,
     cells: usize,
 }
@@ -123,7 +142,13 @@ fn cut(line: &str, text: &mut String) -> Option<Cut> {
     let key = unhex(key)?;
     let Some((id, rest)) = rest.split_once('\t') else {
         unquoted(rest, text)?;
-        return Some(Cut { key, digest: FieldsDigest::default(), contact_id: text.len(), cells: text.len() });
+        return Some(Cut {
+            key,
+            digest: FieldsDigest::default(),
+            match_id: None,
+            contact_id: text.len(),
+            cells: text.len(),
+        });
     };
     unquoted(id, text)?;
     let contact_id = text.len();
@@ -131,7 +156,8 @@ fn cut(line: &str, text: &mut String) -> Option<Cut> {
     // Source, line and columns as they were.
     let cells = (0..3).try_fold(rest, |rest, _| rest.split_once('\t').map(|(_, rest)| rest))?;
     text.push_str(cells);
-    Some(Cut { key, digest: unhex(digest)?, contact_id, cells: text.len() })
+    let (digest, match_id) = digests(digest)?;
+    Some(Cut { key, digest, match_id, contact_id, cells: text.len() })
 }
 
 fn origin(line: &str) -> Option<Origin<'_>> {
@@ -163,6 +189,7 @@ mod tests {
             let row = NewRow {
                 key: &[n; 32],
                 digest: &[n; 16],
+                match_id: n.is_multiple_of(2).then_some([n + 1; 16]),
                 contact_id: "",
                 cells: &cells,
                 source: 3,
@@ -175,6 +202,7 @@ mod tests {
         let rows = read("c", &sealed, 1, 3).unwrap();
         let [first, second] = rows.as_slice() else { panic!("{rows:?}") };
         assert_eq!((first.key, first.digest, &*first.email()), ([1; 32], [1; 16], "p1@example.org"));
+        assert_eq!((first.match_id, second.match_id), (None, Some([3; 16])));
         assert_eq!(second.values().collect::<Vec<_>>(), ["\"p2@example.org\"", "", "2"]);
         let rows = read("c", &sealed, 5, 9).unwrap();
         assert_eq!((rows.len(), &*rows[0].contact_id, &*rows[0].cells), (1, "per\"son\t1", ""));

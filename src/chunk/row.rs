@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use super::divided::divided;
-use crate::state::{FieldsDigest, ProfileKey};
+use crate::state::{FieldsDigest, MatchId, ProfileKey};
 
 /// What is to be done for a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Row {
     pub key: ProfileKey,
     /// Of the mapped fields.
     pub digest: FieldsDigest,
+    /// Of the stable customer id, where there is one.
+    pub match_id: Option<MatchId>,
     /// A value per field of the run, as [`Row::values`] gives them; empty for a leaver.
     pub cells: ByteString,
     /// The destination's id of the contact, where it is known.

@@ -68,7 +68,11 @@ pub(super) fn key(key: &str) -> Option<&'static str> {
 /// A segment's prefix: a [`key`] outside the program's own folders.
 pub(super) fn prefix(prefix: &str) -> Option<&'static str> {
     let first = prefix.split('/').next().unwrap_or_default();
-    key(prefix).or_else(|| OWN_FOLDERS.contains(&first).then_some("is a folder of the program's own"))
+    key(prefix).or_else(|| OWN_FOLDERS.contains(&first).then_some("is a folder of the program's own")).or_else(|| {
+        // A prefix need not end with a folder's name: "r" takes in all of runs/.
+        let takes_in = OWN_FOLDERS.iter().any(|folder| folder.starts_with(prefix));
+        takes_in.then_some("takes in a folder of the program's own; end it with /")
+    })
 }
 
 /// A segment's name: it is part of keys in the store, and stands before `=` on the command line.

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::export::yes;
 use super::reader::Entry;
 use super::source::checked;
 use super::{Export, checks};
@@ -65,10 +66,6 @@ pub struct Consent {
 
 const fn sixty() -> u64 {
     60
-}
-
-pub(super) const fn yes() -> bool {
-    true
 }
 
 impl Connection {

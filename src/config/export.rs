@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::checks;
 use super::condition::{self, Condition};
-use super::connection::yes;
 use super::fault::shown;
 use super::fields::Match;
 use super::reader::Entry;
@@ -54,7 +53,7 @@ pub struct Export {
     /// Whether people who opted out in the account are suppressed from then on. Not yet supported.
     #[serde(default)]
     pub honour_optouts: bool,
-    /// For how many days a run's rejects are kept. Default 30; no other is supported yet.
+    /// For how many days a run's rejects.csv is kept: the next run after removes it. Default 30.
     #[serde(default = "thirty")]
     #[schemars(range(min = 1, max = 3650))]
     pub rejects_days: u32,
@@ -113,8 +112,15 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
+/// How long rejects are kept where the export does not say.
+pub const REJECTS_DAYS: u32 = 30;
+
 const fn thirty() -> u32 {
-    30
+    REJECTS_DAYS
+}
+
+pub(super) const fn yes() -> bool {
+    true
 }
 
 impl Export {
@@ -189,15 +195,7 @@ fn segments(entry: &Entry<'_>, destination: &dyn Destination) -> Vec<Segment> {
             continue;
         };
         let name = (!segment.name.is_empty()).then(|| ("name", segment.name.to_lowercase()));
-        let membership = match &segment.membership {
-            // The mark of a segment without a name is a fault already.
-            Membership::List(title) | Membership::Tag(title) if title.is_empty() => None,
-            Membership::List(title) => Some(("list", title.to_lowercase())),
-            Membership::Tag(name) => Some(("tag", name.to_lowercase())),
-            Membership::Field(name) => Some(("field", name.to_lowercase())),
-            Membership::None => None,
-        };
-        for key in name.into_iter().chain(membership) {
+        for key in name.into_iter().chain(segment.membership.mark()) {
             let what = key.0;
             if let Some(other) = taken.get(&key) {
                 entry.fault(format!("has the same {what} as segments[{other}]"));
@@ -247,11 +245,7 @@ fn honour_optouts(entry: &Entry<'_>) -> Option<bool> {
 }
 
 fn rejects_days(entry: &Entry<'_>) -> Option<u32> {
-    let days = entry.whole(1..=3650)?.try_into().ok()?;
-    if days != thirty() {
-        entry.fault("is not yet supported, except for 30");
-    }
-    Some(days)
+    entry.whole(1..=3650)?.try_into().ok()
 }
 
 fn read_guards(entry: &Entry<'_>) -> Option<Guards> {

@@ -34,7 +34,7 @@ pub use crate::value::nearest;
 pub use checks::base_url_fault;
 pub use condition::{Condition, Scalar};
 pub use connection::{Connection, Consent};
-pub use export::{Export, Guards};
+pub use export::{Export, Guards, REJECTS_DAYS};
 pub use fault::Fault;
 pub use fields::{CustomField, Field, Match, Source};
 pub use parse::parse;
@@ -51,6 +51,9 @@ pub struct Config {
     /// The saved arrangements of what goes where, by name.
     #[schemars(extend("propertyNames" = { "pattern": checks::NAME_PATTERN }))]
     pub exports: BTreeMap<String, Export>,
+    /// What the keys of objects next to the file begin with; none where nobody knows.
+    #[schemars(skip)]
+    pub folder: Option<String>,
 }
 
 impl Config {

@@ -57,9 +57,37 @@ fn read(root: &Entry<'_>) -> Option<Config> {
         .unwrap_or_default();
     if let Some(entry) = file.get("exports") {
         one_owner_per_prefix(&entry);
+        one_export_per_mark(&entry, &connections, &exports);
     }
     file.done();
-    Some(Config { connections, exports })
+    Some(Config { connections, exports, folder: None })
+}
+
+/// Two exports that name one list or field of an account would take each other's members off. One that is disabled, by
+/// itself or with its connection, does not.
+fn one_export_per_mark(
+    entry: &Entry<'_>,
+    connections: &BTreeMap<String, Connection>,
+    exports: &BTreeMap<String, Export>,
+) {
+    let mut owners: BTreeMap<_, (&str, String)> = BTreeMap::new();
+    let is_enabled = |export: &Export| {
+        export.enabled && connections.get(&export.connection).is_none_or(|connection| connection.enabled)
+    };
+    for (name, export) in exports.iter().filter(|(_, export)| is_enabled(export)) {
+        for (index, segment) in export.segments.iter().enumerate() {
+            let Some((what, mark)) = segment.membership.mark() else { continue };
+            let place = format!("{}.segments[{index}]", shown(name));
+            match owners.get(&(&export.connection, what, mark.clone())) {
+                // Two segments of one export are looked at with the export.
+                Some((owner, _)) if *owner == name => {}
+                Some((_, other)) => {
+                    entry.fault_below(&place, format!("has the same {what} of the same connection as exports.{other}"));
+                }
+                None => drop(owners.insert((&export.connection, what, mark), (name, place))),
+            }
+        }
+    }
 }
 
 /// The API that a connection names. Looks at the text itself, so that a connection with other faults is seen too.
@@ -110,7 +138,7 @@ fn syntax(error: &serde_json::Error) -> Fault {
     Fault { path: format!("line {line}, column {column}"), what: what.to_owned(), hint: None }
 }
 
-/// A JSON value in which no key stands twice: of two exports with one name the first would be lost without a word.
+/// A JSON value without duplicate keys: of two exports with one name the first would be lost without a word.
 struct Tree(Value);
 
 impl<'de> Deserialize<'de> for Tree {
@@ -164,7 +192,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if map.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("the key {} stands twice", shown(&key))));
+                return Err(de::Error::custom(format_args!("duplicate key {}", shown(&key))));
             }
             let Tree(value) = entries.next_value()?;
             map.insert(key, value);

@@ -151,21 +151,21 @@ fn every_fault_is_reported_at_once() {
 }
 
 #[test]
-fn a_syntax_error_is_told_with_line_and_column() {
+fn a_syntax_error_names_line_and_column() {
     let fault = &parse("{\n  \"connections\": {,}\n}").unwrap_err()[0];
     assert_eq!(fault.path, "line 2, column 19");
     assert_eq!(fault.to_string(), "config: line 2, column 19: key must be a string");
 }
 
 #[test]
-fn a_key_that_stands_twice_is_a_fault() {
+fn a_duplicate_key_is_a_fault() {
     let fault = &parse("{\"exports\": {},\n\"exports\": {}}").unwrap_err()[0];
     assert_eq!(fault.path, "line 2, column 9");
-    assert_eq!(fault.what, "the key exports stands twice");
+    assert_eq!(fault.what, "duplicate key exports");
 }
 
 #[test]
-fn a_file_that_is_no_object_is_a_fault() {
+fn a_file_that_is_not_an_object_is_a_fault() {
     assert_eq!(parse("[]").unwrap_err()[0].to_string(), "config: the file: must be an object, not a list");
 }
 
@@ -175,7 +175,7 @@ fn a_byte_order_mark_is_let_through() {
 }
 
 #[test]
-fn an_unknown_key_is_told_with_the_nearest_known_one() {
+fn an_unknown_key_names_the_nearest_known_one() {
     let found = faults(&[(&at(EXPORT, "match/frist_name"), json!("F"))]);
     assert_eq!(found, ["config: exports.newsletter.match.frist_name: is not a known key; did you mean first_name?"]);
 }
@@ -375,7 +375,7 @@ fn a_connection_without_secret_has_the_usual_one() {
 }
 
 #[test]
-fn a_message_shows_the_name_for_people_beside_the_connections_own() {
+fn messages_show_the_display_name_beside_the_connections_name() {
     let title = |name: Value| parsed(&[(&at(CONNECTION, "display_name"), name)]).connections["autopilot-eu"].title();
     assert_eq!(title(json!("EU")), "autopilot-eu (EU)");
     assert_eq!(title(Value::Null), "autopilot-eu");
@@ -448,7 +448,7 @@ fn a_condition_keeps_the_type_of_its_value() {
 }
 
 #[test]
-fn guards_of_unreadable_rows_and_opt_outs_let_none_pass_unless_told() {
+fn unreadable_rows_and_opt_outs_are_allowed_only_if_configured() {
     let guards = |guards: Value| parsed(&[(&at(EXPORT, "guards"), guards)]).exports["newsletter"].guards.clone();
     let standard = guards(json!({}));
     assert_eq!((standard.unreadable_rows, standard.unreadable_opt_outs), (0, 0));
@@ -467,15 +467,12 @@ fn the_stable_id_is_a_column() {
 #[test]
 fn a_setting_without_effect_so_far_is_refused() {
     assert_eq!(
-        faults(&[(&at(EXPORT, "honour_optouts"), json!(false)), (&at(EXPORT, "rejects_days"), json!(30))]),
+        faults(&[(&at(EXPORT, "honour_optouts"), json!(false)), (&at(EXPORT, "rejects_days"), json!(7))]),
         [""; 0]
     );
     assert_eq!(
-        faults(&[(&at(EXPORT, "honour_optouts"), json!(true)), (&at(EXPORT, "rejects_days"), json!(7))]),
-        [
-            "config: exports.newsletter.honour_optouts: is not yet supported",
-            "config: exports.newsletter.rejects_days: is not yet supported, except for 30",
-        ]
+        faults(&[(&at(EXPORT, "honour_optouts"), json!(true))]),
+        ["config: exports.newsletter.honour_optouts: is not yet supported"]
     );
 }
 
@@ -483,6 +480,7 @@ fn a_setting_without_effect_so_far_is_refused() {
 fn an_object_belongs_to_the_segment_with_the_longest_prefix() {
     let mut second = sample()["exports"]["newsletter"].clone();
     second["segments"][0]["prefix"] = json!("segments/newsletter/vip/");
+    second["segments"][0]["membership"] = json!("none");
     let config = parsed(&[("/exports/vip", second)]);
     let owners = |config: &Config, key: &str| {
         let routed = config.route(key).into_iter();
@@ -501,6 +499,45 @@ fn an_object_belongs_to_the_segment_with_the_longest_prefix() {
     other["connection"] = json!("autopilot-eu");
     other["segments"][0]["membership"] = json!({ "list": "Other" });
     assert!(faults(&[("/exports/both", other)]).iter().any(|fault| fault.contains("is also that of")));
+}
+
+#[test]
+fn a_prefix_of_one_letter_takes_in_none_of_the_own_folders() {
+    let prefix = |prefix: &str| faults(&[(&at(EXPORT, "segments/0/prefix"), json!(prefix))]);
+    for taking in ["r", "run", "s", "stat", "l", "c"] {
+        let text =
+            "config: exports.newsletter.segments[0].prefix: takes in a folder of the program's own; end it with /";
+        assert_eq!(prefix(taking), [text], "{taking}");
+    }
+    for taking in ["runs", "runs/x"] {
+        assert!(prefix(taking)[0].ends_with("is a folder of the program's own"), "{taking}");
+    }
+    for free in ["r/", "segments/", "x", "runsheet"] {
+        assert_eq!(prefix(free), [""; 0], "{free}");
+    }
+}
+
+#[test]
+fn two_exports_of_one_account_never_share_a_list_or_field() {
+    let of = |membership: Value, change: &[(&str, Value)]| {
+        let mut second = sample()["exports"]["newsletter"].clone();
+        second["segments"][0] = json!({ "name": "V", "prefix": "segments/v/", "membership": membership });
+        for (key, value) in change {
+            second[*key] = value.clone();
+        }
+        second
+    };
+    let text =
+        "config: exports.vip.segments[0]: has the same list of the same connection as exports.newsletter.segments[0]";
+    assert_eq!(faults(&[("/exports/vip", of(json!({ "list": "NEWSletter" }), &[]))]), [text]);
+    let field = |name: &str| json!({ "field": name });
+    let membership = at(EXPORT, "segments/0/membership");
+    let found = faults(&[(&membership, field("Reader")), ("/exports/vip", of(field("reader"), &[]))]);
+    assert_eq!(found, [text.replace("list", "field")]);
+    for other in [of(json!("none"), &[]), of(json!({ "list": "Other" }), &[])] {
+        parsed(&[("/exports/vip", other)]);
+    }
+    parsed(&[("/exports/vip", of(json!({ "list": "Newsletter" }), &[("enabled", json!(false))]))]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::value::FieldType;
 use super::criterion::{Answer, Criterion};
 use super::email::{self, EmailFault};
 use super::reject::{Reject, RejectCode};
-use crate::value::{self, Cell, Misfit, Reader, Reading, nearest};
+use crate::value::{self, Cell, Misfit, Reader, Reading, content, nearest};
 
 /// A column that the configuration names and the file does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,18 +48,32 @@ pub struct Contact {
     /// The email as it is compared: in lower case. Filled whenever the email is valid, also of a row that is rejected
     /// for another field or suppressed; otherwise empty.
     pub normal: String,
+    /// The stable customer id, where one is mapped and readable: also of a row without a readable email.
+    pub id: String,
     /// A value per field of the export, as [`crate::chunk::Row::values`] gives them. Empty unless the outcome is
     /// [`Outcome::Contact`].
     pub cells: String,
     /// The values that are there, each with its field's name: what their digest is made of. It is the same for the same
     /// values whatever other fields are mapped.
     pub digested: String,
-    /// Whether the row's opt-out is neither true nor false.
-    pub unreadable_opt_out: bool,
+    /// What the row says of opting out, whatever else is wrong with it.
+    pub opt_out: OptOut,
+}
+
+/// What a row says of opting out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OptOut {
+    /// Nothing, or that the person did not.
+    #[default]
+    No,
+    /// The person opts out.
+    Yes,
+    /// It is neither true nor false.
+    Unreadable,
 }
 
 impl Contact {
-    /// Leaves the email address alone: whoever writes the row leaves all other fields as they are.
+    /// Drops every value but the email address, so that the row leaves all other fields as they are.
     pub fn keep_email_only(&mut self) {
         self.cells.clear();
         value::string(&self.email, &mut self.cells);
@@ -70,9 +84,14 @@ impl Contact {
 #[derive(Clone, Debug)]
 pub struct Matching {
     email: usize,
+    id: Option<(usize, Reader)>,
     suppress: Vec<Condition>,
     require: Vec<Condition>,
     fields: Vec<Part>,
+    /// The place of the opt-out among the fields.
+    opt_out: Option<usize>,
+    /// The columns that are read and the file has, with their places.
+    read: Vec<(String, usize)>,
 }
 
 /// A column and the value that counts there.
@@ -110,11 +129,17 @@ impl Matching {
         let mut compiler = Compiler { export: &export.name, columns, unknown: Vec::new() };
         let match_ = &export.match_;
         let email = compiler.place("match.email", &match_.email);
+        // A word for nothing is not an id.
+        let ids = || Reader::new(FieldType::Integer, None, &export.reading);
+        let id = match_.id.as_ref().map(|column| (compiler.place("match.id", column), ids()));
         let suppress = compiler.criteria("suppress", &export.suppress, &export.reading);
         let require = compiler.criteria("require", &export.require, &export.reading);
-        let fields = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
+        let fields: Vec<Part> = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
+        let opt_out = fields.iter().position(|part| part.only_true);
+        let read = Self::wanted(export).into_iter().filter_map(|name| Some((compiler.find(&name)?, name)));
+        let read = read.map(|(at, name)| (name, at)).collect();
         match compiler.unknown.is_empty() {
-            true => Ok(Self { email, suppress, require, fields }),
+            true => Ok(Self { email, id, suppress, require, fields, opt_out, read }),
             false => Err(compiler.unknown),
         }
     }
@@ -128,7 +153,7 @@ impl Matching {
         });
         let suppress = export.suppress.iter().chain(&export.require).map(|condition| &condition.column);
         let mut wanted: Vec<String> = Vec::new();
-        for column in std::iter::once(&match_.email).chain(fields).chain(suppress) {
+        for column in std::iter::once(&match_.email).chain(&match_.id).chain(fields).chain(suppress) {
             if !wanted.contains(column) {
                 wanted.push(column.clone());
             }
@@ -139,23 +164,78 @@ impl Matching {
     /// Makes a contact of a row, whose cells `get` returns by the place of their column. Checks in this order: email,
     /// consent, values; the first that fails decides. Replaces what `contact` held.
     pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
-        let Contact { email, normal, cells, digested, unreadable_opt_out } = contact;
-        email.clear();
-        normal.clear();
+        let Contact { email, normal, id, cells, digested, opt_out } = contact;
+        self.read_id(&get, id);
         cells.clear();
         digested.clear();
-        *unreadable_opt_out = false;
+        *opt_out = OptOut::No;
         if let Err(fault) = email::read(get(self.email), email, normal) {
             let code = if fault == EmailFault::Missing { RejectCode::MissingEmail } else { RejectCode::InvalidEmail };
             return Outcome::Reject(Reject { code, reason: fault.to_string() });
         }
+        *opt_out = self.opt_out(&get);
         match self.consent(&get) {
             Consent::Given => {}
             Consent::Suppressed => return Outcome::Suppressed,
             Consent::Missing => return Outcome::NoConsent,
             Consent::Unreadable(place) => return Outcome::UnreadableConsent(format!("column {place}: not a boolean")),
         }
-        let faults = self.fill(&get, contact);
+        self.values(&get, contact)
+    }
+
+    fn read_id<'r>(&self, get: &impl Fn(usize) -> &'r str, id: &mut String) {
+        id.clear();
+        if let Some((at, reader)) = &self.id {
+            let text = content(get(*at));
+            id.push_str(if reader.is_empty(text) { "" } else { text });
+        }
+    }
+
+    /// The cells that are read, each with its column: what tells a row from others.
+    pub fn read_cells<'r>(&self, get: impl Fn(usize) -> &'r str) -> String {
+        self.read.iter().map(|(name, at)| format!("{name}\t{}\n", content(get(*at)))).collect()
+    }
+
+    /// Whether ids are mapped.
+    pub fn has_ids(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Whether the row says itself that it is not to be sent.
+    pub fn refuses<'r>(&self, get: impl Fn(usize) -> &'r str) -> bool {
+        matches!(self.consent(&get), Consent::Suppressed | Consent::Missing)
+    }
+
+    /// Fills the fields once more, as if the row itself opted out: another row of the same person does.
+    pub fn opt_out_too<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
+        contact.opt_out = OptOut::Yes;
+        contact.cells.clear();
+        contact.digested.clear();
+        self.values(&get, contact)
+    }
+
+    /// The cells of a row that holds the email address and the opt-out alone: the contact's other fields stay.
+    pub fn opt_out_alone(&self, email: &str, cells: &mut String) {
+        value::string(email, cells);
+        for part in &self.fields {
+            cells.push_str(if part.only_true { "\ttrue" } else { "\t" });
+        }
+    }
+
+    /// What the row says of opting out.
+    fn opt_out<'r>(&self, get: &impl Fn(usize) -> &'r str) -> OptOut {
+        let Some(part) = self.opt_out.and_then(|at| self.fields.get(at)) else { return OptOut::No };
+        match part.reader.truth(part.column.map(get).unwrap_or_default()) {
+            Ok(Some(true)) => OptOut::Yes,
+            Ok(None) if part.fallback.as_deref() == Some("true") => OptOut::Yes,
+            Ok(_) => OptOut::No,
+            Err(_) => OptOut::Unreadable,
+        }
+    }
+
+    /// The fields' values, or the reject with all that is wrong with them.
+    fn values<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
+        let faults = self.fill(get, contact);
         if faults.is_empty() {
             return Outcome::Contact;
         }
@@ -186,16 +266,22 @@ impl Matching {
 
     /// Fills the fields; gives all faults.
     fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Vec<String> {
-        let Contact { email, cells, digested, unreadable_opt_out, .. } = contact;
+        let Contact { email, normal, cells, digested, opt_out, .. } = contact;
         let mut faults = Vec::new();
         value::string(email, cells);
-        digested.push_str(cells);
+        // Another spelling of the same address changes nothing.
+        value::string(normal, digested);
         for part in &self.fields {
             cells.push('\t');
             let begin = cells.len();
-            if let Err(fault) = part.write(get, cells) {
-                *unreadable_opt_out |= part.only_true;
-                faults.push(format!("{}: {fault}", part.place));
+            match opt_out {
+                OptOut::Yes if part.only_true => cells.push_str("true"),
+                OptOut::No if part.only_true => {}
+                _ => {
+                    if let Err(fault) = part.write(get, cells) {
+                        faults.push(format!("{}: {fault}", part.place));
+                    }
+                }
             }
             let value = cells.get(begin..).unwrap_or_default();
             if !value.is_empty() {
@@ -218,15 +304,11 @@ enum Consent<'a> {
 impl Part {
     /// Writes the value; nothing where there is none.
     fn write<'r>(&self, get: &impl Fn(usize) -> &'r str, out: &mut String) -> Result<(), Misfit> {
-        let begin = out.len();
         let cell = self.column.map(get).unwrap_or_default();
         if self.reader.read(cell, out)? == Cell::Empty
             && let Some(fallback) = &self.fallback
         {
             out.push_str(fallback);
-        }
-        if self.only_true && out.get(begin..) != Some("true") {
-            out.truncate(begin);
         }
         Ok(())
     }

@@ -14,6 +14,6 @@ mod tests;
 
 pub use criterion::{Answer, Criterion};
 pub use email::normalise;
-pub use matching::{Contact, Matching, Outcome, UnknownColumn};
+pub use matching::{Contact, Matching, OptOut, Outcome, UnknownColumn};
 pub use reject::{Reject, RejectCode};
 pub use suppression::SuppressionList;

@@ -15,20 +15,22 @@ use crate::value::{folded, trim};
 #[derive(Clone, Debug, Default)]
 pub struct SuppressionList {
     digests: HashSet<[u8; 32]>,
+    /// The addresses that the file writes out, as they are compared; where they are asked for.
+    addresses: Option<Vec<String>>,
 }
 
 impl SuppressionList {
+    /// The addresses that the file writes out, as they are compared.
+    pub fn addresses(bytes: &[u8]) -> Vec<String> {
+        let mut list = Self { addresses: Some(Vec::new()), ..Self::default() };
+        list.lines(&decoded(bytes));
+        list.addresses.unwrap_or_default()
+    }
+
     /// Reads the file as it was saved: UTF-8, UTF-16 with its mark, else windows-1252. The rest is as for
     /// [`SuppressionList::parse`].
     pub fn read(bytes: &[u8]) -> (Self, Vec<usize>) {
-        let text = match (Encoding::for_bom(bytes), std::str::from_utf8(bytes)) {
-            (Some((encoding, mark)), _) => {
-                encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default()).0
-            }
-            (None, Ok(text)) => Cow::Borrowed(text),
-            (None, Err(_)) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
-        };
-        Self::parse(&text)
+        Self::parse(&decoded(bytes))
     }
 
     /// Reads the file's text: an email or its SHA-256 (64 hexadecimal digits) a line, or a CSV with a header that has a
@@ -36,22 +38,27 @@ impl SuppressionList {
     /// The second part holds the numbers, from 1, of lines that are neither, and of rows that end before the column or
     /// whose quotes hold other rows: the caller names them in its error, and never shows them.
     pub fn parse(text: &str) -> (Self, Vec<usize>) {
+        let mut list = Self::default();
+        let faulty = list.lines(text);
+        (list, faulty)
+    }
+
+    fn lines(&mut self, text: &str) -> Vec<usize> {
         let text = text.trim_start_matches('\u{feff}');
         let is_entry = |line: &&str| !line.is_empty() && !line.starts_with('#');
         let first = text.lines().map(trim).find(is_entry).unwrap_or_default();
-        let mut list = Self::default();
         let mut faulty = Vec::new();
         match header(first) {
-            Some((delimiter, columns)) => list.table(text, delimiter, &columns, &mut faulty),
+            Some((delimiter, columns)) => self.table(text, delimiter, &columns, &mut faulty),
             None => {
                 for (index, line) in text.lines().enumerate() {
-                    if is_entry(&trim(line)) && !list.entry(line) {
+                    if is_entry(&trim(line)) && !self.entry(line) {
                         faulty.push(index + 1);
                     }
                 }
             }
         }
-        (list, faulty)
+        faulty
     }
 
     fn table(&mut self, text: &str, delimiter: u8, columns: &[usize], faulty: &mut Vec<usize>) {
@@ -73,6 +80,7 @@ impl SuppressionList {
         let (mut email, mut normal) = (String::new(), String::new());
         let found = from_hex(trim(text)).or_else(|| {
             email::read(text, &mut email, &mut normal).ok()?;
+            self.addresses.iter_mut().for_each(|addresses| addresses.push(normal.clone()));
             Some(digest(&normal))
         });
         found.map(|digest| self.digests.insert(digest)).is_some()
@@ -84,6 +92,13 @@ impl SuppressionList {
     pub fn holds(&self, email: &str, normal: &str) -> bool {
         let has = |text: &str| self.digests.contains(&digest(text));
         !self.is_empty() && (has(normal) || email != normal && (has(email) || !email.is_ascii() && has(&folded(email))))
+    }
+
+    /// Whether an address is on the list, as it is sent.
+    pub fn holds_sent(&self, email: &str) -> bool {
+        let mut normal = String::new();
+        email::normalise(email, &mut normal);
+        self.holds(email, &normal)
     }
 
     /// Whether the email, in lower case as in [`super::Contact::normal`], is on the list.
@@ -99,6 +114,14 @@ impl SuppressionList {
     /// Whether nobody is on it.
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
+    }
+}
+
+fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    match (Encoding::for_bom(bytes), std::str::from_utf8(bytes)) {
+        (Some((encoding, mark)), _) => encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default()).0,
+        (None, Ok(text)) => Cow::Borrowed(text),
+        (None, Err(_)) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
     }
 }
 
@@ -174,6 +197,12 @@ mod tests {
         }
         assert!(!list.contains("cy@example.org"));
         assert!(SuppressionList::parse("").0.is_empty());
+    }
+
+    #[test]
+    fn addresses_are_given_as_they_are_compared() {
+        let text = format!("why,email\nx,Ann@Example.org\ny,{BO}\nz,info@b\u{fc}cher.example\n");
+        assert_eq!(SuppressionList::addresses(text.as_bytes()), [ANN, "info@xn--bcher-kva.example"]);
     }
 
     #[test]

@@ -32,7 +32,8 @@ fn row(export: &Export, cells: &[(&str, &str)]) -> (Outcome, Contact) {
     let names: Vec<&str> = cells.iter().map(|(name, _)| *name).collect();
     let matching = Matching::new(export, &columns(&names)).unwrap();
     let old = || "old".to_owned();
-    let mut contact = Contact { email: old(), normal: old(), cells: old(), digested: old(), unreadable_opt_out: true };
+    let mut contact =
+        Contact { email: old(), normal: old(), id: old(), cells: old(), digested: old(), opt_out: OptOut::Yes };
     let outcome = matching.apply(|place| cells[place].1, &mut contact);
     (outcome, contact)
 }
@@ -74,7 +75,7 @@ fn a_row_becomes_values_in_the_order_of_the_fields() {
 }
 
 #[test]
-fn an_empty_cell_is_left_out_or_takes_the_default_or_clears_the_field() {
+fn an_empty_cell_is_omitted_or_defaulted_or_clears_the_field() {
     assert_eq!(body(json!({ "title": "C" }), "  ").unwrap(), r#""a@b.example"|"#);
     let default = json!({ "title": { "column": "C", "default": "Dr", "clear_empty": true } });
     assert_eq!(body(default, " ").unwrap(), r#""a@b.example"|"Dr""#);
@@ -128,7 +129,7 @@ fn only_a_true_opt_out_is_sent() {
 }
 
 #[test]
-fn a_row_without_email_is_told_from_one_with_a_bad_email() {
+fn a_row_without_email_differs_from_one_with_a_bad_email() {
     let export = export(json!({}), json!([]));
     let code = |cell: &str| match row(&export, &[("E", cell)]) {
         (Outcome::Reject(reject), contact) => {
@@ -173,7 +174,7 @@ fn a_reject_names_field_and_column_but_not_the_value() {
 }
 
 #[test]
-fn every_column_that_the_file_lacks_is_told_with_the_nearest() {
+fn every_missing_column_is_named_with_the_nearest() {
     let custom = json!({ "V": { "column": "Value", "type": "float" } });
     let export =
         export(json!({ "first_name": "FirstName", "custom": custom }), json!([{ "column": "Zzz", "equals": 1 }]));

@@ -1,4 +1,4 @@
-//! What to do next with a lane: send, wait, load or done. No I/O: it is asked for the next request and given the response.
+//! What to do next with a lane: send, wait, load or done. No I/O: the caller asks for the next request and hands in its response.
 
 pub mod backoff;
 pub mod caution;

@@ -1,6 +1,6 @@
 //! The pace: when a request may leave.
 //!
-//! The account's rate is dealt to the lanes as whole requests a second: each lane has its share, and never sends more
+//! The account's rate is divided among the lanes in whole requests a second: each lane has its share, and never sends more
 //! than that in any one [`window`], by its own clock. The shares add up to the rate, so no second holds more requests
 //! than the rate, whatever the lanes' clocks and however late they wake up; a lane that was held up catches up within
 //! its share. A lane's slots are spread evenly over the first half of its window: so they do not leave all at once, and
@@ -63,7 +63,7 @@ pub fn shares(requests_per_second: f64, lanes: u32) -> Vec<u32> {
     (0..lanes).map(|lane| rate / lanes + u32::from(lane < rate % lanes)).collect()
 }
 
-/// Which of the requests that were sent before the lanes began counts to which lane: dealt in turn, so that no lane gets
+/// Which of the requests sent before the lanes began counts to which lane: assigned in turn, so that no lane gets
 /// more than its share of any window, and few of them hold up none.
 pub fn history(sent: &[Timestamp], shares: &[u32], lane: usize) -> Vec<Timestamp> {
     let most = shares.iter().copied().max().unwrap_or_default();
@@ -119,10 +119,17 @@ impl Pace {
         pace
     }
 
-    /// All of the rate, for whoever speaks alone and has few requests: they leave together.
+    /// All of the rate, for a lone caller with few requests: they leave together.
     pub fn alone(requests_per_second: f64, from: Timestamp) -> Self {
         let spacing = SignedDuration::ZERO;
         Self { spacing, ..Self::new(requests_per_second, whole(requests_per_second), &[], from) }
+    }
+
+    /// The same at a lower rate: what was sent counts on.
+    pub fn slowed(&self, requests_per_second: f64, share: u32) -> Self {
+        let sent: Vec<Timestamp> = self.sent.iter().map(|(at, _)| *at).collect();
+        let from = sent.last().copied().unwrap_or(self.ideal).max(self.ideal);
+        Self { took: self.took.clone(), ..Self::new(requests_per_second, share, &sent, from) }
     }
 
     /// How many requests a window holds.
@@ -240,7 +247,7 @@ mod tests {
     }
 
     proptest! {
-        // Promise 6: "No one-second window holds more requests sent than the connection's rate, over all lanes."
+        // Promise 6: "No one-second window holds more requests than the connection's rate, over all lanes."
         #[test]
         fn no_second_holds_more_than_the_rate(
             rate in 1u32..60, lanes in 1u32..12, late in proptest::collection::vec(0u64..400, 1..30), before in 0usize..80
@@ -260,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_sent_by_a_clock_that_is_ahead_hold_a_lane_up_for_a_window_at_most() {
+    fn a_clock_that_is_ahead_delays_a_lane_by_one_window_at_most() {
         let ahead = after(start(), Duration::from_secs(3600));
         let pace = Pace::new(20.0, 5, &[ahead; 5], start());
         assert_eq!(pace.next(start()), after(start(), window(20.0)));
@@ -330,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_before_the_lanes_is_dealt_in_turn_and_a_few_hold_up_none() {
+    fn earlier_requests_are_spread_over_lanes_and_few_delay_none() {
         let sent: Vec<Timestamp> = (0..12).map(|n| after(start(), Duration::from_millis(n))).collect();
         let of = |lane| history(&sent, &[5, 5, 5, 5], lane);
         assert_eq!((of(0), of(3)), (vec![sent[0], sent[4], sent[8]], vec![sent[3], sent[7], sent[11]]));

@@ -127,6 +127,14 @@ pub trait Destination: Send + Sync {
     /// Kind `access` where the key opens no account of this destination; those of the session.
     fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>>;
 
+    /// Asks which account a key opens, and nothing else: its [`Account::id`].
+    ///
+    /// # Errors
+    /// As [`Destination::survey`].
+    fn identify<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<String>> {
+        Box::pin(async move { Ok(self.survey(session).await?.id().to_owned()) })
+    }
+
     /// How many rows of a segment with this target are sent ahead to learn how the account takes them; 0 for none.
     /// `learned` is what an earlier run found out of this very account.
     fn canary_rows(&self, target: &MembershipTarget, joiners: u64, learned: Option<&Value>) -> u32;
@@ -208,6 +216,19 @@ pub trait Account: Send + Sync {
 
     /// Whether a mark that the state names is still there.
     fn has(&self, target: &MembershipTarget) -> bool;
+
+    /// Whether the mark is there and somebody has it, as far as one request can tell. A mark that cannot be asked for has
+    /// nobody.
+    ///
+    /// # Errors
+    /// Those of the session.
+    fn has_members<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        _membership: &'s Membership,
+    ) -> BoxFuture<'s, Result<bool>> {
+        Box::pin(async { Ok(false) })
+    }
 
     /// Finds or makes the marks of a run's segments, in their order; the second part are warnings.
     ///

@@ -1,8 +1,8 @@
 //! Where segments are sent: one folder for each destination, with the same file names in each.
 //!
-//! A destination is asked through two traits. [`Destination`] says what it is and speaks to an account before rows are
-//! sent; [`Protocol`] turns rows into requests and responses into what became of each row. Neither performs I/O: calls
-//! leave through a [`Session`], or through the lane that asks the protocol.
+//! A destination has three traits. [`Destination`] says what it is and calls an account before rows are sent; [`Account`]
+//! is what those calls found; [`Protocol`] turns rows into requests and responses into what became of each row. All I/O is
+//! a [`Session`]'s, or that of the lane that asks the protocol.
 
 pub mod autopilot;
 mod batch;

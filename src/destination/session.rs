@@ -27,7 +27,7 @@ pub struct Call {
     pub max_response_bytes: usize,
 }
 
-/// What a response means to whoever has to call again.
+/// What a response means for the calls that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// It says what happened; what that is, the caller reads.
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_at_all_is_no_wait() {
+    fn a_wait_of_zero_or_less_is_not_a_wait() {
         let date = Some("Tue, 12 May 2026 10:00:00 GMT");
         assert_eq!(["0", "-1", "0.0", "Tue, 12 May 2015 10:00:00 GMT"].map(|text| wait(text, date)), [None; 4]);
     }

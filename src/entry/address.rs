@@ -35,7 +35,7 @@ mod tests {
     const NAME: &str = name(Api::Autopilot);
 
     #[test]
-    fn the_environments_address_is_held_to_the_same_as_the_configurations() {
+    fn the_environments_address_is_checked_like_the_configurations() {
         assert_eq!(checked(NAME, "").unwrap(), None);
         assert_eq!(checked(NAME, "http://127.0.0.1:8080/v1/ ").unwrap().as_deref(), Some("http://127.0.0.1:8080/v1"));
         for url in

@@ -39,7 +39,7 @@ pub struct Common {
     #[arg(long, global = true, default_value = "exports.json", value_name = "FILE")]
     pub config: PathBuf,
     /// Where state, runs and reports are kept: a folder, or a bucket as s3://BUCKET.
-    #[arg(long, global = true, default_value = ".autopilot-export", value_name = "DIR|s3://BUCKET")]
+    #[arg(long, global = true, default_value = ".autopilot-export", value_name = "DIR|s3://BUCKET", value_parser = store)]
     pub store: String,
     /// A file that holds Autopilot's API key; else the environment's AUTOPILOT_API_KEY. With a bucket the key comes from
     /// Secrets Manager.
@@ -51,6 +51,19 @@ pub struct Common {
     /// Log what happens to standard error; twice for more.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// A store as it is named: what was meant to be a bucket is not taken for a folder.
+fn store(text: &str) -> Result<String, String> {
+    let is_bucket = text.strip_prefix("s3://").is_some_and(|bucket| !bucket.trim_matches('/').is_empty());
+    let is_meant = text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("s3:"));
+    match is_bucket || !is_meant {
+        true if !text.is_empty() => Ok(text.to_owned()),
+        _ => {
+            Err("is neither a folder nor a bucket; write a bucket as s3://BUCKET, a folder of that name as ./s3:"
+                .into())
+        }
+    }
 }
 
 /// What to run, and how.
@@ -68,7 +81,8 @@ pub struct RunArgs {
     /// Send every row as if there were no state; removes nobody.
     #[arg(long)]
     pub full: bool,
-    /// Pass over a guard for this run: max_profiles, max_leavers_share, max_reject_share or allow_empty.
+    /// Pass over a guard for this run: max_profiles, max_leavers_share, max_reject_share, allow_empty,
+    /// unreadable_opt_outs, unreadable_rows or suppression_shrunk.
     #[arg(long = "pass-guard", value_name = "NAME")]
     pub pass_guards: Vec<String>,
 }
@@ -76,8 +90,15 @@ pub struct RunArgs {
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run an export now. The same command again goes on with a run that was stopped.
-    Run(RunArgs),
+    /// Run an export now. The same command resumes a run that was stopped.
+    Run {
+        /// What to run.
+        #[command(flatten)]
+        args: RunArgs,
+        /// Exit with 0 where rejected rows are all there is to report.
+        #[arg(long)]
+        allow_rejects: bool,
+    },
     /// The same up to the first request: rows, requests, time and cost. Sends nothing.
     Plan(RunArgs),
     /// Send only the rows that a run rejected, from its rejects.csv, corrected or not. Removes nobody.
@@ -88,12 +109,27 @@ pub enum Command {
         #[arg(long = "pass-guard", value_name = "NAME")]
         pass_guards: Vec<String>,
     },
+    /// Compare the state with what the account holds. Not there yet.
+    Reconcile {
+        /// The export, as named in the configuration.
+        export: String,
+        /// Take over what the account holds as the state.
+        #[arg(long)]
+        adopt: bool,
+        /// Put right what differs.
+        #[arg(long)]
+        repair: bool,
+    },
     /// Check configuration, key, lists and custom fields against the live account. Changes nothing.
     Check,
     /// List the runs, newest first.
     Runs {
         /// Only of this export.
         export: Option<String>,
+        /// Instead, remove personal data that no run needs any longer: what was left by runs that were killed, and
+        /// rejects older than the export's rejects_days.
+        #[arg(long)]
+        clean: bool,
     },
     /// Show one run's report.
     Report {
@@ -134,9 +170,10 @@ impl Command {
     /// Its name, which its errors begin with.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Run(_) => "run",
+            Self::Run { .. } => "run",
             Self::Plan(_) => "plan",
             Self::Retry { .. } => "retry",
+            Self::Reconcile { .. } => "reconcile",
             Self::Check => "check",
             Self::Runs { .. } => "runs",
             Self::Report { .. } => "report",

@@ -7,7 +7,7 @@ use super::environment::Adapters;
 use super::show::{Silent, say};
 use crate::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, sdk_config};
 use crate::adapters::http::HttpClient;
-use crate::adapters::local::{FileLeases, Folder, GivenSecrets, WithFiles, new_state_key};
+use crate::adapters::local::{GivenSecrets, WithFiles, new_state_key};
 use crate::config::Config;
 use crate::ports::{Clock, Secrets};
 use crate::steps::Cancellation;
@@ -37,9 +37,8 @@ pub async fn carry_out(common: &Common, command: Command, config: &Config, stop:
 }
 
 async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Cancellation) -> Code {
-    let bucket = common.store.trim_start_matches(BUCKET).trim_end_matches('/');
     let sdk = sdk_config().await;
-    let store = Bucket::new(s3(&sdk), bucket);
+    let store = Bucket::new(s3(&sdk), bucket(common));
     let env = Adapters {
         leases: S3Leases::of_process(store.clone()),
         store: WithFiles(store),
@@ -51,6 +50,10 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Ca
     command::carry_out(&env, common, command, config, stop).await
 }
 
+fn bucket(common: &Common) -> &str {
+    common.store.trim_start_matches(BUCKET).trim_end_matches('/')
+}
+
 /// Asks for a key, verifies it, and stores it beside the state key, which stays where there is one.
 async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     let mut connection = command::connection(config, name)?.clone();
@@ -58,15 +61,17 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     if let Some(url) = base_url(connection.api)? {
         connection.base_url = Some(url);
     }
-    let vault = SecretsManager::new(&sdk_config().await);
+    let sdk = sdk_config().await;
+    let vault = SecretsManager::new(&sdk);
     let state_key = match vault.state_key(name, &connection.secret).await? {
         Some(key) => key,
         None => new_state_key()?.into(),
     };
-    let secrets = Secrets { api_key: command::ask_key(name)?, state_key };
+    let secrets = Secrets { api_key: command::ask_key(&connection.title())?, state_key };
+    let store = Bucket::new(s3(&sdk), bucket(common));
     let env = Adapters {
-        store: Folder::new(&common.store),
-        leases: FileLeases::new(&common.store),
+        leases: S3Leases::of_process(store.clone()),
+        store,
         secrets: GivenSecrets(secrets.clone()),
         http: HttpClient::default(),
         clock: Clock::System,
@@ -74,6 +79,7 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     };
     command::verify(&env, &connection).await?;
     vault.store(name, &connection.secret, &secrets).await?;
-    say(&format!("{name} is connected: the key opens the account, and is stored as {}", connection.secret));
+    let title = connection.title();
+    say(&format!("{title} is connected: the key opens the account, and is stored as {}", connection.secret));
     Ok(0)
 }

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::error::escaped;
 use crate::ports::{Event, Observer};
 
 /// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Prints a line on standard error; whoever reads may have gone away (`2>&1 | head`).
+/// Prints a line on standard error, whatever is in it as a terminal may show it; whoever reads may have gone away
+/// (`2>&1 | head`).
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", escaped(text, usize::MAX));
 }
 
 /// Nobody looks.

@@ -4,11 +4,21 @@ use crate::config::Guards;
 use crate::error::{Error, Kind};
 
 /// The guards' names, as `--pass-guard` takes them.
-pub const NAMES: [&str; 6] =
-    ["max_profiles", "max_leavers_share", MAX_REJECT_SHARE, "allow_empty", UNREADABLE_OPT_OUTS, UNREADABLE_ROWS];
+pub const NAMES: [&str; 7] = [
+    "max_profiles",
+    "max_leavers_share",
+    MAX_REJECT_SHARE,
+    "allow_empty",
+    UNREADABLE_OPT_OUTS,
+    UNREADABLE_ROWS,
+    SUPPRESSION_SHRUNK,
+];
 
 /// The guard of members whose opt-out, suppression or consent cannot be read.
 const UNREADABLE_OPT_OUTS: &str = "unreadable_opt_outs";
+
+/// The guard of a suppression file that has lost entries.
+const SUPPRESSION_SHRUNK: &str = "suppression_shrunk";
 
 /// The guard that never stops a run: it withholds the leavers of a segment with unreadable rows.
 pub const UNREADABLE_ROWS: &str = "unreadable_rows";
@@ -27,6 +37,8 @@ pub struct GuardInput {
     pub rejected: u64,
     /// Members whose opt-out, suppression or consent cannot be read.
     pub unreadable_opt_outs: u64,
+    /// Entries of the suppression file: of the last applied run, and now.
+    pub suppression: Option<(u64, u64)>,
     /// Whether the rows are those that an earlier run rejected, so that their share says nothing of a drop.
     pub is_retry: bool,
     /// Per segment: its name, rows read, members before, leavers.
@@ -41,7 +53,7 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
         found.push((name, Error::new(Kind::Guard, subject, what).hint(hint)));
     };
     for (segment, read, members, leavers) in &looked.segments {
-        if *read == 0 && guards.allow_empty {
+        if *read == 0 && (guards.allow_empty || looked.is_retry) {
             // Then everybody may leave.
         } else if *read == 0 {
             let what = "the drop holds no profile".to_owned();
@@ -60,6 +72,12 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
         let hint = "correct the column, or add its words as true and false";
         object(UNREADABLE_OPT_OUTS, export.to_owned(), what, hint);
     }
+    if let Some((before, now)) = looked.suppression
+        && now < before.div_ceil(2)
+    {
+        let what = format!("the suppression file has {now} entries; at the last applied run it had {before}");
+        object(SUPPRESSION_SHRUNK, export.to_owned(), what, "put the whole file back");
+    }
     if looked.profiles > guards.max_profiles {
         let what = format!("{} profiles; max_profiles allows {}", looked.profiles, guards.max_profiles);
         object("max_profiles", export.to_owned(), what, "make the segment smaller or raise max_profiles");
@@ -73,6 +91,34 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
         object(MAX_REJECT_SHARE, export.to_owned(), what, "correct the rows that the rejects name");
     }
     found
+}
+
+/// One error of all guards that stop a run; none where none does.
+pub fn joined(stopping: Vec<(&'static str, Error)>) -> Option<Error> {
+    let mut errors = stopping.into_iter().map(|(_, error)| error);
+    let mut first = errors.next()?;
+    for other in errors {
+        let hint = first.hint.take().unwrap_or_default();
+        first.hint = Some(format!("{hint}; also {other}"));
+    }
+    Some(first)
+}
+
+/// What `max_profiles` is unless the export allows more.
+const USUAL_PROFILES: u64 = 100_000;
+
+/// What people should know of so many profiles before the guard stops a run.
+pub fn warning(export: &str, guards: &Guards, profiles: u64) -> Option<String> {
+    let most = guards.max_profiles;
+    if profiles > most {
+        None
+    } else if u128::from(profiles) * 10 > u128::from(most) * 9 {
+        Some(format!("{export}: {profiles} profiles are over 90 % of max_profiles, {most}; above it a run is stopped"))
+    } else if profiles > USUAL_PROFILES {
+        Some(format!("{export}: {profiles} profiles are more than {USUAL_PROFILES}, the most that is usual"))
+    } else {
+        None
+    }
 }
 
 /// Whether so many rejects are more than the guard allows.
@@ -96,7 +142,7 @@ mod tests {
         Guards { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, ..Guards::default() }
     }
 
-    // Promise 9: "Guards come before the first request, and name their numbers."
+    // Promise 9: "Guards come before the first request. Each names its numbers."
     #[test]
     fn guards_name_their_numbers() {
         let looked = GuardInput {
@@ -114,6 +160,9 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(found.iter().all(|(name, error)| NAMES.contains(name) && error.kind == Kind::Guard));
+        let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+        let joined = joined(found).unwrap().to_string();
+        assert!(names.iter().all(|name| joined.contains(&format!("--pass-guard {name}"))), "all at once: {joined}");
     }
 
     #[test]
@@ -124,6 +173,30 @@ mod tests {
     }
 
     #[test]
+    fn a_suppression_file_that_lost_half_its_entries_stops_a_run() {
+        let found = |before, now| {
+            let looked = GuardInput { suppression: Some((before, now)), ..GuardInput::default() };
+            violations("newsletter", &guards(), &looked).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        for (before, now) in [(10, 4), (9, 4), (3, 1)] {
+            assert_eq!(found(before, now), ["suppression_shrunk"], "{before} {now}");
+        }
+        for (before, now) in [(10, 5), (9, 5), (0, 3), (2, 1), (4, 40)] {
+            assert_eq!(found(before, now), [""; 0], "{before} {now}");
+        }
+    }
+
+    #[test]
+    fn profiles_near_the_guard_or_above_100_000_are_warned_of() {
+        let said = |max_profiles, profiles| warning("n", &Guards { max_profiles, ..guards() }, profiles);
+        assert!(said(100_000, 90_000).is_none() && said(100_000, 100_001).is_none());
+        assert!(said(100_000, 90_001).unwrap().contains("90001 profiles are over 90 % of max_profiles, 100000"));
+        assert!(said(1_000_000, 100_000).is_none());
+        assert!(said(1_000_000, 100_001).unwrap().contains("100001 profiles are more than 100000"));
+        assert!(said(1, 1).is_some() && said(u64::MAX, u64::MAX).is_some());
+    }
+
+    #[test]
     fn an_empty_drop_that_is_allowed_may_empty_the_segment() {
         let looked = GuardInput { segments: vec![("News".into(), 0, 10, 10)], ..GuardInput::default() };
         assert_eq!(violations("newsletter", &guards(), &looked).len(), 1);
@@ -131,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_rejects_says_nothing_of_rows_that_were_rejected_before() {
+    fn the_share_of_rejects_does_not_count_in_a_retry() {
         let looked = GuardInput { read: 3, rejected: 2, is_retry: true, ..GuardInput::default() };
         assert!(violations("newsletter", &guards(), &looked).is_empty());
     }

@@ -17,6 +17,9 @@ pub struct Chunk {
     pub operation: Operation,
     /// How many rows.
     pub rows: u32,
+    /// Whether they are sent for their opt-outs alone, and no row of a drop waits for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opt_outs: bool,
 }
 
 /// A range of a chunk's rows, for one lane.
@@ -126,7 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn chunk(segment: usize, operation: Operation, rows: u32) -> Chunk {
-        Chunk { name: String::new(), segment, operation, rows }
+        Chunk { name: String::new(), segment, operation, rows, opt_outs: false }
     }
 
     fn memberships() -> Vec<Membership> {

@@ -34,6 +34,26 @@ pub enum Lookup {
     Duplicate,
 }
 
+/// Whether an opt-out is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptedOut {
+    /// It was known before.
+    Before,
+    /// Of a profile that the export has never sent.
+    Newcomer,
+    /// Of a contact in the account.
+    Contact,
+}
+
+/// Why a member leaves a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// The drop does not hold it.
+    Gone,
+    /// It must not be sent to.
+    Suppressed,
+}
+
 /// What is known of a profile's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fields {
@@ -62,10 +82,15 @@ impl Marks {
     // Of the segment at hand.
     const MEMBER: u8 = 1;
     const UNCONFIRMED: u8 = 1 << 1;
-    const SEEN: u8 = 1 << 2;
-    const SUPPRESSED: u8 = 1 << 3;
+    /// What became of its row in the drop: none yet, or one of the three below.
+    const SEEN: u8 = 3 << 2;
+    const VALID: u8 = 1 << 2;
+    const REJECTED: u8 = 2 << 2;
+    const SUPPRESSED: u8 = 3 << 2;
     /// A newer drop of another segment was applied by an earlier run.
     const APPLIED_NEWER: u8 = 1 << 4;
+    /// Its opt-out was sent alone, or is in the row of the drop.
+    const OPTED_OUT: u8 = 1 << 7;
     // Of the run.
     /// A valid row in the drop of a segment before.
     const READ_NEWER: u8 = 1 << 5;
@@ -82,9 +107,24 @@ impl Marks {
         self.0 |= if on { mark } else { 0 };
     }
 
+    fn is_seen_as(self, seen: u8) -> bool {
+        self.0 & Self::SEEN == seen
+    }
+
     /// Whether it is a member whom the drop does not hold.
-    fn is_missing(self) -> bool {
-        self.has(Self::MEMBER) && (!self.has(Self::SEEN) || self.has(Self::SUPPRESSED))
+    fn is_gone(self) -> bool {
+        self.has(Self::MEMBER) && !self.has(Self::SEEN)
+    }
+
+    /// Whether it is a member who must not be sent to.
+    fn is_suppressed(self) -> bool {
+        self.has(Self::MEMBER) && self.is_seen_as(Self::SUPPRESSED)
+    }
+
+    /// What the next segment begins with.
+    fn of_the_run(self) -> Self {
+        let was_read = self.is_seen_as(Self::VALID);
+        Self(self.0 & Self::OF_THE_RUN | if was_read { Self::OF_THE_RUN } else { 0 })
     }
 
     fn observe(&mut self, seen: Seen, digest: Option<FieldsDigest>) -> Lookup {
@@ -93,9 +133,11 @@ impl Marks {
         }
         let is_outdated = self.has(Self::READ_NEWER | Self::APPLIED_NEWER);
         let fields = if is_outdated { Fields::Outdated } else { Fields::Held(digest) };
-        self.set(Self::SEEN, true);
-        self.set(Self::SUPPRESSED, seen == Seen::Suppressed);
-        self.set(Self::READ_NEWER | Self::IN_EXPORT, seen == Seen::Valid);
+        self.0 |= match seen {
+            Seen::Valid => Self::VALID,
+            Seen::Rejected => Self::REJECTED,
+            Seen::Suppressed => Self::SUPPRESSED,
+        };
         let is_confirmed = self.has(Self::MEMBER) && !self.has(Self::UNCONFIRMED);
         if is_confirmed { Lookup::Existing(fields) } else { Lookup::New(fields) }
     }
@@ -122,8 +164,16 @@ impl MemberIndex {
     /// Begins with the next segment, of which nothing is known yet.
     pub fn begin_segment(&mut self) {
         self.next = 0;
-        let entries = self.entries.iter_mut().map(|entry| &mut entry.marks);
-        entries.chain(self.newcomers.values_mut()).for_each(|marks| marks.0 &= Marks::OF_THE_RUN);
+        self.each(|marks| *marks = marks.of_the_run());
+    }
+
+    /// Forgets the rows of the segment at hand, which are to be read once more; [`MemberIndex::begin_segment`] follows.
+    pub fn forget_rows(&mut self) {
+        self.each(|marks| marks.0 &= !Marks::SEEN);
+    }
+
+    fn each(&mut self, change: impl Fn(&mut Marks)) {
+        self.entries.iter_mut().map(|entry| &mut entry.marks).chain(self.newcomers.values_mut()).for_each(change);
     }
 
     /// Adds a profile of the state. For each segment the same profiles come, in order of their keys.
@@ -137,6 +187,7 @@ impl MemberIndex {
             let is_in = |of: &[bool]| of.iter().enumerate().any(|(at, of)| *of && profile.is_member(at));
             marks.set(Marks::MEMBER, status != MemberStatus::Absent);
             marks.set(Marks::UNCONFIRMED, status == MemberStatus::Unconfirmed);
+            marks.set(Marks::OPTED_OUT, profile.is_opted_out);
             marks.set(Marks::APPLIED_NEWER, is_in(&view.newer));
             marks.set(Marks::IN_EXPORT, is_in(&view.untouched));
         }
@@ -150,8 +201,44 @@ impl MemberIndex {
 
     /// Whether the state has this profile as a member of the segment.
     pub fn is_member(&self, key: &ProfileKey) -> bool {
-        let entry = self.find(&half(key)).and_then(|at| self.entries.get(at));
+        self.marks(key).is_some_and(|marks| marks.has(Marks::MEMBER))
+    }
+
+    /// The same by half the profile's key.
+    pub fn is_member_by_half(&self, key: &[u8; 16]) -> bool {
+        let entry = self.find(key).and_then(|at| self.entries.get(at));
         entry.is_some_and(|entry| entry.marks.has(Marks::MEMBER))
+    }
+
+    /// Whether a row of the drop can be sent.
+    pub fn is_valid(&self, key: &ProfileKey) -> bool {
+        self.is_seen_as(key, Marks::VALID)
+    }
+
+    /// Whether a row of the drop keeps this profile from being sent.
+    pub fn is_suppressed(&self, key: &ProfileKey) -> bool {
+        self.is_seen_as(key, Marks::SUPPRESSED)
+    }
+
+    fn is_seen_as(&self, key: &ProfileKey, seen: u8) -> bool {
+        let marks = self.marks(key).or_else(|| self.newcomers.get(&half(key)).copied());
+        marks.is_some_and(|marks| marks.is_seen_as(seen))
+    }
+
+    /// Takes note that this profile opts out. Gives whether that is new of a contact that the account is known to hold.
+    pub fn opt_out(&mut self, key: &ProfileKey) -> OptedOut {
+        let short = half(key);
+        let (marks, news) = match self.find(&short).and_then(|at| self.entries.get_mut(at)) {
+            Some(entry) => (&mut entry.marks, OptedOut::Contact),
+            None => (self.newcomers.entry(short).or_default(), OptedOut::Newcomer),
+        };
+        let is_known = marks.has(Marks::OPTED_OUT);
+        marks.set(Marks::OPTED_OUT, true);
+        if is_known { OptedOut::Before } else { news }
+    }
+
+    fn marks(&self, key: &ProfileKey) -> Option<Marks> {
+        self.find(&half(key)).and_then(|at| self.entries.get(at)).map(|entry| entry.marks)
     }
 
     /// Notes what becomes of a row of the drop, and says how it stands to what was known before.
@@ -164,27 +251,43 @@ impl MemberIndex {
     }
 
     /// How many members of the segment the drop does not hold.
-    pub fn missing(&self) -> u64 {
-        self.count(Marks::is_missing)
+    pub fn gone(&self) -> u64 {
+        self.count(Marks::is_gone)
     }
 
-    /// Whether this member of the state is missing.
-    pub fn is_missing(&self, key: &ProfileKey) -> bool {
-        let entry = self.find(&half(key)).and_then(|at| self.entries.get(at));
-        entry.is_some_and(|entry| entry.marks.is_missing())
+    /// How many members of the segment must not be sent to.
+    pub fn suppressed(&self) -> u64 {
+        self.count(Marks::is_suppressed)
     }
 
-    /// Ends a segment whose rows are all in: its members stay in the export, the missing ones only where leavers are withheld.
+    /// How this profile of the state leaves the segment, if it does.
+    pub fn leaving(&self, key: &ProfileKey) -> Option<Leaving> {
+        let marks = self.marks(key)?;
+        let suppressed = marks.is_suppressed().then_some(Leaving::Suppressed);
+        suppressed.or(marks.is_gone().then_some(Leaving::Gone))
+    }
+
+    /// Ends a segment whose rows are all in: its members stay in the export, unless they are suppressed; those who are
+    /// gone only where leavers are withheld.
     pub fn end_segment(&mut self, is_withheld: bool) {
         for Entry { marks, .. } in &mut self.entries {
-            marks.set(Marks::IN_EXPORT, marks.has(Marks::MEMBER) && (is_withheld || !marks.is_missing()));
+            let stays = marks.has(Marks::MEMBER) && !marks.is_suppressed() && (is_withheld || !marks.is_gone());
+            marks.set(Marks::IN_EXPORT, stays);
+        }
+    }
+
+    /// Keeps a member of the ended segment in the export that seemed to leave.
+    pub fn keep(&mut self, key: &ProfileKey) {
+        if let Some(entry) = self.find(&half(key)).and_then(|at| self.entries.get_mut(at)) {
+            entry.marks.set(Marks::IN_EXPORT, true);
         }
     }
 
     /// How many profiles the export has after the run: those that were read, and the members of its other segments.
     pub fn profiles(&self) -> u64 {
-        let newcomers = self.newcomers.values().filter(|marks| marks.has(Marks::IN_EXPORT)).count();
-        self.count(|marks| marks.has(Marks::IN_EXPORT)) + newcomers as u64
+        let is_in = |marks: Marks| marks.of_the_run().has(Marks::IN_EXPORT);
+        let newcomers = self.newcomers.values().filter(|marks| is_in(**marks)).count();
+        self.count(is_in) + newcomers as u64
     }
 
     fn find(&self, key: &ShortKey) -> Option<usize> {
@@ -251,8 +354,33 @@ mod tests {
         assert_eq!(index.observe(&[9; 32], Seen::Valid), Lookup::Duplicate);
         assert_eq!(index.observe(&[3; 32], Seen::Suppressed), Lookup::Existing(Fields::Held(Some([3; 16]))));
         assert_eq!(index.observe(&[3; 32], Seen::Valid), Lookup::Duplicate, "a suppressed profile does not come back");
-        assert_eq!((index.members(), index.missing()), (3, 2));
-        assert_eq!([1, 2, 3, 9].map(|n| index.is_missing(&[n; 32])), [true, false, true, false]);
+        assert_eq!((index.members(), index.gone(), index.suppressed()), (3, 1, 1));
+        let leaving = [1, 2, 3, 9].map(|n| index.leaving(&[n; 32]));
+        assert_eq!(leaving, [Some(Leaving::Gone), None, Some(Leaving::Suppressed), None]);
+    }
+
+    #[test]
+    fn rows_that_are_read_once_more_count_once() {
+        let members = [1, 2].map(|n| profile(n, [Confirmed, Absent, Absent]));
+        let mut index = index(&members, &of(0));
+        index.observe(&[1; 32], Seen::Valid);
+        index.observe(&[9; 32], Seen::Valid);
+        assert_eq!(index.opt_out(&[9; 32]), OptedOut::Newcomer);
+        index.forget_rows();
+        begin(&mut index, &members, &of(0));
+        assert_eq!(index.observe(&[1; 32], Seen::Suppressed), Lookup::Existing(Fields::Held(Some([1; 16]))));
+        assert_eq!(index.observe(&[9; 32], Seen::Suppressed), Lookup::New(Fields::Held(None)));
+        assert_eq!(index.opt_out(&[9; 32]), OptedOut::Newcomer);
+        index.end_segment(false);
+        assert_eq!(index.profiles(), 0);
+    }
+
+    #[test]
+    fn an_opt_out_is_news_once() {
+        let opted_out = Profile { is_opted_out: true, ..profile(2, [Confirmed, Absent, Absent]) };
+        let mut index = index(&[profile(1, [Confirmed, Absent, Absent]), opted_out], &of(0));
+        assert_eq!(index.opt_out(&[1; 32]), OptedOut::Contact);
+        assert_eq!([1, 2].map(|n| index.opt_out(&[n; 32])), [OptedOut::Before; 2]);
     }
 
     #[test]

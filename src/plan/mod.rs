@@ -1,9 +1,19 @@
 //! Contacts against the state: joiners, changed, leavers, unchanged; the guards; the dealing to lanes.
 
 mod columns;
+pub mod corrections;
+mod counts;
+pub mod fingerprint;
 pub mod guards;
+mod ids;
 pub mod lanes;
 pub mod members;
+pub mod objections;
+mod output;
+pub mod people;
 pub mod planner;
+pub mod retry;
 
-pub use planner::{Counts, Planner};
+pub use counts::{Counts, LeftOut, Unreadable};
+pub use output::{ChunkKind, PlanOutput, RejectLine};
+pub use planner::Planner;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 /// The wall clock, and sleeping by it. Under tokio's paused time the clock moves with it.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock as this process read it first, counted on from then. So nobody sets it while a run goes on:
+    /// The machine's clock as this process first read it, counted on from then. So nobody sets it while a run goes on:
     /// by a clock that is set back the next slot is an hour away, by one that is set forward a second that holds the
     /// rate is long past, and the rate is sent once more. A machine that is put to sleep in mid-run may be late by its sleep.
     System,
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_clock_is_about_the_machines_and_counts_on_whatever_that_says() {
+    fn the_systems_clock_counts_on_whatever_the_machine_says() {
         let times: Vec<Timestamp> = (0..100).map(|_| Clock::System.now()).collect();
         assert!(times.is_sorted());
         let apart = Timestamp::now().duration_since(times[0]).abs();

@@ -1,7 +1,8 @@
 //! Objects by key: a bucket, or a folder.
 
+use std::fs::File;
 use std::future::Future;
-use std::path::Path;
+use std::io::{Read, Seek};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -55,6 +56,11 @@ pub trait Store: Send + Sync {
     /// A stream of one object's bytes.
     type Reader: Reader;
 
+    /// Where it is, for people: a folder's absolute path, or a bucket.
+    fn location(&self) -> String {
+        "this store".to_owned()
+    }
+
     /// Reads a whole object that is known to be small; `None` where there is none.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Object>>> + Send;
 
@@ -69,9 +75,10 @@ pub trait Store: Send + Sync {
     fn put(&self, key: &str, body: Bytes, condition: PutMode) -> impl Future<Output = Result<PutOutcome>> + Send;
 
     /// The same with the content of a file, which may be more than memory should hold.
-    fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> impl Future<Output = Result<PutOutcome>> + Send {
+    fn put_file(&self, key: &str, file: &File, condition: PutMode) -> impl Future<Output = Result<PutOutcome>> + Send {
         async move {
-            let body = std::fs::read(file).map_err(|cause| {
+            let (mut body, mut file) = (Vec::new(), file);
+            file.rewind().and_then(|()| file.read_to_end(&mut body)).map_err(|cause| {
                 Error::new(Kind::Unavailable, key, "its temporary file cannot be read").with_source(cause)
             })?;
             self.put(key, body.into(), condition).await
@@ -80,6 +87,11 @@ pub trait Store: Send + Sync {
 
     /// Every object whose key starts with `prefix`, in order of their keys.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<ObjectMeta>>> + Send;
+
+    /// Removes what writes that were cut off left below a folder's `prefix`; nobody else may write there meanwhile.
+    fn sweep(&self, _prefix: &str) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
 
     /// Removes an object; one that is not there is success.
     fn delete(&self, key: &str) -> impl Future<Output = Result<()>> + Send;

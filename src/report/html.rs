@@ -35,6 +35,7 @@ pub fn page(report: &Report) -> String {
                 p { "Run " code { (report.run_id) } ", " (report.started_at) " to " (report.finished_at) }
                 @if let Some(error) = &report.error { p.error { (error.message) } }
                 @for warning in &report.warnings { p { "Note: " (warning) } }
+                @for note in &report.notes { p { "Note: " (note.to_string()) } }
                 div.bar role="img" aria-label="rows by outcome" {
                     @for (name, count) in parts { @if count > 0 { div class=(name) style=(format!("flex:{count}")) {} } }
                 }
@@ -48,6 +49,8 @@ pub fn page(report: &Report) -> String {
                 table {
                     (line("joiners", members.joiners)) (line("changed", members.changed))
                     (line("leavers", members.leavers)) (line("leavers withheld", members.leavers_withheld))
+                    @if report.opt_outs_sent > 0 { (line("opt-outs sent alone", report.opt_outs_sent)) }
+                    @if report.no_consent > 0 { (line("without consent", report.no_consent)) }
                 }
                 @if rows.rejected > 0 {
                     h2 { "Rejects" }

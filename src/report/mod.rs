@@ -5,6 +5,7 @@ pub mod metrics;
 pub mod rejects;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::contact::RejectCode;
 use crate::destination::Usage;
 use crate::error::Kind;
-use crate::plan::Counts;
-use crate::run::{RunRecord, Trigger};
+use crate::plan::{Counts, LeftOut, Unreadable};
+use crate::run::{RunRecord, SegmentRecord, Trigger};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +85,29 @@ pub struct Members {
     pub leavers_withheld: u64,
 }
 
+/// Rows of newcomers that are suppressed, as a column of consent cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The segment.
+    pub segment: String,
+    /// What is wrong.
+    pub code: RejectCode,
+    /// How many rows.
+    pub count: u64,
+    /// The line of the first.
+    pub first_line: u64,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segment, code, count, first_line } = self;
+        write!(
+            f,
+            "{segment}: {count} rows are suppressed, as their consent cannot be read ({code}), first in line {first_line}"
+        )
+    }
+}
+
 /// A file or object that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -138,6 +162,18 @@ pub struct Report {
     /// Of the suppressed rows, those without a required consent.
     #[serde(default)]
     pub no_consent: u64,
+    /// Opt-outs that were sent for members whose rows were not.
+    #[serde(default)]
+    pub opt_outs_sent: u64,
+    /// Cells that kept rows back without making rejects of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+    /// Rejected rows that were not sent again.
+    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
+    /// Rows confirmed, by segment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub confirmed: BTreeMap<String, u64>,
     /// How joiners got on their lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_way: Option<String>,
@@ -154,14 +190,20 @@ pub struct Report {
 pub struct Confirmed {
     /// Rows delivered.
     pub delivered: u64,
+    /// The same by the segment's place in the export.
+    pub by_segment: BTreeMap<usize, u64>,
     /// Rows refused.
     pub refused: u64,
+    /// Rows that became suppressed since the plan was made.
+    pub suppressed: u64,
     /// Leavers that have left, or could not.
     pub left: u64,
-    /// Leavers that could not.
-    pub stay: u64,
-    /// Rows of people whom the destination sends nothing.
-    pub suppressed: u64,
+    /// Leavers that could not: the destination refused.
+    pub stayed: u64,
+    /// Opt-outs that were sent apart from their rows.
+    pub opt_outs: u64,
+    /// Such that the destination refused.
+    pub opt_outs_refused: u64,
     /// Requests.
     pub requests: Usage,
     /// How joiners got on their lists.
@@ -186,7 +228,16 @@ impl Report {
         let mut rejects: BTreeMap<RejectCode, u64> = RejectCode::ALL.into_iter().map(|code| (code, 0)).collect();
         rejects.extend(counts.rejects.clone());
         rejects.insert(RejectCode::Refused, confirmed.refused);
-        let mut warnings = confirmed.warnings;
+        let by_segment = by_name(run, &confirmed);
+        let mut warnings = confirmed.warnings.clone();
+        if confirmed.opt_outs_refused > 0 {
+            warnings
+                .push(format!("{} opt-outs were refused; the next run sends them again", confirmed.opt_outs_refused));
+        }
+        if confirmed.stayed > 0 {
+            let problem = "leavers were refused and are still members; the next run tries again";
+            warnings.push(format!("{} {problem}", confirmed.stayed));
+        }
         warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
         for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
             let (name, missing) = (&segment.name, segment.missing_parts);
@@ -194,18 +245,16 @@ impl Report {
                 "{name}: the folder lacks {missing} parts that model.json names; its leavers are withheld"
             ));
         }
-        if confirmed.stay > 0 {
-            let stay = confirmed.stay;
-            warnings.push(format!("{stay} leavers could not be taken off, and are tried again by the next run"));
-        }
         if counts.leavers_withheld > 0 {
-            warnings.push(format!("{} leavers are withheld", counts.leavers_withheld));
+            let count = counts.leavers_withheld;
+            warnings
+                .push(format!("{count} {}", if count == 1 { "leaver is withheld" } else { "leavers are withheld" }));
         }
         Self {
             run_id: run.request.run_id.clone(),
             export: run.request.export.clone(),
             connection: run.connection.clone(),
-            outcome: outcome(run, &counts, &rows, (error.as_ref(), confirmed.left)),
+            outcome: outcome(run, &counts, &rows, &confirmed, error.as_ref()),
             started_at: run.started_at,
             finished_at,
             trigger: run.request.trigger,
@@ -213,8 +262,8 @@ impl Report {
             members: Members {
                 joiners: counts.joiners,
                 changed: counts.changed,
-                leavers: counts.leavers,
-                leavers_withheld: counts.leavers_withheld,
+                leavers: counts.leavers.saturating_sub(confirmed.stayed),
+                leavers_withheld: counts.leavers_withheld + confirmed.stayed,
             },
             rejects,
             requests: confirmed.requests,
@@ -226,6 +275,10 @@ impl Report {
             config_digest: run.config_digest.clone(),
             guards_passed_over: run.guards_passed_over.clone(),
             no_consent: counts.no_consent,
+            opt_outs_sent: confirmed.opt_outs,
+            left_out: counts.left_out,
+            confirmed: by_segment,
+            notes: run.segments.iter().filter_map(note).collect(),
             list_way: confirmed.way,
             error,
             warnings,
@@ -244,14 +297,27 @@ impl Report {
     }
 }
 
-fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, (error, left): (Option<&Failed>, u64)) -> Outcome {
+fn by_name(run: &RunRecord, confirmed: &Confirmed) -> BTreeMap<String, u64> {
+    let name = |(at, rows): (&usize, &u64)| Some((run.segments.get(*at)?.name.clone(), *rows));
+    confirmed.by_segment.iter().filter_map(name).collect()
+}
+
+fn note(segment: &SegmentRecord) -> Option<Note> {
+    let Unreadable { rows: count, first_line } = segment.counts.unreadable_consent;
+    (count > 0).then(|| Note { segment: segment.name.clone(), code: RejectCode::InvalidValue, count, first_line })
+}
+
+fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, confirmed: &Confirmed, error: Option<&Failed>) -> Outcome {
+    let is_pending = rows.pending > 0
+        || confirmed.left < counts.leavers
+        || confirmed.opt_outs + confirmed.opt_outs_refused < counts.opt_outs;
     match error {
         Some(Failed { kind: Kind::Guard, .. }) => Outcome::StoppedByGuard,
         Some(_) => Outcome::Failed,
         None if run.sources.is_empty() => Outcome::Superseded,
-        None if rows.pending > 0 || left < counts.leavers => Outcome::Failed,
+        None if is_pending => Outcome::Failed,
         None if rows.rejected > 0 => Outcome::SucceededWithRejects,
-        None if counts.joiners + counts.changed + counts.leavers == 0 => Outcome::NothingToDo,
+        None if counts.joiners + counts.changed + counts.leavers + counts.opt_outs == 0 => Outcome::NothingToDo,
         None => Outcome::Succeeded,
     }
 }

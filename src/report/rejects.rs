@@ -10,11 +10,16 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::planner::RejectLine;
+use crate::plan::RejectLine;
 use crate::run::RunRecord;
 
 /// What follows the original columns.
-pub const ADDED: [&str; 6] = ["export", "segment", "reject_code", "reject_reason", "source", "line"];
+pub const ADDED: [&str; 7] = ["export", "segment", "reject_code", "reject_reason", "source", "line", FINGERPRINT];
+/// By which `retry` knows a row again, and what was changed of it.
+pub const FINGERPRINT: &str = "fingerprint";
+
+/// A byte-order mark, by which spreadsheets know UTF-8.
+const MARK: &str = "\u{feff}";
 
 /// What begins a formula.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
@@ -63,7 +68,7 @@ fn each_piece(cell: &str, other: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> 
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Bug, "rejects", "are not what was kept").with_source(cause)
+    Error::new(Kind::Bug, "rejects", "are damaged").with_source(cause)
 }
 
 /// Writes the rejects of one run; its sources may have different columns.
@@ -90,7 +95,7 @@ impl<W: Write> Rejects<W> {
     ///
     /// # Errors
     /// Kind `unavailable`, where `out` cannot be written.
-    pub fn new(run: &RunRecord, out: W) -> Result<Self> {
+    pub fn new(run: &RunRecord, mut out: W) -> Result<Self> {
         let mut header: Vec<&str> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         let mut sources = Vec::new();
@@ -107,6 +112,7 @@ impl<W: Write> Rejects<W> {
         }
         let width = header.len();
         // A column that is named like one of ours would be written twice; ours stand last and are the ones to read.
+        out.write_all(MARK.as_bytes()).map_err(unwritable)?;
         let mut csv = csv::Writer::from_writer(out);
         let bytes = write(&mut csv, header.iter().copied().chain(ADDED))?;
         Ok(Self { csv, bytes, padding: 0, left_out: 0, export: run.request.export.clone(), sources, width })
@@ -141,7 +147,7 @@ impl<W: Write> Rejects<W> {
             }
         }
         let number = row.line.to_string();
-        let added = [self.export.as_str(), segment, row.code.name(), &row.reason, key, &number];
+        let added = [self.export.as_str(), segment, row.code.name(), &row.reason, key, &number, &row.fingerprint];
         self.padding = padding;
         self.bytes += write(&mut self.csv, columns.into_iter().chain(added))?;
         Ok(())
@@ -209,7 +215,8 @@ mod tests {
     }
 
     fn reject(source: usize, code: &str, cells: &[&str]) -> String {
-        json!({ "source": source, "line": 2, "code": code, "reason": "why", "row": cells }).to_string()
+        json!({ "source": source, "line": 2, "code": code, "reason": "why", "row": cells, "fingerprint": "r/1" })
+            .to_string()
     }
 
     /// The file, and what is said of it.
@@ -223,6 +230,8 @@ mod tests {
     fn read(file: &[u8], delimiter: u8, quoting: bool) -> Vec<Vec<String>> {
         let mut reader = csv::ReaderBuilder::new();
         reader.has_headers(false).flexible(true).delimiter(delimiter).quoting(quoting);
+        // Without the mark, which the first cell does not begin with.
+        let file = file.strip_prefix(MARK.as_bytes()).unwrap();
         let rows = reader.from_reader(file).into_records();
         rows.map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
     }
@@ -245,7 +254,7 @@ mod tests {
     ];
 
     #[test]
-    fn no_separator_of_a_spreadsheet_makes_a_formula_of_a_cell_and_the_comma_gives_each_back() {
+    fn cells_are_never_formulas_and_commas_give_each_back() {
         let columns = ["EMail", "Any"].map(str::to_owned).to_vec();
         let rows = HOSTILE.map(|cell| reject(0, "invalid_email", &["ann", cell]));
         let (file, _) = written(&run(&[columns]), rows);
@@ -272,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_rows_of_ten_thousand_columns_take_little_room_and_leave_room_for_others() {
+    fn huge_malformed_rows_leave_space_for_others() {
         let columns: Vec<String> = (0..10_000).map(|n| format!("c{n}")).collect();
         let whole: Vec<&str> = columns.iter().map(String::as_str).collect();
         let malformed = std::iter::repeat_n(reject(0, "malformed_row", &["x"]), 100_000);
@@ -280,7 +289,7 @@ mod tests {
             written(&run(std::slice::from_ref(&columns)), malformed.chain([reject(0, "invalid_email", &whole)]));
         assert!(file.len() < 40 << 20, "{} bytes", file.len());
         let rows = read(&file, b',', true);
-        assert!(rows.iter().all(|row| row.len() == 10_006), "every row has all columns");
+        assert!(rows.iter().all(|row| row.len() == 10_007), "every row has all columns");
         assert_eq!(rows[rows.len() - 1][10_002], "invalid_email");
         let kept = rows.len() - 2;
         assert!(kept > 3_000, "{kept}");
@@ -302,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn sources_with_other_columns_share_a_file_and_what_fits_needs_no_warning() {
+    fn sources_with_other_columns_share_a_file_without_a_warning() {
         let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let rows = [reject(0, "refused", &["a@b.c", "Ann"]), reject(1, "refused", &["Bob", "7"])];
         let (file, warning) = written(&run(&[of(&["EMail", "Name"]), of(&["Name", "Value"])]), rows);
         let text = String::from_utf8(file).unwrap();
-        let tail = "newsletter,News,refused,why,drop.csv,2";
+        let tail = "newsletter,News,refused,why,drop.csv,2,r/1";
         let lines: Vec<String> = vec![
-            "EMail,Name,Value,export,segment,reject_code,reject_reason,source,line".into(),
+            "\u{feff}EMail,Name,Value,export,segment,reject_code,reject_reason,source,line,fingerprint".into(),
             format!("a@b.c,Ann,,{tail}"),
             format!(",Bob,7,{tail}"),
         ];

@@ -1,4 +1,7 @@
-//! Where things lie in the store.
+//! Keys of stored objects.
+
+/// The configuration, put there by the deployment.
+pub const CONFIG: &str = "config/exports.json";
 
 /// A segment's name as a part of a key: letters, digits, `.`, `_`, `-` stay, everything else is %XX.
 pub fn part(name: &str) -> String {
@@ -10,6 +13,16 @@ pub fn part(name: &str) -> String {
         }
     }
     if part.starts_with('.') { format!("%2E{}", part.trim_start_matches('.')) } else { part }
+}
+
+/// The folder of an export's runs, with its `/`.
+pub fn runs(export: &str) -> String {
+    format!("runs/{export}/")
+}
+
+/// The folder of an export's state, with its `/`.
+pub fn state(export: &str) -> String {
+    format!("state/{export}/")
 }
 
 /// A run's folder, with its `/`. The export is in the run's id.
@@ -27,7 +40,7 @@ pub fn results(run_id: &str, lane: u32, range: usize) -> String {
     of_run(run_id, &format!("results/{lane:03}/{range:06}.tsv"))
 }
 
-/// The calls of a lane: how many, and how many in a row confirmed nothing.
+/// The calls of a lane: how many, and how many of the last confirmed nothing.
 pub fn calls(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/calls.json"))
 }
@@ -35,6 +48,16 @@ pub fn calls(run_id: &str, lane: u32) -> String {
 /// How many rows of a lane Autopilot has refused so far.
 pub fn refused(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/refused.json"))
+}
+
+/// Where a run's failed lanes say why, with its `/`.
+pub fn failed_lanes(run_id: &str) -> String {
+    of_run(run_id, "results/failed/")
+}
+
+/// Why a lane failed.
+pub fn failed_lane(run_id: &str, lane: u32) -> String {
+    format!("{}{lane:03}.json", failed_lanes(run_id))
 }
 
 /// The run that a request to the function became. It goes away with the export's runs.
@@ -58,12 +81,22 @@ pub fn order(export: &str, segment: &str) -> String {
     format!("state/{export}/{}/order.json", part(segment))
 }
 
+/// A segment's corrections of rejected rows.
+pub fn corrections(export: &str, segment: &str) -> String {
+    format!("state/{export}/{}/corrections.json", part(segment))
+}
+
+/// How many entries the suppression file had at an export's last applied run.
+pub fn suppression(export: &str) -> String {
+    format!("state/{export}/suppression.json")
+}
+
 /// The run of an export that has not reached its finish.
 pub fn unfinished(export: &str) -> String {
     format!("state/{export}/unfinished.json")
 }
 
-/// What was learnt of a connection's account.
+/// What the canary learned of a connection's account.
 pub fn learnt(connection: &str) -> String {
     format!("state/connections/{connection}.json")
 }
@@ -91,6 +124,16 @@ pub fn is_passing(key: &str) -> bool {
     // An export may be named like one of the folders.
     parts.next() == Some("runs")
         && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
+}
+
+/// Whether an object is a run's rejected rows.
+pub fn is_rejects(key: &str) -> bool {
+    key.starts_with("runs/") && key.split('/').nth(3) == Some("rejects.csv")
+}
+
+/// Whether an object is a part of a run's results.
+pub fn is_results(key: &str) -> bool {
+    is_passing(key) && key.split('/').nth(3) == Some("results")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::Counts;
+use crate::plan::corrections::{Correction, NewCorrection};
 use crate::plan::lanes::Chunk;
 use crate::state::hex;
 
@@ -28,7 +29,7 @@ pub enum Trigger {
     Command,
 }
 
-/// A drop that is asked for by name.
+/// A drop that is named in the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestedDrop {
@@ -136,11 +137,20 @@ pub struct SegmentRecord {
     /// What people should know of the drop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Whether the state knows the segment.
+    #[serde(default)]
+    pub has_state: bool,
     /// How its members were marked before the run; none where the state has none.
     #[serde(default)]
     pub target: Option<MembershipTarget>,
     /// What was counted.
     pub counts: Counts,
+    /// The corrections of rejected rows that last; none where there is nothing to change of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrections: Option<Vec<Correction>>,
+    /// The corrections that the run makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrected: Vec<NewCorrection>,
 }
 
 /// How far a run has come.
@@ -178,6 +188,12 @@ pub struct RunRecord {
     pub reject_parts: u32,
     /// Guards that were passed over.
     pub guards_passed_over: Vec<String>,
+    /// Whether leavers are removed although more rows than the rule allows are unreadable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passes_unreadable_rows: bool,
+    /// How many entries the suppression file has; none where the export names no file.
+    #[serde(default)]
+    pub suppression_entries: Option<u64>,
     /// Distinct profiles of the export after the run, over all its segments.
     pub profiles: u64,
     /// The account that the state belongs to; none where there was no state.
@@ -207,6 +223,8 @@ impl RunRecord {
             chunks: Vec::new(),
             reject_parts: 0,
             guards_passed_over: Vec::new(),
+            passes_unreadable_rows: false,
+            suppression_entries: None,
             profiles: 0,
             account: None,
         }
@@ -243,6 +261,9 @@ pub struct AppliedDrop {
     pub version: String,
     /// How many members the state holds after it.
     pub members: u64,
+    /// The run that applied it.
+    #[serde(default)]
+    pub run_id: Option<String>,
     /// Rows without a readable identity in the last drop whose leavers were removed, or that had none.
     #[serde(default)]
     pub unreadable_rows: u64,

@@ -30,6 +30,9 @@ pub struct OpenRecord {
     /// What the state may call the same account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub same_accounts: Vec<String>,
+    /// Tells the key that opened it from every other.
+    #[serde(default)]
+    pub key: String,
     /// How each segment's members are marked, in the configuration's order.
     pub targets: Vec<MembershipTarget>,
     /// What the destination's protocol needs to know.
@@ -42,6 +45,8 @@ pub struct OpenRecord {
     pub lanes: Vec<Vec<Range>>,
     /// The lanes' shares of the rate.
     pub shares: Vec<u32>,
+    /// The rate that was shared.
+    pub rate: f64,
     /// When open's last requests left, as many as a window holds.
     pub last_sent: Vec<Timestamp>,
     /// What was sent.

@@ -38,7 +38,7 @@ struct Header {
 }
 
 impl CsvRows {
-    /// Rows as wide as the columns named `names`; `separator` is the line that told the delimiter.
+    /// Rows as wide as the columns named `names`; `separator` is the line that names the delimiter.
     pub(super) fn new(scanner: Scanner, names: &[String], separator: Option<Vec<u8>>) -> Self {
         let names = names.iter().map(|name| clean(name).into_owned()).collect();
         let header = Header { names, separator };
@@ -130,7 +130,7 @@ impl CsvRows {
         }
         let columns = self.header.names.len();
         let flaw = match self.scanner.fields(raw) {
-            Ok((text, spans)) if self.header.is_no_row(raw, text, spans) => {
+            Ok((text, spans)) if self.header.is_not_a_row(raw, text, spans) => {
                 self.line += inner_lines(raw);
                 return Ok(());
             }
@@ -164,7 +164,7 @@ impl CsvRows {
 impl Header {
     /// Whether a row is blank, the header again, or the line `sep=` again. Most rows show by their first character that
     /// they are not.
-    fn is_no_row(&self, raw: &[u8], text: &str, spans: &[Span]) -> bool {
+    fn is_not_a_row(&self, raw: &[u8], text: &str, spans: &[Span]) -> bool {
         let cells = || spans.iter().map(|(start, end)| text.get(*start..*end).unwrap_or_default());
         let Some(first) = cells().next() else { return true };
         let name = self.names.first().map(String::as_str).unwrap_or_default();

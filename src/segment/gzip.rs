@@ -1,6 +1,6 @@
-//! Gzip, told by its first bytes and not by the file's name.
+//! Gzip, recognised by its first bytes and not by the file's name.
 //!
-//! Output goes on in pieces of 64 KiB, so a bomb never stands in memory whole.
+//! Output comes in pieces of 64 KiB, so a bomb is never in memory whole.
 
 use flate2::{Decompress, FlushDecompress, Status};
 

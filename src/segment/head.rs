@@ -56,7 +56,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Takes the next text; the reader for it, which has read what is there, once the text has told which.
+    /// Takes the next text; the reader for it, which has read what is there, once the text shows which.
     pub(super) fn feed(
         &mut self,
         text: &[u8],

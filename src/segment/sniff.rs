@@ -20,7 +20,7 @@ pub(super) struct Known {
     pub(super) wanted: Vec<String>,
 }
 
-/// What the first row told.
+/// What the first row shows.
 pub(super) struct Sniffed {
     pub(super) delimiter: char,
     pub(super) columns: Columns,

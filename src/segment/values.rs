@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_columns_are_no_values() {
+    fn names_of_columns_are_not_values() {
         for name in [
             "EMail",
             "Mail Address",

@@ -7,7 +7,8 @@
 //! | 16 | digest of the fields |
 //! | 2 | length of the contact id, big endian; 0 where it is unknown |
 //! | that many | contact id |
-//! | 1, then 0 or 16 | 1 and the digest of `match.id`, or 0 |
+//! | 1 | flags: 1 with a digest of `match.id`, 2 the opt-out was sent apart from the fields |
+//! | 0 or 16 | that digest |
 //! | 1 for each of the header's segments | 0 absent, 1 confirmed, 2 unconfirmed |
 //!
 //! gzip's trailer, a checksum and a length, detects an object that is damaged or cut short.
@@ -23,6 +24,10 @@ use crate::error::{Error, Kind, Result};
 
 /// The version of the layout that this program writes and reads.
 pub const FORMAT: u32 = 2;
+
+/// A profile's flags.
+const HAS_ID: u8 = 1;
+const OPTED_OUT: u8 = 2;
 
 /// Writes a state object; profiles must come in order of their keys.
 #[derive(Debug)]
@@ -60,7 +65,8 @@ impl<W: Write> Writer<W> {
         let (length, id) = u16::try_from(id.len()).map_or((0, ""), |length| (length, id));
         out.write_all(&length.to_be_bytes())?;
         out.write_all(id.as_bytes())?;
-        out.write_all(&[u8::from(profile.match_id.is_some())])?;
+        let has_id = if profile.match_id.is_some() { HAS_ID } else { 0 };
+        out.write_all(&[has_id | if profile.is_opted_out { OPTED_OUT } else { 0 }])?;
         out.write_all(profile.match_id.as_ref().map_or(&[], |id| id.as_slice()))?;
         for segment in 0..self.segments {
             let byte = match profile.status(segment) {
@@ -212,11 +218,12 @@ fn record(fields: &mut Fields<'_>, segments: usize) -> std::result::Result<Profi
     let length = u16::from_be_bytes(fields.array()?);
     let id = std::str::from_utf8(fields.bytes(length.into())?).map_err(|_| Flaw::Damaged)?;
     let contact_id = (!id.is_empty()).then(|| id.into());
-    let match_id = match fields.array()? {
-        [0] => None,
-        [1] => Some(fields.array()?),
-        _ => return Err(Flaw::Damaged),
-    };
+    let [flags] = fields.array()?;
+    if flags & !(HAS_ID | OPTED_OUT) != 0 {
+        return Err(Flaw::Damaged);
+    }
+    let match_id = if flags & HAS_ID != 0 { Some(fields.array()?) } else { None };
+    let is_opted_out = flags & OPTED_OUT != 0;
     let status = |byte: &u8| match byte {
         0 => Ok(MemberStatus::Absent),
         1 => Ok(MemberStatus::Confirmed),
@@ -224,7 +231,7 @@ fn record(fields: &mut Fields<'_>, segments: usize) -> std::result::Result<Profi
         _ => Err(Flaw::Damaged),
     };
     let memberships = fields.bytes(segments)?.iter().map(status).collect::<std::result::Result<_, _>>()?;
-    Ok(Profile { key, digest, contact_id, match_id, memberships })
+    Ok(Profile { key, digest, contact_id, match_id, is_opted_out, memberships })
 }
 
 #[cfg(test)]
@@ -250,6 +257,7 @@ mod tests {
             digest: [n; 16],
             contact_id: (!id.is_empty()).then(|| id.into()),
             match_id: n.is_multiple_of(2).then_some([n; 16]),
+            is_opted_out: n > 2,
             memberships: vec![MemberStatus::Confirmed, MemberStatus::Unconfirmed],
         }
     }

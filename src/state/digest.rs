@@ -10,6 +10,9 @@ pub type ProfileKey = [u8; 32];
 /// A digest of the mapped fields: the first half of an HMAC-SHA-256.
 pub type FieldsDigest = [u8; 16];
 
+/// A digest of a stable customer id (`match.id`): the first half of an HMAC-SHA-256.
+pub type MatchId = [u8; 16];
+
 /// Makes the digests of one connection.
 #[derive(Clone)]
 pub struct Digester(Hmac<Sha256>);
@@ -46,6 +49,21 @@ impl Digester {
     /// The digest of mapped fields.
     pub fn fields(&self, fields: &str) -> FieldsDigest {
         half(&self.digest(b'f', fields))
+    }
+
+    /// Tells one API key from another without revealing either.
+    pub fn api_key(&self, key: &str) -> String {
+        hex(&half(&self.digest(b'a', key)))
+    }
+
+    /// The digest of a stable customer id.
+    pub fn match_id(&self, id: &str) -> MatchId {
+        half(&self.digest(b'i', id))
+    }
+
+    /// The digest of a rejected row's cells.
+    pub fn row(&self, cells: &str) -> [u8; 16] {
+        half(&self.digest(b'r', cells))
     }
 
     /// Tells one state key from another without revealing either.

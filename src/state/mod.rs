@@ -13,11 +13,14 @@ use serde::{Deserialize, Serialize};
 use crate::membership::MembershipTarget;
 
 pub use codec::{Decoder, FORMAT, Writer};
-pub use digest::{Digester, FieldsDigest, ProfileKey, half, hex, push_hex, unhex};
+pub use digest::{Digester, FieldsDigest, MatchId, ProfileKey, half, hex, push_hex, unhex};
 
 /// The digest that no fields have. In the state: which fields the contact holds is not confirmed, so the next row of
 /// the profile counts as changed. Of a row that is sent: it carries no fields.
 pub const FIELDS_UNCONFIRMED: FieldsDigest = [0; 16];
+
+/// The digest of a row that is sent for its opt-out alone: the fields that the contact holds stay as they are.
+pub const OPT_OUT_ALONE: FieldsDigest = *b"the opt-out only";
 
 /// A segment that has members in the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +73,9 @@ pub struct Profile {
     /// The destination's id of the contact; none where it was sent without an answer.
     pub contact_id: Option<Box<str>>,
     /// A keyed digest of the stable customer id (`match.id`), where one is mapped.
-    pub match_id: Option<[u8; 16]>,
+    pub match_id: Option<MatchId>,
+    /// Whether its opt-out was sent apart from its fields.
+    pub is_opted_out: bool,
     /// By the header's segments.
     pub memberships: Vec<MemberStatus>,
 }

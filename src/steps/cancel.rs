@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// A person's wish to stop, seen by every step.
+/// A cancellation token: cancelled once, seen by every step.
 #[derive(Clone, Debug)]
 pub struct Cancellation(Arc<tokio::sync::watch::Sender<bool>>);
 
@@ -13,17 +13,17 @@ impl Default for Cancellation {
 }
 
 impl Cancellation {
-    /// Wishes to stop.
+    /// Asks every step to stop.
     pub fn cancel(&self) {
         self.0.send_replace(true);
     }
 
-    /// Whether somebody wants to stop.
+    /// Whether the run is to stop.
     pub fn is_cancelled(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until somebody wants to stop.
+    /// Waits until the run is to stop.
     pub async fn cancelled(&self) {
         let mut wish = self.0.subscribe();
         if wish.wait_for(|wanted| *wanted).await.is_err() {

@@ -30,7 +30,12 @@ impl UnconfirmedEmails {
         let key = keys::unconfirmed(export);
         let Some(object) = store.get(&key).await? else { return Ok(Self::default()) };
         let lines = String::from_utf8_lossy(&object.body).lines().map(read).collect::<Option<_>>();
-        lines.map(Self).ok_or_else(|| Error::new(Kind::Bug, key, "are not emails"))
+        lines.map(Self).ok_or_else(|| {
+            Error::new(Kind::Config, key, "is damaged").hint(
+                "restore an older version of it, or remove it: whoever of its people has left the segment since must then \
+                 be taken off by hand",
+            )
+        })
     }
 
     /// What names a profile at the destination: its contact id, else its email where that is known.

@@ -1,10 +1,15 @@
 //! Small JSON objects in the store.
 
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Kind, Result};
 use crate::ports::{PutMode, PutOutcome, Store};
+use crate::run::{AppliedDrop, keys};
+
+/// How far ahead of the clock a drop's time may be: names of folders may tell the time of any zone.
+pub(super) const MAY_BE_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Reads an object, `None` where there is none.
 ///
@@ -16,6 +21,40 @@ pub async fn read_json<T: DeserializeOwned>(store: &impl Store, key: &str) -> Re
         Error::new(Kind::Config, key, "cannot be read: it is damaged or of another version")
             .hint("restore an older version of it")
             .with_source(cause)
+    })
+}
+
+/// The same of an object on which nothing depends that is not learnt anew: a damaged one counts as none.
+///
+/// # Errors
+/// Those of the store.
+pub async fn read_if_whole<T: DeserializeOwned>(store: &impl Store, key: &str) -> Result<Option<T>> {
+    match read_json(store, key).await {
+        Err(error) if error.kind == Kind::Config => {
+            tracing::warn!(error.kind = error.kind.name(), "{}", error.chain());
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+/// A segment's last applied drop; none where it is damaged and a run sends everything anyway.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) async fn read_order(
+    store: &impl Store,
+    export: &str,
+    segment: &str,
+    full: bool,
+) -> Result<Option<AppliedDrop>> {
+    let key = keys::order(export, segment);
+    if full {
+        return read_if_whole(store, &key).await;
+    }
+    read_json(store, &key).await.map_err(|error| match error.kind {
+        Kind::Config => error.hint("restore an older version of it, or remove it: any next drop then counts as newer"),
+        _ => error,
     })
 }
 

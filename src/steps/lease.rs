@@ -23,16 +23,16 @@ pub async fn with_lease<W: Environment, T>(
     request: &RunRequest,
     step: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let connection = export_of(config, &request.export).ok().map(|(_, connection)| connection.name.as_str());
+    let connection = export_of(config, &request.export).ok().map(|(_, connection)| connection);
     let lost = async {
         let mut held = false;
         loop {
             env.clock().sleep_until(after(env.clock().now(), RENEW_EVERY)).await;
             let Some(connection) = connection else { continue };
-            match env.leases().renew(connection, &request.run_id).await {
+            match env.leases().renew(&connection.name, &request.run_id).await {
                 Ok(true) => held = true,
                 // A step that waits, or is over already, has none.
-                Ok(false) if held => return lost_lease(connection).at("run"),
+                Ok(false) if held => return lost_lease(&connection.title()).at("run"),
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(run.id = request.run_id, error.kind = error.kind.name(), "{}", error.chain());

@@ -1,20 +1,26 @@
-//! The steps of a run, over ports. Each can be called again at any time and goes on where it was.
+//! The steps of a run, over ports. Each can be called again at any time and resumes where it was.
 
 mod cancel;
 mod carryover;
+mod clean;
 mod deliver;
 pub mod documents;
 pub mod environment;
 mod failure;
 mod finish;
 mod lease;
+mod lost;
 mod open;
 mod prepare;
 mod profiles;
 mod session;
+mod suppression;
+mod temporary;
+mod unfinished;
 mod workflow;
 
 pub use cancel::Cancellation;
+pub use clean::{Cleaned, clean};
 pub use deliver::{Delivered, Limit, deliver};
 pub use documents::{read_json, write_json, write_json_if};
 pub use environment::Environment;

@@ -30,6 +30,8 @@ pub struct Session<'e, E: Environment> {
     connection: &'e Connection,
     secrets: Secrets,
     pace: Pace,
+    /// The account that the key must open, once it is known: a renewed key is asked for it.
+    account: Option<String>,
     /// What was sent so far.
     pub sent: Sent,
     /// When, in order.
@@ -44,10 +46,45 @@ impl<'e, E: Environment> Session<'e, E> {
     /// Those of the secrets.
     pub async fn new(env: &'e E, connection: &'e Connection, from: Timestamp) -> Result<Self> {
         let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+        Self::paced(env, connection, secrets, Pace::alone(connection.requests_per_second, from))
+    }
+
+    /// With these secrets, at this pace.
+    ///
+    /// # Errors
+    /// Kind `access`, where the key cannot be sent.
+    pub(super) fn paced(env: &'e E, connection: &'e Connection, secrets: Secrets, pace: Pace) -> Result<Self> {
         check_key(&secrets.api_key, env.destination(connection.api).name())?;
-        let pace = Pace::alone(connection.requests_per_second, from);
         let digester = Digester::new(secrets.state_key.expose_secret())?;
-        Ok(Self { env, connection, secrets, pace, sent: Sent::default(), times: Vec::new(), digester })
+        Ok(Self { env, connection, secrets, pace, account: None, sent: Sent::default(), times: Vec::new(), digester })
+    }
+
+    /// Says which account the key opened: another key must open the same.
+    pub(super) fn belongs_to(&mut self, account: &str) {
+        self.account = Some(account.to_owned());
+    }
+
+    /// Asks whether the key opens this account.
+    ///
+    /// # Errors
+    /// Kind `access`, where it opens another; those of the session.
+    pub(super) async fn ask(&mut self, account: &str) -> Result<()> {
+        let destination = self.destination();
+        let opened = destination.identify(self).await?;
+        if opened == account { Ok(()) } else { Err(another_account(destination.name())) }
+    }
+
+    /// Tells the key from every other, without revealing it.
+    ///
+    /// # Errors
+    /// Those of the digests.
+    pub(super) fn key_fingerprint(&self) -> Result<String> {
+        key_fingerprint(&self.secrets)
+    }
+
+    /// What a lane goes on with.
+    pub(super) fn into_parts(self) -> (Secrets, Pace, Sent) {
+        (self.secrets, self.pace, self.sent)
     }
 
     fn destination(&self) -> &'e dyn Destination {
@@ -59,7 +96,7 @@ impl<'e, E: Environment> Session<'e, E> {
     }
 
     fn gave_up(&self, kind: Kind, last: &str) -> Error {
-        let problem = format!("does not answer within {} s; last: {last}", self.connection.patience_seconds);
+        let problem = format!("gave no usable answer within {} s; last: {last}", self.connection.patience_seconds);
         Error::new(kind, self.destination().name(), problem).hint("run again later; nothing that was confirmed is lost")
     }
 
@@ -138,7 +175,17 @@ impl<'e, E: Environment> Session<'e, E> {
                 Judgement::Unauthorized if renewed || !self.renew_key().await? => {
                     return Err(unauthorized(self.destination().name()));
                 }
-                Judgement::Unauthorized => renewed = true,
+                Judgement::Unauthorized => {
+                    renewed = true;
+                    match self.account.take() {
+                        Some(account) => {
+                            self.ask(&account).await?;
+                            self.account = Some(account);
+                        }
+                        // Who the account is, is being asked: the answers must all be of one.
+                        None => responses.fill(None),
+                    }
+                }
                 Judgement::RateLimited(_) if until >= end => {
                     return Err(self.gave_up(Kind::Throttled, "429, too many requests"));
                 }
@@ -175,6 +222,20 @@ pub(super) fn profile_of(digester: &Digester, email: &str) -> ProfileKey {
     let mut normal = String::new();
     normalise(email.trim(), &mut normal);
     digester.profile(&normal)
+}
+
+/// Tells a key from every other, without revealing it.
+///
+/// # Errors
+/// Those of the digests.
+pub(super) fn key_fingerprint(secrets: &Secrets) -> Result<String> {
+    Ok(Digester::new(secrets.state_key.expose_secret())?.api_key(secrets.api_key.expose_secret()))
+}
+
+/// The error of a run whose key opens another account than the run began in.
+pub(super) fn another_account(destination: &str) -> Error {
+    Error::new(Kind::Access, destination, "the key opens another account than the one that the run began in")
+        .hint("give the connection a key of that account, and run again: what is pending is sent then")
 }
 
 /// Checks that a key can be sent at all.

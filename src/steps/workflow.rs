@@ -13,6 +13,7 @@ use super::finish::finish;
 use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
+use super::unfinished::unfinished;
 use crate::config::{Config, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::Event;
@@ -59,13 +60,13 @@ pub async fn prepare<E: Environment>(env: &E, config: &Config, request: &RunRequ
     })
 }
 
-/// The unfinished run that a request goes on with: of the same export, drops, options and configuration.
+/// The unfinished run that a request resumes: of the same export, drops, options and configuration.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn resume<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<Option<RunRequest>> {
     let store = env.store();
-    let Some(run_id) = read_json::<String>(store, &keys::unfinished(&request.export)).await? else { return Ok(None) };
+    let Some(run_id) = unfinished(store, &request.export).await? else { return Ok(None) };
     let Some(run) = read_json::<RunRecord>(store, &keys::of_run(&run_id, "run.json")).await? else { return Ok(None) };
     let same = RunRequest { run_id: run_id.clone(), ..request.clone() } == run.request
         && config.digest(&request.export) == run.config_digest;

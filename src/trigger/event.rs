@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::{Error, Kind, Result, escaped};
 use crate::run::RequestedDrop;
 
-/// The major version of S3's notifications that is understood.
+/// The major version of S3's notifications that is supported.
 /// Source: the S3 user guide, "Event message structure": minor versions only add fields.
 const NOTIFICATION_MAJOR: &str = "2";
 
@@ -113,7 +113,7 @@ pub(super) fn read(event: &Value, now: Timestamp) -> Result<Event> {
         return as_::<Vec<Value>>("S3 notification", records)?.iter().map(record).collect::<Result<Vec<_>>>().map(all);
     }
     if text("Event") == Some("s3:TestEvent") {
-        let why = "S3 tries out whether its notifications arrive".into();
+        let why = "S3 tests whether its notifications arrive".into();
         return Ok(Event::Nothing { key: "s3:TestEvent".into(), why });
     }
     match text("detail-type") {
@@ -149,7 +149,8 @@ fn asked(event: &Value, now: Timestamp) -> Result<Event> {
 fn record(value: &Value) -> Result<Result<Dropped, (String, String)>> {
     let Record { event_version, event_name, event_time, s3 } = as_("S3 notification", value)?;
     if event_version.split('.').next() != Some(NOTIFICATION_MAJOR) {
-        let what = format!("has the version {}; {NOTIFICATION_MAJOR} is understood", escaped(&event_version, SHOWN));
+        let what =
+            format!("has the version {}; only {NOTIFICATION_MAJOR} is supported", escaped(&event_version, SHOWN));
         return Err(Error::new(Kind::BadRequest, "S3 notification", what));
     }
     let name = event_name.strip_prefix("s3:").unwrap_or(&event_name);
@@ -157,7 +158,7 @@ fn record(value: &Value) -> Result<Result<Dropped, (String, String)>> {
     let key = decoded(&dropped.key)
         .ok_or_else(|| Error::new(Kind::BadRequest, "S3 notification", "has a key that is not URL-encoded UTF-8"))?;
     if !name.starts_with("ObjectCreated:") {
-        return Ok(Err((key, format!("{} creates no object", escaped(name, SHOWN)))));
+        return Ok(Err((key, format!("{} does not create an object", escaped(name, SHOWN)))));
     }
     dropped.key = key;
     Ok(Ok(dropped))
@@ -206,10 +207,10 @@ fn decoded(key: &str) -> Option<String> {
 fn as_<T: DeserializeOwned>(what: &'static str, value: &Value) -> Result<T> {
     // The cause names fields; a text of the event is in it only where a field has another type.
     T::deserialize(value)
-        .map_err(|cause| Error::new(Kind::BadRequest, what, "is not of the form it should have").with_source(cause))
+        .map_err(|cause| Error::new(Kind::BadRequest, what, "has an unexpected form").with_source(cause))
 }
 
 fn unknown(subject: String) -> Error {
-    Error::new(Kind::BadRequest, subject, "is none that starts a run or takes a step")
+    Error::new(Kind::BadRequest, subject, "neither starts a run nor names a step")
         .hint("send one like those in events/")
 }

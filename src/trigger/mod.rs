@@ -58,8 +58,8 @@ pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> 
         }
         Event::Rule { rule, at } => {
             let export = export_of_rule(config, &rule).ok_or_else(|| {
-                Error::new(Kind::BadRequest, format!("rule {}", escaped(&rule, 40)), "names no export")
-                    .hint("let the rule's name be or end in the export's name, after a -")
+                Error::new(Kind::BadRequest, format!("rule {}", escaped(&rule, 40)), "does not name an export")
+                    .hint("name the rule after the export, or let its name end in - and the export's name")
             })?;
             let request = request(export, Trigger::Schedule, run_id(at, export, &format!("schedule/{export}")));
             triggered.asked(config, request, now)?;
@@ -100,7 +100,7 @@ impl Triggered {
     fn dropped(&mut self, config: &Config, dropped: Dropped, now: Timestamp) {
         let routed = config.route(&dropped.key);
         if routed.is_empty() {
-            return self.ignore(&dropped.key, "belongs to no segment's prefix");
+            return self.ignore(&dropped.key, "is not under any segment's prefix");
         }
         routed.into_iter().for_each(|(name, segment)| self.dropped_for(config, (name, segment), dropped.clone(), now));
     }

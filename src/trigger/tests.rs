@@ -70,7 +70,7 @@ fn every_file_of_events_is_understood() {
 }
 
 #[test]
-fn notifications_have_encoded_keys_and_eventbridge_has_them_plain() {
+fn notifications_encode_keys_and_eventbridge_does_not() {
     let came = ask(&config(), &event("s3-two-records-key-with-spaces.json"));
     assert_eq!(came.requests[0].drops[0].key, "segments/newsletter/News letter (Zürich) 1+1.csv");
     assert_eq!(came.requests[0].drops[0].version, None, "the bucket has no versions");
@@ -114,7 +114,7 @@ fn requests_on_demand_say_what_they_want() {
 }
 
 #[test]
-fn parts_of_a_folder_told_together_are_one_run_and_later_ones_another() {
+fn parts_in_one_event_are_one_run_and_later_parts_another() {
     let config = folders(|_| {});
     let record = |key: &str, tag: &str| {
         let object = json!({ "key": key, "sequencer": tag });
@@ -179,7 +179,7 @@ fn an_object_in_a_partition_is_about_its_folder() {
 }
 
 #[test]
-fn an_object_below_a_folder_with_data_starts_nothing_once_it_is_listed() {
+fn an_object_below_a_folder_with_data_starts_nothing() {
     let config = folders(|_| {});
     let object = |key: &str| {
         let key = format!("segments/gold/{key}");
@@ -245,7 +245,7 @@ fn a_rule_names_the_export_with_the_longest_name_it_ends_in() {
 }
 
 #[test]
-fn what_is_no_event_is_a_bad_request() {
+fn an_unknown_event_is_a_bad_request() {
     let version = {
         let mut event = event("s3-object-created.json");
         event["Records"][0]["eventVersion"] = json!("3.0");
@@ -273,7 +273,7 @@ fn what_is_no_event_is_a_bad_request() {
     }
     let mut removed = event("s3-object-created.json");
     removed["Records"][0]["eventName"] = json!("ObjectRemoved:Delete");
-    assert_eq!(ask(&config(), &removed).ignored[0].why, "ObjectRemoved:Delete creates no object");
+    assert_eq!(ask(&config(), &removed).ignored[0].why, "ObjectRemoved:Delete does not create an object");
 }
 
 #[test]
@@ -296,5 +296,8 @@ fn errors_hold_no_control_characters_of_an_event() {
         assert!(!error.contains(char::is_control), "{error:?}");
     }
     let ignored = &ask(&config(), &notification("eventName", odd)).ignored[0];
-    assert!(ignored.why.ends_with("creates no object") && !ignored.why.contains(char::is_control), "{ignored:?}");
+    assert!(
+        ignored.why.ends_with("does not create an object") && !ignored.why.contains(char::is_control),
+        "{ignored:?}"
+    );
 }

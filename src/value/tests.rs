@@ -48,7 +48,7 @@ fn what_cannot_be_seen_at_the_ends_of_a_cell_does_not_count() {
 }
 
 #[test]
-fn a_text_that_a_spreadsheet_is_made_to_keep_is_read_without_the_formula() {
+fn a_text_kept_by_a_spreadsheet_formula_is_read_as_text() {
     for (cell, text) in [
         ("=\"00123\"", "00123"),
         (" =\" 00123 \" ", "00123"),

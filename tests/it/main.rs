@@ -5,5 +5,7 @@ mod cli;
 mod concurrency;
 mod crash;
 mod destination;
+mod input;
 mod promises;
+mod simulate;
 mod support;

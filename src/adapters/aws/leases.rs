@@ -57,7 +57,7 @@ impl S3Leases {
         Self::with_term(bucket, TERM_SECONDS)
     }
 
-    /// The same for one process: another that goes on with the same run does not hold its leases, and has to wait for
+    /// The same for one process: another that resumes the same run does not hold its leases, and has to wait for
     /// their term.
     pub fn of_process(bucket: Bucket) -> Self {
         let mut mark = [0; 8];

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_that_is_not_complete_is_refused_with_the_command_that_completes_it() {
+    fn an_incomplete_secret_is_refused_and_names_the_command() {
         let whole = format!(r#"{{"api_key":"k","state_key":"{}"}}"#, "0".repeat(64));
         assert_eq!(read("eu", &whole).unwrap().api_key.expose_secret(), "k");
         for text in ["abcdef0123456789", "", "{}", r#"{"api_key":"k"}"#, r#"{"api_key":"k","state_key":"abcdef01"}"#] {

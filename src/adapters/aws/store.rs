@@ -1,7 +1,8 @@
 //! A bucket as a store. An object's tag and version are its ETag: it is compared by conditional writes, and by reads
 //! of exactly one version, whether or not the bucket is versioned. Encryption is the bucket's own default.
 
-use std::path::Path;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use aws_sdk_s3::config::timeout::TimeoutConfig;
@@ -94,14 +95,14 @@ impl Bucket {
 /// What is to be written.
 enum Body<'a> {
     Bytes(Bytes),
-    File(&'a Path),
+    File(&'a File),
 }
 
 impl Body<'_> {
     fn is_long(&self) -> bool {
         match self {
             Self::Bytes(_) => false,
-            Self::File(file) => std::fs::metadata(file).is_ok_and(|data| data.len() > LONG_BYTES),
+            Self::File(file) => file.metadata().is_ok_and(|data| data.len() > LONG_BYTES),
         }
     }
 
@@ -109,9 +110,13 @@ impl Body<'_> {
     async fn stream(&self, key: &str) -> Result<ByteStream> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone().into()),
-            Self::File(file) => ByteStream::from_path(file).await.map_err(|cause| {
-                Error::new(Kind::Unavailable, key, "its temporary file cannot be read").with_source(cause)
-            }),
+            Self::File(file) => {
+                // It has no name, and is opened anew for each attempt.
+                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                ByteStream::from_path(path).await.map_err(|cause| {
+                    Error::new(Kind::Unavailable, key, "its temporary file cannot be read").with_source(cause)
+                })
+            }
         }
     }
 }
@@ -154,7 +159,7 @@ impl Reader for ObjectReader {
                     return Ok(Some(piece));
                 }
                 None if self.read >= self.meta.bytes => return Ok(None),
-                // Cut, by an error or by an early end: go on where it was, at the same version.
+                // Cut, by an error or by an early end: resume where it was, at the same version.
                 _ if self.cuts < CUTS => {
                     self.cuts += 1;
                     tokio::time::sleep(Duration::from_millis(200) * self.cuts).await;
@@ -171,6 +176,10 @@ impl Reader for ObjectReader {
 
 impl Store for Bucket {
     type Reader = ObjectReader;
+
+    fn location(&self) -> String {
+        format!("s3://{}", self.name)
+    }
 
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         let whole = self.whole(key).await?;
@@ -199,7 +208,7 @@ impl Store for Bucket {
         self.write(key, Body::Bytes(body), condition).await
     }
 
-    async fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> Result<PutOutcome> {
+    async fn put_file(&self, key: &str, file: &File, condition: PutMode) -> Result<PutOutcome> {
         self.write(key, Body::File(file), condition).await
     }
 

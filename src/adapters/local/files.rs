@@ -1,5 +1,6 @@
 //! Files anywhere on this machine, beside the objects of a store: drops that a person names on the command line.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -56,6 +57,10 @@ impl<R: Reader> Reader for WithFilesReader<R> {
 impl<S: Store> Store for WithFiles<S> {
     type Reader = WithFilesReader<S::Reader>;
 
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         let Some(path) = path_of(key) else {
             return self.0.get(key).await;
@@ -85,7 +90,7 @@ impl<S: Store> Store for WithFiles<S> {
         self.0.put(key, body, condition).await
     }
 
-    async fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> Result<PutOutcome> {
+    async fn put_file(&self, key: &str, file: &File, condition: PutMode) -> Result<PutOutcome> {
         self.0.put_file(key, file, condition).await
     }
 
@@ -94,6 +99,10 @@ impl<S: Store> Store for WithFiles<S> {
             Some(path) => Ok(file_metas(&path)?.0),
             None => self.0.list(prefix).await,
         }
+    }
+
+    async fn sweep(&self, prefix: &str) -> Result<()> {
+        self.0.sweep(prefix).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {

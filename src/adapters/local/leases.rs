@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::store::failed;
+use super::disk::{Witness, private_file};
+use super::store::locked;
 use crate::error::Result;
 use crate::ports::Leases;
 
@@ -27,10 +28,13 @@ impl FileLeases {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn path(&self, connection: &str) -> PathBuf {
+        self.folder.join(format!("{connection}.json"))
+    }
+
     fn lock(&self, connection: &str, holder: &str) -> std::io::Result<Option<File>> {
-        std::fs::create_dir_all(&self.folder)?;
-        let path = self.folder.join(format!("{connection}.json"));
-        let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
+        Witness::default().private_folder(&self.folder)?;
+        let mut file = private_file().open(self.path(connection))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -48,7 +52,8 @@ impl Leases for FileLeases {
         if let Some((who, _)) = held.get(connection) {
             return Ok(who == holder);
         }
-        let file = self.lock(connection, holder).map_err(|cause| failed("locked", connection, cause))?;
+        let file = self.lock(connection, holder);
+        let file = file.map_err(|cause| locked(connection, &self.path(connection), cause))?;
         Ok(file.map(|file| held.insert(connection.into(), (holder.into(), file))).is_some())
     }
 

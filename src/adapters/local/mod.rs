@@ -1,5 +1,6 @@
 //! A folder in place of a bucket, file locks in place of lease objects, a file in place of Secrets Manager.
 
+mod disk;
 mod files;
 mod leases;
 mod secrets;

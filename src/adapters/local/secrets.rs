@@ -1,11 +1,12 @@
 //! The secrets on one machine: the key as it was given, the state key made on first use.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use super::disk::{Witness, private_file};
 use super::store::{blocking, failed};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{SecretSource, Secrets};
@@ -38,7 +39,6 @@ pub fn new_state_key() -> Result<String> {
 }
 
 fn state_key(path: PathBuf) -> Result<String> {
-    use std::os::unix::fs::OpenOptionsExt;
     let key = path.display().to_string();
     let unwritable = |cause| failed("written", &key, cause);
     loop {
@@ -53,20 +53,16 @@ fn state_key(path: PathBuf) -> Result<String> {
             }
             Err(_) => {}
         }
-        fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(unwritable)?;
+        let (disk, folder) = (Witness::default(), path.parent().unwrap_or(&path));
+        disk.private_folder(folder).map_err(unwritable)?;
         let made = new_state_key()?;
         let unfinished = path.with_extension(format!("{}", std::process::id()));
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)
-            .map_err(unwritable)?;
+        let mut file = private_file().truncate(true).open(&unfinished).map_err(unwritable)?;
         file.write_all(made.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)?;
         // A hard link never replaces: of two first runs, one makes the key and both read it.
         let _ = fs::hard_link(&unfinished, &path);
-        fs::remove_file(&unfinished).map_err(unwritable)?;
+        // Without the key, the state that it digests is worth nothing: it must outlive a power failure.
+        fs::remove_file(&unfinished).and_then(|()| disk.sync_folder(folder)).map_err(unwritable)?;
     }
 }
 

@@ -1,7 +1,7 @@
 //! A folder as a store: a key is a path below it, written by renaming, readable by its owner only.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::disk::{Content, UNFINISHED, Witness, owner, private_file, sweep};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
 use crate::run::keys;
@@ -18,20 +19,25 @@ pub const FILE: &str = "file:";
 
 /// Bytes in one piece of a stream.
 const PIECE: usize = 256 * 1024;
-/// Files that are being written; never listed.
-const UNFINISHED: &str = ".unfinished-";
 
 /// A folder as a store.
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: Arc<PathBuf>,
     writes: Arc<AtomicU64>,
+    witness: Witness,
 }
 
 impl Folder {
     /// The store in this folder, which is made with the first write.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: Arc::new(root.into()), writes: Arc::default() }
+        Self { root: Arc::new(root.into()), writes: Arc::default(), witness: Witness::default() }
+    }
+
+    /// The same, telling of each file and folder once a power failure no longer takes it.
+    #[must_use]
+    pub fn witnessed(self, witness: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        Self { witness: Witness(Some(Arc::new(witness))), ..self }
     }
 
     /// The folder.
@@ -50,12 +56,12 @@ impl Folder {
 
     async fn replace(&self, key: &str, content: Content, condition: PutMode) -> Result<PutOutcome> {
         let (path, key, root) = (self.path(key)?, key.to_owned(), Arc::clone(&self.root));
-        let number = self.writes.fetch_add(1, Ordering::Relaxed);
+        let (number, witness) = (self.writes.fetch_add(1, Ordering::Relaxed), self.witness.clone());
         blocking(move || {
             let unwritable = |cause| failed("written", &key, cause);
             let _locked = match condition {
                 PutMode::Overwrite => None,
-                _ => Some(lock(&root).map_err(unwritable)?),
+                _ => Some(lock(&witness, &root, &key)?),
             };
             let now = || Ok::<_, Error>(metadata(&path, &key)?.map(|data| tag(&data)));
             let may = match &condition {
@@ -66,7 +72,10 @@ impl Folder {
             if !may {
                 return Ok(PutOutcome::Conflict);
             }
-            let written = write(&path, &content, number, !keys::is_passing(&key)).map_err(unwritable)?;
+            // A result that a power failure takes reads as nothing confirmed. The note that its range was begun must
+            // stay; it is the one that is created.
+            let durable = condition != PutMode::Overwrite || !keys::is_results(&key);
+            let written = witness.write(&path, &content, number, durable).map_err(unwritable)?;
             Ok(PutOutcome::Written(tag(&written)))
         })
         .await
@@ -94,9 +103,25 @@ pub(super) fn failed(what: &'static str, key: &str, cause: io::Error) -> Error {
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists if !is_drop => {
             error(Kind::Config).hint("name a folder with --store")
         }
+        // What `walk` says of links.
+        io::ErrorKind::Unsupported => error(Kind::Segment).hint("put files into the folder, not links"),
         _ => error(Kind::Unavailable),
     };
     error.with_source(cause)
+}
+
+/// The error of a lock that cannot be taken.
+pub(super) fn locked(subject: &str, path: &Path, cause: io::Error) -> Error {
+    match owner(path) {
+        Some(owner) if cause.kind() == io::ErrorKind::PermissionDenied => Error::new(
+            Kind::Config,
+            subject,
+            format!("cannot be locked: {} belongs to the user {owner}", path.display()),
+        )
+        .hint("run as that user, or give this user access to the store's folder")
+        .with_source(cause),
+        _ => failed("locked", subject, cause),
+    }
 }
 
 pub(super) fn meta_of(key: &str, data: &fs::Metadata) -> ObjectMeta {
@@ -119,56 +144,26 @@ pub(super) fn metadata(path: &Path, key: &str) -> Result<Option<fs::Metadata>> {
     }
 }
 
-/// What is to be written.
-enum Content {
-    Bytes(Bytes),
-    File(PathBuf),
-}
-
-/// Writes whole or not at all. What goes away with its run is not forced to the disk: should the power fail, it is
-/// missing or empty, which reads as nothing confirmed. Gives what is known of the new file.
-fn write(path: &Path, content: &Content, number: u64, durable: bool) -> io::Result<fs::Metadata> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = folder.join(format!("{UNFINISHED}{}-{number}-{name}", std::process::id()));
-    let written = (|| {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = match options.open(&unfinished) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-                options.open(&unfinished)?
-            }
-            opened => opened?,
-        };
-        match content {
-            Content::Bytes(bytes) => file.write_all(bytes)?,
-            Content::File(from) => drop(io::copy(&mut File::open(from)?, &mut file)?),
-        }
-        if durable {
-            file.sync_data()?;
-        }
-        let data = file.metadata()?;
-        fs::rename(&unfinished, path)?;
-        Ok(data)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&unfinished);
-    }
-    written
-}
-
 /// Keeps every other conditional write out, in this process and in others.
-fn lock(root: &Path) -> io::Result<File> {
-    fs::create_dir_all(root)?;
-    let lock = File::options().write(true).create(true).truncate(false).open(root.join(".lock"))?;
-    lock.lock()?;
-    Ok(lock)
+fn lock(witness: &Witness, root: &Path, key: &str) -> Result<File> {
+    let path = root.join(".lock");
+    let taken = witness.private_folder(root).and_then(|()| private_file().open(&path)).and_then(|lock| {
+        lock.lock()?;
+        Ok(lock)
+    });
+    taken.map_err(|cause| locked(key, &path, cause))
 }
 
 /// Adds the files below `folder` whose keys start with `prefix`.
 pub(super) fn walk(folder: &Path, key: &str, prefix: &str, found: &mut Vec<ObjectMeta>) -> io::Result<()> {
+    match fs::canonicalize(folder) {
+        Ok(top) => walk_in(&top, folder, key, prefix, found),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(cause),
+    }
+}
+
+fn walk_in(top: &Path, folder: &Path, key: &str, prefix: &str, found: &mut Vec<ObjectMeta>) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -181,13 +176,25 @@ pub(super) fn walk(folder: &Path, key: &str, prefix: &str, found: &mut Vec<Objec
         let Ok(data) = fs::metadata(entry.path()) else {
             continue;
         };
-        if data.is_dir() {
-            let inside = format!("{key}/");
-            if inside.starts_with(prefix) || prefix.starts_with(&inside) {
-                walk(&entry.path(), &key, prefix, found)?;
-            }
-        } else if key.starts_with(prefix) && !name.starts_with(UNFINISHED) {
+        let inside = format!("{key}/");
+        let is_wanted = if data.is_dir() {
+            inside.starts_with(prefix) || prefix.starts_with(&inside)
+        } else {
+            key.starts_with(prefix) && !name.starts_with(UNFINISHED)
+        };
+        if !is_wanted {
+            continue;
+        }
+        let is_link = entry.file_type()?.is_symlink();
+        if is_link && !fs::canonicalize(entry.path())?.starts_with(top) {
+            let what = format!("{name} is a link out of it");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        }
+        if !data.is_dir() {
             found.push(meta_of(&key, &data));
+        } else if !is_link {
+            // A link to a folder within: its files are found there, and a loop has no end.
+            walk_in(top, &entry.path(), &key, prefix, found)?;
         }
     }
     Ok(())
@@ -253,6 +260,10 @@ impl Reader for FileReader {
 impl Store for Folder {
     type Reader = FileReader;
 
+    fn location(&self) -> String {
+        std::path::absolute(self.root()).unwrap_or_else(|_| self.root().to_path_buf()).display().to_string()
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         let (path, key) = (self.path(key)?, key.to_owned());
         let Some(data) = metadata(&path, &key)? else {
@@ -284,8 +295,10 @@ impl Store for Folder {
         self.replace(key, Content::Bytes(body), condition).await
     }
 
-    async fn put_file(&self, key: &str, file: &Path, condition: PutMode) -> Result<PutOutcome> {
-        self.replace(key, Content::File(file.to_owned()), condition).await
+    async fn put_file(&self, key: &str, file: &File, condition: PutMode) -> Result<PutOutcome> {
+        let mut file = file.try_clone().map_err(|cause| failed("written", key, cause))?;
+        file.rewind().map_err(|cause| failed("written", key, cause))?;
+        self.replace(key, Content::File(file), condition).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
@@ -299,6 +312,11 @@ impl Store for Folder {
             Ok(found)
         })
         .await
+    }
+
+    async fn sweep(&self, prefix: &str) -> Result<()> {
+        let (folder, key) = (self.path(prefix.trim_end_matches('/'))?, prefix.to_owned());
+        blocking(move || sweep(&folder).map_err(|cause| failed("cleared", &key, cause))).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {

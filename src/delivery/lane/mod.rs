@@ -38,9 +38,9 @@ pub struct Lane {
     batch_rows: usize,
     in_flight: HashMap<u64, (Request, Attempts)>,
     sent: u64,
-    /// Responses in a row that said to wait or said nothing.
+    /// Consecutive rate-limited or failed responses.
     consecutive_failures: u32,
-    last_failure: &'static str,
+    last_failure: LastFailure,
     pause_until: Timestamp,
     /// Responses so far that said what happened, and when the last of them came.
     confirmed: u64,
@@ -53,6 +53,13 @@ pub struct Lane {
     ended: Option<(&'static str, &'static str)>,
     verdicts: Vec<Verdict>,
     random: fastrand::Rng,
+}
+
+/// Why the last response that confirmed nothing did so.
+#[derive(Clone, Copy)]
+enum LastFailure {
+    RateLimited,
+    Failed(&'static str),
 }
 
 impl std::fmt::Debug for Lane {
@@ -77,7 +84,7 @@ impl Lane {
             in_flight: HashMap::new(),
             sent: 0,
             consecutive_failures: 0,
-            last_failure: "no answer",
+            last_failure: LastFailure::Failed("no answer"),
             pause_until: now,
             confirmed: 0,
             confirmed_at: now,
@@ -149,14 +156,15 @@ impl Lane {
 
     fn out_of_patience(&self) -> Error {
         let seconds = self.patience.as_secs();
-        let rate_limited = self.last_failure == RATE_LIMITED;
-        let kind = if rate_limited { Kind::Throttled } else { Kind::Unavailable };
-        let problem = format!("confirmed nothing for {seconds} s; last: {}", self.last_failure);
-        Error::new(kind, self.destination, problem).hint(if rate_limited {
-            "find what else uses the account's rate, or lower requests_per_second; the next run sends what is pending"
-        } else {
-            "the next run sends what is pending"
-        })
+        let (kind, last, hint) = match self.last_failure {
+            LastFailure::RateLimited => (
+                Kind::Throttled,
+                "429, too many requests",
+                "find what else uses the account's rate, or lower requests_per_second; the next run sends what is pending",
+            ),
+            LastFailure::Failed(why) => (Kind::Unavailable, why, "the next run sends what is pending"),
+        };
+        Error::new(kind, self.destination, format!("confirmed nothing for {seconds} s; last: {last}")).hint(hint)
     }
 
     /// The next request, when [`Lane::next`] says to send. `None` where it cannot be made: its rows are refused.
@@ -207,17 +215,17 @@ impl Lane {
                 };
                 // Whoever is over the account's rate must be quiet as a whole.
                 self.pause_until = self.pause_until.max(after(now, wait));
-                self.last_failure = RATE_LIMITED;
+                self.last_failure = LastFailure::RateLimited;
                 self.retry(request, attempts.rate_limited(), after(now, wait));
                 Handled::RateLimited
             }
             Response::Failed(why) => {
-                self.last_failure = why;
+                self.last_failure = LastFailure::Failed(why);
                 self.failed(request, attempts, now);
                 Handled::Failed
             }
             Response::Unauthorized => {
-                self.last_failure = "the key was refused";
+                self.last_failure = LastFailure::Failed("the key was refused");
                 self.failed(request, attempts, now);
                 Handled::Unauthorized
             }
@@ -348,8 +356,6 @@ impl Lane {
         std::mem::take(&mut self.verdicts)
     }
 }
-
-const RATE_LIMITED: &str = "429, too many requests";
 
 /// The error of an account that refuses the key.
 pub fn unauthorized(destination: &str) -> Error {

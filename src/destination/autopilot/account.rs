@@ -58,14 +58,33 @@ pub(super) async fn survey(session: &mut dyn Session) -> Result<ClassicAccount> 
             };
             Ok(ClassicAccount { id, lists, fields })
         }
-        _ => Err(Error::new(Kind::Access, "Autopilot", "does not describe the account and its lists")
-            .hint("check base_url, and that the key belongs to a classic Autopilot account")),
+        _ => Err(undescribed()),
     }
+}
+
+/// Asks which account the key opens.
+pub(super) async fn identify(session: &mut dyn Session) -> Result<String> {
+    match call(session, Endpoint::Account).await? {
+        Reply::Done(Payload::Account(id)) => Ok(id),
+        _ => Err(undescribed()),
+    }
+}
+
+fn undescribed() -> Error {
+    Error::new(Kind::Access, "Autopilot", "does not describe the account and its lists")
+        .hint("check base_url, and that the key belongs to a classic Autopilot account")
 }
 
 impl ClassicAccount {
     fn titled<'a>(&'a self, title: &'a str) -> impl Iterator<Item = &'a List> {
         self.lists.iter().filter(move |list| list.title == title)
+    }
+
+    /// Asks one of the lists with the title for its members; there are none where there is no such list.
+    async fn ask_for_members(&self, session: &mut dyn Session, membership: &Membership) -> Result<bool> {
+        let Membership::List(title) = membership else { return Ok(false) };
+        let Some(id) = self.titled(title).map(|list| list.id.clone()).min() else { return Ok(false) };
+        Ok(matches!(call(session, Endpoint::Members(id)).await?, Reply::Done(Payload::HasMembers(true))))
     }
 
     async fn find_or_make(
@@ -180,6 +199,14 @@ impl Account for ClassicAccount {
             MembershipTarget::List { id, .. } => self.lists.iter().any(|list| list.id == *id),
             MembershipTarget::Tag(_) | MembershipTarget::Field(_) | MembershipTarget::None => true,
         }
+    }
+
+    fn has_members<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        membership: &'s Membership,
+    ) -> BoxFuture<'s, Result<bool>> {
+        Box::pin(self.ask_for_members(session, membership))
     }
 
     fn targets<'s>(

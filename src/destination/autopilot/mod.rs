@@ -88,6 +88,10 @@ impl Destination for Autopilot {
         })
     }
 
+    fn identify<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<String>> {
+        Box::pin(account::identify(session))
+    }
+
     fn canary_rows(&self, target: &MembershipTarget, joiners: u64, learned: Option<&Value>) -> u32 {
         let pays = matches!(target, MembershipTarget::List { .. }) && joiners >= canary::WORTH_IT;
         if pays && learned.is_none() { canary::ROWS } else { 0 }

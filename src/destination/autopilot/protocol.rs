@@ -126,12 +126,15 @@ impl ClassicProtocol {
         // account that is not known to exist. Source: AUTOPILOT_API 1.4 and its summary, 3.
         let distinct: HashSet<&String> = upserted.ids.iter().collect();
         let each_its_own = upserted.ids.len() == ids.len() && distinct.len() == ids.len();
+        // An id that several emails have is none of them for certain.
+        let mut named: HashMap<&str, u32> = HashMap::new();
+        upserted.map.iter().flatten().for_each(|(_, id)| *named.entry(id).or_default() += 1);
         let outcome = |(n, id): (usize, &RowId)| {
             let (group, row, note) = rows.row(*id)?;
             let contact = match &upserted.map {
                 Some(map) => {
                     let email = if note.is_empty() { row.email() } else { Cow::Borrowed(note) };
-                    map.get(&*lower_case(&email)).cloned()
+                    map.get(&*lower_case(&email)).filter(|id| named.get(id.as_str()) == Some(&1)).cloned()
                 }
                 None if each_its_own => upserted.ids.get(n).cloned(),
                 None => None,
@@ -188,8 +191,21 @@ impl Protocol for ClassicProtocol {
         }
     }
 
-    fn together(&self, step: &'static str, rows: Vec<RowId>, _held: &dyn Rows) -> Vec<Request> {
-        batches(&rows, LIMITS, |_| 0).into_iter().map(|rows| Request::new(step, rows)).collect()
+    /// No batch names an address twice: its response could not say which of the two rows was applied.
+    fn together(&self, step: &'static str, rows: Vec<RowId>, held: &dyn Rows) -> Vec<Request> {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut rounds: Vec<Vec<RowId>> = Vec::new();
+        for id in rows {
+            let email = held.row(id).map(|(_, _, email)| email.to_lowercase()).unwrap_or_default();
+            let round = seen.entry(email).or_default();
+            match rounds.get_mut(*round) {
+                Some(rows) => rows.push(id),
+                None => rounds.push(vec![id]),
+            }
+            *round += 1;
+        }
+        let batches = rounds.iter().flat_map(|rows| batches(rows, LIMITS, |_| 0));
+        batches.map(|rows| Request::new(step, rows)).collect()
     }
 
     fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call> {

@@ -39,6 +39,8 @@ pub enum Endpoint {
     CustomFields,
     /// One contact, by id or email.
     Contact(String),
+    /// The first contacts on the list with this id.
+    Members(String),
     /// Whether a contact is on a list.
     Member(Membership),
     /// Creates or updates many contacts; the request's JSON.
@@ -66,11 +68,19 @@ impl Endpoint {
         match self {
             Self::UpsertMany(_) => RequestKind::Bulk,
             Self::UpsertOne(_) | Self::Contact(_) => RequestKind::Single,
-            Self::Lists | Self::CreateList(_) | Self::Member(_) | Self::AddMember(_) | Self::RemoveMember(_) => {
-                RequestKind::List
-            }
+            Self::Lists
+            | Self::CreateList(_)
+            | Self::Members(_)
+            | Self::Member(_)
+            | Self::AddMember(_)
+            | Self::RemoveMember(_) => RequestKind::List,
             Self::Account | Self::CustomFields => RequestKind::Other,
         }
+    }
+
+    /// Whether it is about a member of a list, and its answer need not say anything.
+    pub(super) fn is_of_a_member(&self) -> bool {
+        matches!(self, Self::Member(_) | Self::AddMember(_) | Self::RemoveMember(_))
     }
 
     /// Whether a 403 is about the account (and ends the run), not about one row.
@@ -89,6 +99,8 @@ impl Endpoint {
             max_response_bytes: match self {
                 Self::Lists | Self::CustomFields => ACCOUNT_BYTES,
                 Self::UpsertMany(_) => BULK_BYTES,
+                // A hundred contacts.
+                Self::Members(_) => ACCOUNT_BYTES,
                 Self::Contact(_) => CONTACT_BYTES,
                 _ => ID_BYTES,
             },
@@ -102,6 +114,7 @@ impl Endpoint {
             Self::CreateList(_) => (Method::POST, "/list".into()),
             Self::CustomFields => (Method::GET, "/contacts/custom_fields".into()),
             Self::Contact(contact) => (Method::GET, format!("/contact/{}", segment(contact)?)),
+            Self::Members(list) => (Method::GET, format!("/list/{}/contacts", segment(list)?)),
             Self::UpsertMany(_) => (Method::POST, "/contacts".into()),
             Self::UpsertOne(_) => (Method::POST, "/contact".into()),
             Self::Member(member) => (Method::GET, member.path()?),

@@ -51,6 +51,8 @@ pub enum Payload {
         /// The ids of the lists it is on, where the response names them.
         lists: Option<Vec<String>>,
     },
+    /// Whether a list has members.
+    HasMembers(bool),
     /// Which rows of a bulk call arrived: contact ids by lower-case email; without a map, the ids alone.
     Upserted {
         /// Ids by email, lower case.
@@ -84,7 +86,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// What the reply means to whoever has to call again.
+    /// What the reply means for the calls that follow.
     pub(super) fn judgement(self) -> Judgement {
         match self {
             Self::Unauthorized => Judgement::Unauthorized,
@@ -111,6 +113,8 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
     let body = response.body();
     match response.status().as_u16() {
         // Source: AUTOPILOT_API 1.4, DELETE answered 204 in the blueprint of 2015, and clients accept any 2xx.
+        // It would be taken for done where nothing else is read of an answer.
+        status @ 200..=299 if endpoint.is_of_a_member() && holds_an_error(body) => Reply::Refused(reason(status, body)),
         200..=299 => success(endpoint, body).map_or(Reply::Failed("an unreadable answer"), Reply::Done),
         401 => Reply::Unauthorized,
         403 if endpoint.is_about_the_account() => Reply::Unauthorized,
@@ -124,6 +128,12 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
         status @ 400..=499 => Reply::Refused(reason(status, body)),
         _ => Reply::Failed("an unexpected status"),
     }
+}
+
+/// Whether an answer says that something went wrong, whatever its status.
+fn holds_an_error(body: &[u8]) -> bool {
+    let error = object(body).and_then(|body| body.error);
+    error.is_some_and(|error| !["null", "false", "\"\""].contains(&error.get()))
 }
 
 /// Autopilot's own words for a refusal: `message`, else `error` (a text or an object), else the status.
@@ -153,6 +163,8 @@ struct Object<'a> {
     email: Part<'a>,
     #[serde(borrow)]
     lists: Part<'a>,
+    #[serde(borrow)]
+    contacts: Part<'a>,
     #[serde(borrow)]
     list_id: Part<'a>,
     #[serde(borrow)]
@@ -231,6 +243,7 @@ fn success(endpoint: &Endpoint, body: &[u8]) -> Option<Payload> {
                 lists: lists.map(|lists| lists.into_iter().filter_map(|id| list_id(Some(id))).collect()),
             }
         }
+        Endpoint::Members(_) => Payload::HasMembers(!parts(object(body)?.contacts?.get())?.is_empty()),
         Endpoint::UpsertOne(_) => Payload::Written(contact_id(object(body)?.contact_id)?),
         Endpoint::UpsertMany(_) => upserted(read_object(body)?)?,
     })

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::code::Code;
 use super::print;
+use crate::chunk::FieldSpec;
 use crate::config::{Config, Export, Membership};
 use crate::entry::args::Common;
 use crate::error::{Error, Kind};
@@ -27,7 +28,7 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
         findings.push(Finding { subject, ok: false, text: error.chain() });
     };
     for (name, connection) in &config.connections {
-        let subject = format!("connection {name}");
+        let subject = format!("connection {}", connection.title());
         let exports = || config.exports.values().filter(|export| export.connection == *name);
         let (enabled, disabled): (Vec<_>, Vec<_>) = exports().partition(|export| connection.enabled && export.enabled);
         findings.extend(disabled.into_iter().map(|export| Finding {
@@ -50,7 +51,9 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
                 continue;
             }
         };
-        findings.push(Finding { subject, ok: true, text: account.summary() });
+        findings.push(Finding { subject: subject.clone(), ok: true, text: account.summary() });
+        let both = fields_of_two(&enabled).into_iter();
+        findings.extend(both.map(|text| Finding { subject: subject.clone(), ok: true, text }));
         for export in enabled {
             let subject = format!("export {}", export.name);
             if let Err(error) = connection.may_send(export, env.clock().now()) {
@@ -81,6 +84,33 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
         }
     }
     Ok(worst.map_or(0, Kind::exit_code))
+}
+
+/// Names the fields that two exports fill by different matchings: a contact that is in both holds what was sent last.
+fn fields_of_two(exports: &[&Export]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (number, one) in exports.iter().enumerate() {
+        for other in exports.iter().skip(number + 1).filter(|other| other.match_ != one.match_) {
+            let fields = other.match_.specs();
+            let mut both = one.match_.specs();
+            both.retain(|field| field.name != "email" && fields.iter().any(|other| is_same(field, other)));
+            if both.is_empty() {
+                continue;
+            }
+            let names: Vec<&str> = both.iter().map(|field| field.name.as_str()).collect();
+            texts.push(format!(
+                "exports {} and {} match differently and both write {}; a contact of both holds what was sent last",
+                one.name,
+                other.name,
+                names.join(", ")
+            ));
+        }
+    }
+    texts
+}
+
+fn is_same(one: &FieldSpec, other: &FieldSpec) -> bool {
+    one.origin == other.origin && one.name.eq_ignore_ascii_case(&other.name)
 }
 
 fn memberships(export: &Export) -> Vec<Membership> {

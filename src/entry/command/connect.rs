@@ -6,8 +6,8 @@ use secrecy::SecretString;
 
 use crate::config::{Config, Connection, nearest};
 use crate::error::{Error, Kind, Result};
-use crate::steps::Session;
 use crate::steps::environment::Environment;
+use crate::steps::survey;
 
 /// A connection of the configuration.
 ///
@@ -43,11 +43,14 @@ pub fn ask_key(connection: &str) -> Result<SecretString> {
     Ok(SecretString::from(key.to_owned()))
 }
 
-/// Asks the account with the env's key.
+/// Asks the account with the env's key, in the connection's turn.
 ///
 /// # Errors
 /// Kind `access` for a key that the account refuses, `unavailable`.
 pub async fn verify<W: Environment>(env: &W, connection: &Connection) -> Result<()> {
-    let mut session = Session::new(env, connection, env.clock().now()).await?;
-    env.destination(connection.api).survey(&mut session).await.map(drop)
+    match survey(env, connection, "connect").await? {
+        Some(_) => Ok(()),
+        None => Err(Error::new(Kind::Unavailable, &connection.name, "a run has the connection; nothing was stored")
+            .hint("connect once it has ended; the key is not needed before the next run")),
+    }
 }

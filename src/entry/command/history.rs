@@ -1,20 +1,22 @@
 //! `runs`, `report` and `watch`: what the store knows of runs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::code::Code;
 use super::print;
+use crate::config::{Config, REJECTS_DAYS};
 use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ledger;
-use crate::ports::Store;
-use crate::report::{Report, html};
+use crate::ports::{Leases, Store};
+use crate::report::{Failed, Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, read_json};
+use crate::steps::{Cancellation, Cleaned, clean as clean_export, read_json};
 
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -24,14 +26,17 @@ const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// Lists the runs, newest first.
 pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Option<&str>) -> Code {
     let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
-    let mut found: Vec<(String, Option<Report>)> = Vec::new();
+    let mut found: Vec<(String, Result<Report, &'static str>)> = Vec::new();
     for meta in env.store().list(&prefix).await? {
         let Some(folder) = meta.key.strip_suffix("/run.json").or_else(|| meta.key.strip_suffix("/report.json")) else {
             continue;
         };
         let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned();
         if found.last().is_none_or(|(last, _)| *last != id) {
-            let report = read_json(env.store(), &keys::of_run(&id, "report.json")).await?;
+            let report = match read_json(env.store(), &keys::of_run(&id, "report.json")).await? {
+                Some(report) => Ok(report),
+                None => Err(without_report(env, &id).await?),
+            };
             found.push((id, report));
         }
     }
@@ -40,8 +45,15 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
         let shown: Vec<_> = found
             .iter()
             .map(|(id, report)| match report {
-                Some(report) => serde_json::json!(report),
-                None => serde_json::json!({ "run_id": id, "outcome": null }),
+                Ok(report) => {
+                    let mut shown = serde_json::json!(report);
+                    if let Some(shown) = shown.as_object_mut() {
+                        shown.insert("outcome".into(), outcome(report).into());
+                    }
+                    shown
+                }
+                Err(INTERRUPTED) => serde_json::json!({ "run_id": id, "outcome": INTERRUPTED }),
+                Err(_) => serde_json::json!({ "run_id": id, "outcome": null }),
             })
             .collect();
         print::json(&shown)?;
@@ -52,16 +64,69 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
     }
     for (id, report) in found {
         match report {
-            Some(report) => print::line(&format!(
+            Ok(report) => print::line(&format!(
                 "{id}  {:<22}  {:>9} delivered  {:>9} unchanged  {:>7} rejected  {:>7} pending",
-                report.outcome.name(),
+                outcome(&report),
                 report.rows.delivered,
                 report.rows.unchanged,
                 report.rows.rejected,
                 report.rows.pending
             )),
-            None => print::line(&format!("{id}  unfinished")),
+            Err(state) => print::line(&format!("{id}  {state}")),
         }
+    }
+    Ok(0)
+}
+
+/// What a run is called that was stopped, or never reached its end.
+const INTERRUPTED: &str = "interrupted";
+
+fn outcome(report: &Report) -> &'static str {
+    match &report.error {
+        Some(Failed { kind: Kind::Interrupted, .. }) => INTERRUPTED,
+        _ => report.outcome.name(),
+    }
+}
+
+/// What is to be said of a run without a report: it is at work only while it has its connection.
+async fn without_report<W: Environment>(env: &W, id: &str) -> Result<&'static str> {
+    let Some(run) = read_json::<RunRecord>(env.store(), &keys::of_run(id, "run.json")).await? else {
+        return Ok("unfinished");
+    };
+    let holder = format!("runs-{:016x}", fastrand::u64(..));
+    // Who may only read cannot tell.
+    if !env.leases().take(&run.connection, &holder).await.unwrap_or_default() {
+        return Ok("unfinished");
+    }
+    env.leases().release(&run.connection, &holder).await?;
+    Ok(INTERRUPTED)
+}
+
+/// Removes what runs that were killed left behind, and old rejects: of one export, else of all that have runs.
+pub(super) async fn clean<W: Environment>(env: &W, config: &Config, export: Option<&str>) -> Code {
+    let mut exports: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for meta in env.store().list("runs/").await? {
+        let Some(name) = meta.key.split('/').nth(1).filter(|name| export.is_none_or(|export| export == *name)) else {
+            continue;
+        };
+        let connection = exports.entry(name.to_owned()).or_default();
+        if let Some(known) = config.exports.get(name) {
+            *connection = Some(known.connection.clone());
+        } else if meta.key.ends_with("/run.json") {
+            // An export that the configuration no longer has keeps its connection.
+            *connection = read_json::<RunRecord>(env.store(), &meta.key).await?.map(|run| run.connection);
+        }
+    }
+    for (name, connection) in exports {
+        let days = config.exports.get(&name).map_or(REJECTS_DAYS, |export| export.rejects_days);
+        let text = match clean_export(env, connection.as_deref(), &name, days).await? {
+            Cleaned::Busy => "a run has the connection; nothing was removed".to_owned(),
+            Cleaned::Done(removed, None) => format!("{removed} objects removed"),
+            Cleaned::Done(removed, Some(run)) => {
+                format!("{removed} objects removed; {run} is unfinished and keeps its own until the export runs again")
+            }
+        };
+        print::line(&format!("{name}: {text}"));
     }
     Ok(0)
 }
@@ -82,7 +147,7 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
         return Err(no_run(run));
     };
     if as_page {
-        print::line(&html::page(&report));
+        print::whole(&html::page(&report));
     } else if common.json {
         print::json(&report)?;
     } else {

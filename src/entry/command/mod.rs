@@ -15,6 +15,7 @@ use std::path::Path;
 
 use super::args::{Command, Common};
 use super::show::{Shown, Silent, say};
+use crate::adapters::local::FILE;
 use crate::config::{Config, parse, schema};
 use crate::error::{Error, Kind};
 use crate::ports::Observer;
@@ -41,10 +42,13 @@ pub fn config(path: &Path) -> Result<Config, u8> {
         print::error(&error);
         error.kind.exit_code()
     })?;
-    parse(&text).map_err(|faults| {
+    let mut config = parse(&text).map_err(|faults| {
         faults.iter().for_each(|fault| say(&fault.to_string()));
         Kind::Config.exit_code()
-    })
+    })?;
+    let full = std::fs::canonicalize(path).ok();
+    config.folder = full.as_deref().and_then(Path::parent).map(|folder| format!("{FILE}{}/", folder.display()));
+    Ok(config)
 }
 
 /// Carries a command out, in the env that the caller has put together.
@@ -59,11 +63,13 @@ pub async fn carry_out<W: Environment>(
     stop: &Cancellation,
 ) -> Code {
     match command {
-        Command::Run(args) => run::run(env, common, &args, config, stop).await,
+        Command::Run { args, allow_rejects } => run::run(env, common, (&args, allow_rejects), config, stop).await,
         Command::Plan(args) => run::plan(env, common, &args, config).await,
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
+        Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
         Command::Check => check::check(env, common, config).await,
-        Command::Runs { export } => history::runs(env, common, export.as_deref()).await,
+        Command::Runs { export, clean: true } => history::clean(env, config, export.as_deref()).await,
+        Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
         Command::Report { run, html } => history::report(env, common, &run, html).await,
         Command::Watch { run } => history::watch(env, common, &run, stop).await,
         Command::Schema => print_schema(),
@@ -76,7 +82,7 @@ pub async fn carry_out<W: Environment>(
 /// Who looks on as the command works.
 pub fn observer(command: &Command) -> Box<dyn Observer> {
     match command {
-        Command::Run(_) | Command::Retry { .. } => Box::new(Shown::new()),
+        Command::Run { .. } | Command::Retry { .. } => Box::new(Shown::new()),
         _ => Box::new(Silent),
     }
 }
@@ -85,6 +91,11 @@ pub fn observer(command: &Command) -> Box<dyn Observer> {
 pub fn on_aws_only() -> Error {
     Error::new(Kind::BadRequest, "connect, start and stop", "are for AWS; name the store with --store s3://BUCKET")
         .hint("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
+}
+
+fn reconcile_is_to_come(export: &str) -> Error {
+    Error::new(Kind::BadRequest, export, "the account cannot be compared with the state yet; this command is to come")
+        .hint("name the store that has the state with --store, or send every row once with run --full, which removes nobody")
 }
 
 /// Prints the JSON Schema of the configuration.

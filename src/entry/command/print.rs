@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::entry::show::say;
-use crate::error::{Error, Kind, escaped_json};
+use crate::error::{Error, Kind, escaped, escaped_json};
 use crate::report::{Outcome, Report};
 
 /// Prints an error with its causes.
@@ -17,13 +17,23 @@ pub fn error(error: &Error) {
 pub(super) fn json(value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|cause| Error::new(Kind::Bug, "JSON", "cannot be written").with_source(cause))?;
-    line(&escaped_json(&text));
+    whole(&escaped_json(&text));
     Ok(())
 }
 
-/// Prints a line; whoever reads may have gone away (`| head`).
+/// Prints a line, whatever is in it as a terminal may show it.
 pub(super) fn line(text: &str) {
+    whole(&escaped(text, usize::MAX));
+}
+
+/// Prints a text as it is; whoever reads may have gone away (`| head`).
+pub(super) fn whole(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A number with its noun: `1 leaver`, `2 leavers`.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Prints a report for people.
@@ -38,8 +48,11 @@ pub(super) fn report(report: &Report) {
         rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending
     ));
     line(&format!(
-        "  members   {} joiners, {} changed, {} leavers, {} leavers withheld",
-        members.joiners, members.changed, members.leavers, members.leavers_withheld
+        "  members   {}, {} changed, {}, {} withheld",
+        counted(members.joiners, "joiner"),
+        members.changed,
+        counted(members.leavers, "leaver"),
+        counted(members.leavers_withheld, "leaver"),
     ));
     let rejects: Vec<String> =
         report.rejects.iter().filter(|(_, count)| **count > 0).map(|(code, count)| format!("{count} {code}")).collect();
@@ -60,6 +73,10 @@ pub(super) fn report(report: &Report) {
     if !report.guards_passed_over.is_empty() {
         line(&format!("  guards    passed over: {}", report.guards_passed_over.join(", ")));
     }
+    if report.opt_outs_sent > 0 {
+        line(&format!("  opt-outs  {} sent of members whose rows were not", report.opt_outs_sent));
+    }
+    report.notes.iter().for_each(|note| line(&format!("  note      {note}")));
     if report.outcome != Outcome::Succeeded {
         report.warnings.iter().for_each(|warning| line(&format!("  note      {warning}")));
     }

@@ -1,19 +1,27 @@
 //! `retry`: the rows of a rejects.csv, as a drop that is not the whole segment.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::code::Code;
 use super::run::execute;
-use crate::config::Config;
-use crate::config::export_of;
+use crate::config::{Config, Encoding, Export, Format, export_of};
+use crate::delivery::pace::after;
 use crate::entry::args::Common;
+use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
-use crate::ports::{PutMode, Store};
-use crate::report::rejects::{ADDED, as_it_was};
+use crate::plan::retry::RETRY_COLUMNS;
+use crate::ports::{Event, Leases, PutMode, Store};
+use crate::report::rejects::{ADDED, FINGERPRINT, as_it_was};
 use crate::run::{RequestedDrop, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
+use crate::segment::{Columns, Decoder, Flaw, Row, Sink, clean};
 use crate::steps::Cancellation;
 use crate::steps::environment::Environment;
+
+/// Time between two attempts to have the connection.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// Sends the rejected rows of a run again.
 pub(super) async fn retry<W: Environment>(
@@ -23,12 +31,23 @@ pub(super) async fn retry<W: Environment>(
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
+    say(&format!("store: {}", env.store().location()));
     let text = read(env, what).await?;
     let parts = split(what, &text, config)?;
     let (export, connection) = export_of(config, &parts.export)?;
     let now = env.clock().now();
     connection.may_send(export, now)?;
     let id = run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..)));
+    // In the connection's turn: what is in the store outside of it, a process that was killed has left there.
+    while !env.leases().take(&connection.name, &id).await? {
+        let why = format!("connection {} is busy with another run", connection.name);
+        env.observer().notify(Event::Waits(BUSY, &why));
+        let until = after(env.clock().now(), BUSY);
+        tokio::select! {
+            () = env.clock().sleep_until(until) => {}
+            () = stop.cancelled() => return Ok(Kind::Interrupted.exit_code()),
+        }
+    }
     let mut drops = Vec::new();
     for (segment, csv) in parts.segments {
         let key = keys::retry(&id, &segment);
@@ -69,50 +88,103 @@ struct Parts {
     segments: BTreeMap<String, Vec<u8>>,
 }
 
-fn split(what: &str, text: &[u8], config: &Config) -> Result<Parts> {
-    let wrong = |why: String| {
-        Error::new(Kind::Segment, what, why).hint("name a file in the form of rejects.csv, with its columns")
-    };
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
-    let header = reader.headers().map_err(|_| wrong("is not CSV".into()))?.clone();
-    // Ours stand last: a drop's own column of that name comes before.
-    let columns: Vec<&str> = header.iter().collect();
-    let place = |name: &str| columns.iter().rposition(|column| *column == name);
-    let (Some(export_at), Some(segment_at)) = (place("export"), place("segment")) else {
-        return Err(wrong("has no columns export and segment".into()));
-    };
-    let ours: Vec<usize> = ADDED.iter().filter_map(|name| place(name)).collect();
-    let original = |record: &csv::StringRecord| -> csv::StringRecord {
-        let kept = record.iter().enumerate().filter(|(at, _)| !ours.contains(at));
-        kept.map(|(_, cell)| as_it_was(cell)).collect()
-    };
-    let mut export: Option<String> = None;
-    let mut writers: BTreeMap<String, csv::Writer<Vec<u8>>> = BTreeMap::new();
-    for record in reader.records() {
-        let record = record.map_err(|_| wrong("has a row that is not text".into()))?;
-        let cell = |at| record.get(at).map(|cell| as_it_was(cell).into_owned());
-        let (Some(of), Some(segment)) = (cell(export_at), cell(segment_at)) else {
-            let line = record.position().map_or(0, csv::Position::line);
-            return Err(wrong(format!("line {line} does not say its export and segment")));
-        };
-        if *export.get_or_insert_with(|| of.clone()) != of {
-            return Err(wrong("holds rows of several exports".into()));
-        }
-        let known = config.exports.get(&of).is_some_and(|export| export.segments.iter().any(|s| s.name == segment));
-        if !known {
-            return Err(wrong("names an export or a segment that is not in the configuration".into()));
-        }
-        let writer = writers.entry(segment).or_insert_with(|| {
-            let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-            // Writing to memory cannot fail.
-            let _ = writer.write_record(&original(&header));
-            writer
-        });
-        let _ = writer.write_record(&original(&record));
-    }
+/// Takes a file apart that is, or was, in the form of rejects.csv: as this program writes it, or as a spreadsheet saves it.
+fn split(what: &str, bytes: &[u8], config: &Config) -> Result<Parts> {
+    // Names that no drop has; the first line holds them in any case.
+    let names = ["reject_code", "reject_reason"].map(str::to_owned);
+    // What has no mark and is not UTF-8 was saved by a spreadsheet in the code page of Western Europe.
+    let is_detected = encoding_rs::Encoding::for_bom(bytes).is_some() || std::str::from_utf8(bytes).is_ok();
+    let encoding = (!is_detected).then_some(Encoding::WINDOWS_1252);
+    let format = Format { header: Some(true), encoding, ..Format::default() };
+    let mut decoder = Decoder::new(what, &format, None, &names);
+    let mut splitter = Splitter { what, config, places: None, export: None, writers: BTreeMap::new() };
+    decoder.feed(bytes, &mut splitter)?;
+    decoder.finish(&mut splitter)?;
+    let Splitter { export, writers, .. } = splitter;
     let segments = writers.into_iter().filter_map(|(segment, writer)| Some((segment, writer.into_inner().ok()?)));
     match export {
         Some(export) => Ok(Parts { export, segments: segments.collect() }),
-        None => Err(wrong("holds no rows".into())),
+        None => Err(wrong(what, "holds no rows")),
+    }
+}
+
+fn wrong(what: &str, why: impl Into<String>) -> Error {
+    Error::new(Kind::Segment, what, why).hint("name a file in the form of rejects.csv, with its columns")
+}
+
+/// Where the columns stand that this program added, and the names of the others.
+struct Places {
+    export: usize,
+    segment: usize,
+    code: Option<usize>,
+    fingerprint: Option<usize>,
+    ours: Vec<usize>,
+    original: Vec<String>,
+}
+
+impl Places {
+    fn of(names: &[String]) -> Option<Self> {
+        // Ours stand last: a drop's own column of that name comes before.
+        let place = |name: &str| names.iter().rposition(|column| clean(column) == name);
+        let ours: Vec<usize> = ADDED.iter().filter_map(|name| place(name)).collect();
+        let original = names.iter().enumerate().filter(|(at, _)| !ours.contains(at));
+        let original = original.map(|(_, name)| as_it_was(name).into_owned()).collect();
+        Some(Self {
+            export: place("export")?,
+            segment: place("segment")?,
+            code: place("reject_code"),
+            fingerprint: place(FINGERPRINT),
+            ours,
+            original,
+        })
+    }
+}
+
+/// Writes the rows of each segment as they were, with [`RETRY_COLUMNS`] behind them.
+struct Splitter<'a> {
+    what: &'a str,
+    config: &'a Config,
+    places: Option<Places>,
+    export: Option<String>,
+    writers: BTreeMap<String, csv::Writer<Vec<u8>>>,
+}
+
+impl Sink for Splitter<'_> {
+    fn columns(&mut self, columns: &Columns) -> Result<()> {
+        let places = Places::of(&columns.names);
+        self.places = Some(places.ok_or_else(|| wrong(self.what, "has no columns export and segment"))?);
+        Ok(())
+    }
+
+    fn row(&mut self, row: Row<'_>) -> Result<()> {
+        let Some(places) = &self.places else { return Ok(()) };
+        let cell = |at: usize| as_it_was(row.get(at)).trim().to_owned();
+        let (of, segment) = (cell(places.export), cell(places.segment));
+        if of.is_empty() || segment.is_empty() {
+            return Err(wrong(self.what, format!("line {} does not say its export and segment", row.line)));
+        }
+        if *self.export.get_or_insert_with(|| of.clone()) != of {
+            return Err(wrong(self.what, "holds rows of several exports"));
+        }
+        let is_known = |export: &Export| export.segments.iter().any(|known| known.name == segment);
+        if !self.config.exports.get(&of).is_some_and(is_known) {
+            return Err(wrong(self.what, "names an export or a segment that is not in the configuration"));
+        }
+        let writer = self.writers.entry(segment).or_insert_with(|| {
+            let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+            // Writing to memory cannot fail.
+            let _ = writer.write_record(places.original.iter().map(String::as_str).chain(RETRY_COLUMNS));
+            writer
+        });
+        let kept = row.iter().enumerate().filter(|(at, _)| !places.ours.contains(at));
+        let kept: Vec<Cow<'_, str>> = kept.map(|(_, cell)| as_it_was(cell)).collect();
+        let ours = [places.fingerprint, places.code].map(|at| at.map(cell).unwrap_or_default());
+        let all = kept.iter().map(|cell| cell.as_ref()).chain(ours.iter().map(String::as_str));
+        let _ = writer.write_record(all);
+        Ok(())
+    }
+
+    fn malformed(&mut self, line: u64, _raw: &str, flaw: Flaw) -> Result<()> {
+        Err(wrong(self.what, format!("line {line} cannot be read: {flaw}")))
     }
 }

@@ -15,6 +15,7 @@ use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::plan::lanes::{Costs, lanes_for, requests};
+use crate::ports::Store;
 use crate::report::{Members, Report};
 use crate::run::{RequestedDrop, RunRequest, Trigger, run_id};
 use crate::steps::environment::Environment;
@@ -24,6 +25,9 @@ use crate::steps::{Cancellation, plan as build_plan, resume, run as run_steps};
 const OPEN_REQUESTS: u64 = 3;
 /// What the canary and a new list may take on top.
 const CANARY_REQUESTS: u64 = 24;
+
+/// The exit code where rejects are all there is to report.
+const WITH_REJECTS: u8 = 1;
 
 /// The request that the command line makes.
 fn request<W: Environment>(env: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {
@@ -68,17 +72,19 @@ fn asked(export: &Export, drop: &str) -> Result<RequestedDrop> {
 pub(super) async fn run<W: Environment>(
     env: &W,
     common: &Common,
-    args: &RunArgs,
+    (args, allow_rejects): (&RunArgs, bool),
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
+    say(&format!("store: {}", env.store().location()));
     let (export, connection) = export_of(config, &args.export)?;
     connection.may_send(export, env.clock().now())?;
     let request = request(env, export, args)?;
-    execute(env, common, config, request, stop).await
+    let code = execute(env, common, config, request, stop).await?;
+    Ok(if allow_rejects && code == WITH_REJECTS { 0 } else { code })
 }
 
-/// Runs a request, or goes on with the unfinished run that it repeats, and prints the report.
+/// Runs a request, or resumes the unfinished run that it repeats, and prints the report.
 pub(super) async fn execute<W: Environment>(
     env: &W,
     common: &Common,
@@ -88,7 +94,7 @@ pub(super) async fn execute<W: Environment>(
 ) -> Code {
     let request = match resume(env, config, &request).await? {
         Some(earlier) => {
-            say(&format!("going on with {}", earlier.run_id));
+            say(&format!("resuming {}", earlier.run_id));
             earlier
         }
         None => request,

@@ -43,9 +43,8 @@ pub(super) fn read(event: Value) -> Result<Input> {
     if event.get("step").is_none() {
         return Ok(Input::Event(event));
     }
-    let step = Step::deserialize(event).map_err(|cause| {
-        Error::new(Kind::BadRequest, "step", "is not of the form it should have").with_source(cause)
-    })?;
+    let step = Step::deserialize(event)
+        .map_err(|cause| Error::new(Kind::BadRequest, "step", "has an unexpected form").with_source(cause))?;
     Ok(match step {
         Step::Prepare { run } => Input::Prepare { run },
         Step::Open { run_id } => Input::Open { run_id },

@@ -25,9 +25,6 @@ use input::Input;
 
 pub use logged::Logged;
 
-/// Where the configuration lies in the bucket.
-pub const CONFIG: &str = "config/exports.json";
-
 /// What a function of one environment has.
 #[derive(Debug)]
 pub struct Function<W, X> {
@@ -82,17 +79,18 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let object = self
             .env
             .store()
-            .get(CONFIG)
+            .get(keys::CONFIG)
             .await?
-            .ok_or_else(|| Error::new(Kind::Config, CONFIG, "is not in the bucket").hint("deploy it"))?;
+            .ok_or_else(|| Error::new(Kind::Config, keys::CONFIG, "is not in the bucket").hint("deploy it"))?;
         let mut config = parse(&String::from_utf8_lossy(&object.body)).map_err(|faults| {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            Error::new(Kind::Config, CONFIG, lines.join("; "))
+            Error::new(Kind::Config, keys::CONFIG, lines.join("; "))
         })?;
         for (api, base_url) in &self.base_urls {
             let of_api = config.connections.values_mut().filter(|connection| connection.api == *api);
             of_api.for_each(|connection| connection.base_url = Some(base_url.clone()));
         }
+        config.folder = keys::CONFIG.rfind('/').and_then(|end| keys::CONFIG.get(..=end)).map(str::to_owned);
         Ok(config)
     }
 
@@ -160,7 +158,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
     async fn deliver(&self, config: &Config, run_id: &str, lane: u32, until: Timestamp) -> Result<Value> {
         let request = self.request(run_id).await?;
         let limit = Limit { until: Some(until), stop: Cancellation::default() };
-        let failed = failed_lane(run_id, lane);
+        let failed = keys::failed_lane(run_id, lane);
         match deliver(&self.env, config, &request, lane, &limit).await {
             Ok(delivered) => {
                 if delivered.done {
@@ -202,7 +200,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
     /// Why a lane failed, of the first that did.
     async fn lanes_failure(&self, run_id: &str) -> Result<Option<Failure>> {
         let store = self.env.store();
-        for meta in store.list(&keys::of_run(run_id, FAILED_LANES)).await? {
+        for meta in store.list(&keys::failed_lanes(run_id)).await? {
             if let Some(failure) = read_json(store, &meta.key).await? {
                 return Ok(Some(failure));
             }
@@ -229,13 +227,6 @@ impl<W: Environment, X: Executions> Function<W, X> {
 /// The most characters of a key in the log: all that a key may have.
 /// Source: the S3 user guide, "Naming objects": 1,024 bytes.
 const KEY_CHARS: usize = 1024;
-
-/// Where lanes say why they failed; goes away with the run's end.
-const FAILED_LANES: &str = "results/failed/";
-
-fn failed_lane(run_id: &str, lane: u32) -> String {
-    keys::of_run(run_id, &format!("{FAILED_LANES}{lane:03}.json"))
-}
 
 /// The request of a run of which nothing is stored but its name.
 fn bare(run_id: &str) -> Result<RunRequest> {

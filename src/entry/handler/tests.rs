@@ -37,7 +37,7 @@ async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
         observer: Box::new(Logged),
     };
     let config = include_bytes!("../../../exports.json");
-    env.store().put(CONFIG, config.as_slice().into(), PutMode::Overwrite).await.unwrap();
+    env.store().put(keys::CONFIG, config.as_slice().into(), PutMode::Overwrite).await.unwrap();
     Function {
         env,
         executions: Recorded::default(),
@@ -105,7 +105,7 @@ async fn a_guard_ends_a_run_in_prepare_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_ends_in_a_report_that_says_access_and_the_lease_is_given_back() {
+async fn a_wrong_key_is_reported_as_access_and_releases_the_lease() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(Some("another-key")).await);
     let function = function(folder.path(), &sandbox).await;
     let run = drop_file(&function, TWO).await;

@@ -33,6 +33,10 @@ pub(super) fn apply(
         ("GET /contacts/custom_fields", _) => Ok(Response::ok(&custom_fields(store))),
         ("GET /lists", _) => Ok(Response::ok(&lists(store))),
         ("POST /list", _) => Ok(create_list(store, body, options)),
+        ("DELETE /list/{list}", [list]) => store.find_list(list).map(|number| {
+            store.delete_list(number);
+            Response::empty(StatusCode::NO_CONTENT)
+        }),
         ("GET /list/{list}/contacts", [list]) => {
             store.find_list(list).map(|list| paged(read::list_page(store, list, None)))
         }
@@ -80,8 +84,7 @@ fn custom_fields(store: &Store) -> Value {
 }
 
 fn lists(store: &Store) -> Value {
-    let lists: Vec<Value> =
-        store.lists().iter().map(|list| json!({ "list_id": list.id, "title": list.title })).collect();
+    let lists: Vec<Value> = store.lists().map(|list| json!({ "list_id": list.id, "title": list.title })).collect();
     json!({ "lists": lists })
 }
 
@@ -96,7 +99,7 @@ fn create_list(store: &mut Store, body: &[u8], options: &AutopilotOptions) -> Re
     else {
         return bad_request("A list needs a name.");
     };
-    if options.conflict_on_duplicate_list && store.lists().iter().any(|list| list.title == name) {
+    if options.conflict_on_duplicate_list && store.lists().any(|list| list.title == name) {
         return error(StatusCode::CONFLICT, "A list with this name exists.");
     }
     let id = store.create_list(name.clone());

@@ -15,7 +15,7 @@ impl Store {
 
     /// The lists with their counts.
     pub(super) fn held_lists(&self) -> Vec<HeldList> {
-        let held = self.lists().iter().map(|list| HeldList {
+        let held = self.lists().map(|list| HeldList {
             id: list.id.clone(),
             title: list.title.clone(),
             members: list.members.len(),

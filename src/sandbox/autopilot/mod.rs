@@ -47,6 +47,8 @@ const ENDPOINTS: &[Endpoint] = &[
     reads("GET /contacts/{bookmark}"),
     reads("GET /lists"),
     writes("POST /list"),
+    // Of the blueprint of 2015 alone; in the app, people delete lists.
+    writes("DELETE /list/{list}"),
     reads("GET /list/{list}/contacts"),
     reads("GET /list/{list}/contacts/{bookmark}"),
     reads("GET /list/{list}/contact/{contact}"),

@@ -117,14 +117,14 @@ impl Store {
         self.by_id.get(&id::read_contact(bookmark)?).copied()
     }
 
-    /// All lists, in the order in which they were created.
-    pub(super) fn lists(&self) -> &[List] {
-        &self.lists
+    /// All lists, in the order in which they were created. A deleted one leaves a gap, without an id.
+    pub(super) fn lists(&self) -> impl Iterator<Item = &List> {
+        self.lists.iter().filter(|list| !list.id.is_empty())
     }
 
     /// A list's number.
     pub(super) fn find_list(&self, id: &str) -> Result<u32, StoreError> {
-        let at = self.lists.iter().position(|list| list.id == id).ok_or(StoreError::NoList)?;
+        let at = self.lists.iter().position(|list| list.id == id && !id.is_empty()).ok_or(StoreError::NoList)?;
         u32::try_from(at).map_err(|_| StoreError::NoList)
     }
 

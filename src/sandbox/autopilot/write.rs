@@ -105,6 +105,14 @@ impl Store {
         removed
     }
 
+    /// Deletes a list; its contacts stay.
+    pub(super) fn delete_list(&mut self, number: u32) {
+        if let Some(list) = self.lists.get_mut(number as usize) {
+            *list = List { id: String::new(), title: String::new(), members: BTreeSet::new() };
+        }
+        self.contacts.iter_mut().flatten().for_each(|contact| contact.lists.retain(|held| *held != number));
+    }
+
     /// Marks a contact as opted out. It stays on its lists.
     pub(super) fn unsubscribe(&mut self, contact: u32) {
         if let Some(contact) = self.contact_mut(contact) {

@@ -120,7 +120,7 @@ async fn a_failing_row_is_500_in_every_request_that_names_it() {
 }
 
 #[tokio::test]
-async fn every_request_is_answered_or_counted_as_unanswered_and_a_seed_repeats_it() {
+async fn every_request_is_answered_or_counted_and_seeds_repeat() {
     let faults = "429:0.1,500:0.1,cut-before:0.1,cut-after:0.1,truncate:0.1,html:0.1,garbage:0.1,drop-rows:0.1";
     let mut runs = Vec::new();
     for _ in 0..2 {

@@ -49,7 +49,7 @@ fn judged(parts: &[&str], model: Option<&Model>, now: &str) -> Settling {
 
 // Such a drop would be the newest for years, and every other one superseded.
 #[test]
-fn a_number_that_would_be_in_the_future_is_no_time() {
+fn a_number_in_the_future_is_not_a_time() {
     let written = "2026-11-23T06:10:00Z";
     let time = |key: &str, kind| drops("s/", &[meta(key, written)], kind).remove(0).time;
     assert_eq!(time("s/members_4102444800.csv", DropKind::File), at(written));
@@ -60,7 +60,7 @@ fn a_number_that_would_be_in_the_future_is_no_time() {
 }
 
 #[test]
-fn a_folder_with_all_its_parts_is_one_drop_at_the_time_of_its_path() {
+fn a_complete_folder_is_one_drop_at_the_time_of_its_path() {
     let mut metas = gold(&["Gold_2.csv", "Gold_1.csv", "_SUCCESS", ".part.crc", ""]);
     metas.push(meta("s/BlobExport/model.json", "2026-11-23T06:12:00Z"));
     metas.push(meta("s/BlobExport/Gold/2026/11/22/1800/Gold_1.csv", "2026-11-25T00:00:00Z"));
@@ -93,14 +93,14 @@ fn each_file_is_a_drop_the_oldest_first() {
 }
 
 #[test]
-fn numbers_that_are_no_time_are_none() {
+fn numbers_that_are_not_times_are_ignored() {
     for folder in ["2026/13/01/0600", "2026/11/31/0600", "2026/11/23/2460", "2026/11/23/06", "26/11/23/0600"] {
         assert_eq!(times::path_time(&format!("s/{folder}/")), None, "{folder}");
     }
 }
 
 #[test]
-fn ten_digits_count_as_a_time_within_the_week_before_their_object() {
+fn ten_digits_are_a_time_in_the_week_before_their_object() {
     let written = "2026-11-23T06:00:00Z";
     let time = |name: &str| drops("s/", &[meta(&format!("s/{name}"), written)], DropKind::File).remove(0).time;
     let seconds = at(written).as_second();
@@ -190,7 +190,7 @@ fn a_folder_settles_while_it_changes() {
 }
 
 #[test]
-fn a_folder_is_complete_when_model_json_misses_no_part_or_success_is_there() {
+fn a_folder_is_complete_by_its_model_or_by_success() {
     let (both, now) = (model(&["Gold_1.csv", "Gold_2.csv"]), "2026-11-23T06:10:01Z");
     assert_eq!(judged(&["Gold_1.csv", "Gold_2.csv"], Some(&both), now), Settling::Complete);
     let waits = judged(&["Gold_1.csv"], Some(&both), now);

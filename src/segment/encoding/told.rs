@@ -21,7 +21,7 @@ impl Told {
         settings.or(model).map(|encoding| Self { encoding, by_settings })
     }
 
-    /// The error of a file that shows another encoding than was told.
+    /// The error of a file that shows another encoding than the configured one.
     pub(super) fn contradicted(self, seen: &str) -> Error {
         // What the standard calls so has other labels that are better known.
         let is_latin = self.encoding == Encoding::WINDOWS_1252;

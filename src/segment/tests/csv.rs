@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn always_quoted_rows_are_read_with_quotes_commas_and_line_ends_inside() {
+fn quoted_cells_hold_quotes_commas_and_line_ends() {
     let seen = people();
     assert_eq!(seen.columns, names(&["CustomerId", "EMail", "FirstName", "LastName", "City"]));
     assert_eq!(lines(&seen), [2, 3, 4, 5, 7]);
@@ -22,7 +22,7 @@ fn an_unclosed_quote_costs_its_own_line_only() {
 }
 
 #[test]
-fn a_quote_unclosed_for_longer_than_a_row_may_be_costs_its_own_line_only() {
+fn a_quote_unclosed_for_too_long_costs_its_own_line_only() {
     let mut text = "EMail,FirstName\nann@example.com,\"Ann\n".to_owned();
     for _ in 0..100_000 {
         text.push_str("bea@example.com,Bea\n");
@@ -43,7 +43,7 @@ fn a_row_of_another_width_is_malformed_once_with_its_line() {
 }
 
 #[test]
-fn blank_lines_are_no_rows_and_are_counted() {
+fn blank_lines_are_not_rows_but_count_as_lines() {
     assert_eq!(lines(&Case::new().seen(fixture("blank-lines.csv"))), [5, 7, 9]);
     assert_eq!(lines(&Case::new().seen("EMail,FirstName\r\ra,A\rb,B\r")), [3, 4]);
 }
@@ -109,7 +109,7 @@ fn rows_without_anything_in_them_are_skipped() {
 }
 
 #[test]
-fn a_header_that_comes_again_is_no_row() {
+fn a_repeated_header_is_not_a_row() {
     let part = "\"EMail\", FirstName\nann@example.com,Ann\n";
     let text = format!("{part}\u{feff}{part}EMail,FirstName \n EMail,FirstName\nEMail,First\n");
     let seen = Case::new().seen(&text);

@@ -52,7 +52,7 @@ fn a_file_that_nothing_names_the_columns_of_is_an_error() {
 }
 
 #[test]
-fn a_first_line_that_cannot_be_read_is_an_error_where_it_would_be_the_header() {
+fn an_unreadable_header_line_is_an_error() {
     assert!(Case::new().error("\"EMail\"x,FirstName\na,b\n").contains("the first line cannot be read"));
     let case = Case { layout: layout(&["EMail", "FirstName"], Some(false)), ..Case::new() };
     let seen = case.seen("\"a\"x,b\na@example.com,Ann\n");
@@ -89,7 +89,7 @@ fn too_many_columns_are_an_error() {
 }
 
 #[test]
-fn a_first_line_that_is_too_long_is_the_same_error_in_any_pieces() {
+fn a_first_line_too_long_is_the_same_error_in_any_pieces() {
     for (open, close) in [("{\"EMail\":\"", "\"}"), ("EMail,\"", "\""), ("EMail,", "")] {
         for end in ["", "\n"] {
             let text = format!("{open}{}{close}{end}", "x".repeat(MAX_ROW_BYTES + 4000));
@@ -116,7 +116,7 @@ fn a_format_is_written_in_the_words_of_the_settings() {
 }
 
 #[test]
-fn a_line_that_tells_the_delimiter_is_no_header() {
+fn a_separator_line_is_not_the_header() {
     for (text, first) in [
         ("sep=;\nEMail;FirstName\nann@example.com;Ann, A\n", 3),
         ("\u{feff}\"sep=;\"\r\nEMail;FirstName\r\nann@example.com;Ann, A\r\n", 3),

@@ -81,14 +81,14 @@ fn marks_and_lines_of_nothing_are_dropped_between_objects() {
 }
 
 #[test]
-fn an_array_is_told_behind_marks_and_blanks() {
+fn an_array_is_recognised_behind_marks_and_blanks() {
     for text in ["[]\n", "\u{feff}[{\"EMail\":\"a\"}]", "\n [\n {\"EMail\":\"a\"}]"] {
         assert!(Case::new().error(text).contains("is one JSON array"), "{text}");
     }
 }
 
 #[test]
-fn nothing_of_configured_json_lines_is_no_error_here() {
+fn an_empty_file_of_configured_json_lines_is_allowed_here() {
     let case = Case::of(Format { kind: Some(FileKind::Ndjson), ..Format::default() });
     for bytes in [&b""[..], b"\n", &gzip(b"")] {
         assert!(case.decode(bytes, 99).unwrap().1.is_empty);

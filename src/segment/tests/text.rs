@@ -25,7 +25,7 @@ fn every_way_of_writing_the_same_profiles_reads_the_same() {
 }
 
 #[test]
-fn windows_1252_is_read_where_it_is_told() {
+fn windows_1252_is_read_where_it_is_configured() {
     let mut case = Case::new();
     case.format.encoding = Some(Encoding::WINDOWS_1252);
     let seen = case.seen(fixture("windows-1252.csv"));
@@ -82,7 +82,7 @@ fn a_bomb_is_an_error() {
 }
 
 #[test]
-fn what_is_no_text_is_named_with_what_to_do() {
+fn a_binary_file_is_named_with_what_to_do() {
     for (bytes, what) in [
         (&b"PK\x03\x04\x14\0\x06\0[Content_Types].xml"[..], "an Excel workbook"),
         (b"PK\x03\x04\x14\0\0\0segment.csv", "a zip archive"),
@@ -151,7 +151,7 @@ fn any_label_of_an_encoding_may_be_configured() {
 }
 
 #[test]
-fn an_encoding_that_contradicts_the_bytes_is_an_error_naming_both() {
+fn an_encoding_that_contradicts_the_bytes_is_an_error() {
     let utf8 = "EMail,FirstName\nann@example.com,Jürgen\n";
     let wide: Vec<u8> = utf8.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let marked = [b"\xff\xfe", &wide[..]].concat();
@@ -240,7 +240,7 @@ fn trailing_nuls_are_padding_up_to_a_block() {
 }
 
 #[test]
-fn gzip_members_and_zeros_are_one_file_and_other_bytes_are_an_error() {
+fn gzip_members_are_one_file_and_trailing_bytes_an_error() {
     let (one, other) = (gzip(b"EMail,FirstName\na,A\n"), gzip(b"b,B\n"));
     let read = |parts: &[&[u8]], piece| Case::new().decode(&parts.concat(), piece).map(|(seen, _)| seen.rows.len());
     for piece in [1, 3, 1 << 16] {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::attempts::LaneAttempts;
 use crate::config::{Connection, Export};
+use crate::contact::SuppressionList;
 use crate::plan::lanes::Range;
 use crate::run::RunRecord;
 use crate::run::opening::OpenRecord;
@@ -43,4 +44,6 @@ pub(super) struct Assignment<'w> {
     pub(super) number: u32,
     pub(super) ranges: &'w [Range],
     pub(super) attempts: LaneAttempts,
+    /// As it is now: it may have grown since the plan was made.
+    pub(super) suppression: &'w SuppressionList,
 }

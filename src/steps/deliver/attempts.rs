@@ -7,16 +7,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
-use crate::ports::Store;
+use crate::ports::{PutMode, Store};
 use crate::run::keys;
-use crate::steps::documents::{read_json, write_json};
+use crate::steps::documents::{read_if_whole, write_json, write_json_if};
+
+/// Attempts to take a number.
+const TRIES: u32 = 5;
 
 /// `calls.json` of a lane.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct LaneAttempts {
     /// How many there were.
     calls: u32,
-    /// LaneAttempts in a row that confirmed nothing.
+    /// Consecutive calls that confirmed nothing.
     without_progress: u32,
     /// The last that ended in order.
     #[serde(default)]
@@ -27,10 +30,19 @@ impl LaneAttempts {
     /// Takes the next number.
     pub(super) async fn begin(store: &impl Store, run_id: &str, lane: u32) -> Result<Self> {
         let key = keys::calls(run_id, lane);
-        let before: Self = read_json(store, &key).await?.unwrap_or_default();
-        let now = Self { calls: before.calls + 1, ..before };
-        write_json(store, &key, &now).await?;
-        Ok(now)
+        for _ in 0..TRIES {
+            let condition = match store.head(&key).await? {
+                Some(held) => PutMode::Update(held.version),
+                None => PutMode::Create,
+            };
+            let before: Self = read_if_whole(store, &key).await?.unwrap_or_default();
+            let now = Self { calls: before.calls + 1, ..before };
+            // Two calls that begin at once have two numbers.
+            if write_json_if(store, &key, &now, condition).await? {
+                return Ok(now);
+            }
+        }
+        Err(Error::new(Kind::Unavailable, key, "is written by other calls at the same time").hint("run again"))
     }
 
     /// Whether this is the lane's first call.
@@ -45,7 +57,7 @@ impl LaneAttempts {
 
     /// Whether no other call has begun since.
     pub(super) async fn is_current(&self, store: &impl Store, run_id: &str, lane: u32) -> Result<bool> {
-        let last: Self = read_json(store, &keys::calls(run_id, lane)).await?.unwrap_or_default();
+        let last: Self = read_if_whole(store, &keys::calls(run_id, lane)).await?.unwrap_or_default();
         Ok(last.calls <= self.calls)
     }
 
@@ -58,6 +70,7 @@ impl LaneAttempts {
         store: &impl Store,
         run_id: &str,
         lane: u32,
+        destination: &str,
         without_progress: bool,
     ) -> Result<()> {
         self.without_progress = if without_progress { self.without_progress + 1 } else { 0 };
@@ -67,6 +80,6 @@ impl LaneAttempts {
             return Ok(());
         }
         let what = "confirmed nothing in two calls in a row";
-        Err(Error::new(Kind::Unavailable, "Autopilot", what).hint("what is pending is sent by the next run"))
+        Err(Error::new(Kind::Unavailable, destination, what).hint("what is pending is sent by the next run"))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::refusals::Refused;
-use crate::chunk::Operation;
+use crate::chunk::{Operation, Row};
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::after;
 use crate::error::Result;
@@ -16,7 +16,7 @@ use crate::plan::lanes::Range;
 use crate::ports::{PutMode, Store};
 use crate::run::keys;
 use crate::state::ProfileKey;
-use crate::steps::documents::{read_json, write_json};
+use crate::steps::documents::{read_if_whole, write_json};
 
 /// How many rows of ranges that are through may wait to be saved, and how long any row may.
 const CHECKPOINT_ROWS: u32 = 2000;
@@ -85,6 +85,16 @@ impl<'w, S: Store> Checkpoints<'w, S> {
         }
     }
 
+    /// Enters rows that became suppressed since the plan was made.
+    pub(super) fn suppress(&mut self, range: usize, rows: &[(u32, Row)], may_be_sent: bool, now: Timestamp) {
+        if rows.is_empty() {
+            return;
+        }
+        self.unsaved_since.get_or_insert(now);
+        let ledger = self.ledgers.entry(range).or_default();
+        rows.iter().for_each(|(number, _)| ledger.suppress(*number, may_be_sent));
+    }
+
     /// Enters a verdict.
     pub(super) fn enter(&mut self, range: usize, operation: Operation, verdict: &Verdict, now: Timestamp) {
         self.unsaved_since.get_or_insert(now);
@@ -141,7 +151,7 @@ impl<'w, S: Store> Checkpoints<'w, S> {
             write_json(store, &keys::refused(run_id, lane), &refused).await?;
             let mut others = 0;
             for other in (0..lanes).filter(|other| *other != lane) {
-                others += read_json::<u64>(store, &keys::refused(run_id, other)).await?.unwrap_or_default();
+                others += read_if_whole::<u64>(store, &keys::refused(run_id, other)).await?.unwrap_or_default();
             }
             Ok(Some(others))
         }

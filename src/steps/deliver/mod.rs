@@ -5,6 +5,7 @@ mod attempts;
 mod checkpoints;
 mod deadline;
 mod ranges;
+mod rate;
 mod refusals;
 mod worker;
 
@@ -25,8 +26,10 @@ use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
 use crate::steps::profiles::ProfileStream;
 use crate::steps::session::profile_of;
+use crate::steps::suppression::listed;
 use assignment::{Assignment, LaneStatus, RENEW_EVERY};
 use attempts::LaneAttempts;
+use rate::lane_rate;
 use secrecy::ExposeSecret;
 use worker::Worker;
 
@@ -95,8 +98,19 @@ async fn work<E: Environment>(
     }
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let known = known(env, connection, &run, &opened, &secrets).await?;
-    let pace = pace(env.destination(connection.api), &opened, connection, lane, attempts.is_first(), env.clock().now());
-    let assignment = Assignment { export, connection, run: &run, opened: &opened, number: lane, ranges, attempts };
+    let destination = env.destination(connection.api);
+    let pace = pace(destination, &opened, connection, lane, attempts.is_first(), env.clock().now())?;
+    let suppression = listed(store, config, export).await?;
+    let assignment = Assignment {
+        export,
+        connection,
+        run: &run,
+        opened: &opened,
+        number: lane,
+        ranges,
+        attempts,
+        suppression: &suppression,
+    };
     let mut worker = Worker::new(env, assignment, limit, secrets, pace, known)?;
     let worked = worker.work_and_save().await;
     if worker.is_replaced() {
@@ -105,12 +119,12 @@ async fn work<E: Environment>(
     worker.save_all().await?;
     let no_progress =
         worker.confirmed() == 0 && matches!(worked, Ok(LaneStatus::Yielded)) && !limit.stop.is_cancelled();
-    attempts.end(store, run_id, lane, no_progress).await?;
+    attempts.end(store, run_id, lane, env.destination(connection.api).name(), no_progress).await?;
     worked.map(response)
 }
 
-/// The lane's slots. Its first call goes on from open's requests; a later one keeps quiet for a window, as it does not
-/// know when the call before it sent last.
+/// The lane's slots. Its first call goes on from open's requests; a later one, or one at a lower rate, keeps quiet for a
+/// window, as it does not know when the call before it sent last.
 fn pace(
     destination: &dyn Destination,
     opened: &OpenRecord,
@@ -118,16 +132,14 @@ fn pace(
     number: u32,
     first: bool,
     now: Timestamp,
-) -> Pace {
-    let rate = connection.requests_per_second;
-    let lane = number as usize;
-    let share = opened.shares.get(lane).copied().unwrap_or(1);
-    if !first {
+) -> Result<Pace> {
+    let (rate, share) = lane_rate(opened, connection, number)?;
+    if !first || rate < opened.rate {
         let settle = destination.limits().caution.map(|caution| caution.settle).unwrap_or_default();
-        return Pace::new(rate, share, &[], after(now, window(rate).max(settle)));
+        return Ok(Pace::new(rate, share, &[], after(now, window(rate).max(settle))));
     }
     let from = after(now, offset(rate, number));
-    Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, lane), from)
+    Ok(Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, number as usize), from))
 }
 
 /// What is known of the export's profiles: who an address is, and for a destination that asks the ids of the contacts.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::assignment::Assignment;
-use crate::chunk;
+use crate::chunk::{self, Operation, Row};
 use crate::delivery::lane::Span;
 use crate::destination::Group;
 use crate::error::{Error, Kind, Result};
@@ -21,11 +21,15 @@ pub(super) struct LoadedRange {
     pub(super) span: Span,
     /// What was confirmed of it before.
     pub(super) results: Results,
+    /// Rows that became suppressed since the plan was made.
+    pub(super) suppressed: Vec<(u32, Row)>,
+    /// Whether an earlier call, or the canary, may have sent them.
+    pub(super) is_begun: bool,
 }
 
 /// Fetches one range of a lane.
 pub(super) async fn load(store: &impl Store, assignment: &Assignment<'_>, index: usize) -> Result<LoadedRange> {
-    let Assignment { run, opened, number, ranges, .. } = assignment;
+    let Assignment { run, opened, number, ranges, attempts, suppression, .. } = assignment;
     let run_id = run.request.run_id.as_str();
     let lost = |what: &str| Error::new(Kind::Bug, run_id, format!("{what} is gone"));
     let range = ranges.get(index).ok_or_else(|| lost("a range"))?;
@@ -44,10 +48,23 @@ pub(super) async fn load(store: &impl Store, assignment: &Assignment<'_>, index:
         }
     };
     let key = keys::of_run(run_id, &chunk.name);
-    let object = store.get(&key).await?.ok_or_else(|| lost(&chunk.name))?;
+    let object = store.get(&key).await?.ok_or_else(|| {
+        Error::new(Kind::Unavailable, &key, "is gone")
+            .hint("run again; rows that were confirmed and recorded are not sent again")
+    })?;
     let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize)?;
     let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
-    let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number)).collect();
-    let target = opened.targets.get(chunk.segment).cloned().unwrap_or(MembershipTarget::None);
-    Ok(LoadedRange { index, span: Span { group: Group { operation: chunk.operation, target }, rows }, results })
+    let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
+    let is_suppressed = |row: &Row| {
+        // A leaver's row has no email, and an opt-out is sent to whoever is suppressed.
+        let email = row.email();
+        chunk.operation != Operation::Leave && !chunk.opt_outs && suppression.holds_sent(&email)
+    };
+    let (suppressed, rows) = rows.partition(|(_, row)| is_suppressed(row));
+    let is_begun = !attempts.is_first() || opened.canary.as_ref().is_some_and(|canary| canary.chunk == range.chunk);
+    // An opt-out is sent alone: it makes nobody a member.
+    let target = opened.targets.get(chunk.segment).filter(|_| !chunk.opt_outs);
+    let target = target.cloned().unwrap_or(MembershipTarget::None);
+    let span = Span { group: Group { operation: chunk.operation, target }, rows };
+    Ok(LoadedRange { index, span, results, suppressed, is_begun })
 }

@@ -1,12 +1,15 @@
 //! One deliver call at work: the lane, its pace and its checkpoints, driven by what comes in.
 
+mod key;
+mod look;
+
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::assignment::{Assignment, LaneStatus, Limit, RENEW_EVERY};
 use super::checkpoints::Checkpoints;
@@ -19,10 +22,10 @@ use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outcome
 use crate::delivery::pace::{Pace, after, between};
 use crate::destination::{Destination, Known, RequestKind};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Clock, Event, Leases, NoResponse, SecretSource, Secrets};
+use crate::ports::{Clock, Event, Leases, NoResponse, Secrets};
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
-use crate::steps::session::{ANSWER_WITHIN, check_key, send};
+use crate::steps::session::{ANSWER_WITHIN, check_key, key_fingerprint, send};
 
 /// Requests ready to leave below which the next range is fetched: those of a second, but no more than a range has.
 const PREFETCH_BELOW: usize = 10;
@@ -59,10 +62,14 @@ pub(super) struct Worker<'w, E: Environment> {
     replaced: bool,
     renewed_at: Timestamp,
     secrets: Secrets,
+    /// Whether the key is one that the run's account was asked with.
+    is_asked: bool,
     limit: &'w Limit,
     deadline: Deadline,
     lane: Lane,
     pace: Pace,
+    /// Of all lanes.
+    rate: f64,
     next_range: usize,
     checkpoints: Checkpoints<'w, E::Store>,
     confirmed: u64,
@@ -86,6 +93,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         let Assignment { connection, run, opened, number, ranges, .. } = assignment;
         let destination = env.destination(connection.api);
         check_key(&secrets.api_key, destination.name())?;
+        let is_asked = opened.key == key_fingerprint(&secrets)?;
         let now = env.clock().now();
         let caution = destination.limits().caution;
         let settings = LaneSettings {
@@ -105,10 +113,12 @@ impl<'w, E: Environment> Worker<'w, E> {
             replaced: false,
             renewed_at: env.clock().wall(),
             secrets,
+            is_asked,
             limit,
             deadline: Deadline::new(limit.until),
             lane: Lane::new(settings, now),
             pace,
+            rate: opened.rate.min(connection.requests_per_second),
             next_range: 0,
             checkpoints: Checkpoints::new(env.store(), &run.request.run_id, (number, lanes), ranges),
             confirmed: 0,
@@ -168,7 +178,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             tokio::select! {
                 biased;
                 Some(answered) = self.in_flight.next() => self.answered(answered).await?,
-                loaded = &mut self.loading => self.loaded(loaded?),
+                loaded = &mut self.loading => self.loaded(loaded?).await?,
                 saved = &mut self.saving => self.saved(saved?)?,
                 () = &mut renewal => {
                     self.renew().await?;
@@ -236,7 +246,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         let run_id = run.request.run_id.as_str();
         if !self.env.leases().renew(&connection.name, run_id).await? {
             self.replaced = true;
-            return Err(lost_lease(&connection.name));
+            return Err(lost_lease(&connection.title()));
         }
         self.replaced = !attempts.is_current(self.env.store(), run_id, number).await?;
         if self.replaced {
@@ -244,7 +254,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             return Err(Error::new(Kind::Unavailable, run_id, problem).hint("nothing: that call goes on"));
         }
         self.renewed_at = self.clock().wall();
-        Ok(())
+        self.look().await
     }
 
     /// The next request, on its way; none where it could not be made.
@@ -289,21 +299,11 @@ impl<'w, E: Environment> Worker<'w, E> {
         let requests = &mut self.checkpoints.sent(range).requests;
         requests.retried += u64::from(handled != Handled::Settled);
         requests.throttled += u64::from(handled == Handled::RateLimited);
-        if handled == Handled::Unauthorized && !self.is_renewed(&key).await? {
+        if handled == Handled::Unauthorized && !self.is_renewed(range, &key).await? {
             return Err(unauthorized(self.destination.name()));
         }
         self.enter(now);
         watch(&self.assignment, self.checkpoints.refused(), self.destination.name())
-    }
-
-    /// Whether there is another key than the one that was refused. Of several requests on their way the first to be
-    /// refused finds the new one.
-    async fn is_renewed(&mut self, refused: &SecretString) -> Result<bool> {
-        if self.secrets.api_key.expose_secret() == refused.expose_secret() {
-            let connection = self.assignment.connection;
-            self.secrets = self.env.secrets().secrets(&connection.name, &connection.secret, true).await?;
-        }
-        Ok(self.secrets.api_key.expose_secret() != refused.expose_secret())
     }
 
     /// Enters the lane's verdicts in their ranges' ledgers.
@@ -326,13 +326,21 @@ impl<'w, E: Environment> Worker<'w, E> {
         chunk.map_or(Operation::Update, |chunk| chunk.operation)
     }
 
-    fn loaded(&mut self, LoadedRange { index, span, results }: LoadedRange) {
+    async fn loaded(&mut self, loaded: LoadedRange) -> Result<()> {
+        let LoadedRange { index, span, results, suppressed, is_begun } = loaded;
         if !results.entries.is_empty() {
             self.env.observer().notify(Event::Settled(results.entries.len() as u64));
         }
         self.checkpoints.resume(index, &results);
-        self.lane.load(u32::try_from(index).unwrap_or(u32::MAX), span);
-        self.enter(self.clock().now());
+        self.checkpoints.suppress(index, &suppressed, is_begun, self.clock().now());
+        if !self.is_asked && !span.rows.is_empty() {
+            self.ask(index, self.secrets.clone()).await?;
+        }
+        if self.is_asked {
+            self.lane.load(u32::try_from(index).unwrap_or(u32::MAX), span);
+            self.enter(self.clock().now());
+        }
+        Ok(())
     }
 
     fn saved(&mut self, others_refused: Option<u64>) -> Result<()> {

@@ -1,17 +1,20 @@
 //! Merges what was confirmed in a run into the state of its export: two streams in order of their keys become one, which
 //! replaces the state by compare-and-set, for all segments at once.
 
-use tempfile::NamedTempFile;
+use std::fs::File;
 
-use super::order::write_order;
+use super::order::{write_order, write_suppression};
 use super::results::{Change, RejectsFile, RunResults, Totals, What};
 use crate::chunk::Operation;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Store};
 use crate::run::keys;
-use crate::state::{Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, Profile, SegmentHeader, Writer};
+use crate::state::{
+    Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, OPT_OUT_ALONE, Profile, SegmentHeader, Writer,
+};
 use crate::steps::carryover::{Unconfirmed, UnconfirmedEmails};
 use crate::steps::profiles::ProfileStream;
+use crate::steps::temporary::temporary;
 
 /// Attempts of a compare-and-set. Nobody else writes while this run has the lease, so the second try is one too many.
 const TRIES: u32 = 3;
@@ -29,6 +32,10 @@ pub(super) async fn merge(
     let mut counting = Some((totals, rejects));
     for _ in 0..TRIES {
         let held = store.head(&key).await?;
+        if held.is_none() && run.account.is_some() && !run.request.full {
+            return Err(Error::new(Kind::Config, key, "is missing, and the run began with it")
+                .hint("restore it, or send every row once as if there were no state with --full"));
+        }
         let condition = match &held {
             Some(held) => PutMode::Update(held.version.clone()),
             None => PutMode::Create,
@@ -40,25 +47,29 @@ pub(super) async fn merge(
             }
             merged => merged?,
         };
-        let earlier = UnconfirmedEmails::of(*store, export).await?;
+        let earlier = match UnconfirmedEmails::of(*store, export).await {
+            Err(Error { kind: Kind::Config, .. }) if run.request.full => UnconfirmedEmails::default(),
+            earlier => earlier?,
+        };
         let emails = earlier.of_profiles(merged.unconfirmed);
         emails.write(*store, export).await?;
-        if let PutOutcome::Written(_) = store.put_file(&key, merged.file.path(), condition).await? {
+        if let PutOutcome::Written(_) = store.put_file(&key, &merged.file, condition).await? {
             for segment in &run.segments {
                 let at = merged.header.position(&segment.name);
                 let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
                 write_order(*store, run, segment, members).await?;
             }
+            write_suppression(*store, run).await?;
             return earlier.clear(*store, export, &emails).await;
         }
     }
-    Err(Error::new(Kind::Unavailable, key, "is written by somebody else at the same time")
+    Err(Error::new(Kind::Unavailable, key, "was changed by another run at the same time")
         .hint("let only this program write it; the next run merges what this one confirmed"))
 }
 
 /// The state after a run.
 struct Merged {
-    file: NamedTempFile,
+    file: File,
     header: Header,
     /// How many members each of the header's segments has.
     members: Vec<u64>,
@@ -153,11 +164,19 @@ fn header(
 /// Applies what a row came to; gives the email of one whose answer is missing.
 fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> {
     match what {
-        What::Delivered { digest, contact_id } => {
+        What::Delivered { digest: OPT_OUT_ALONE, contact_id, .. } => {
+            profile.is_opted_out = true;
+            profile.contact_id = Some(contact_id);
+            None
+        }
+        // It is sent once more.
+        What::Unconfirmed { digest: OPT_OUT_ALONE, .. } => None,
+        What::Delivered { digest, match_id, contact_id } => {
             profile.set_status(segment, MemberStatus::Confirmed);
             profile.contact_id = Some(contact_id);
             if digest != FIELDS_UNCONFIRMED {
                 profile.digest = digest;
+                profile.match_id = match_id.map(|id| *id);
             }
             None
         }
@@ -179,15 +198,6 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             (!email.is_empty()).then_some(email)
         }
     }
-}
-
-/// A file for something that is put together first and then stored.
-pub(super) fn temporary(subject: &str) -> Result<NamedTempFile> {
-    NamedTempFile::new().map_err(|cause| {
-        Error::new(Kind::Unavailable, subject, "cannot make a temporary file")
-            .hint("let this user write to the folder for temporary files (TMPDIR)")
-            .with_source(cause)
-    })
 }
 
 #[cfg(test)]
@@ -231,17 +241,20 @@ mod tests {
             segment: number % 2,
             operation: Operation::Update,
             rows,
+            opt_outs: false,
         };
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
             account: "account".into(),
             same_accounts: Vec::new(),
+            key: String::new(),
             targets: vec![MembershipTarget::None; 2],
             setup: serde_json::Value::Null,
             canary: None,
             phase: OpenPhase::Assigned,
             lanes: vec![(0..RANGES).map(|chunk| Range { chunk, from: 0, to: rows }).collect()],
             shares: vec![1],
+            rate: 1.0,
             last_sent: Vec::new(),
             sent: Sent::default(),
             warnings: Vec::new(),
@@ -270,6 +283,7 @@ mod tests {
             digest: [digest; 16],
             contact_id: Some(format!("contact_{name}").into()),
             match_id: Some([digest; 16]),
+            is_opted_out: false,
             memberships: memberships.to_vec(),
         }
     }
@@ -292,12 +306,12 @@ mod tests {
     }
 
     fn enter(ledger: &mut Ledger, operation: Operation, number: u32, profile: &Profile, outcome: Outcome) {
-        let row = Row { key: profile.key, digest: profile.digest, ..Row::default() };
+        let row = Row { key: profile.key, digest: profile.digest, match_id: profile.match_id, ..Row::default() };
         ledger.enter(operation, &Verdict { span: 0, number, row, outcome });
     }
 
     async fn merge_into(store: &Folder, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<()> {
-        let mut results = RunResults::of(store, run, opened).await.unwrap();
+        let mut results = RunResults::of(store, run, opened, None).await.unwrap();
         results.slices = slices;
         let mut rejects = crate::report::rejects::Rejects::new(run, temporary("rejects").unwrap()).unwrap();
         merge(&results, &digester(), &mut Totals::default(), &mut rejects).await
@@ -320,7 +334,6 @@ mod tests {
                 for number in 0..ROWS {
                     // Those of the first two ranges are known before.
                     let mut changed = profile(200 + range as u32 * 100 + number, 1, [Absent; 3]);
-                    changed.match_id = expected.get(&changed.key).and_then(|before| before.match_id);
                     if number % 3 == 0 {
                         let before = expected.get_mut(&changed.key);
                         before.into_iter().for_each(|before| before.set_status(at, Absent));
@@ -344,7 +357,7 @@ mod tests {
     /// The changes that one run may make of one profile, and what is then known of it.
     #[test]
     fn fields_are_of_the_export_and_membership_is_of_the_segment() {
-        let delivered = |digest| What::Delivered { digest: [digest; 16], contact_id: "new".into() };
+        let delivered = |digest| What::Delivered { digest: [digest; 16], match_id: None, contact_id: "new".into() };
         let unconfirmed =
             |operation, digest| What::Unconfirmed { operation, digest: [digest; 16], email: "a@b.example".into() };
         let before = || profile(1, 7, [Confirmed, Absent, Confirmed]);
@@ -413,7 +426,7 @@ mod tests {
         let store = Folder::new(folder.path());
         for (rows, slices) in [(10_000, 1), (10_001, 2), (20_001, 3), (10_000_000, 3)] {
             let (run, opened) = run(rows);
-            let found = RunResults::of(&store, &run, &opened).await.unwrap().slices;
+            let found = RunResults::of(&store, &run, &opened, None).await.unwrap().slices;
             assert_eq!(found, slices, "{rows} rows a chunk");
         }
     }

@@ -6,11 +6,11 @@ mod merge;
 mod order;
 mod results;
 
-use merge::{merge, temporary};
-use order::keep_order;
+use merge::merge;
+use order::{keep_order, write_corrections};
 use results::{RejectsFile, RunResults, Totals};
 
-use crate::config::{Config, connection_of};
+use crate::config::{Config, Connection, connection_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
@@ -20,10 +20,12 @@ use crate::report::{self, Failed, Report, html};
 use crate::run::opening::OpenRecord;
 use crate::run::{ConnectionActivity, RunRecord, RunRequest, Stage, keys};
 use crate::state::Digester;
-use crate::steps::documents::{read_json, write_json};
+use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
 use crate::steps::lease::lost_lease;
+use crate::steps::temporary::temporary;
+use crate::steps::unfinished::unfinished as unfinished_run;
 use secrecy::ExposeSecret;
 
 /// How many objects are removed at once.
@@ -79,12 +81,13 @@ async fn finish_run<W: Environment>(
         // The run did not get as far as fixing what it reads.
         let run = RunRecord::begin(request, name, String::new(), Vec::new(), Vec::new(), now);
         let report = Report::of(&run, report::Confirmed::default(), error, now);
-        write(store, &report).await?;
+        let report = write(store, report).await?;
         close(env, name, request, holder).await?;
         return Ok(report);
     };
     if !env.leases().take(name, holder).await? {
-        return Err(lost_lease(name));
+        let title = config.connections.get(name).map(Connection::title);
+        return Err(lost_lease(title.as_deref().unwrap_or(name)));
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let mut totals = Totals::default();
@@ -97,8 +100,11 @@ async fn finish_run<W: Environment>(
         let connection = connection_of(config, name)?;
         let secrets = env.secrets().secrets(name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
-        let results = RunResults::of(store, &run, opened).await?;
+        let results = RunResults::of(store, &run, opened, export.zip(Some(&digester))).await?;
         merge(&results, &digester, &mut totals, &mut rejects).await?;
+        for segment in &run.segments {
+            write_corrections(store, &run, segment, &totals.delivered_again).await?;
+        }
     } else if run.stage == Stage::Preparing && error.is_none() {
         keep_order(store, &run).await?;
     }
@@ -111,10 +117,13 @@ async fn finish_run<W: Environment>(
     }
     let mut sums = report::Confirmed {
         delivered: totals.delivered,
+        by_segment: std::mem::take(&mut totals.delivered_by_segment),
         refused: totals.refused,
-        left: totals.left,
         suppressed: totals.suppressed,
-        stay: totals.stay,
+        left: totals.left,
+        stayed: totals.stayed,
+        opt_outs: totals.opt_outs,
+        opt_outs_refused: totals.opt_outs_refused,
         requests: totals.sent.requests.clone(),
         ..report::Confirmed::default()
     };
@@ -124,6 +133,7 @@ async fn finish_run<W: Environment>(
         sums.way = env.destination(api).strategy(&opened.setup).filter(|_| lists && opened.is_assigned());
         sums.warnings = opened.warnings;
     }
+    sums.warnings.extend(totals.lost.warnings());
     sums.warnings.extend(rejects.warning());
     let report = Report::of(&run, sums, error, env.clock().now());
     if !report.rows.add_up() {
@@ -131,19 +141,23 @@ async fn finish_run<W: Environment>(
     }
     if report.rows.rejected > 0 {
         let file = rejects.finish()?;
-        store.put_file(&keys::of_run(run_id, "rejects.csv"), file.path(), PutMode::Overwrite).await?;
+        store.put_file(&keys::of_run(run_id, "rejects.csv"), &file, PutMode::Overwrite).await?;
     }
-    write(store, &report).await?;
+    let report = write(store, report).await?;
     close(env, name, request, holder).await?;
     Ok(report)
 }
 
-/// Writes the report; its JSON last, which says that the run is finished.
-async fn write(store: &impl Store, report: &Report) -> Result<()> {
-    let page = html::page(report);
+/// Writes the report; its JSON last, which says that the run is finished. Where another call has finished the run
+/// meanwhile, its report is the one that stays.
+async fn write(store: &impl Store, report: Report) -> Result<Report> {
+    let page = html::page(&report);
     store.put(&keys::of_run(&report.run_id, "report.html"), page.into(), PutMode::Overwrite).await?;
-    write_json(store, &keys::of_run(&report.run_id, "report.json"), report).await?;
-    Ok(())
+    let key = keys::of_run(&report.run_id, "report.json");
+    if write_json_if(store, &key, &report, PutMode::Create).await? {
+        return Ok(report);
+    }
+    Ok(read_json(store, &key).await?.unwrap_or(report))
 }
 
 /// Clears away what goes with the run's end, and gives the lease back. `connection` is empty where the run had none.
@@ -154,14 +168,14 @@ async fn close<W: Environment>(env: &W, connection: &str, request: &RunRequest, 
     let removing = stream::iter(passing).map(|meta| async move { store.delete(&meta.key).await });
     removing.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     let unfinished = keys::unfinished(&request.export);
-    if read_json::<String>(store, &unfinished).await?.as_deref() == Some(&request.run_id) {
+    if unfinished_run(store, &request.export).await?.as_deref() == Some(&request.run_id) {
         store.delete(&unfinished).await?;
     }
     if connection.is_empty() {
         return Ok(());
     }
     let key = keys::spoke(connection);
-    let last: Option<ConnectionActivity> = read_json(store, &key).await?;
+    let last: Option<ConnectionActivity> = read_if_whole(store, &key).await?;
     if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
         write_json(store, &key, &ConnectionActivity { ended_at: Some(env.clock().now()), ..last }).await?;
     }

@@ -2,23 +2,25 @@
 //! keys, so that merging takes about the memory that preparing did. Rows that may have been sent and have no verdict are
 //! among it: whatever the next drop is, it must put them right.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
-use tempfile::NamedTempFile;
 
 use crate::chunk::{self, Operation, Origin, Row};
-use crate::contact::RejectCode;
+use crate::config::Export;
+use crate::contact::{Matching, RejectCode};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Entry, Results, Sent, unreadable};
+use crate::plan::RejectLine;
+use crate::plan::fingerprint::Fingerprint;
 use crate::plan::lanes::{Chunk, Range};
-use crate::plan::planner::RejectLine;
 use crate::ports::{Object, Store};
 use crate::report::rejects::Rejects;
 use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 use crate::run::{RunRecord, keys};
-use crate::state::{FieldsDigest, ProfileKey};
+use crate::state::{Digester, FieldsDigest, MatchId, ProfileKey};
 
 /// Rows whose changes are held all at once, at 144 bytes each; those of more are read in slices. A run of 1,000,000 rows has
 /// its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
@@ -30,13 +32,15 @@ const MOST_SLICES: u64 = 3;
 const FETCHING: usize = 8;
 
 /// The rejects of a run, in a file for as long as they are put together.
-pub(super) type RejectsFile = Rejects<NamedTempFile>;
+pub(super) type RejectsFile = Rejects<File>;
 
 /// What was confirmed in a run.
 pub(super) struct RunResults<'r, S> {
     pub(super) store: &'r S,
     pub(super) run: &'r RunRecord,
     pub(super) opened: &'r OpenRecord,
+    /// By which refused rows get their fingerprints; none where the export is no longer in the configuration.
+    known: Option<(&'r Export, &'r Digester)>,
     /// The keys of its results.
     stored: HashSet<String>,
     /// How many slices there are.
@@ -56,7 +60,7 @@ pub(super) struct Change {
 #[derive(Debug)]
 pub(super) enum What {
     /// The contact holds these fields and is a member.
-    Delivered { digest: FieldsDigest, contact_id: Box<str> },
+    Delivered { digest: FieldsDigest, match_id: Option<Box<MatchId>>, contact_id: Box<str> },
     /// It is no longer a member.
     Left,
     /// Its contact has this id.
@@ -69,23 +73,61 @@ pub(super) enum What {
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) delivered: u64,
+    pub(super) delivered_by_segment: BTreeMap<usize, u64>,
     pub(super) refused: u64,
+    /// Rows that became suppressed since the plan was made.
+    pub(super) suppressed: u64,
+    /// Whose rows were delivered, where the run sends rows again.
+    pub(super) delivered_again: HashSet<ProfileKey>,
     /// Leavers that have left, or could not.
     pub(super) left: u64,
-    /// Leavers that could not.
-    pub(super) stay: u64,
-    /// Rows of people whom the destination sends nothing.
-    pub(super) suppressed: u64,
+    /// Leavers that could not: the destination refused.
+    pub(super) stayed: u64,
+    /// Opt-outs that were sent apart from their rows.
+    pub(super) opt_outs: u64,
+    /// Such that the destination refused.
+    pub(super) opt_outs_refused: u64,
     pub(super) sent: Sent,
+    pub(super) lost: Lost,
+}
+
+/// What can no longer be read of a run, as after a power failure.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Lost {
+    /// Results.
+    results: u64,
+    /// Joiners that may have been sent.
+    joiners: u64,
+}
+
+impl Lost {
+    /// What people should know of it.
+    pub(super) fn warnings(self) -> impl Iterator<Item = String> {
+        let Self { results, joiners } = self;
+        let of_results = format!(
+            "{results} results are damaged, as after a power failure; their rows count as sent without an answer, and \
+             the next run sends them again"
+        );
+        let of_joiners = format!(
+            "{joiners} people may have been sent whom the state does not know: their chunk is damaged or gone; the next \
+             run sends those who are in its drop, and who is not must be taken off by hand"
+        );
+        [(results, of_results), (joiners, of_joiners)].into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text)
+    }
 }
 
 impl<'r, S: Store> RunResults<'r, S> {
-    pub(super) async fn of(store: &'r S, run: &'r RunRecord, opened: &'r OpenRecord) -> Result<Self> {
+    pub(super) async fn of(
+        store: &'r S,
+        run: &'r RunRecord,
+        opened: &'r OpenRecord,
+        known: Option<(&'r Export, &'r Digester)>,
+    ) -> Result<Self> {
         let rows: u64 = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
         let slices = rows.div_ceil(AT_ONCE_ROWS).clamp(1, MOST_SLICES) as usize;
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
         let stored = stored.into_iter().map(|meta| meta.key).collect();
-        Ok(Self { store, run, opened, stored, slices })
+        Ok(Self { store, run, opened, known, stored, slices })
     }
 
     /// The slice that a key is in; slices are in order of their keys.
@@ -105,32 +147,45 @@ impl<'r, S: Store> RunResults<'r, S> {
         let is_counting = counting.is_some();
         let fetching = stream::iter(self.results()).map(|(chunk, key, range, is_begun)| async move {
             let object = if self.stored.contains(&key) { self.store.get(&key).await? } else { None };
+            let mut lost = Lost::default();
             // Of a range that was not begun only the canary's rows were sent.
             let (results, to) = match object {
                 // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
-                Some(object) => (ledger::read(&key, &object.body).unwrap_or_else(unreadable), range.to),
+                Some(object) => {
+                    let results = ledger::read(&key, &object.body);
+                    lost.results += u64::from(results.is_err());
+                    (results.unwrap_or_else(unreadable), range.to)
+                }
                 None if is_begun => (Results::default(), range.to),
                 None => match &self.opened.canary {
                     Some(canary) if canary.chunk == range.chunk => (Results::default(), range.to.min(canary.to)),
-                    _ => return Ok((chunk, Results::default(), Vec::new(), Vec::new())),
+                    _ => return Ok((chunk, Results::default(), Vec::new(), Vec::new(), lost)),
                 },
             };
+            // The row of an opt-out is a reject already, or suppressed.
+            let is_counting = is_counting && !chunk.opt_outs;
             let refused = if is_counting { self.refused(range.chunk, &results).await? } else { Vec::new() };
             let unconfirmed = self.without_verdict(Range { to, ..range }, &results).await?;
-            Ok::<_, Error>((chunk, results, unconfirmed, refused))
+            if unconfirmed.is_none() && chunk.operation == Operation::Join {
+                lost.joiners += u64::from(to - range.from) - results.entries.len() as u64;
+            }
+            Ok::<_, Error>((chunk, results, unconfirmed.unwrap_or_default(), refused, lost))
         });
         let mut fetched = fetching.buffered(FETCHING);
-        while let Some((chunk, results, unconfirmed, refused)) = fetched.try_next().await? {
+        while let Some((chunk, results, unconfirmed, refused, lost)) = fetched.try_next().await? {
             if let Some((totals, rejects)) = &mut counting {
-                totals.add(&results);
+                totals.add(self.run, chunk, &results);
+                totals.lost.results += lost.results;
+                totals.lost.joiners += lost.joiners;
                 refused.into_iter().try_for_each(|line| rejects.add(line))?;
             }
             let segment = chunk.segment;
             let is_here = |key: &ProfileKey| self.slice_of(key) == number;
             for (_, entry) in &results.entries {
                 let (key, what) = match entry {
-                    Entry::Delivered { key, digest, contact_id } if is_here(key) => {
-                        (*key, What::Delivered { digest: *digest, contact_id: (&**contact_id).into() })
+                    Entry::Delivered { key, digest, match_id, contact_id } if is_here(key) => {
+                        let (match_id, contact_id) = (match_id.clone(), (&**contact_id).into());
+                        (*key, What::Delivered { digest: *digest, match_id, contact_id })
                     }
                     Entry::Left(key) if is_here(key) => (*key, What::Left),
                     _ => continue,
@@ -154,16 +209,19 @@ impl<'r, S: Store> RunResults<'r, S> {
         Ok(changes)
     }
 
-    /// The rows of a range that have no verdict.
-    async fn without_verdict(&self, range: Range, results: &Results) -> Result<Vec<Row>> {
-        if results.entries.len() as u64 + u64::from(range.from) >= u64::from(range.to) {
-            return Ok(Vec::new());
+    /// The rows of a range that have no verdict; none where they can no longer be read.
+    async fn without_verdict(&self, range: Range, results: &Results) -> Result<Option<Vec<Row>>> {
+        let is_judged = |entry: &Entry| !matches!(entry, Entry::Suppressed { may_be_sent: true });
+        let judged = || results.entries.iter().filter(|(_, entry)| is_judged(entry)).map(|(number, _)| *number);
+        if judged().count() as u64 + u64::from(range.from) >= u64::from(range.to) {
+            return Ok(Some(Vec::new()));
         }
-        let Some((key, object)) = self.chunk(range.chunk).await? else { return Ok(Vec::new()) };
-        let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
-        let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize).unwrap_or_else(unreadable);
-        let unconfirmed = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
-        Ok(unconfirmed.map(|(_, row)| row).collect())
+        let Some((key, object)) = self.chunk(range.chunk).await? else { return Ok(None) };
+        let judged: HashSet<u32> = judged().collect();
+        let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize).map(Some);
+        let rows = rows.unwrap_or_else(unreadable);
+        let unconfirmed = |rows: Vec<Row>| (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
+        Ok(rows.map(|rows| unconfirmed(rows).map(|(_, row)| row).collect()))
     }
 
     /// The rows that the destination refused, as the rejects show them.
@@ -177,13 +235,31 @@ impl<'r, S: Store> RunResults<'r, S> {
             return Ok(Vec::new());
         }
         let Some((key, object)) = self.chunk(chunk).await? else { return Ok(Vec::new()) };
-        let origins = chunk::origins(&key, &object.body, &numbers)?;
+        let origins = chunk::origins(&key, &object.body, &numbers).unwrap_or_else(unreadable);
         let lines = origins.into_iter().zip(reasons).filter_map(|(origin, reason)| {
             let Origin { source, line, columns } = origin?;
-            let row = RawValue::from_string(columns.to_owned()).ok()?;
-            Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), row })
+            let (fingerprint, columns) = self.known_again(source, columns);
+            let row = RawValue::from_string(columns).ok()?;
+            Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), fingerprint, row })
         });
         Ok(lines.collect())
+    }
+
+    /// The fingerprint of a refused row, and its columns. Of a row that was sent again, it stands behind the columns.
+    fn known_again(&self, source: usize, columns: &str) -> (String, String) {
+        let Some(source) = self.run.sources.get(source) else { return (String::new(), columns.to_owned()) };
+        let mut cells: Vec<String> = serde_json::from_str(columns).unwrap_or_default();
+        if keys::is_retry(&source.key) {
+            let fingerprint = cells.pop().unwrap_or_default();
+            return (fingerprint, serde_json::to_string(&cells).unwrap_or_default());
+        }
+        let matching = |(export, digester)| Some((Matching::new(export, &source.columns).ok()?, digester));
+        let fingerprint = self.known.and_then(matching).map(|(matching, digester): (Matching, &Digester)| {
+            let read = matching.read_cells(|at| cells.get(at).map(String::as_str).unwrap_or_default());
+            let run_id = self.run.request.run_id.clone();
+            Fingerprint { run_id, row: digester.row(&read), address: None }.to_string()
+        });
+        (fingerprint.unwrap_or_default(), columns.to_owned())
     }
 
     /// The key and the object of one of the run's chunks; none where it has expired.
@@ -211,18 +287,23 @@ impl<'r, S: Store> RunResults<'r, S> {
 }
 
 impl Totals {
-    fn add(&mut self, results: &ledger::Results) {
+    fn add(&mut self, run: &RunRecord, chunk: &Chunk, results: &ledger::Results) {
         self.sent.add(&results.sent);
         for (_, entry) in &results.entries {
             match entry {
-                Entry::Delivered { .. } => self.delivered += 1,
+                Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
+                Entry::Refused(_) if chunk.opt_outs => self.opt_outs_refused += 1,
+                Entry::Delivered { key, .. } => {
+                    self.delivered += 1;
+                    if run.request.keep_leavers {
+                        self.delivered_again.insert(*key);
+                    }
+                    *self.delivered_by_segment.entry(chunk.segment).or_default() += 1;
+                }
                 Entry::Refused(_) => self.refused += 1,
                 Entry::Left(_) => self.left += 1,
-                Entry::Stays => {
-                    self.left += 1;
-                    self.stay += 1;
-                }
-                Entry::Suppressed => self.suppressed += 1,
+                Entry::Stays => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
+                Entry::Suppressed { .. } => self.suppressed += 1,
             }
         }
     }

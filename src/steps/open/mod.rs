@@ -15,11 +15,12 @@ use crate::membership::{Membership, MembershipTarget};
 use crate::plan::lanes::{Costs, Range, assign_lanes, lanes_for};
 use crate::ports::{Event, Leases, PutMode, Store};
 use crate::run::opening::{OpenPhase, OpenRecord};
-use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, keys};
-use crate::steps::documents::{read_json, write_json, write_json_if};
+use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, SegmentRecord, keys};
+use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
-use crate::steps::session::Session;
+use crate::steps::lost::lost_state;
+use crate::steps::session::{Session, another_account};
 use quiet::quiet_until;
 
 /// What open says: where the list of lanes lies, and how many there are.
@@ -70,8 +71,9 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     let run_id = request.run_id.as_str();
     let store = env.store();
     let open_key = keys::of_run(run_id, "open.json");
-    if let Some(record) = read_json::<OpenRecord>(store, &open_key).await?.filter(OpenRecord::is_assigned) {
-        return list_lanes(store, run_id, &record).await;
+    let earlier = read_json::<OpenRecord>(store, &open_key).await?;
+    if let Some(record) = earlier.as_ref().filter(|record| record.is_assigned()) {
+        return list_lanes(store, run_id, record).await;
     }
     let missing = || Error::new(Kind::BadRequest, run_id, "has no plan").hint("start it with prepare");
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
@@ -79,7 +81,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     run.check_configuration(config)?;
     connection.may_send(export, env.clock().now())?;
     if !env.leases().renew(&connection.name, run_id).await? {
-        return Err(lost_lease(&connection.name));
+        return Err(lost_lease(&connection.title()));
     }
     let from = quiet_until(env, connection, run_id).await?;
     let mut opening = Opening {
@@ -87,10 +89,16 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         destination: env.destination(connection.api),
         session: Session::new(env, connection, from).await?,
         run: &run,
+        rate: connection.requests_per_second,
         memberships: export.segments.iter().map(|segment| segment.membership.clone()).collect(),
     };
-    let mut record = opening.meet(export).await?;
-    if let Some(range) = record.canary.clone() {
+    let mut record = opening.meet(export, earlier.as_ref()).await?;
+    let canary = record.canary.clone();
+    if canary.is_none() {
+        // What an earlier call learned need not be learned again, but the rows it sent may have arrived.
+        record.canary = earlier.and_then(|earlier| earlier.canary);
+    }
+    if let Some(range) = canary {
         // Should the run never get further: these rows may have been sent.
         record.lanes = vec![vec![range.clone()]];
         if let Some(held) = keep_first(store, &open_key, &record).await? {
@@ -98,7 +106,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         }
         opening.play_canary(&range, &mut record).await?;
     }
-    opening.assign(connection, &mut record);
+    opening.assign(connection, &mut record)?;
     record.warnings.iter().for_each(|warning| env.observer().notify(Event::Warns(warning)));
     let held = keep_first(store, &open_key, &record).await?;
     list_lanes(store, run_id, &held.unwrap_or(record)).await
@@ -110,16 +118,24 @@ struct Opening<'r, E: Environment> {
     destination: &'r dyn Destination,
     session: Session<'r, E>,
     run: &'r RunRecord,
+    rate: f64,
     /// Of the export's segments, in their order.
     memberships: Vec<Membership>,
 }
 
 impl<E: Environment> Opening<'_, E> {
-    /// Asks the account, and finds or makes the marks.
-    async fn meet(&mut self, export: &Export) -> Result<OpenRecord> {
+    /// Asks the account, and finds or makes the marks. An `earlier` call of this step may have sent rows to it.
+    async fn meet(&mut self, export: &Export, earlier: Option<&OpenRecord>) -> Result<OpenRecord> {
         let mut account = self.destination.survey(&mut self.session).await?;
+        if earlier.is_some_and(|earlier| !account.is(&earlier.account)) {
+            return Err(another_account(self.destination.name()));
+        }
+        self.session.belongs_to(account.id());
         let mut warnings = account.check_fields(&self.run.fields, &self.memberships, export.create_fields)?;
         same_account(self.run, account.as_ref(), self.destination.name())?;
+        if earlier.is_none() && !self.run.request.full {
+            self.nobody_is_marked(export, account.as_ref()).await?;
+        }
         if export.create_fields {
             account.make_fields(&mut self.session, &self.run.fields, &self.memberships).await?;
         }
@@ -138,10 +154,12 @@ impl<E: Environment> Opening<'_, E> {
             .collect();
         let (targets, more) = account.targets(&mut self.session, &wanted).await?;
         warnings.extend(more);
-        let learned: Option<LearnedStrategy> = read_json(self.env.store(), &keys::learnt(&self.run.connection)).await?;
+        let learned: Option<LearnedStrategy> =
+            read_if_whole(self.env.store(), &keys::learnt(&self.run.connection)).await?;
         let learned = learned.filter(|learned| learned.account == account.id()).map(|learned| learned.setup);
         Ok(OpenRecord {
             account: account.id().to_owned(),
+            key: self.session.key_fingerprint()?,
             same_accounts: self.run.account.iter().filter(|known| *known != account.id()).cloned().collect(),
             setup: account.setup(&self.run.fields, &self.memberships, learned.as_ref()),
             canary: self.canary(&targets, learned.as_ref()),
@@ -149,10 +167,23 @@ impl<E: Environment> Opening<'_, E> {
             phase: OpenPhase::Canary,
             lanes: Vec::new(),
             shares: Vec::new(),
+            rate: self.rate,
             last_sent: Vec::new(),
             sent: Sent::default(),
             warnings,
         })
+    }
+
+    /// Checks that nobody has the mark of a segment that has no state.
+    async fn nobody_is_marked(&mut self, export: &Export, account: &dyn Account) -> Result<()> {
+        let new = |segment: &SegmentRecord| segment.drop.is_some() && !segment.has_state;
+        for (record, segment) in self.run.segments.iter().zip(&export.segments).filter(|(record, _)| new(record)) {
+            if account.has_members(&mut self.session, &segment.membership).await? {
+                let why = "though its list or tag has members already";
+                return Err(lost_state(self.env.store(), &export.name, &record.name, why));
+            }
+        }
+        Ok(())
     }
 
     /// The rows that are to be sent ahead: the first of the largest chunk of joiners whose mark has something to learn.
@@ -204,7 +235,7 @@ impl<E: Environment> Opening<'_, E> {
     }
 
     /// Assigns the rows to lanes.
-    fn assign(&mut self, connection: &Connection, record: &mut OpenRecord) {
+    fn assign(&mut self, connection: &Connection, record: &mut OpenRecord) -> Result<()> {
         let assumption = Assumption::Opened(&record.setup);
         let costs = Costs { destination: self.destination, memberships: &self.memberships, assumption };
         let lanes = lanes_for(&self.run.chunks, costs, connection.lanes.min(self.most_lanes()));
@@ -215,6 +246,9 @@ impl<E: Environment> Opening<'_, E> {
         let times: &mut Vec<Timestamp> = &mut self.session.times;
         record.last_sent = times.split_off(times.len().saturating_sub(in_a_window as usize));
         record.sent = std::mem::take(&mut self.session.sent);
+        // It may have been renewed meanwhile.
+        record.key = self.session.key_fingerprint()?;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::config::Connection;
 use crate::delivery::pace::{after, window};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::run::{ConnectionActivity, keys};
 use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
@@ -19,11 +19,17 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
 pub(super) async fn quiet_until<E: Environment>(env: &E, connection: &Connection, run_id: &str) -> Result<Timestamp> {
     let key = keys::spoke(&connection.name);
     let now = env.clock().now();
-    let since = match read_json::<ConnectionActivity>(env.store(), &key).await? {
-        None => Timestamp::MIN,
+    let since = match read_json::<ConnectionActivity>(env.store(), &key).await {
+        Err(error) if error.kind == Kind::Config => {
+            // Whoever it was may have sent just now.
+            tracing::warn!(error.kind = error.kind.name(), "{}", error.chain());
+            now
+        }
+        Err(error) => return Err(error),
+        Ok(None) => Timestamp::MIN,
         // Another process's clock may be minutes off: only what is long ago by any clock is past for certain.
-        Some(ConnectionActivity { ended_at: Some(at), .. }) if after(at, CLOCKS_DIFFER) <= now => at,
-        Some(_) => now,
+        Ok(Some(ConnectionActivity { ended_at: Some(at), .. })) if after(at, CLOCKS_DIFFER) <= now => at,
+        Ok(Some(_)) => now,
     };
     write_json(env.store(), &key, &ConnectionActivity { run_id: run_id.into(), ended_at: None }).await?;
     let settle = env.destination(connection.api).limits().caution.map(|caution| caution.settle).unwrap_or_default();

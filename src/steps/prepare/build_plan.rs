@@ -8,20 +8,23 @@ use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
 use super::contents::{Contents, empty_drop};
 use super::held::Held;
+use super::retried::applied_people;
+use super::sources::{decoder, meta_of};
 use crate::chunk;
-use crate::config::{Encoding, Export, FileKind, Format, Segment};
-use crate::contact::{Matching, SuppressionList};
-use crate::error::{Error, Kind, Result};
+use crate::config::{Config, Export, FileKind, Segment};
+use crate::error::Result;
+use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::lanes::Chunk;
 use crate::plan::members::MemberIndex;
-use crate::plan::planner::PlanOutput;
-use crate::plan::{Counts, Planner, guards};
-use crate::ports::{Event, ObjectMeta, PutMode, PutOutcome, Reader, Store};
-use crate::run::{RunRecord, SegmentRecord, SourceRecord, keys};
-use crate::segment::{Decoder, Layout};
+use crate::plan::objections::Objections;
+use crate::plan::planner::{Finished, Known};
+use crate::plan::{ChunkKind, Counts, LeftOut, PlanOutput, Planner, guards};
+use crate::ports::{Event, PutMode, PutOutcome, Reader, Store};
+use crate::run::{RunRecord, SegmentRecord, keys};
 use crate::state::Digester;
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
+use crate::steps::suppression::{Suppression, entries_before, suppression};
 
 /// Rows between two signs of life.
 const SIGN_OF_LIFE_ROWS: u64 = 20_000;
@@ -37,7 +40,7 @@ pub(super) enum PlanMode {
 struct Shared<'a> {
     export: &'a Export,
     digester: &'a Digester,
-    suppression: SuppressionList,
+    suppression: Suppression,
     held: Held,
     mode: PlanMode,
 }
@@ -45,24 +48,39 @@ struct Shared<'a> {
 /// Builds the plan of `record` into it: counts, chunks, rejects.
 pub(super) async fn build_plan<W: Environment>(
     env: &W,
-    export: &Export,
+    (config, export): (&Config, &Export),
     digester: &Digester,
     record: &mut RunRecord,
     mode: PlanMode,
 ) -> Result<guards::GuardInput> {
-    let suppression = suppression(env.store(), export).await?;
     let held = Held::of(env.store(), export, record).await?;
+    let suppression = suppression(env.store(), (config, export), digester, held.has_corrections()).await?;
+    record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
+    let entries_before = entries_before(env.store(), export).await?;
     let shared = Shared { export, digester, suppression, held, mode };
     let mut members = MemberIndex::default();
     record.fields = export.match_.specs();
     record.chunks.clear();
     record.reject_parts = 0;
     for number in newest_first(&record.segments) {
-        if let Some(segment) = export.segments.get(number) {
-            plan_segment(env, &shared, (number, segment), &mut members, record).await?;
+        let Some(segment) = export.segments.get(number) else { continue };
+        let (chunks, reject_parts) = (record.chunks.len(), record.reject_parts);
+        let mut objections = Objections::default();
+        while !plan_segment(env, &shared, (number, segment), &mut members, &mut objections, record).await? {
+            // A row says no for one before it, which may have been planned.
+            members.forget_rows();
+            record.chunks.truncate(chunks);
+            record.reject_parts = reject_parts;
         }
     }
     record.profiles = members.profiles();
+    if let Some(warning) = guards::warning(&export.name, &export.guards, record.profiles)
+        && let Some(segment) = record.segments.iter_mut().find(|segment| segment.drop.is_some())
+        && !segment.notes.contains(&warning)
+    {
+        env.observer().notify(Event::Warns(&warning));
+        segment.notes.push(warning);
+    }
     let counts = record.counts();
     let taken = record.segments.iter().filter(|segment| segment.drop.is_some());
     Ok(guards::GuardInput {
@@ -70,6 +88,7 @@ pub(super) async fn build_plan<W: Environment>(
         read: counts.read,
         rejected: counts.rejected(),
         unreadable_opt_outs: counts.unreadable_opt_outs,
+        suppression: entries_before.zip(record.suppression_entries),
         is_retry: record.request.keep_leavers,
         segments: taken.map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers)).collect(),
     })
@@ -85,36 +104,34 @@ fn newest_first(segments: &[SegmentRecord]) -> Vec<usize> {
     numbers
 }
 
-async fn suppression(store: &impl Store, export: &Export) -> Result<SuppressionList> {
-    let Some(key) = &export.suppression_file else { return Ok(SuppressionList::default()) };
-    let object = store.get(key).await?.ok_or_else(|| {
-        Error::new(Kind::Config, key, "the suppression file is not in the store")
-            .hint("put it there, or take suppression_file out of the export")
-    })?;
-    let text = String::from_utf8_lossy(&object.body);
-    let (list, faulty) = SuppressionList::parse(&text);
-    match faulty.first() {
-        None => Ok(list),
-        Some(line) => {
-            let what = format!("{} lines are neither an email nor a SHA-256, the first is line {line}", faulty.len());
-            Err(Error::new(Kind::Config, key, what).hint("correct them; until then nothing is sent"))
-        }
-    }
-}
-
+/// Plans one segment; `false` where its rows must be read once more, as there are objections to rows that were planned.
 async fn plan_segment<W: Environment>(
     env: &W,
     shared: &Shared<'_>,
     (number, segment): (usize, &Segment),
     members: &mut MemberIndex,
+    objections: &mut Objections,
     record: &mut RunRecord,
-) -> Result<()> {
+) -> Result<bool> {
     let store = env.store();
     let Shared { export, digester, suppression, held, mode } = shared;
     held.mark(store, digester, (number, segment), members, record).await?;
     let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
     let model = super::select_drops::model(store, model_key.as_deref()).await?;
-    let mut planner = Planner::new(export, digester, suppression, members);
+    let run_id = record.request.run_id.clone();
+    let is_retry = record.request.keep_leavers;
+    let applied = match is_retry {
+        true => {
+            let sources = record.sources.iter().filter(|source| source.segment == number).cloned().collect::<Vec<_>>();
+            Some(applied_people(store, (export, segment), digester, held, members, &sources).await?)
+        }
+        false => None,
+    };
+    let known = Known { run_id: &run_id, export, digester, suppression: &suppression.list };
+    let corrections = held.corrections(&segment.name);
+    let last = Corrections::new(corrections, |profile| suppression.profiles.contains(profile));
+    let mut planner = Planner::new(known, members, objections, last);
+    applied.into_iter().for_each(|applied| planner.retries(applied));
     let mut shown = 0;
     let mut writing = Writing::default();
     let mut contents = Contents::default();
@@ -145,43 +162,60 @@ async fn plan_segment<W: Environment>(
     if contents.has_objects {
         planner.check_keys(&contents.columns)?;
     }
+    if planner.must_read_once_more() {
+        // What is still being written must not come after what replaces it.
+        while writing.try_next().await?.is_some() {}
+        return Ok(false);
+    }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
-    let allowed = held.unreadable_allowed(export, &segment.name, &record.request);
-    planner.rows_done(record.request.full || record.request.keep_leavers || not_whole, allowed);
-    note_unreadable(record, number, planner.counts(), allowed);
+    let allowed = held.unreadable_allowed(export, &segment.name);
+    let is_passed = record.request.pass_guards.iter().any(|name| name == guards::UNREADABLE_ROWS);
+    if is_passed && planner.counts().unreadable_rows() > allowed {
+        record.passes_unreadable_rows = true;
+    }
+    let allowed = if is_passed { u64::MAX } else { allowed };
+    planner.rows_done(record.request.full || is_retry || not_whole, allowed);
     if planner.counts().leavers > 0
         && let Some(mut profiles) = held.profiles(store).await?
     {
         let emails = UnconfirmedEmails::of(store, &export.name).await?;
         while let Some(profile) = profiles.next().await? {
-            planner.leaver(&profile.key, emails.name(&profile));
+            planner.leaver(&profile, emails.name(&profile));
             let written = planner.written();
             if !written.is_empty() {
                 store_written(store, &mut writing, record, number, written, *mode).await?;
             }
         }
     }
-    let (counts, written) = planner.finish();
+    let Finished { counts, written, corrections: read, made } = planner.finish();
     store_written(store, &mut writing, record, number, written, *mode).await?;
     while writing.try_next().await?.is_some() {}
+    note_unreadable(record, number, &counts, allowed);
     if let Some(segment) = record.segments.get_mut(number) {
+        let notes = notes_of_retry(&segment.name, &counts, &made);
+        if *mode == PlanMode::Persist {
+            notes.iter().for_each(|note| env.observer().notify(Event::Warns(note)));
+        }
+        segment.notes.extend(notes);
         segment.counts = counts;
+        segment.corrections = (!is_retry && !corrections.is_empty()).then(|| read.lasting());
+        segment.corrected = made;
     }
-    Ok(())
+    Ok(true)
 }
 
-fn decoder(export: &Export, segment: &Segment, source: &SourceRecord, layout: Option<&Layout>) -> Decoder {
-    let format = match &segment.format {
-        _ if keys::is_retry(&source.key) => retried(),
-        Some(format) => format.clone(),
-        None => Format::default(),
-    };
-    Decoder::new(&source.key, &format, layout, &Matching::wanted(export))
-}
-
-/// The form of the rows that `retry` sends again: that of rejects.csv.
-fn retried() -> Format {
-    Format { kind: Some(FileKind::Csv), delimiter: Some(','), header: Some(true), encoding: Some(Encoding::UTF_8) }
+/// What is to be said of rows that were sent again.
+fn notes_of_retry(segment: &str, counts: &Counts, made: &[NewCorrection]) -> Vec<String> {
+    let LeftOut { duplicates, in_newer_drop } = counts.left_out;
+    let notes = [
+        (duplicates, "rows are left out: their address is still that of another row"),
+        (in_newer_drop, "rows are left out: a newer drop has held these people since"),
+        (
+            made.len() as u64,
+            "corrected rows last: what is sent stays as long as the drops hold the rows that were rejected",
+        ),
+    ];
+    notes.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{segment}: {count} {text}")).collect()
 }
 
 /// Says why leavers are withheld, where unreadable rows are the reason.
@@ -197,11 +231,6 @@ fn note_unreadable(record: &mut RunRecord, number: usize, counts: &Counts, allow
             guards::UNREADABLE_ROWS
         ));
     }
-}
-
-fn meta_of(source: &SourceRecord) -> ObjectMeta {
-    let SourceRecord { key, version, bytes, modified, .. } = source.clone();
-    ObjectMeta { key, version, bytes, modified }
 }
 
 /// How many objects are written at once, while rows are being read.
@@ -220,9 +249,10 @@ async fn store_written<'s>(
 ) -> Result<()> {
     for written in written {
         let (name, body) = match written {
-            PlanOutput::Chunk(operation, rows, text) => {
+            PlanOutput::Chunk(kind, rows, text) => {
                 let name = format!("chunks/{:06}.tsv", record.chunks.len());
-                record.chunks.push(Chunk { name: name.clone(), segment, operation, rows });
+                let (operation, opt_outs) = (kind.operation(), kind == ChunkKind::OptOuts);
+                record.chunks.push(Chunk { name: name.clone(), segment, operation, rows, opt_outs });
                 (name, chunk::seal(&text))
             }
             PlanOutput::Rejects(text) => {

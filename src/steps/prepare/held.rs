@@ -3,12 +3,13 @@
 use crate::config::{Export, Membership, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
-use crate::plan::guards::UNREADABLE_ROWS;
+use crate::plan::corrections::Correction;
 use crate::plan::members::{MemberIndex, View};
 use crate::ports::{ObjectMeta, Store};
-use crate::run::{AppliedDrop, RunRecord, RunRequest, keys};
+use crate::run::{AppliedDrop, RunRecord, keys};
 use crate::state::{Digester, Header};
-use crate::steps::documents::read_json;
+use crate::steps::documents::{read_json, read_order};
+use crate::steps::lost::{missing_state, nothing_was_confirmed};
 use crate::steps::profiles::ProfileStream;
 
 /// The state of an export before a run.
@@ -16,6 +17,8 @@ pub(super) struct Held {
     meta: Option<ObjectMeta>,
     /// The last applied drops of the export's segments, by name.
     applied: Vec<(String, AppliedDrop)>,
+    /// The corrections of the segments that take part, by name.
+    corrections: Vec<(String, Vec<Correction>)>,
 }
 
 impl Held {
@@ -23,32 +26,69 @@ impl Held {
     ///
     /// # Errors
     /// Kind `config`, where the export has members and its state is gone.
-    pub(super) async fn of(store: &impl Store, export: &Export, record: &RunRecord) -> Result<Self> {
+    pub(super) async fn of(store: &impl Store, export: &Export, record: &mut RunRecord) -> Result<Self> {
         let mut applied = Vec::new();
         if record.request.full {
-            return Ok(Self { meta: None, applied });
+            return Ok(Self { meta: None, applied, corrections: Vec::new() });
         }
         for segment in &export.segments {
-            let order: Option<AppliedDrop> = read_json(store, &keys::order(&export.name, &segment.name)).await?;
+            let order = read_order(store, &export.name, &segment.name, false).await?;
             applied.extend(order.map(|order| (segment.name.clone(), order)));
         }
         let key = keys::profiles(&export.name);
         let meta = store.head(&key).await?;
         if meta.is_none() && applied.iter().any(|(_, order)| order.members > 0) {
-            return Err(Error::new(Kind::Config, key, "is missing")
-                .hint("restore it, or send every row once as if there were no state with --full"));
+            return Err(missing_state(store, &export.name));
         }
-        Ok(Self { meta, applied })
+        let mut corrections = Vec::new();
+        for segment in record.segments.iter().filter(|segment| segment.drop.is_some()) {
+            let known = read_json(store, &keys::corrections(&export.name, &segment.name)).await?;
+            corrections.extend(known.map(|known| (segment.name.clone(), known)));
+        }
+        let held = Self { meta, applied, corrections };
+        held.look_for_lost(store, export, record).await?;
+        Ok(held)
+    }
+
+    /// Looks whether the state of a segment that takes part was lost.
+    async fn look_for_lost(&self, store: &impl Store, export: &Export, record: &mut RunRecord) -> Result<()> {
+        let mut header = None;
+        for segment in record.segments.iter_mut().filter(|segment| segment.drop.is_some()) {
+            segment.has_state = self.applied.iter().any(|(name, _)| *name == segment.name);
+            if segment.has_state {
+                continue;
+            }
+            if header.is_none() {
+                header = self.profiles(store).await?.map(|profiles| profiles.header);
+            }
+            segment.has_state = header.as_ref().is_some_and(|header| header.position(&segment.name).is_some());
+            if !segment.has_state {
+                nothing_was_confirmed(store, export, &segment.name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last applied drop of a segment.
+    pub(super) fn applied(&self, segment: &str) -> Option<&AppliedDrop> {
+        self.applied.iter().find(|(known, _)| known == segment).map(|(_, applied)| applied)
+    }
+
+    /// Whether a segment that takes part has corrections.
+    pub(super) fn has_corrections(&self) -> bool {
+        !self.corrections.is_empty()
+    }
+
+    /// The corrections of a segment.
+    pub(super) fn corrections(&self, segment: &str) -> &[Correction] {
+        let known = self.corrections.iter().find(|(known, _)| known == segment);
+        known.map_or(&[], |(_, corrections)| corrections)
     }
 
     /// How many rows without a readable identity a segment may have while its leavers are removed: as many as the last
     /// applied drop had and a twentieth more, or as many as the guard allows.
-    pub(super) fn unreadable_allowed(&self, export: &Export, segment: &str, request: &RunRequest) -> u64 {
-        if request.pass_guards.iter().any(|name| name == UNREADABLE_ROWS) {
-            return u64::MAX;
-        }
-        let applied = self.applied.iter().find(|(known, _)| known == segment);
-        let measure = applied.map_or(0, |(_, applied)| applied.unreadable_rows);
+    pub(super) fn unreadable_allowed(&self, export: &Export, segment: &str) -> u64 {
+        let measure = self.applied(segment).map_or(0, |applied| applied.unreadable_rows);
         (measure + measure / 20).max(export.guards.unreadable_rows)
     }
 
@@ -90,9 +130,8 @@ impl Held {
         let is_here = |name: &str| here.is_some_and(|here| here.name == name);
         let time = here.and_then(|here| here.time);
         let is_newer = |name: &str| {
-            let applied = self.applied.iter().find(|(known, _)| known == name);
             // A drop that a person named is the newest.
-            applied.zip(time).is_some_and(|((_, applied), time)| !is_here(name) && applied.time > time)
+            self.applied(name).zip(time).is_some_and(|(applied, time)| !is_here(name) && applied.time > time)
         };
         // A segment that the configuration no longer has is not part of the export.
         let stays = |name: &str| record.segments.iter().any(|known| known.name == name && known.drop.is_none());

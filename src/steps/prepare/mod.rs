@@ -5,7 +5,9 @@ mod build_plan;
 mod contents;
 mod held;
 mod recovery;
+mod retried;
 pub(super) mod select_drops;
+mod sources;
 
 use build_plan::{PlanMode, build_plan};
 use recovery::finish_abandoned;
@@ -18,9 +20,11 @@ use crate::ports::{Event, Leases, PutMode, SecretSource};
 use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
+use crate::steps::clean::remove_leftovers;
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
+use crate::steps::temporary::temporary;
 
 /// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A
 /// workflow has room for 25,000 events of history, some nine for each time; a first fill of a list takes hours.
@@ -47,6 +51,8 @@ pub(super) enum Planned {
 pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<Planned> {
     let (export, connection) = export_of(config, &request.export)?;
     may_run(env, export, connection, request)?;
+    // Found now, and not once everything is sent.
+    drop(temporary(&export.name)?);
     let digester = digester(env, connection).await?;
     let run_id = request.run_id.as_str();
     let store = env.store();
@@ -54,11 +60,12 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
         return Ok(Planned::Reported(report.outcome));
     }
     if !env.leases().take(&connection.name, run_id).await? {
-        return Ok(busy(env, &connection.name, run_id));
+        return Ok(busy(env, connection, run_id));
     }
     if !finish_abandoned(env, config, connection, request).await? {
-        return Ok(busy(env, &connection.name, run_id));
+        return Ok(busy(env, connection, run_id));
     }
+    remove_leftovers(env, &export.name, Some(run_id), export.rejects_days).await?;
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
         // Its segments go by their places in the configuration.
@@ -71,12 +78,15 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
             Begun::Ended(planned) => return Ok(planned),
         },
     };
-    let looked = build_plan(env, export, &digester, &mut record, PlanMode::Persist).await?;
+    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::Persist).await?;
     let violations = guards::violations(&export.name, &export.guards, &looked);
     let (passed, stopping): (Vec<_>, Vec<_>) =
         violations.into_iter().partition(|(name, _)| request.pass_guards.iter().any(|pass| pass == name));
     record.guards_passed_over = passed.into_iter().map(|(name, _)| name.to_owned()).collect();
-    let guard = stopping.into_iter().next().map(|(_, error)| error);
+    if record.passes_unreadable_rows {
+        record.guards_passed_over.push(guards::UNREADABLE_ROWS.to_owned());
+    }
+    let guard = guards::joined(stopping);
     if guard.is_none() && !record.chunks.is_empty() {
         record.stage = Stage::Ready;
     }
@@ -87,10 +97,10 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     Ok(Planned::Over(guard.map(|error| Failure::of(&error.at("prepare")))))
 }
 
-fn busy<W: Environment>(env: &W, connection: &str, run_id: &str) -> Planned {
+fn busy<W: Environment>(env: &W, connection: &Connection, run_id: &str) -> Planned {
     let waited = time_of(run_id).map_or(0, |at| env.clock().now().duration_since(at).as_secs());
     let seconds = u64::try_from(waited / 10).unwrap_or_default().clamp(*BUSY_SECONDS.start(), *BUSY_SECONDS.end());
-    Planned::Wait(seconds, format!("connection {connection} is busy with another run"))
+    Planned::Wait(seconds, format!("connection {} is busy with another run", connection.title()))
 }
 
 enum Begun {
@@ -187,8 +197,8 @@ async fn plan_run<W: Environment>(
     };
     let mut record =
         RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
-    let looked = build_plan(env, export, &digester, &mut record, PlanMode::DryRun).await?;
+    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::DryRun).await?;
     let mut violations = guards::violations(&export.name, &export.guards, &looked);
     violations.retain(|(name, _)| !request.pass_guards.iter().any(|pass| pass == name));
-    Ok((record, violations.into_iter().next().map(|(_, error)| error)))
+    Ok((record, guards::joined(violations)))
 }

@@ -8,6 +8,7 @@ use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
 use crate::steps::finish::finish_under;
+use crate::steps::unfinished::unfinished;
 
 /// Merges what an earlier run of this export had confirmed when it was stopped for good; `false` where that run's
 /// connection, which may be another, is busy.
@@ -18,13 +19,12 @@ pub(super) async fn finish_abandoned<W: Environment>(
     request: &RunRequest,
 ) -> Result<bool> {
     let (store, run_id) = (env.store(), request.run_id.as_str());
-    let unfinished = keys::unfinished(&request.export);
-    let Some(earlier) = read_json::<String>(store, &unfinished).await? else { return Ok(true) };
+    let Some(earlier) = unfinished(store, &request.export).await? else { return Ok(true) };
     if earlier == run_id {
         return Ok(true);
     }
     let Some(mut record) = read_json::<RunRecord>(store, &keys::of_run(&earlier, "run.json")).await? else {
-        store.delete(&unfinished).await?;
+        store.delete(&keys::unfinished(&request.export)).await?;
         return Ok(true);
     };
     if request.full && !record.request.full {

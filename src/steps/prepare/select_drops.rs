@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::steps::documents::read_json;
+use crate::steps::documents::{MAY_BE_AHEAD, read_order};
 
 use crate::config::{Config, Export, Segment};
 use crate::error::{Error, Kind, Result, escaped};
 use crate::ports::{ObjectMeta, Store};
-use crate::run::{AppliedDrop, RequestedDrop, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
+use crate::run::{RequestedDrop, RunRequest, SegmentRecord, SourceRecord, Trigger, keys};
 use crate::segment::drops::{Survey, missing_parts, settled, unfilled};
 use crate::segment::{Drop, DropKind, DropRules, MAX_MODEL_BYTES, Model, Settling};
 use crate::steps::environment::Environment;
@@ -77,8 +77,14 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
             record.notes = notes;
             let by_name = asked.is_some() && request.trigger == Trigger::Command;
             record.time = (!by_name).then_some(drop.time);
-            let order: Option<AppliedDrop> = read_json(env.store(), &keys::order(&export.name, &segment.name)).await?;
+            let order = read_order(env.store(), &export.name, &segment.name, request.full).await?;
+            let latest = now.checked_add(MAY_BE_AHEAD).unwrap_or(now);
+            if drop.time > latest {
+                record.notes.push(from_the_future(&drop.name, drop.time));
+            }
             if let (Some(time), Some(order)) = (record.time, order)
+                // What a clock that was far ahead wrote must not keep out every drop until then.
+                && (order.time <= latest || time > latest)
                 && time < order.time
             {
                 superseded += 1;
@@ -98,6 +104,11 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
         return Ok(Selection::Superseded(records));
     }
     Ok(Selection::NoDrop(no_drop(export, &ignored)))
+}
+
+fn from_the_future(name: &str, time: jiff::Timestamp) -> String {
+    let name = escaped(name, SHOWN);
+    format!("{name} is dated {time}, in the future: drops that are dated before are not read; correct its date")
 }
 
 fn no_drop(export: &Export, ignored: &[(String, &str)]) -> Error {
@@ -202,7 +213,7 @@ async fn requested<W: Environment>(env: &W, of: Of<'_>, asked: &RequestedDrop, t
 }
 
 fn missing(key: &str, ignored: &[(String, &str)]) -> Error {
-    let problem = format!("holds no file of a segment{}", and_ignored(ignored));
+    let problem = format!("contains no segment file{}", and_ignored(ignored));
     Error::new(Kind::Segment, key, problem).hint("name a file or a folder with files")
 }
 

@@ -27,7 +27,7 @@ const CASES: [(&str, u8, Wrong); 24] = [
     ("a key that no object has", 2, |scene| scene.drop("{\"EMail\":\"a@example.com\",\"FirstName\":\"Ann\"}\n")),
     ("header only", 4, |scene| scene.drop("EMail,FirstName,Value\n")),
     ("no email column", 2, |scene| scene.drop("Mail,FirstName,Value\na@example.com,Ann,1\n")),
-    ("wrong delimiter told", 4, |scene| {
+    ("wrong delimiter configured", 4, |scene| {
         scene.set("/exports/newsletter/segments/0/format", json!({ "delimiter": ";" }));
         scene.drop(people(0, 4, 1))
     }),
@@ -112,13 +112,14 @@ async fn message((name, code, wrong): (&'static str, u8, Wrong), has_run: bool) 
     let error = report.error.clone().unwrap_or_else(|| panic!("{name}: {report:?}"));
     assert_eq!(report.exit_code(), code, "{name}: {}", error.message);
     let counters = scene.sandbox.counters();
-    // Whoever never answers cannot say what it did; a run that was told so much sends no row all the same.
+    // An account that never answers cannot say what it did; the run sends no row all the same.
     assert_eq!(counters.writes, 0, "{name}: {counters:?}");
     assert_eq!(scene.sandbox.contact_count(), if has_run { 6 } else { 0 }, "{name}");
     if !["wrong key", "state of another account"].contains(&name) && !name.starts_with("Autopilot") {
         assert_eq!(counters.requests, 0, "{name}");
     }
     let message = error.message.replace(&request.drops[0].key, "file:DROP");
+    let message = message.replace(&scene.root().display().to_string(), "STORE");
     format!("{name}: {code} {}\n    {message}\n", error.kind)
 }
 

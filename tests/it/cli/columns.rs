@@ -68,7 +68,8 @@ fn texts(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Promise 10: "No personal data in logs, reports or error messages", whatever a missing header makes of a first row.
+/// Promise 10: "No secret and no personal data ... in logs ... reports or error messages",
+/// whatever a missing header makes of a first row.
 #[tokio::test]
 async fn no_cell_of_a_file_without_a_header_is_shown_anywhere() {
     for (number, drop) in HEADERLESS.into_iter().enumerate() {
@@ -123,7 +124,7 @@ async fn a_key_that_no_row_of_the_drop_has_is_missing() {
 }
 
 #[tokio::test]
-async fn a_csv_column_may_be_optional_and_a_default_does_not_stand_for_one() {
+async fn a_csv_column_may_be_optional_and_a_default_is_not_enough() {
     let drop = "EMail,FirstName\nann@example.com,Ann\n";
     let mut scene = Scene::new(Options::default()).await;
     scene.set("/exports/newsletter/match/custom/Value", json!({ "column": "Value", "type": "integer", "default": 7 }));

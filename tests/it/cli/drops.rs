@@ -69,7 +69,7 @@ async fn copies_sidecars_and_folders_below_never_win_over_a_file() {
 }
 
 #[tokio::test]
-async fn where_only_folders_hold_data_they_and_both_remedies_are_named() {
+async fn data_only_in_folders_is_an_error_with_both_remedies() {
     let scene = scene(json!({})).await;
     write(&scene, "in/a.csv", people(0, 2, 1), 0);
     write(&scene, "out/\u{7}/b.csv", people(0, 2, 1), 0);
@@ -98,7 +98,7 @@ async fn where_all_is_ignored_three_objects_are_named_with_why() {
 }
 
 #[tokio::test]
-async fn partitions_are_one_drop_and_nobody_of_another_partition_leaves() {
+async fn partitions_are_one_drop_and_remove_nobody_of_another() {
     let scene = scene(folders()).await;
     write(&scene, "d1/part.csv", people(0, 6, 1), 100);
     assert_eq!(newest(&scene).await.rows.delivered, 6);
@@ -134,7 +134,7 @@ async fn nothing_at_all_is_an_error_and_never_an_empty_segment() {
 }
 
 #[tokio::test]
-async fn empty_json_lines_are_an_empty_segment_where_they_are_configured() {
+async fn configured_json_lines_may_be_an_empty_segment() {
     let mut scene = scene(json!({ "format": { "kind": "ndjson" } })).await;
     scene.set_export("guards", json!({ "max_leavers_share": 1 }));
     write(&scene, "a.ndjson", "{\"EMail\":\"ann@example.com\",\"FirstName\":\"Ann\",\"Value\":1}\n", 100);

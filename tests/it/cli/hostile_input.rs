@@ -59,7 +59,7 @@ fn segment_error(done: Result<Summary>, what: &str) -> Error {
 
 /// 256 MB of rows of zeros, packed 900 times: deflate's most is 1032 times.
 #[test]
-fn a_gzip_bomb_is_an_error_also_where_it_packs_less_than_gzip_could() {
+fn a_gzip_bomb_is_an_error_at_lower_ratios_too() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     let zeros = "0,0\n".repeat(1 << 18);
     let mut random = fastrand::Rng::with_seed(7);
@@ -77,7 +77,7 @@ fn a_gzip_bomb_is_an_error_also_where_it_packs_less_than_gzip_could() {
 }
 
 #[test]
-fn one_field_of_64_mb_is_one_malformed_row_and_the_next_row_is_read() {
+fn a_field_of_64_mb_is_one_malformed_row_and_reading_continues() {
     for open in ["", "\""] {
         let head = format!("EMail,FirstName\nann@example.com,{open}");
         let piece = vec![b'x'; 1 << 16];
@@ -123,7 +123,7 @@ fn every_file_of_the_corpus_ends_as_its_name_says() {
 }
 
 #[test]
-fn rejects_are_no_formulas_in_a_spreadsheet() {
+fn rejects_are_not_formulas_in_a_spreadsheet() {
     for cell in ["=cmd()", "+1+1", "-A1", "@SUM(A1)", "＝cmd()", "'=1"] {
         assert_eq!(as_text(cell), format!("'{cell}"));
         assert_eq!(as_it_was(&as_text(cell)), cell);

@@ -96,7 +96,7 @@ fn memory_is_bounded_whatever_the_model_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_is_bounded_in_a_run_whatever_is_rejected_and_the_next_drop_is_sent() {
+async fn memory_is_bounded_whatever_is_rejected() {
     let scene = Scene::new(Options::default()).await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("exports.json"), scene.settings.to_string()).unwrap();

@@ -2,9 +2,12 @@
 
 mod bad_input;
 mod columns;
-mod command;
+pub(crate) mod command;
 mod drops;
+mod escapes;
 mod hostile_input;
 #[cfg(target_os = "linux")]
 mod memory;
+mod odd_folders;
+mod permissions;
 mod retry;

@@ -129,7 +129,7 @@ async fn retried_rows_go_to_the_lists_of_their_own_segments() {
 
 // Rows that were rejected before are rejected again unless somebody corrects them: their share says nothing of a drop.
 #[tokio::test]
-async fn a_retry_in_which_one_row_of_three_is_corrected_needs_no_guard_passed_over() {
+async fn a_retry_with_one_row_corrected_passes_every_guard() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_export("guards", json!({ "max_reject_share": 0.2, "max_leavers_share": 0.5 }));
     let cli = Cli::new(scene);
@@ -144,7 +144,7 @@ async fn a_retry_in_which_one_row_of_three_is_corrected_needs_no_guard_passed_ov
 
 // Nor does it stop where Autopilot refuses them once more.
 #[tokio::test]
-async fn a_retry_whose_rows_autopilot_refuses_again_is_not_stopped_by_a_guard() {
+async fn a_retry_that_is_refused_again_is_not_stopped_by_a_guard() {
     let faults = Fault::parse_list("refuse-rows:person.3@,refuse-rows:person.5@").unwrap();
     let mut scene = Scene::new(Options { faults, ..Options::default() }).await;
     scene.set_export("guards", json!({ "max_reject_share": 0.2 }));
@@ -159,7 +159,7 @@ async fn a_retry_whose_rows_autopilot_refuses_again_is_not_stopped_by_a_guard() 
 
 // "`--pass-guard NAME` passes over one for one run, and the report says so": also of what Autopilot refuses.
 #[tokio::test]
-async fn a_guard_on_refusals_that_is_passed_over_is_told() {
+async fn a_guard_on_refusals_that_is_passed_over_is_reported() {
     let cli = || async {
         let refused: Vec<String> = (0..6).map(|number| format!("refuse-rows:person.{number}@")).collect();
         let faults = Fault::parse_list(&refused.join(",")).unwrap();
@@ -185,7 +185,7 @@ async fn a_guard_on_refusals_that_is_passed_over_is_told() {
 /// A run died in the middle of its lanes, and then the state was damaged: neither its own end nor the next run can be
 /// reached, but with `--full`.
 #[tokio::test]
-async fn full_is_the_way_out_where_an_unfinished_run_stands_before_a_damaged_state() {
+async fn full_recovers_from_an_unfinished_run_and_damaged_state() {
     for same_drop in [true, false] {
         let cli = Cli::new(Scene::new(Options::default()).await);
         let scene = &cli.scene;

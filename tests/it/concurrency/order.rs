@@ -1,5 +1,5 @@
-//! Promises 4 and 5: "The same drop, event, step or request delivered twice ends as if delivered once", and "A drop
-//! strictly older than the one last applied is `superseded`, and sends nothing."
+//! Promises 4 and 5: "The same drop, event, step or request delivered twice ends as if it had been delivered once",
+//! and "A drop strictly older than the one last applied is `superseded` and sends nothing."
 
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ async fn a_drop_that_lands_while_another_is_read_is_the_next_ones() {
 
 // "Its listing is frozen then; a part that comes later makes a new version of the drop."
 #[tokio::test(start_paused = true)]
-async fn a_prepare_that_is_repeated_keeps_its_listing_and_a_late_part_is_a_new_version() {
+async fn a_repeated_prepare_keeps_its_listing() {
     let folder = "segments/newsletter/2026/11/23/0600/";
     let (mut frozen_times, mut open_times) = (0, 0);
     for at in 1.. {
@@ -181,7 +181,7 @@ async fn a_prepare_that_is_repeated_keeps_its_listing_and_a_late_part_is_a_new_v
 
 // A person who runs the same again, after a part came late, means the folder as it is now.
 #[tokio::test(start_paused = true)]
-async fn a_command_does_not_go_on_with_a_run_whose_drop_has_a_new_part() {
+async fn a_command_does_not_resume_a_run_whose_drop_has_a_new_part() {
     let mut sim = Sim::of(Way::Bulk, 1);
     sim.pace(100, 2);
     sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
@@ -332,7 +332,7 @@ async fn a_run_that_died_is_finished_under_the_connection_that_it_had() {
 // "A drop that a person names on the command line counts as the newest": of those that there are then. It is compared with
 // times of the store, so its own is by the store's clock as well.
 #[tokio::test(start_paused = true)]
-async fn a_drop_that_a_person_names_is_newest_when_it_is_named_by_the_stores_clock() {
+async fn a_named_drop_is_newest_by_the_stores_clock() {
     for (clock, is_new) in [("2020", true), ("2020", false), ("2030", true), ("2030", false)] {
         let mut sim = Sim::of(Way::Bulk, 1);
         sim.pace(100, 2);

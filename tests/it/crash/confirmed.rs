@@ -15,7 +15,7 @@ use crate::support::sim::{Sim, Way};
 
 /// After a power failure a file may have its length and not its bytes.
 #[tokio::test(start_paused = true)]
-async fn results_that_are_damaged_count_as_none_and_their_rows_are_sent_again() {
+async fn damaged_results_count_as_none_and_rows_are_resent() {
     let damages = [&b""[..], b"\0\0\0\0\0\0\0\0", b"no results\tat all\n\xff"];
     // The run itself goes on, or another comes after it.
     for (damage, again) in damages.into_iter().flat_map(|damage| [(damage, true), (damage, false)]) {
@@ -46,7 +46,7 @@ async fn results_that_are_damaged_count_as_none_and_their_rows_are_sent_again() 
 
 /// Leavers are no rows of the drop: a run whose rows are all confirmed is not done while somebody is to leave.
 #[tokio::test(start_paused = true)]
-async fn leavers_that_no_lane_came_to_fail_the_run_and_leave_with_the_next() {
+async fn leavers_not_reached_fail_the_run_and_leave_with_the_next() {
     let mut sim = Sim::new(Options::default());
     sim.pace(10, 2);
     let request = sim.drop("first", &people(0, 50, 1));
@@ -67,7 +67,7 @@ async fn leavers_that_no_lane_came_to_fail_the_run_and_leave_with_the_next() {
 
 /// At a request in ten seconds it is long until another answer comes.
 #[tokio::test(start_paused = true)]
-async fn what_was_judged_is_saved_after_a_second_although_no_other_answer_comes() {
+async fn verdicts_are_saved_after_a_second_without_another_answer() {
     let mut sim = Sim::new(Options::default());
     sim.set("/connections/eu/requests_per_second", json!(0.1));
     sim.set("/exports/newsletter/segments/0/membership", json!("none"));

@@ -1,9 +1,9 @@
-//! Promise 2: "Nothing is lost. Cancellation the program after any request, at any step, any number of times: going on ends
+//! Promise 2: "Nothing is lost. Stop the program after any request, at any step, any number of times: going on ends
 //! with the same contacts, the same lists and the same state as a run that was never stopped."
 //!
 //! Here at every single call of every port (store, leases, secrets, Autopilot), before the call takes effect and
 //! after it but before its answer, under paused time: for a process that dies whole and is started again, and for one
-//! call of a step that hangs for good among others and is made again, as Step Functions does.
+//! call of a step that hangs for good among others and is repeated, as Step Functions does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,8 +145,8 @@ async fn everywhere(way: Way, lanes: u32, engine: Engine) -> u64 {
     stops
 }
 
-/// Plays for every way, for one lane and for four, each in a thread with a paused clock of its own: `play` is told the
-/// way, the lanes and the thread's part. Gives the sum of the stops.
+/// Plays for every way, for one lane and for four, each in a thread with a paused clock of its own: `play` gets the way,
+/// the lanes and the thread's part. Gives the sum of the stops.
 fn in_every_way<T: Copy + Send, P: Future<Output = u64>>(parts: [T; 2], play: fn(Way, u32, T) -> P) -> u64 {
     let all = move |part| async move {
         let mut stops = 0;
@@ -171,7 +171,7 @@ fn in_every_way<T: Copy + Send, P: Future<Output = u64>>(parts: [T; 2], play: fn
 }
 
 #[test]
-fn a_run_that_is_stopped_at_any_call_of_any_port_goes_on_and_ends_the_same() {
+fn a_run_stopped_at_any_call_of_any_port_ends_the_same() {
     let stops = in_every_way([Engine::Process, Engine::Calls], everywhere);
     println!("{stops} stops in all");
     assert!(stops >= 3000, "{stops} stops");

@@ -2,6 +2,10 @@
 
 mod confirmed;
 mod crash_every_call;
+mod left_behind;
+mod power;
+mod power_cut;
+mod processes;
 mod repeated_steps;
 mod stops;
 mod store_faults;

@@ -44,7 +44,7 @@ async fn ends_exact(sim: &Sim, request: &RunRequest, rate: usize) {
 
 // The workflow makes a call again when it lost sight of a function that still works. Both have the run's lease.
 #[tokio::test(start_paused = true)]
-async fn a_deliver_call_that_is_made_again_waits_until_the_one_before_has_stopped() {
+async fn a_repeated_deliver_call_waits_until_the_first_has_stopped() {
     for seconds in [1, 7, 14, 20] {
         let (sim, request) = sim(4, 1);
         let (one, two) = (call(&sim), call(&sim));
@@ -93,7 +93,7 @@ async fn an_open_call_that_comes_late_changes_nothing_of_the_deal() {
 
 /// A frozen process loses its lease without a word.
 #[tokio::test(start_paused = true)]
-async fn a_process_that_slept_sends_nothing_before_it_has_asked_for_its_lease() {
+async fn a_process_that_slept_renews_its_lease_before_it_sends() {
     let (sim, request) = sim(4, 1);
     let (one, two) = (call(&sim), call(&sim));
     steps::prepare(&one, &sim.config, &request).await.unwrap();

@@ -1,4 +1,4 @@
-//! Promise 2: "Nothing is lost. Cancellation the program after any request, at any step, any number of times: going on ends
+//! Promise 2: "Nothing is lost. Stop the program after any request, at any step, any number of times: going on ends
 //! with the same contacts, the same lists and the same state as a run that was never stopped."
 
 use std::collections::BTreeMap;
@@ -140,7 +140,7 @@ async fn a_run_one_by_one_that_is_stopped_anywhere_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_in_bulk_and_then_onto_the_list_that_is_stopped_anywhere_goes_on() {
+async fn a_run_in_bulk_then_onto_the_list_may_stop_anywhere() {
     stops_everywhere(Way::List).await;
 }
 
@@ -171,7 +171,7 @@ async fn a_run_that_is_stopped_over_and_over_ends_the_same() {
 
 // Another drop than the one that was stopped: what the dead run had confirmed is merged first.
 #[tokio::test]
-async fn what_a_dead_run_had_confirmed_is_kept_when_another_drop_comes() {
+async fn what_a_dead_run_confirmed_is_kept_by_the_next_drop() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_membership(json!({ "field": "Reader" }));
     scene.set_connection("lanes", json!(1));

@@ -122,32 +122,32 @@ async fn each_call(name: &str, lanes: u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_failure_of_any_call_ends_the_run_as_unavailable_and_loses_nothing() {
+async fn one_failed_store_call_is_unavailable_and_loses_nothing() {
     each_call("one call fails", 2).await;
     each_call("one call fails", 4).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_of_several_calls_ends_the_run_as_unavailable_and_loses_nothing() {
+async fn a_store_outage_is_unavailable_and_loses_nothing() {
     each_call("throttled: several calls in a row fail", 2).await;
     each_call("an outage: many calls in a row fail", 2).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_done_and_is_told_as_failed_is_done_once() {
+async fn a_write_reported_as_failed_is_done_once() {
     each_call("one call is done and told as failed", 2).await;
     each_call("one call is done and told as failed", 4).await;
     each_call("several calls in a row are done and told as failed", 2).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_of_ones_own_that_is_told_as_anothers_changes_nothing() {
+async fn ones_own_write_reported_as_anothers_changes_nothing() {
     each_call("a conditional write is done and told as lost", 2).await;
     each_call("a conditional write is done and told as lost", 4).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn access_that_is_denied_from_any_call_on_ends_the_run_as_access_and_loses_nothing() {
+async fn denied_access_at_any_call_is_access_and_loses_nothing() {
     each_call("access is denied from a call on", 2).await;
 }
 

@@ -131,7 +131,8 @@ fn refused_rows(report: &Report) -> usize {
     refused.map_or(0, |(_, count)| *count as usize)
 }
 
-// Promise 1: "`read = delivered + unchanged + rejected + suppressed + pending`, asserted in every run."
+// Promise 1: "`read = delivered + unchanged + rejected + suppressed + pending`. The program checks this equation in
+// every run."
 fn check(report: &Report, case: &Case, read: u64, place: &str) {
     assert!(report.rows.add_up(), "{place}: {report:?}");
     assert!(report.rows.read == read || report.outcome == Outcome::Failed, "{place}: {report:?}");
@@ -193,7 +194,7 @@ async fn faults_of_autopilot_change_nothing_in_the_end() {
 
 #[tokio::test(start_paused = true)]
 #[ignore = "long: make soak"]
-async fn faults_of_autopilot_change_nothing_in_the_end_over_many_seeds() {
+async fn faults_of_autopilot_never_change_the_end_over_many_seeds() {
     suite(12..40, 40).await;
 }
 
@@ -290,7 +291,7 @@ impl Http for Throttles {
 
 // The first requests of a run have the same patience as its lanes.
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_longer_than_the_patience_ends_the_run_with_the_patience() {
+async fn a_wait_longer_than_the_patience_ends_the_run_with_it() {
     let sim = Sim::new(Options::default());
     let request = sim.drop("members", &people(0, 10, 1));
     let Adapters { store, leases, secrets, clock, observer, .. } = sim.world(&Kill::never());

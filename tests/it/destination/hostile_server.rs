@@ -234,7 +234,7 @@ mod by_command {
 
     // The log at its most verbose, and proxies in the environment that lead elsewhere.
     #[tokio::test]
-    async fn proxies_divert_nothing_and_a_log_of_everything_holds_no_key_and_no_email() {
+    async fn proxies_are_not_used_and_full_logs_hold_no_key_or_email() {
         let elsewhere = Scripted::answers("200 OK", "", r#"{"instanceId":"elsewhere"}"#).await;
         let proxy = elsewhere.url.trim_end_matches("/v1").to_owned();
         let scene = Scene::new(Options { api_key: Some(API_KEY.into()), ..Options::default() }).await;

@@ -221,7 +221,7 @@ fn a_row_missing_in_the_map_is_asked_for_its_reason_alone() {
 }
 
 #[test]
-fn a_batch_refused_whole_is_split_until_the_refused_row_is_alone() {
+fn a_refused_batch_is_split_until_the_refused_row_is_alone() {
     let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 100)]);
     let calls = run(&mut lane, |call| match call {
         Asked::UpsertMany(body) if body.contains("P63@") => Said::Refused("one is bad"),
@@ -321,7 +321,7 @@ fn a_row_that_fails_its_batch_keeps_no_other_row() {
 }
 
 #[test]
-fn every_batch_with_such_a_row_is_worked_through_beside_the_others() {
+fn every_batch_with_such_a_row_is_finished_beside_others() {
     for way in [ListStrategy::Bulk, ListStrategy::BulkThenList] {
         let mut lane = lane(way, vec![span(Operation::Join, list(), 2000)]);
         let sick: Vec<u32> = (0..2000).filter(|n| n % 100 == n / 100).collect();
@@ -438,6 +438,20 @@ fn without_a_map_ids_count_only_when_each_row_has_its_own() {
         });
         assert_eq!(calls.unwrap().len(), count, "{ids:?}");
     }
+}
+
+#[test]
+fn one_id_for_all_emails_of_a_batch_names_none_of_them() {
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Update, list(), 3)]);
+    let calls = run(&mut lane, |call| match call {
+        Asked::UpsertMany(_) => {
+            let map: serde_json::Map<_, _> = (0..3).map(|n| (format!("p{n}@example.org"), json!("the same"))).collect();
+            Said::Ok(json!({ "contact_ids": ["the same"], "email_contact_map": map }))
+        }
+        call => kind(call, &[]),
+    });
+    assert_eq!(calls.unwrap().len(), 4, "each row alone");
+    assert!(outcomes(&mut lane).iter().all(|outcome| *outcome != Outcome::Delivered("the same".into())));
 }
 
 /// An account that is at times honest and at times anything at all, and what it has confirmed.

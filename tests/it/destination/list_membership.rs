@@ -21,7 +21,7 @@ async fn canary(bulk: BulkLists, single: BulkLists) -> (Option<String>, Report) 
 }
 
 #[tokio::test]
-async fn bulk_rows_that_name_the_list_are_used_where_they_are_honoured() {
+async fn bulk_rows_name_the_list_where_that_is_honoured() {
     let (way, report) = canary(BulkLists::Always, BulkLists::Always).await;
     assert_eq!(way, Some("bulk".to_owned()));
     assert!(report.requests.total < 20, "{report:?}");
@@ -39,7 +39,7 @@ async fn single_contacts_that_name_the_list_are_second_best() {
 }
 
 #[tokio::test]
-async fn joiners_are_put_on_the_list_one_by_one_where_no_upsert_honours_it() {
+async fn joiners_are_added_one_by_one_where_no_upsert_names_the_list() {
     assert_eq!(canary(BulkLists::Never, BulkLists::Never).await.0, Some("bulk_then_list".to_owned()));
 }
 
@@ -89,7 +89,7 @@ async fn contacts_that_autopilot_had_before_are_put_on_the_list() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_there_is_used_and_one_that_is_not_is_made_once() {
+async fn an_existing_list_is_used_and_a_missing_one_is_made_once() {
     let lists = vec![("contactlist_1".into(), LIST.into())];
     let scene = Scene::new(AutopilotOptions { lists, ..AutopilotOptions::default() }.into()).await;
     scene.run(&scene.drop(people(0, 3, 1))).await;
@@ -102,7 +102,7 @@ async fn a_list_that_is_there_is_used_and_one_that_is_not_is_made_once() {
 }
 
 #[tokio::test]
-async fn of_two_lists_with_one_title_the_same_is_used_every_time_and_the_report_says_so() {
+async fn of_two_lists_with_one_title_the_same_is_always_used() {
     let lists = vec![("contactlist_b".into(), LIST.into()), ("contactlist_a".into(), LIST.into())];
     let scene = Scene::new(AutopilotOptions { lists, ..AutopilotOptions::default() }.into()).await;
     for to in [3, 6] {
@@ -152,8 +152,8 @@ async fn a_state_under_another_key_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_state_that_is_damaged_or_gone_is_an_error_and_full_makes_it_good() {
-    for (damage, says) in [(Some("no state"), "--full"), (None, "is missing")] {
+async fn a_damaged_or_missing_state_is_an_error_until_full() {
+    for (damage, says) in [(Some("no state"), "--full"), (None, "though the export has members; restore it")] {
         let scene = Scene::new(Options::default()).await;
         scene.run(&scene.drop(people(0, 4, 1))).await;
         let path = "state/newsletter/profiles.gz";
@@ -175,7 +175,7 @@ async fn a_custom_field_of_another_type_sends_nothing() {
 }
 
 #[tokio::test]
-async fn changing_the_matching_sends_exactly_the_rows_whose_fields_changed() {
+async fn a_changed_matching_sends_only_rows_whose_fields_changed() {
     let mut scene = Scene::new(Options::default()).await;
     let drop = "EMail,FirstName,Value,City\na@example.com,Ann,1,\nb@example.com,Bob,2,Oslo\nc@example.com,Cy,3,\n";
     scene.run(&scene.drop(drop)).await;

@@ -40,7 +40,7 @@ async fn rows_add_up_with_every_kind_of_reject() {
 
 // Promise 1, where Autopilot goes away in the middle: what was not confirmed is pending, and the next run sends it.
 #[tokio::test]
-async fn rows_without_a_confirmation_are_pending_and_sent_by_the_next_run() {
+async fn unconfirmed_rows_are_pending_and_sent_by_the_next_run() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_connection("patience_seconds", json!(1));
     scene.set_membership(json!("none"));
@@ -57,8 +57,8 @@ async fn rows_without_a_confirmation_are_pending_and_sent_by_the_next_run() {
     assert_eq!((scene.emails().len(), scene.state().len()), (150, 150));
 }
 
-// Promise 3: "Nothing is claimed that was not confirmed. State advances per row, only for rows that Autopilot
-// confirmed. A row that failed is tried again by the next run."
+// Promise 3: "Nothing is claimed that was not confirmed. The state advances row by row, only for rows that the
+// destination confirmed. A row that failed is tried again by the next run."
 #[tokio::test]
 async fn a_refused_row_is_not_in_the_state_and_is_tried_again() {
     let scene = Scene::new(Options { faults: faults("refuse-batch:person.3@"), ..Options::default() }).await;
@@ -72,7 +72,8 @@ async fn a_refused_row_is_not_in_the_state_and_is_tried_again() {
     assert_eq!((scene.members().len(), scene.state().len()), (6, 6));
 }
 
-// Promise 4: "Twice is once. The same drop, event, step or request delivered twice ends as if delivered once."
+// Promise 4: "Twice is once. The same drop, event, step or request delivered twice ends as if it had been delivered
+// once."
 #[tokio::test]
 async fn a_drop_that_comes_twice_is_sent_once() {
     let scene = Scene::new(Options::default()).await;
@@ -111,7 +112,7 @@ async fn steps_that_are_called_twice_are_done_once() {
     assert_eq!((scene.members().len(), scene.state().len()), (20, 20));
 }
 
-// Promise 4 again, for requests: the same run id after its end is told, not run.
+// Promise 4 again, for requests: a run that has ended answers with its report and is not run.
 #[tokio::test]
 async fn a_request_that_is_repeated_after_its_end_tells_its_report() {
     let scene = Scene::new(Options::default()).await;
@@ -122,7 +123,7 @@ async fn a_request_that_is_repeated_after_its_end_tells_its_report() {
     assert_eq!(scene.sandbox.counters().requests, asked);
 }
 
-// Promise 5: "Older never overwrites newer. A drop strictly older than the one last applied is `superseded`, and sends
+// Promise 5: "Older never overwrites newer. A drop strictly older than the one last applied is `superseded` and sends
 // nothing."
 #[tokio::test]
 async fn an_older_drop_that_comes_later_is_superseded() {
@@ -162,9 +163,9 @@ async fn an_older_drop_that_a_person_names_is_applied() {
     assert_eq!(scene.members().len(), 4);
 }
 
-// Promise 6: "The account's rate is kept. No one-second window holds more requests sent than the connection's rate,
-// over all lanes (slots) and all runs of that connection". What arrives in time is shown in `together`, where time is
-// counted and not waited for.
+// Promise 6: "The account's rate is kept. No one-second window holds more requests than the connection's rate, over
+// all lanes and all runs of the connection." What arrives in time is shown in `concurrency`, where time
+// is counted and not waited for.
 #[tokio::test]
 async fn the_rate_is_kept_over_lanes_and_runs() {
     let mut scene =
@@ -180,7 +181,7 @@ async fn the_rate_is_kept_over_lanes_and_runs() {
 }
 
 // Promise 8: "No opt-in by accident. `unsubscribed: false` is never sent, whatever is mapped. An opt-out is sent only
-// when mapped."
+// if a column is mapped to it."
 #[tokio::test]
 async fn an_opt_out_stays_whatever_the_column_says() {
     let mut scene = Scene::new(Options::default()).await;
@@ -198,7 +199,7 @@ async fn an_opt_out_stays_whatever_the_column_says() {
     assert!(!scene.sandbox.contents().by_email("cy@example.com").unwrap().unsubscribed, "it was not mapped");
 }
 
-// Promise 9: "Guards come before the first request, and name their numbers."
+// Promise 9: "Guards come before the first request. Each names its numbers."
 #[tokio::test]
 async fn guards_come_before_the_first_request_and_name_their_numbers() {
     let mut scene = Scene::new(Options::default()).await;
@@ -235,7 +236,7 @@ async fn guards_come_before_the_first_request_and_name_their_numbers() {
     assert_eq!((scene.members().len(), scene.emails().len()), (0, 10));
 }
 
-// Promise 9: "(`max_reject_share` also watches Autopilot's refusals as they come.)"
+// Promise 9: "`max_reject_share` also watches what the destination refuses while rows are sent."
 #[tokio::test]
 async fn refusals_beyond_the_share_stop_the_run() {
     let mut scene = Scene::new(Options { faults: faults("refuse-rows:person"), ..Options::default() }).await;

@@ -1,5 +1,5 @@
-//! Promise 7: "Within the time limit. No deliver call outlives its function time limit, at any Autopilot speed, any
-//! segment size."
+//! Promise 7: "Within the time limit. No deliver call outlives the function's time limit, however slow the destination
+//! and however large the segment."
 
 use std::time::Duration;
 
@@ -53,14 +53,14 @@ async fn play(answer: Duration, store_call_ms: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_deliver_call_outlives_its_time_limit_however_slow_autopilot_is() {
+async fn no_deliver_call_outlives_its_limit_with_a_slow_autopilot() {
     for seconds in [0, 1, 5, 12, 28] {
         play(Duration::from_secs(seconds), 0).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_deliver_call_outlives_its_time_limit_however_slow_the_store_is() {
+async fn no_deliver_call_outlives_its_limit_with_a_slow_store() {
     for milliseconds in [100, 500, 1000, 2000, 3000] {
         play(Duration::from_millis(300), milliseconds).await;
     }

@@ -1,5 +1,5 @@
-//! Promise 11: "Leaving a segment never deletes a contact. It leaves the list. A drop with malformed rows removes
-//! nobody: its leavers are withheld, and the report says so."
+//! Promise 11: "Leaving a segment never deletes a contact ... A drop with more rows without a readable address than the last
+//! one removes nobody".
 
 use autopilot_export::report::Outcome;
 use autopilot_export::run::{RunRequest, Trigger};
@@ -20,7 +20,7 @@ async fn a_leaver_leaves_the_list_and_stays_a_contact() {
 
 // A lane waited for good for the answer to a request that nobody had to make.
 #[tokio::test]
-async fn without_membership_a_leaver_leaves_the_state_and_nothing_is_asked_for() {
+async fn without_membership_a_leaver_leaves_the_state_only() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_membership(json!("none"));
     scene.run(&scene.drop(people(0, 6, 1))).await;
@@ -110,7 +110,7 @@ async fn leavers_of_a_field_get_false_and_come_back_with_true() {
 }
 
 #[tokio::test]
-async fn a_folder_that_lacks_parts_of_its_model_removes_nobody_and_says_so() {
+async fn a_folder_that_lacks_parts_removes_nobody_and_says_so() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set("/exports/newsletter/segments/0/drop", json!("folder"));
     scene.run(&scene.drop(people(0, 6, 1))).await;

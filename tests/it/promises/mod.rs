@@ -6,4 +6,5 @@ mod leaving;
 mod model;
 mod overlapping;
 mod privacy;
+mod rate;
 mod stores;

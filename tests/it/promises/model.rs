@@ -31,22 +31,24 @@ struct Model {
 
 fn apply(model: &mut Model, rows: &[Row], quiet: &str) -> usize {
     let members = &mut model.members;
+    let readable = |row: &&Row| row.whole && row.email.contains('@');
+    let unreadable = rows.iter().filter(|row| !readable(row)).count();
+    // One row that says no counts for all rows of its address.
+    let is_quiet = |row: &&Row| row.name == quiet;
+    let suppressed: BTreeSet<String> =
+        rows.iter().filter(readable).filter(is_quiet).map(|row| row.email.to_lowercase()).collect();
     let mut seen = BTreeSet::new();
     let mut stay = BTreeSet::new();
-    let mut rejected = 0;
-    for row in rows {
+    let mut rejected = unreadable;
+    for row in rows.iter().filter(readable) {
         let email = row.email.to_lowercase();
-        match (row.whole && email.contains('@'), row.value.parse::<i64>()) {
-            (true, _) if !seen.insert(email.clone()) => rejected += 1,
-            (true, _) if row.name == quiet => {}
-            (true, Ok(_)) => {
-                drop((stay.insert(email.clone()), members.insert(email, (row.name.clone(), row.value.clone()))))
-            }
-            (true, Err(_)) => drop((stay.insert(email), rejected += 1)),
-            (false, _) => rejected += 1,
+        match row.value.parse::<i64>() {
+            _ if !seen.insert(email.clone()) => rejected += 1,
+            _ if suppressed.contains(&email) => drop(members.remove(&email)),
+            Ok(_) => drop((stay.insert(email.clone()), members.insert(email, (row.name.clone(), row.value.clone())))),
+            Err(_) => drop((stay.insert(email), rejected += 1)),
         }
     }
-    let unreadable = rows.iter().filter(|row| !row.whole || !row.email.contains('@')).count();
     if unreadable <= model.unreadable + model.unreadable / 20 {
         members.retain(|email, _| stay.contains(email));
     }

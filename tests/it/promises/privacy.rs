@@ -1,4 +1,5 @@
-//! Promise 10: "No secret and no personal data in logs, metrics, notifications, step JSON, state or error messages."
+//! Promise 10: "No secret and no personal data. None of it appears in logs, metrics, notifications, step JSON, state, reports or
+//! error messages."
 
 use std::path::Path;
 

@@ -126,7 +126,7 @@ async fn a_file_is_written_as_its_bytes_would_be(store: &impl Store, at: &str) {
     let mut tag = None;
     for (size, condition) in [(0, PutMode::Create), (9 << 20, PutMode::Overwrite)] {
         std::fs::write(file.path(), vec![b'x'; size]).unwrap();
-        let PutOutcome::Written(new) = store.put_file(&key, file.path(), condition).await.unwrap() else {
+        let PutOutcome::Written(new) = store.put_file(&key, file.as_file(), condition).await.unwrap() else {
             panic!("{size}")
         };
         let meta = store.head(&key).await.unwrap().unwrap();
@@ -136,9 +136,9 @@ async fn a_file_is_written_as_its_bytes_would_be(store: &impl Store, at: &str) {
     }
     std::fs::write(file.path(), "another").unwrap();
     for condition in [PutMode::Create, PutMode::Update("no-such-tag".into())] {
-        assert_eq!(store.put_file(&key, file.path(), condition).await.unwrap(), PutOutcome::Conflict);
+        assert_eq!(store.put_file(&key, file.as_file(), condition).await.unwrap(), PutOutcome::Conflict);
     }
-    let put = store.put_file(&key, file.path(), PutMode::Update(tag.unwrap())).await.unwrap();
+    let put = store.put_file(&key, file.as_file(), PutMode::Update(tag.unwrap())).await.unwrap();
     assert!(put != PutOutcome::Conflict && store.get(&key).await.unwrap().unwrap().body == "another");
     store.delete(&key).await.unwrap();
 }

@@ -179,7 +179,7 @@ pub(crate) fn held(sandbox: &Sandbox) -> Held {
         (email, (Value::from(contact.fields), Value::from(contact.custom), on_list))
     });
     let held: Held = held.collect();
-    assert_eq!(held.len(), count, "a contact stands twice");
+    assert_eq!(held.len(), count, "a contact is held twice");
     held
 }
 

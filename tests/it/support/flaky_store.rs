@@ -134,6 +134,10 @@ impl Reader for FaultyReader {
 impl Store for Faulty {
     type Reader = FaultyReader;
 
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         self.plan.pass(key, self.inner.get(key)).await
     }

@@ -78,6 +78,10 @@ pub(crate) struct Doomed<P>(pub(crate) P, pub(crate) Arc<Kill>);
 impl<S: Store> Store for Doomed<S> {
     type Reader = Doomed<S::Reader>;
 
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         self.1.read(self.0.get(key)).await
     }
@@ -97,6 +101,10 @@ impl<S: Store> Store for Doomed<S> {
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         self.1.read(self.0.list(prefix)).await
+    }
+
+    async fn sweep(&self, prefix: &str) -> Result<()> {
+        self.0.sweep(prefix).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {

@@ -35,6 +35,11 @@ impl MemoryLeases {
         Self { held: Arc::clone(&self.held), process }
     }
 
+    /// Every process ends, and its leases with it, as those of a folder do.
+    pub(crate) fn end_all(&self) {
+        self.held.lock().unwrap().clear();
+    }
+
     /// The runs that hold a lease in this process.
     fn holders(&self) -> Vec<String> {
         let held = self.held.lock().unwrap();
@@ -90,6 +95,10 @@ impl<S> Guarded<S> {
 
 impl<S: Store> Store for Guarded<S> {
     type Reader = S::Reader;
+
+    fn location(&self) -> String {
+        self.0.location()
+    }
 
     async fn get(&self, key: &str) -> Result<Option<Object>> {
         self.0.get(key).await

@@ -64,7 +64,7 @@ async fn a_writing_whose_answer_was_lost_counts_as_taken() {
 }
 
 #[tokio::test]
-async fn a_lease_that_is_written_by_others_again_and_again_is_unavailable() {
+async fn a_lease_that_others_keep_writing_is_unavailable() {
     let rounds = (0..5).flat_map(|_| [absent(), lost()]);
     let error = S3Leases::new(Script::new(rounds).await.bucket()).take("eu", "a").await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
@@ -101,13 +101,13 @@ async fn a_lease_whose_answer_is_cut_off_is_read_again() {
 }
 
 #[tokio::test]
-async fn what_is_no_lease_is_told_and_not_written_over() {
+async fn an_unreadable_lease_is_an_error_and_not_overwritten() {
     let error = S3Leases::new(Script::new([aged(500, "{}x")]).await.bucket()).take("eu", "a").await.unwrap_err();
     assert!(error.kind == Kind::Config && error.to_string().ends_with("remove it"), "{error}");
 }
 
 #[tokio::test]
-async fn a_lease_is_renewed_when_it_is_no_longer_fresh_also_past_its_term() {
+async fn a_lease_is_renewed_when_old_even_past_its_term() {
     for (age, writes) in [(9, 0), (10, 1), (500, 1)] {
         let mut answers = vec![aged(age, &held_by("a"))];
         answers.extend((writes > 0).then(written));
@@ -136,7 +136,7 @@ async fn giving_back_what_another_has_does_nothing() {
 }
 
 #[tokio::test]
-async fn two_processes_of_one_run_keep_each_other_out_until_the_term_is_over() {
+async fn one_process_of_a_run_excludes_another_until_the_term_ends() {
     let script = Script::new([
         // The one takes it; the other neither takes it, nor has it, nor gives it back.
         absent(),
@@ -177,6 +177,6 @@ async fn the_functions_calls_of_one_run_share_its_lease() {
     assert!(one.take("eu", "run").await.unwrap());
     assert!(other.take("eu", "run").await.unwrap());
     let process = S3Leases::of_process(script.bucket());
-    assert!(!process.take("eu", "run").await.unwrap(), "a command line that goes on with it does not");
+    assert!(!process.take("eu", "run").await.unwrap(), "a command line that resumes it does not");
     script.told();
 }

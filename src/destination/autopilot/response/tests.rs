@@ -34,7 +34,7 @@ fn what_cannot_be_read_is_unclear_and_is_asked_again() {
 }
 
 #[test]
-fn what_cannot_name_a_contact_is_no_id() {
+fn what_cannot_name_a_contact_is_not_an_id() {
     let one = Endpoint::UpsertOne(Bytes::new());
     let get = Endpoint::Contact("c".into());
     for id in ["", ".", "..", &"x".repeat(255)] {
@@ -48,7 +48,24 @@ fn what_cannot_name_a_contact_is_no_id() {
 }
 
 #[test]
-fn what_cannot_name_a_list_is_no_id() {
+fn a_success_with_an_error_in_its_body_is_a_refusal() {
+    for call in calls().into_iter().filter(Endpoint::is_of_a_member) {
+        for body in
+            [&br#"{"error":"Bad Request","message":"no such list"}"#[..], br#"{"error":{"message":"no such list"}}"#]
+        {
+            assert_eq!(respond(&call, 200, body), Reply::Refused("no such list".into()));
+        }
+        for body in [&b""[..], b"{}", br#"{"error":null}"#, br#"{"error":false}"#, br#"{"error":""}"#] {
+            assert_eq!(respond(&call, 200, body), Reply::Done(Payload::Nothing));
+        }
+    }
+    for call in calls().into_iter().filter(|call| !call.is_of_a_member() && !matches!(call, Endpoint::CustomFields)) {
+        assert!(matches!(respond(&call, 200, br#"{"error":"Bad Request"}"#), Reply::Failed(_)));
+    }
+}
+
+#[test]
+fn what_cannot_name_a_list_is_not_an_id() {
     let make = Endpoint::CreateList("t".into());
     for id in ["", ".", ".."] {
         let body = serde_json::json!({ "list_id": id }).to_string();

@@ -53,7 +53,7 @@ async fn a_contact_is_read_by_id_or_email_in_the_read_form() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404_and_what_is_no_id_is_400() {
+async fn a_missing_contact_is_404_and_a_bad_id_is_400() {
     let sandbox = sandbox(Options::default()).await;
     for path in ["/contact/a@b.c", "/contact/person_9EAF39E4-9AEC-4134-964A-D9D8D54162E7"] {
         let answer = get(&sandbox, path).await;
@@ -165,7 +165,7 @@ async fn paging_ends_where_the_bookmark_is_absent() {
 }
 
 #[tokio::test]
-async fn a_deleted_contact_is_gone_everywhere_and_its_bookmark_stays_good() {
+async fn a_deleted_contact_is_gone_and_its_bookmark_stays_valid() {
     let sandbox =
         sandbox(AutopilotOptions { lists: vec![("l".into(), "L".into())], ..AutopilotOptions::default() }.into()).await;
     bulk(&sandbox, numbered(0, 100)).await;
@@ -182,7 +182,7 @@ async fn a_deleted_contact_is_gone_everywhere_and_its_bookmark_stays_good() {
 }
 
 #[tokio::test]
-async fn custom_fields_keep_their_type_and_come_into_being_only_where_allowed() {
+async fn custom_fields_keep_their_type_and_are_created_if_allowed() {
     let declared = vec![("Orders".to_owned(), "integer".to_owned())];
     let sandbox = sandbox(
         AutopilotOptions { custom_fields: declared, create_custom_fields: false, ..AutopilotOptions::default() }.into(),

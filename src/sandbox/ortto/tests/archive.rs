@@ -11,7 +11,7 @@ fn archived(sandbox: &Sandbox) -> String {
 
 // ORTTO_API 6
 #[test]
-fn a_merge_does_not_see_an_archived_person_and_subscribes_a_second_one() {
+fn merge_misses_an_archived_person_and_creates_a_second() {
     let sandbox = ortto();
     let id = archived(&sandbox);
     let second = merge_one(&sandbox, json!({ "str::email": "a@b.example" }));
@@ -93,7 +93,7 @@ fn a_suppressed_address_is_not_created_but_merged() {
 
 // ORTTO_API 10, how entries look
 #[test]
-fn the_suppression_list_is_paged_and_names_addresses_in_two_ways() {
+fn the_suppression_list_is_paged_and_has_two_forms() {
     for (suppression_entries, entry) in [
         (SuppressionEntries::Objects, json!({ "email": "000@b.example" })),
         (SuppressionEntries::Strings, json!("000@b.example")),

@@ -45,7 +45,7 @@ fn a_mixed_batch_may_be_answered_in_four_ways() {
 
 // ORTTO_API 10, status of a skipped row
 #[test]
-fn a_skipped_row_creates_nobody_and_may_be_answered_in_three_ways() {
+fn a_skipped_row_creates_nobody_whatever_the_answer_says() {
     for (skipped_rows, status, people) in [
         (SkippedRows::Listed, 200, json!([{ "status": "skipped" }])),
         (SkippedRows::Omitted, 200, Value::Null),
@@ -109,7 +109,7 @@ async fn an_asynchronous_merge_is_queued_and_applied_later() {
 
 // ORTTO_API 2.3
 #[test]
-fn an_asynchronous_merge_may_refuse_bad_rows_at_once_or_lose_them() {
+fn async_merge_refuses_bad_rows_at_once_or_loses_them() {
     let bad = || json!([mixed()[1]]);
     assert_eq!(merge_with(&ortto(), bad(), json!({ "async": true })).0, 400);
     let sandbox = assuming(OrttoOptions { async_validates: false, ..OrttoOptions::default() });

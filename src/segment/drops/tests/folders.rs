@@ -38,7 +38,7 @@ fn partitions_of_any_depth_are_parts_of_their_folder() {
 }
 
 #[test]
-fn partitions_right_below_the_prefix_are_one_drop_unless_they_are_times() {
+fn partitions_below_the_prefix_are_one_drop_unless_dated() {
     let keys = ["s/country=NO/a.csv", "s/country=SE/x=1/b.csv", "s/_SUCCESS"];
     assert_eq!(under(false, &keys).0, [drop("s/", &["country=NO/a.csv", "country=SE/x=1/b.csv"])]);
     let keys = ["s/dt=2024-03-01/a.csv", "s/dt=2024-03-02/hour=06/b.csv", "s/dt=2024-03-02/hour=07/c.csv"];

@@ -1,0 +1,254 @@
+//! Plans one segment: rows come in, chunks of contacts to send, rejects and counts come out.
+//!
+//! It is the [`Sink`] of a segment's decoder, so nothing holds the segment as a whole. What has come out so far is
+//! fetched with [`Planner::written`] between two pieces of input.
+
+mod judge;
+mod retry;
+
+use super::columns::unknown_columns;
+use super::corrections::{Corrections, NewCorrection};
+use super::counts::Counts;
+use super::ids::LostRows;
+use super::members::{Leaving, MemberIndex};
+use super::objections::Objections;
+use super::output::{ChunkKind, Chunks, PlanOutput};
+use super::retry::{AppliedPeople, RETRY_COLUMNS, Retry};
+use crate::chunk::write_leaver;
+use crate::config::Export;
+use crate::contact::{Contact, Matching, Outcome, SuppressionList, UnknownColumn};
+use crate::error::{Error, Kind, Result};
+use crate::segment::{self, Columns, Sink};
+use crate::state::{Digester, Profile};
+
+/// Which members that are gone from a drop stay in its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Withheld {
+    Nobody,
+    /// Those with the ids of rows without a readable address.
+    ByIds,
+    Everybody,
+}
+
+/// What is known before the rows are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The run, which rejected rows name.
+    pub run_id: &'a str,
+    /// The export.
+    pub export: &'a Export,
+    /// Makes digests under the connection's state key.
+    pub digester: &'a Digester,
+    /// Who is not sent to.
+    pub suppression: &'a SuppressionList,
+}
+
+/// What a planner came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// The counts.
+    pub counts: Counts,
+    /// What came out last.
+    pub written: Vec<PlanOutput>,
+    /// The corrections, of which those last whose row was read.
+    pub corrections: Corrections,
+    /// The corrections that the rows are themselves.
+    pub made: Vec<NewCorrection>,
+}
+
+/// The plan of one segment in the making.
+#[derive(Debug)]
+pub struct Planner<'a> {
+    known: Known<'a>,
+    members: &'a mut MemberIndex,
+    objections: &'a mut Objections,
+    corrections: Corrections,
+    retry: Option<Retry>,
+    source: usize,
+    columns: Vec<String>,
+    matching: Option<Matching>,
+    contact: Contact,
+    counts: Counts,
+    chunks: Chunks,
+    rejects: String,
+    written: Vec<PlanOutput>,
+    /// Which members that are gone from the drop stay.
+    withheld: Withheld,
+    lost: LostRows,
+}
+
+impl<'a> Planner<'a> {
+    /// Begins the plan of a segment, which `members` has begun. Where `objections` has something new after the last row,
+    /// the rows are to be planned once more.
+    pub fn new(
+        known: Known<'a>,
+        members: &'a mut MemberIndex,
+        objections: &'a mut Objections,
+        corrections: Corrections,
+    ) -> Self {
+        let counts = Counts { members: members.members(), ..Counts::default() };
+        Self {
+            known,
+            members,
+            objections,
+            corrections,
+            retry: None,
+            source: 0,
+            columns: Vec::new(),
+            matching: None,
+            contact: Contact::default(),
+            counts,
+            chunks: Chunks::default(),
+            rejects: String::new(),
+            written: Vec::new(),
+            withheld: Withheld::Nobody,
+            lost: LostRows::default(),
+        }
+    }
+
+    /// Says that the rows are those of a rejects file, with [`RETRY_COLUMNS`] behind their own.
+    pub fn retries(&mut self, applied: AppliedPeople) {
+        self.retry = Some(Retry { applied, made: Vec::new() });
+    }
+
+    /// Says that the rows to come are of this source of the run.
+    pub fn source(&mut self, number: usize) {
+        self.source = number;
+        self.columns.clear();
+        self.matching = None;
+    }
+
+    /// The columns of the source that was read last; empty where it had none.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// What has come out since the last time.
+    pub fn written(&mut self) -> Vec<PlanOutput> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Checks the keys that rows of JSON lines have: one that no row has is missing, unless its field has a default.
+    ///
+    /// # Errors
+    /// Kind `config`.
+    pub fn check_keys(&self, keys: &Columns) -> Result<()> {
+        let mut unknown = self.matching_for(keys).err().unwrap_or_default();
+        unknown.retain(|key| !key.has_default);
+        if unknown.is_empty() { Ok(()) } else { Err(unknown_columns(&unknown, keys)) }
+    }
+
+    fn matching_for(&self, columns: &Columns) -> Result<Matching, Vec<UnknownColumn>> {
+        Matching::new(self.known.export, &columns.names)
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Whether a row objects to one before it, which was planned without knowing.
+    pub fn must_read_once_more(&mut self) -> bool {
+        self.objections.turn()
+    }
+
+    /// Takes note that all rows are in; `withhold` keeps the members that are gone from the drop. So do more than
+    /// `unreadable_allowed` rows without a readable identity: they may be those of the missing, or where each has a
+    /// customer's id, those of that customer. Members that are suppressed leave in any case.
+    ///
+    /// Where there are leavers, the state's profiles follow with [`Planner::leaver`].
+    pub fn rows_done(&mut self, withhold: bool, unreadable_allowed: u64) {
+        let gone = self.members.gone();
+        let has_ids = self.matching.as_ref().is_some_and(Matching::has_ids);
+        self.withheld = match self.counts.unreadable_rows() > unreadable_allowed {
+            _ if withhold => Withheld::Everybody,
+            false => Withheld::Nobody,
+            true if has_ids && self.lost.are_known() => Withheld::ByIds,
+            true => Withheld::Everybody,
+        };
+        self.members.end_segment(self.withheld == Withheld::Everybody);
+        self.counts.leavers = self.members.suppressed();
+        match self.withheld {
+            // Nobody could leave.
+            Withheld::Everybody if self.retry.is_some() => {}
+            Withheld::Everybody => self.counts.leavers_withheld = gone,
+            Withheld::Nobody | Withheld::ByIds => self.counts.leavers += gone,
+        }
+    }
+
+    /// Takes a profile of the state once more, which may be a leaver's. `contact` names it at the destination.
+    pub fn leaver(&mut self, profile: &Profile, contact: Option<&str>) {
+        let key = &profile.key;
+        let is_kept = match (self.members.leaving(key), self.withheld) {
+            (None, _) | (Some(Leaving::Gone), Withheld::Everybody) => return,
+            (Some(Leaving::Gone), Withheld::ByIds) => self.lost.may_hold(profile.match_id),
+            (Some(_), _) => false,
+        };
+        // Without a contact nobody can say whom to remove.
+        let Some(contact) = contact.filter(|_| !is_kept) else {
+            self.counts.leavers -= 1;
+            self.counts.leavers_withheld += 1;
+            self.members.keep(key);
+            return;
+        };
+        self.chunk(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, contact));
+    }
+
+    /// Gives out the chunks that are not full, and what else there is.
+    pub fn finish(mut self) -> Finished {
+        self.written.extend(self.chunks.rest());
+        if !self.rejects.is_empty() {
+            self.written.push(PlanOutput::Rejects(self.rejects));
+        }
+        let made = self.retry.map(|retry| retry.made).unwrap_or_default();
+        Finished { counts: self.counts, written: self.written, corrections: self.corrections, made }
+    }
+
+    fn chunk(&mut self, kind: ChunkKind, write: impl FnOnce(&mut String)) {
+        self.written.extend(self.chunks.add(kind, write));
+    }
+}
+
+impl Sink for Planner<'_> {
+    fn columns(&mut self, columns: &Columns) -> Result<()> {
+        let mut columns = columns.clone();
+        if self.retry.is_some() && columns.names.ends_with(&RETRY_COLUMNS.map(str::to_owned)) {
+            columns.names.truncate(columns.names.len() - RETRY_COLUMNS.len());
+        }
+        let matching = self.matching_for(&columns).map_err(|unknown| unknown_columns(&unknown, &columns))?;
+        self.columns = columns.names;
+        self.matching = Some(matching);
+        Ok(())
+    }
+
+    fn row(&mut self, row: segment::Row<'_>) -> Result<()> {
+        let Some(matching) = &self.matching else {
+            return Err(Error::new(Kind::Bug, "decoder", "gave a row before the columns"));
+        };
+        self.counts.read += 1;
+        let outcome = matching.apply(|at| row.get(at), &mut self.contact);
+        if let Some((digest, corrected)) = self.corrected(&row, &outcome) {
+            self.stays_corrected(&row, &digest, corrected);
+            return Ok(());
+        }
+        match outcome {
+            Outcome::Reject(reject) if self.contact.normal.is_empty() => {
+                // Whoever must not be sent to is not kept.
+                let is_kept = self.contact.id.is_empty() || !matching.refuses(|at| row.get(at));
+                if matching.has_ids() && is_kept {
+                    self.lost.add(self.match_id());
+                }
+                self.reject(&row, &reject);
+            }
+            outcome => self.judge(row, outcome),
+        }
+        Ok(())
+    }
+
+    fn malformed(&mut self, line: u64, raw: &str, why: segment::Flaw) -> Result<()> {
+        self.counts.read += 1;
+        self.lost.add(None);
+        self.reject_malformed(line, raw, why);
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! Rows of a rejects file that are sent again, and the corrections that they are.
+
+use super::Planner;
+use crate::contact::{OptOut, RejectCode};
+use crate::plan::corrections::{Correction, NewCorrection};
+use crate::plan::fingerprint::Fingerprint;
+use crate::plan::retry::{Retried, Retry};
+use crate::segment;
+use crate::state::{ProfileKey, half};
+
+impl Planner<'_> {
+    /// What the rejects file says of a row; none of a row of a drop.
+    pub(super) fn retried(&self, row: &segment::Row<'_>) -> Option<Retried> {
+        self.retry.as_ref()?;
+        let at = self.columns.len();
+        let fingerprint = Fingerprint::parse(row.get(at));
+        Some(Retried { fingerprint, is_duplicate: row.get(at + 1).trim() == RejectCode::DuplicateEmail.name() })
+    }
+
+    /// Whether a row with a readable address is left out; it is counted then.
+    pub(super) fn is_left_out(&mut self, key: &ProfileKey, retried: &Retried) -> bool {
+        let Some(Retry { applied, .. }) = &self.retry else { return false };
+        let before = retried.fingerprint.as_ref();
+        // Where nothing says which address the row had, that of a member is the other row's.
+        let is_same = match before.and_then(|before| before.address) {
+            Some(address) => address == half(key),
+            None => self.members.is_member(key),
+        };
+        let is_in_newer = before.is_some_and(|before| applied.is_newer_than(&before.run_id));
+        let count = if retried.is_duplicate && is_same {
+            &mut self.counts.left_out.duplicates
+        } else if is_in_newer && applied.people.contains(&half(key)) {
+            &mut self.counts.left_out.in_newer_drop
+        } else {
+            return false;
+        };
+        *count += 1;
+        self.counts.read -= 1;
+        true
+    }
+
+    /// Takes note that a row is sent, or was before, in the place of a rejected one.
+    pub(super) fn correct(&mut self, row: &segment::Row<'_>, key: &ProfileKey, is_sent: bool) {
+        let Some(Retried { fingerprint: Some(before), .. }) = self.retried(row) else { return };
+        let correction = Correction::new(&before.row, key, self.contact.opt_out == OptOut::Yes);
+        if let Some(retry) = &mut self.retry {
+            retry.made.push(NewCorrection { correction, is_sent });
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What is known of rows that are sent again.
+
+use std::collections::HashSet;
+
+use super::corrections::NewCorrection;
+use super::fingerprint::Fingerprint;
+
+/// What `retry` adds behind the columns of the rows: their fingerprints and codes.
+pub const RETRY_COLUMNS: [&str; 2] = ["autopilot_export_fingerprint", "autopilot_export_code"];
+
+/// The drop of a segment that was applied last.
+#[derive(Clone, Debug, Default)]
+pub struct AppliedPeople {
+    /// The run that applied it.
+    pub run_id: String,
+    /// Who of the people in the rejects file has a row in it.
+    pub people: HashSet<[u8; 16]>,
+}
+
+impl AppliedPeople {
+    /// Whether the drop is newer than the one of the run that rejected a row. Run ids begin with their time.
+    pub(super) fn is_newer_than(&self, run_id: &str) -> bool {
+        let time = |run_id: &str| run_id.split('-').next().unwrap_or_default().to_owned();
+        !self.run_id.is_empty() && self.run_id != run_id && time(&self.run_id) >= time(run_id)
+    }
+}
+
+/// The rows at hand are sent again.
+#[derive(Debug)]
+pub(super) struct Retry {
+    pub(super) applied: AppliedPeople,
+    pub(super) made: Vec<NewCorrection>,
+}
+
+/// What the file says of a row.
+#[derive(Debug)]
+pub(super) struct Retried {
+    pub(super) fingerprint: Option<Fingerprint>,
+    /// Whether it was rejected for the address of another row.
+    pub(super) is_duplicate: bool,
+}

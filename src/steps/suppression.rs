@@ -1,0 +1,90 @@
+//! The suppression file of an export: read for the plan and again before a run goes on, and compared with that of the last
+//! applied run.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use crate::config::{Config, Export};
+use crate::contact::SuppressionList;
+use crate::error::{Error, Kind, Result};
+use crate::ports::Store;
+use crate::run::keys;
+use crate::state::{Digester, ProfileKey};
+use crate::steps::documents::read_json;
+
+/// Who is not sent to.
+pub(super) struct Suppression {
+    pub(super) list: SuppressionList,
+    /// The profiles of the addresses that the file writes out; where there are corrections, whose addresses nobody knows.
+    pub(super) profiles: HashSet<ProfileKey>,
+}
+
+/// The list of an export for its plan; an empty one where it names no file.
+///
+/// # Errors
+/// As [`listed`].
+pub(super) async fn suppression(
+    store: &impl Store,
+    (config, export): (&Config, &Export),
+    digester: &Digester,
+    has_corrections: bool,
+) -> Result<Suppression> {
+    let Some(body) = file(store, config, export).await? else {
+        return Ok(Suppression { list: SuppressionList::default(), profiles: HashSet::new() });
+    };
+    let addresses = if has_corrections { SuppressionList::addresses(&body) } else { Vec::new() };
+    let profiles = addresses.iter().map(|address| digester.profile(address)).collect();
+    Ok(Suppression { list: read(export, &body)?, profiles })
+}
+
+/// The list of an export, as its file is now; an empty one where it names no file.
+///
+/// # Errors
+/// Kind `config`: the file is not there, has lines that are neither an email nor a digest, or no entries at all.
+pub(super) async fn listed(store: &impl Store, config: &Config, export: &Export) -> Result<SuppressionList> {
+    match file(store, config, export).await? {
+        Some(body) => read(export, &body),
+        None => Ok(SuppressionList::default()),
+    }
+}
+
+fn wrong(export: &Export, problem: String) -> Error {
+    Error::new(Kind::Config, export.suppression_file.as_deref().unwrap_or_default(), problem)
+}
+
+async fn file(store: &impl Store, config: &Config, export: &Export) -> Result<Option<Bytes>> {
+    let Some(name) = &export.suppression_file else { return Ok(None) };
+    let mut object = store.get(name).await?;
+    if object.is_none()
+        && let Some(folder) = &config.folder
+    {
+        object = store.get(&format!("{folder}{name}")).await?;
+    }
+    let object = object.ok_or_else(|| {
+        wrong(export, "the suppression file is neither in the store nor next to the configuration".into())
+            .hint("put it there, or take suppression_file out of the export")
+    })?;
+    Ok(Some(object.body))
+}
+
+fn read(export: &Export, body: &[u8]) -> Result<SuppressionList> {
+    let (list, faulty) = SuppressionList::read(body);
+    if let Some(line) = faulty.first() {
+        let problem = format!("{} lines are neither an email nor a SHA-256, the first is line {line}", faulty.len());
+        return Err(wrong(export, problem).hint("correct them; until then nothing is sent"));
+    }
+    if list.is_empty() {
+        return Err(wrong(export, "the suppression file has no entries".into())
+            .hint("put the whole file back, or take suppression_file out of the export"));
+    }
+    Ok(list)
+}
+
+/// How many entries the file had at the last applied run.
+pub(super) async fn entries_before(store: &impl Store, export: &Export) -> Result<Option<u64>> {
+    match &export.suppression_file {
+        Some(_) => read_json(store, &keys::suppression(&export.name)).await,
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,89 @@
+//! What changes while a run is under way, or between a kill and going on: what makes it more careful counts.
+
+use std::time::Duration;
+
+use autopilot_export::report::{Outcome, Report};
+use autopilot_export::run::keys;
+use autopilot_export::sandbox::Options;
+use autopilot_export::steps::{self, Cancellation};
+use serde_json::json;
+
+use crate::support::fixture::people;
+use crate::support::kill::Kill;
+use crate::support::sim::{Sim, Way};
+
+/// A run that is killed once the account holds this many contacts; gives its request.
+async fn killed(sim: &Sim, rows: u32, contacts: usize) -> autopilot_export::run::RunRequest {
+    let request = sim.drop("a", &people(0, rows, 1));
+    let (dying, stop) = (sim.world(&Kill::never()), Cancellation::default());
+    let reached = async {
+        while sim.sandbox.contact_count() < contacts {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        done = steps::run(&dying, &sim.config, &request, &stop) => panic!("{done:?}"),
+        () = reached => {}
+    }
+    request
+}
+
+async fn resumed(sim: &Sim, request: &autopilot_export::run::RunRequest) -> Report {
+    steps::run(&sim.world(&Kill::never()), &sim.config, request, &Cancellation::default()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_lowered_between_kill_and_resume_is_kept() {
+    let mut sim = Sim::of(Way::List, 1);
+    sim.pace(40, 2);
+    let request = killed(&sim, 400, 100).await;
+    sim.pace(4, 2);
+    sim.sent.lock().unwrap().clear();
+    let report = resumed(&sim, &request).await;
+    assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
+    assert!(sim.peak() <= 4, "{} requests in a second", sim.peak());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_lowered_in_mid_run_counts_from_the_next_look() {
+    let mut sim = Sim::of(Way::List, 1);
+    sim.pace(40, 2);
+    let request = sim.drop("a", &people(0, 1500, 1));
+    let mut lowered = sim.settings.clone();
+    lowered["connections"]["eu"]["requests_per_second"] = json!(4);
+    let (world, stop) = (sim.world(&Kill::never()), Cancellation::default());
+    let (report, sent) = tokio::join!(steps::run(&world, &sim.config, &request, &stop), async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        sim.store.write(keys::CONFIG, lowered.to_string());
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        std::mem::take(&mut *sim.sent.lock().unwrap()).len()
+    });
+    let report = report.unwrap();
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    assert!(sent > 100, "{sent} requests before");
+    assert!(sim.peak() <= 4, "{} requests in a second", sim.peak());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_became_suppressed_between_kill_and_resume_is_not_sent() {
+    let mut sim = Sim::new(Options::default());
+    sim.pace(10, 2);
+    sim.store.write("suppressed.txt", "nobody@example.com\n");
+    sim.set("/exports/newsletter/suppression_file", json!("suppressed.txt"));
+    let request = killed(&sim, 3000, 200).await;
+    let is_held = |sim: &Sim, number: u32| sim.held().contains_key(&format!("person.{number}@example.com"));
+    let sent = (0..3000).find(|number| is_held(&sim, *number)).unwrap();
+    let unsent: Vec<u32> = (0..3000).filter(|number| !is_held(&sim, *number)).take(2).collect();
+    let lines = unsent.iter().chain([&sent]).map(|number| format!("person.{number}@example.com\n"));
+    sim.store.write("suppressed.txt", lines.collect::<String>());
+    let report = resumed(&sim, &request).await;
+    assert!(report.rows.add_up() && report.rows.suppressed >= 2, "{report:?}");
+    assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
+    assert!(unsent.iter().all(|number| !is_held(&sim, *number)), "they were not sent");
+    // With the next drop the list has none of them.
+    let request = sim.drop("b", &people(0, 3000, 2));
+    resumed(&sim, &request).await;
+    let held = sim.held();
+    let is_member = |number: &u32| held.get(&format!("person.{number}@example.com")).is_some_and(|(_, _, on)| *on);
+    assert!(!unsent.iter().chain([&sent]).any(is_member), "whoever had been sent has left");
+}

@@ -1,0 +1,119 @@
+//! What must be true of the account and of the store, whatever happened.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+
+use autopilot_export::run::keys;
+use autopilot_export::state::{Digester, MemberStatus};
+
+use super::drops::{email, is_personal};
+use super::model::{Claim, Known};
+use super::story::Story;
+use super::world::Place;
+use crate::support::fixture::{EXPORT, STATE_KEY, profiles_of};
+
+impl Story {
+    /// Judges account and store as they are now.
+    pub(super) fn judge(&self, is_whole: bool) {
+        let wrong = self.world.shared.lock().unwrap().wrong.clone();
+        assert!(wrong.is_none(), "{wrong:?}");
+        if let Some((requests, rate)) = self.world.exceeded() {
+            panic!("{requests} requests in a second, at a rate of {rate}");
+        }
+        assert_eq!(self.world.other.contact_count(), 0, "the other account holds contacts");
+        self.judge_privacy();
+        self.judge_people();
+        if is_whole {
+            self.judge_state();
+        }
+    }
+
+    fn judge_people(&self) {
+        let contents = self.world.account.contents();
+        let places = self.world.shared.lock().unwrap().places.clone();
+        let emails: BTreeSet<String> =
+            contents.contacts.iter().filter_map(|contact| Some(contact.email.as_ref()?.to_lowercase())).collect();
+        assert_eq!(emails.len(), contents.contacts.len(), "a contact stands twice");
+        for (place, segment) in places.iter().zip(&self.model.segments) {
+            let listed = contents.members(&place.mark);
+            for (person, held) in &segment.people {
+                let marked = contents
+                    .by_email(&email(*person))
+                    .is_some_and(|contact| contact.custom.get(&place.mark) == Some(&true.into()));
+                let is_member = if place.is_field { marked } else { listed.contains(&email(*person)) };
+                assert!(
+                    held.is_member.may_be(&is_member),
+                    "person {person} is a member of {}: {is_member}; {held:?}",
+                    place.mark
+                );
+            }
+        }
+        for (person, known) in &self.model.contacts {
+            let Some(contact) = contents.by_email(&email(*person)) else { continue };
+            let name = contact.fields.get("FirstName").and_then(|name| name.as_str()).map(str::to_owned);
+            let value = contact.custom.get("Value").and_then(serde_json::Value::as_i64);
+            assert!(known.name.may_be(&name), "person {person} is called {name:?}; {known:?}");
+            assert!(known.value.may_be(&value), "person {person} has the value {value:?}; {known:?}");
+            let opted_out = contact.unsubscribed;
+            assert!(known.opted_out.may_be(&opted_out), "person {person} opted out: {opted_out}; {known:?}");
+        }
+    }
+
+    /// The state claims what is so, and no more.
+    fn judge_state(&self) {
+        let digester = Digester::new(STATE_KEY).unwrap();
+        let Some(body) = self.world.disk.body(&keys::profiles(EXPORT)) else { return };
+        let (header, profiles) = profiles_of(&body);
+        let places = self.world.shared.lock().unwrap().places.clone();
+        for (Place { name, .. }, segment) in places.iter().zip(&self.model.segments) {
+            let Some(at) = header.position(name) else { continue };
+            for (person, held) in &segment.people {
+                let key = digester.profile(&email(*person));
+                let profile = profiles.iter().find(|profile| profile.key == key);
+                let status = profile.map(|profile| profile.status(at)).unwrap_or_default();
+                let fits = match held.claim {
+                    Claim::Perhaps => true,
+                    Claim::Yes => status != MemberStatus::Absent,
+                    Claim::No => status == MemberStatus::Absent,
+                };
+                assert!(fits, "the state has person {person} of {name} as {status:?}; {held:?}");
+            }
+        }
+    }
+
+    /// Personal data lies where it may, keys nowhere.
+    fn judge_privacy(&self) {
+        for (key, body) in self.world.disk.all() {
+            let may = key.starts_with("segments/")
+                || key.starts_with("config/")
+                || key.contains("/chunks/")
+                || key.contains("/rejects/")
+                || key.ends_with("/rejects.csv")
+                || key.ends_with("/unconfirmed.ndjson");
+            let body = if key.ends_with(".gz") { unpacked(&body) } else { body.to_vec() };
+            let text = String::from_utf8_lossy(&body);
+            assert!(may || !is_personal(&text), "{key} holds personal data: {text}");
+            assert!(!text.contains("aaaaaaaaaaaaaaaaaa") && !text.contains(STATE_KEY), "{key} holds a key");
+        }
+    }
+
+    /// After a run that ended well, nothing is left of any.
+    pub(super) fn judge_end(&self) {
+        for segment in &self.model.segments {
+            let members = segment.people.values();
+            assert!(members.clone().all(|held| held.claim != Claim::Perhaps), "{members:?}");
+            assert!(segment.applied != Known::Unsure);
+        }
+        let left: Vec<String> = self.world.disk.all().into_iter().map(|(key, _)| key).collect();
+        let left: Vec<_> =
+            left.iter().filter(|key| keys::is_passing(key) || key.ends_with("/unconfirmed.ndjson")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+fn unpacked(body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    // What a power cut left of it is read as far as it goes.
+    let _ = flate2::read::MultiGzDecoder::new(body).read_to_end(&mut whole);
+    whole
+}

@@ -1,0 +1,359 @@
+//! What must be true of each person, by rules that are too simple to be wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::drops::{Drop, Person, Says};
+
+/// What is known of something: this, or nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Known<T> {
+    Is(T),
+    Unsure,
+}
+
+impl<T: PartialEq> Known<T> {
+    pub(super) fn may_be(&self, value: &T) -> bool {
+        match self {
+            Self::Is(known) => known == value,
+            Self::Unsure => true,
+        }
+    }
+
+    /// It may be this from now on.
+    fn or(&mut self, value: &T) {
+        if !self.may_be(value) {
+            *self = Self::Unsure;
+        }
+    }
+}
+
+/// Whether the program takes somebody for a member.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Claim {
+    No,
+    Yes,
+    /// A run that did not come to its end may have sent it.
+    Perhaps,
+}
+
+/// One person in one segment.
+#[derive(Clone, Debug)]
+pub(super) struct Membership {
+    pub(super) is_member: Known<bool>,
+    pub(super) claim: Claim,
+    /// Somebody changed it by hand since the program knew for certain.
+    by_hand: bool,
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self { is_member: Known::Is(false), claim: Claim::No, by_hand: false }
+    }
+}
+
+/// What the account holds of a person.
+#[derive(Clone, Debug)]
+pub(super) struct Contact {
+    pub(super) name: Known<Option<String>>,
+    pub(super) value: Known<Option<i64>>,
+    pub(super) opted_out: Known<bool>,
+    /// Somebody changed it by hand since the program sent all of it.
+    by_hand: bool,
+    /// Its contact was deleted since the program sent it.
+    is_deleted: bool,
+    /// What a run that ended well delivered last.
+    delivered: Option<Says>,
+}
+
+impl Default for Contact {
+    fn default() -> Self {
+        Self {
+            name: Known::Is(None),
+            value: Known::Is(None),
+            opted_out: Known::Is(false),
+            by_hand: false,
+            is_deleted: false,
+            delivered: None,
+        }
+    }
+}
+
+/// What somebody does in the account.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Edit {
+    Delete(Person),
+    Rename(Person),
+    TakeOff(Person, usize),
+    PutOn(Person, usize),
+    DeleteList(usize),
+}
+
+/// One segment.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub(super) people: BTreeMap<Person, Membership>,
+    /// The time of the drop that was applied last.
+    pub(super) applied: Known<Option<Timestamp>>,
+    /// The next run that ends well begins with a list that is new.
+    pub(super) is_new: bool,
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self { people: BTreeMap::new(), applied: Known::Is(None), is_new: false }
+    }
+}
+
+/// A drop that a run takes.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    pub(super) segment: usize,
+    pub(super) drop: Drop,
+    /// None where a person named it: it is the newest.
+    pub(super) time: Option<Timestamp>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    /// Every row was delivered, or was no row to deliver.
+    pub(super) is_whole: bool,
+    /// Whether it said that it kept nobody who is gone from the drop.
+    pub(super) removed_all: bool,
+    /// It sent every row, whatever the state says, and removed nobody.
+    pub(super) full: bool,
+    /// It made requests.
+    pub(super) was_sent: bool,
+    /// It took only some rows, and removed nobody.
+    pub(super) part: bool,
+    /// By the store's clock.
+    pub(super) began: Timestamp,
+}
+
+/// What must be true.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Model {
+    pub(super) segments: Vec<Segment>,
+    pub(super) contacts: BTreeMap<Person, Contact>,
+    /// People whom nothing may be sent of.
+    pub(super) suppressed: BTreeSet<Person>,
+    /// A changed row makes a member of somebody whose contact was deleted.
+    pub(super) is_sure_of_deleted: bool,
+}
+
+impl Model {
+    pub(super) fn new(segments: usize, people: u32) -> Self {
+        let segment = || Segment {
+            people: (0..people).map(|person| (person, Membership::default())).collect(),
+            ..Segment::default()
+        };
+        Self {
+            segments: (0..segments).map(|_| segment()).collect(),
+            contacts: (0..people).map(|person| (person, Contact::default())).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What a drop makes of a person, if it is in it.
+    fn says<'d>(&self, drop: &'d Drop, person: Person) -> Option<&'d Says> {
+        let said = drop.says.get(&person)?;
+        Some(if self.suppressed.contains(&person) { &Says::Suppressed } else { said })
+    }
+
+    /// A run of these drops is over.
+    pub(super) fn ran(&mut self, taken: &[Taken], end: &End) {
+        let mut order: Vec<&Taken> = taken.iter().collect();
+        order.sort_by_key(|taken| taken.time.map(std::cmp::Reverse));
+        let before = self.clone();
+        let mut written = BTreeSet::new();
+        for taken in order {
+            for person in before.contacts.keys().copied() {
+                let said = self.says(&taken.drop, person);
+                if let Some(Says::Member(_)) = said {
+                    let outdated = match written.insert(person) {
+                        // Without a state, no drop is known but the run's own.
+                        true if end.full => Known::Is(false),
+                        true => before.is_outdated(person, taken),
+                        false => Known::Is(true),
+                    };
+                    self.contact(person, said, taken.segment, outdated, &before, end);
+                }
+                self.member(person, said.cloned().as_ref(), taken.segment, &before, end);
+            }
+            let segment = &mut self.segments[taken.segment];
+            segment.applied = match (end.is_whole, end.part) {
+                (_, true) => segment.applied.clone(),
+                (true, false) => Known::Is(Some(taken.time.unwrap_or(end.began))),
+                (false, false) => Known::Unsure,
+            };
+            segment.is_new &= !end.is_whole || !end.was_sent;
+        }
+    }
+
+    /// Whether a newer drop of another segment has the person.
+    fn is_outdated(&self, person: Person, taken: &Taken) -> Known<bool> {
+        let Some(time) = taken.time else { return Known::Is(false) };
+        let mut outdated = Known::Is(false);
+        for (_, other) in self.segments.iter().enumerate().filter(|(number, _)| *number != taken.segment) {
+            let newer = match other.applied {
+                Known::Is(applied) => Some(applied.is_some_and(|applied| applied > time)),
+                Known::Unsure => None,
+            };
+            match (newer, other.people[&person].claim) {
+                (Some(false), _) | (_, Claim::No) => {}
+                (Some(true), Claim::Yes) => return Known::Is(true),
+                _ => outdated = Known::Unsure,
+            }
+        }
+        outdated
+    }
+
+    fn member(&mut self, person: Person, said: Option<&Says>, number: usize, before: &Self, end: &End) {
+        let segment = &mut self.segments[number];
+        let is_new = segment.is_new;
+        let Some(held) = segment.people.get_mut(&person) else { return };
+        let Membership { is_member, claim, by_hand } = held;
+        match said {
+            Some(Says::Member(fields)) if end.is_whole => {
+                let contact = &before.contacts[&person];
+                let changed = contact.delivered.as_ref().is_some_and(|said| *said != Says::Member(fields.clone()));
+                let joins = before.is_sure_of_deleted && before.segments.len() == 1 && contact.is_deleted && changed;
+                *is_member = match (&claim, &is_member, *by_hand) {
+                    _ if end.full || joins => Known::Is(true),
+                    (Claim::No, ..) | (_, Known::Is(true), false) | (Claim::Perhaps, _, false) => Known::Is(true),
+                    (Claim::Yes | Claim::Perhaps, ..) => Known::Unsure,
+                };
+                *by_hand &= *is_member == Known::Unsure;
+                *claim = Claim::Yes;
+            }
+            Some(Says::Member(_)) => {
+                is_member.or(&true);
+                if *claim == Claim::No {
+                    *claim = Claim::Perhaps;
+                }
+                if end.full && is_new {
+                    *claim = Claim::Perhaps;
+                }
+            }
+            // Who was marked in the place of before is not in the one of now.
+            _ if end.full && is_new && end.is_whole => (*claim, *by_hand) = (Claim::No, false),
+            Some(Says::Nothing | Says::Unreadable) => {}
+            _ if end.full => {}
+            None if end.part => {}
+            // Whoever is suppressed leaves, also where leavers are withheld.
+            None | Some(Says::Suppressed) if end.is_whole && (end.removed_all || said.is_some()) => {
+                if *claim == Claim::Yes || (*claim == Claim::Perhaps && !*by_hand) {
+                    *is_member = Known::Is(false);
+                } else if *claim == Claim::Perhaps {
+                    is_member.or(&false);
+                }
+                // What others did to somebody whom the program never claimed stays theirs.
+                *by_hand &= *claim == Claim::No;
+                *claim = Claim::No;
+            }
+            None | Some(Says::Suppressed) => {
+                if *claim != Claim::No {
+                    is_member.or(&false);
+                    *claim = Claim::Perhaps;
+                }
+            }
+        }
+    }
+
+    fn contact(
+        &mut self,
+        person: Person,
+        said: Option<&Says>,
+        number: usize,
+        outdated: Known<bool>,
+        before: &Self,
+        end: &End,
+    ) {
+        let Some(Says::Member(fields)) = said else { return };
+        let claim = before.segments[number].people[&person].claim;
+        let Some(contact) = self.contacts.get_mut(&person) else { return };
+        let sends_all = end.full || claim == Claim::No;
+        match outdated {
+            // Whoever sends the email address alone may make a contact that was deleted.
+            Known::Is(true) => return contact.opted_out.or(&fields.opted_out),
+            Known::Is(false) if end.is_whole && (sends_all || !contact.by_hand) => {
+                contact.name = Known::Is(Some(fields.name.clone()));
+                if fields.value.is_some() {
+                    contact.value = Known::Is(fields.value);
+                } else if contact.is_deleted {
+                    contact.value = Known::Unsure;
+                }
+                if fields.opted_out {
+                    contact.opted_out = Known::Is(true);
+                }
+                (contact.by_hand, contact.is_deleted) = (false, false);
+            }
+            _ => {
+                contact.name.or(&Some(fields.name.clone()));
+                if fields.value.is_some() {
+                    contact.value.or(&fields.value);
+                }
+                if fields.opted_out {
+                    contact.opted_out.or(&true);
+                }
+            }
+        }
+        let is_known = end.is_whole && outdated == Known::Is(false);
+        contact.delivered = is_known.then(|| Says::Member(fields.clone()));
+    }
+
+    /// Somebody changed something in the account; while a run went on, nobody knows what the run did after it.
+    pub(super) fn edited(&mut self, edit: Edit, in_a_run: bool) {
+        let known = |now: bool| if in_a_run { Known::Unsure } else { Known::Is(now) };
+        let segments = self.segments.len();
+        let mut set = |number: usize, person: Person, now: bool| {
+            let held = self.segments[number].people.get_mut(&person).unwrap();
+            held.is_member = known(now);
+            held.by_hand = true;
+        };
+        match edit {
+            Edit::TakeOff(person, segment) => set(segment, person, false),
+            Edit::PutOn(person, segment) => {
+                set(segment, person, true);
+                // A contact that was deleted is made anew, by others.
+                let contact = self.contacts.get_mut(&person).unwrap();
+                contact.by_hand |= contact.is_deleted;
+            }
+            Edit::DeleteList(segment) => {
+                let people: Vec<Person> = self.contacts.keys().copied().collect();
+                people.into_iter().for_each(|person| set(segment, person, false));
+                self.segments[segment].is_new = true;
+            }
+            Edit::Delete(person) => {
+                (0..segments).for_each(|segment| set(segment, person, false));
+                let contact = self.contacts.get_mut(&person).unwrap();
+                (contact.name, contact.value) = (Known::Unsure, Known::Unsure);
+                contact.opted_out = Known::Unsure;
+                (contact.by_hand, contact.is_deleted) = (true, true);
+            }
+            Edit::Rename(person) => {
+                let contact = self.contacts.get_mut(&person).unwrap();
+                (contact.name, contact.by_hand) = (Known::Unsure, true);
+            }
+        }
+    }
+
+    /// Nothing is sent of somebody from now on; whether a run that was going on did is not known.
+    pub(super) fn suppress(&mut self, person: Person, in_a_run: bool) {
+        self.suppressed.insert(person);
+        for held in self.segments.iter_mut().filter_map(|segment| segment.people.get_mut(&person)) {
+            if in_a_run && held.claim != Claim::No {
+                (held.is_member, held.claim) = (Known::Unsure, Claim::Perhaps);
+            }
+        }
+    }
+
+    /// A segment marks its members in another place from now on, where nobody is marked.
+    pub(super) fn moved(&mut self, segment: usize) {
+        let Segment { people, is_new, .. } = &mut self.segments[segment];
+        people.values_mut().for_each(|held| held.is_member = Known::Is(false));
+        *is_new = true;
+    }
+}

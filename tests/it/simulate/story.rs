@@ -1,0 +1,428 @@
+//! A story: what happens to an export, drawn from one seed, and what must be true of it after each run.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use autopilot_export::error::Kind;
+use autopilot_export::report::{Outcome, Report};
+use autopilot_export::run::{RequestedDrop, RunRecord, RunRequest, Trigger, keys, run_id};
+use autopilot_export::sandbox::Fault;
+use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
+
+use super::drops::{Drop, Says};
+use super::events::Event;
+use super::known::is_left_out;
+use super::model::{Edit, End, Known, Model, Taken};
+use super::runs::{Engine, Fate, run};
+use super::world::World;
+use crate::support::fixture::EXPORT;
+
+/// What happened so far, in one line.
+pub(super) type Trace = Arc<Mutex<String>>;
+
+/// How drops are asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum How {
+    /// By their names, by a person.
+    Named,
+    /// By the event of one.
+    Event,
+    /// The newest of each segment.
+    Newest,
+}
+
+/// What a run is asked for.
+#[derive(Clone, Debug)]
+struct Ask {
+    how: How,
+    /// A segment and a drop of it.
+    drops: Vec<(usize, usize)>,
+    full: bool,
+    part: bool,
+}
+
+pub(super) struct Story {
+    pub(super) random: Rng,
+    pub(super) world: World,
+    pub(super) model: Model,
+    trace: Trace,
+    people: u32,
+    /// Of each segment: its drops, and when each was written.
+    drops: Vec<Vec<(Drop, Timestamp)>>,
+    last: Option<Ask>,
+    runs: u32,
+    /// The account refuses rows.
+    refuses: bool,
+}
+
+macro_rules! told {
+    ($story:expr, $($what:tt)*) => {
+        write!($story.trace.lock().unwrap(), "{} | ", format_args!($($what)*)).unwrap()
+    };
+}
+
+impl Story {
+    pub(super) fn new(seed: u64, trace: &Trace) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let world = World::new(&mut random);
+        let segments = world.shared.lock().unwrap().places.len();
+        let people = if random.u8(..8) == 0 { random.u32(100..260) } else { random.u32(2..40) };
+        let mut model = Model::new(segments, people);
+        model.is_sure_of_deleted = !is_left_out("deleted_contact");
+        let drops = vec![Vec::new(); segments];
+        let story =
+            Self { random, world, model, trace: Arc::clone(trace), people, drops, last: None, runs: 0, refuses: false };
+        let places = story.world.shared.lock().unwrap().places.clone();
+        let account = story.world.account.contents();
+        let marks: Vec<_> = places.iter().map(|place| (&place.mark, place.is_folder)).collect();
+        told!(story, "{people} people, {marks:?}, {} lists", account.lists.len());
+        story
+    }
+
+    /// Plays it to its end.
+    pub(super) async fn play(&mut self) {
+        for _ in 0..self.random.u8(2..8) {
+            tokio::time::sleep(Duration::from_secs(self.random.u64(1..7200))).await;
+            self.between().await;
+            let ask = match (&self.last, self.random.u8(..10)) {
+                (Some(last), 0..3) => last.clone(),
+                _ => self.ask(),
+            };
+            let (fate, events) = (self.fate(), self.events());
+            self.faults();
+            self.run(&ask, &fate, events).await;
+            Event::OwnKey.happens(&self.world);
+        }
+        self.settle().await;
+    }
+
+    /// People do something while nothing runs.
+    async fn between(&mut self) {
+        for _ in 0..self.random.u8(0..4) {
+            let Some(event) = self.event(false) else { continue };
+            told!(self, "{event:?}");
+            if event.happens(&self.world) {
+                self.took_place(event, false);
+            }
+        }
+    }
+
+    /// Something that people may do, unless it is known to go wrong; in a run, or before one.
+    fn event(&mut self, in_a_run: bool) -> Option<Event> {
+        let person = self.random.u32(..self.people);
+        let segment = self.random.usize(..self.drops.len());
+        let is_field = self.world.shared.lock().unwrap().places[segment].is_field;
+        // A run that was killed goes on with the next.
+        let in_a_run = in_a_run || self.world.disk.body(&keys::unfinished(EXPORT)).is_some();
+        let or_known = |name: &str| in_a_run && is_left_out(name);
+        Some(match self.random.u8(..20) {
+            0..3 => Event::Edit(Edit::Delete(person)),
+            3..6 => Event::Edit(Edit::TakeOff(person, segment)),
+            6..9 => Event::Edit(Edit::PutOn(person, segment)),
+            9 => Event::Edit(Edit::Rename(person)),
+            10 if !is_field && !or_known("list_deleted_in_mid_run") => Event::Edit(Edit::DeleteList(segment)),
+            11 => Event::Rotate(self.random.u8(..4) > 0),
+            12 if !or_known("another_account") && self.world.disk.body(&keys::profiles(EXPORT)).is_some() => {
+                Event::OtherKey
+            }
+            13 if !or_known("lower_rate") => Event::Rate(*self.random.choice(&[1, 3, 8, 20, 40]).unwrap()),
+            14 => Event::Lanes(self.random.u32(1..6)),
+            15 => Event::Enable(false),
+            16 | 17 if !or_known("suppressed_in_mid_run") => Event::Suppress(person - person % 3),
+            18 if !in_a_run => Event::Move(segment),
+            19 if !is_left_out("list_ways_change") => Event::Dishonour(self.random.bool()),
+            _ => return None,
+        })
+    }
+
+    /// Notes what an event makes of people.
+    fn took_place(&mut self, event: Event, in_a_run: bool) {
+        match event {
+            Event::Edit(edit) => self.model.edited(edit, in_a_run),
+            Event::Suppress(person) => self.model.suppress(person, in_a_run),
+            Event::Move(segment) => self.model.moved(segment),
+            _ => {}
+        }
+    }
+
+    /// What people do in the next run, and at which of its requests.
+    fn events(&mut self) -> Vec<(u64, Event)> {
+        let mut events = Vec::new();
+        for _ in 0..self.random.u8(0..8).saturating_sub(4) {
+            let at = self.random.u64(1..40);
+            let event = self.event(true);
+            events.extend(event.map(|event| (at, event)));
+        }
+        events
+    }
+
+    fn fate(&mut self) -> Fate {
+        let random = &mut self.random;
+        let engine = if random.bool() { Engine::Process } else { Engine::Calls };
+        let most = *random.choice(&[15, 40, 120, 400]).unwrap();
+        let dies_within = (random.u8(..3) > 0).then_some(most);
+        let deaths = random.u32(0..6);
+        // Clocks of two processes differ by minutes; or somebody sets one.
+        let minutes = match random.u8(..6) {
+            0 if !is_left_out("clock_set_forward") => 3 * 24 * 60,
+            0 | 1 => 7,
+            _ => 0,
+        };
+        Fate { engine, dies_within, deaths, clocks: SignedDuration::from_mins(minutes) }
+    }
+
+    /// What the account does wrong from now on.
+    fn faults(&mut self) {
+        let kinds = [
+            "429",
+            "500",
+            "408",
+            "504",
+            "cut-before",
+            "cut-after",
+            "truncate",
+            "garbage",
+            "html",
+            "drop-rows",
+            "stall",
+        ];
+        let mut faults: Vec<String> = Vec::new();
+        if self.random.bool() {
+            for _ in 0..self.random.u8(1..4) {
+                let share = f64::from(self.random.u8(1..15)) / 100.0;
+                faults.push(format!("{}:{share}", self.random.choice(kinds).unwrap()));
+            }
+        }
+        self.refuses = self.random.u8(..12) == 0;
+        if self.refuses {
+            let kind = self.random.choice(["refuse-rows", "refuse-batch"]).unwrap();
+            faults.push(format!("{kind}:person.{}@", self.random.u32(..self.people)));
+        }
+        if !faults.is_empty() {
+            told!(self, "faults {}", faults.join(","));
+        }
+        self.world.account.set_faults(Fault::parse_list(&faults.join(",")).unwrap());
+    }
+
+    /// Writes a drop of a segment.
+    fn drop(&mut self, segment: usize, is_sound: bool) -> usize {
+        let place = self.world.shared.lock().unwrap().places[segment].clone();
+        let mut drop = Drop::random(&mut self.random, self.people, is_sound);
+        let number = self.drops[segment].len();
+        if place.is_folder {
+            drop.key = format!("{}drop-{number}/", place.prefix());
+            for (part, file) in drop.parts(self.random.usize(1..4)).into_iter().enumerate() {
+                self.world.disk.write(&format!("{}part-{part}.csv", drop.key), file);
+            }
+            self.world.disk.write(&format!("{}_SUCCESS", drop.key), "");
+        } else {
+            drop.key = format!("{}drop-{number}.csv", place.prefix());
+            self.world.disk.write(&drop.key, drop.file());
+        }
+        self.drops[segment].push((drop, self.world.now()));
+        number
+    }
+
+    /// A request for new drops, mostly.
+    fn ask(&mut self) -> Ask {
+        let how = *self.random.choice(&[How::Named, How::Event, How::Newest]).unwrap();
+        let segments = self.drops.len();
+        let chosen = self.random.usize(..segments);
+        let both = how != How::Event && self.random.bool();
+        let is_old = how == How::Event && self.random.u8(..4) == 0 && !self.drops[chosen].is_empty();
+        let mut drops = Vec::new();
+        for segment in (0..segments).filter(|segment| both || *segment == chosen) {
+            let number =
+                if is_old { self.random.usize(..self.drops[segment].len()) } else { self.drop(segment, false) };
+            drops.push((segment, number));
+        }
+        if how == How::Newest {
+            drops = (0..segments).filter_map(|n| Some((n, self.drops[n].len().checked_sub(1)?))).collect();
+        }
+        // Who sends every row with another key means the other account.
+        let full = self.random.u8(..15) == 0 && self.world.is_own_key();
+        let part = how == How::Named && !full && self.random.u8(..10) == 0;
+        Ask { how, drops, full, part }
+    }
+
+    fn request(&mut self, ask: &Ask) -> RunRequest {
+        self.runs += 1;
+        let asked = |(segment, number): &(usize, usize)| {
+            let key = self.drops[*segment][*number].0.key.clone();
+            let is_part = ask.how == How::Event && key.ends_with('/');
+            RequestedDrop {
+                segment: self.world.shared.lock().unwrap().places[*segment].name.into(),
+                key: if is_part { key + "part-0.csv" } else { key },
+                version: None,
+                is_empty: false,
+            }
+        };
+        RunRequest {
+            run_id: run_id(self.world.now(), EXPORT, &self.runs.to_string()),
+            export: EXPORT.into(),
+            trigger: match ask.how {
+                How::Named => Trigger::Command,
+                How::Event => Trigger::S3,
+                How::Newest => Trigger::Schedule,
+            },
+            drops: if ask.how == How::Newest { Vec::new() } else { ask.drops.iter().map(asked).collect() },
+            full: ask.full,
+            keep_leavers: ask.part,
+            pass_guards: vec!["unreadable_opt_outs".into()],
+        }
+    }
+
+    /// Runs what is asked for, and judges it.
+    async fn run(&mut self, ask: &Ask, fate: &Fate, events: Vec<(u64, Event)>) -> Option<Report> {
+        let mut request = self.request(ask);
+        if self.random.bool() {
+            request.pass_guards.clear();
+        }
+        let began = self.world.now();
+        let drops: Vec<_> =
+            ask.drops.iter().map(|(n, drop)| &self.drops[*n][*drop].0).map(|drop| (&drop.key, drop.rows)).collect();
+        told!(
+            self,
+            "run {} {:?} {drops:?}{}{} {fate:?} {events:?}",
+            self.runs,
+            ask.how,
+            if ask.full { " full" } else { "" },
+            if ask.part { " part" } else { "" }
+        );
+        self.world.expect(events);
+        let report = run(&self.world, &request, fate, &mut self.random).await;
+        self.last = Some(ask.clone());
+        let was_sent = self.world.requests() > 0;
+        let happened = self.world.happened();
+        match &report {
+            Some(report) => told!(
+                self,
+                "{:?} {:?} {:?}{}",
+                report.outcome,
+                report.rows,
+                report.members,
+                report.error.as_ref().map(|error| format!(" {}", error.message)).unwrap_or_default()
+            ),
+            None => told!(self, "died"),
+        }
+        if report.is_none() && self.random.u8(..3) == 0 {
+            let all = !is_left_out("power_loss");
+            let harmed = self.world.disk.cut_power(&mut self.random, all, |key| {
+                key.starts_with("runs/") && (all || key.contains("/results/") && key.ends_with(".tsv"))
+            });
+            told!(self, "power cut, {harmed} objects harmed");
+        }
+        let taken = self.taken(ask, report.as_ref());
+        self.judge_report(ask, report.as_ref(), &taken, was_sent, !happened.is_empty());
+        let mut is_whole = report.as_ref().is_some_and(is_whole);
+        if self.refuses && is_left_out("refused_leaver") {
+            is_whole &= report.as_ref().is_some_and(|report| report.members.leavers == 0);
+        }
+        let removed_all = report.as_ref().is_some_and(|report| report.members.leavers_withheld == 0);
+        if was_sent || (is_whole && !ask.full) {
+            let end = End { is_whole, removed_all, full: ask.full, part: ask.part, was_sent, began };
+            self.model.ran(&taken, &end);
+        }
+        for event in happened {
+            told!(self, "meanwhile {event:?}");
+            self.took_place(event, true);
+        }
+        self.judge(is_whole);
+        report
+    }
+
+    /// The drops that a run takes, or may take where it did not say.
+    fn taken(&self, ask: &Ask, report: Option<&Report>) -> Vec<Taken> {
+        let record = report.and_then(|report| self.world.disk.body(&keys::of_run(&report.run_id, "run.json")));
+        let record: Option<RunRecord> = record.map(|body| serde_json::from_slice(&body).unwrap());
+        let mut all = Vec::new();
+        for (segment, number) in ask.drops.iter().copied() {
+            let (drop, at) = self.drops[segment][number].clone();
+            let time = (ask.how != How::Named).then_some(at);
+            let older = match (&self.model.segments[segment].applied, time) {
+                (_, None) => Some(false),
+                (Known::Is(applied), Some(time)) => Some(applied.is_some_and(|applied| time < applied)),
+                (Known::Unsure, _) => None,
+            };
+            let takes = record.as_ref().and_then(|record| Some(record.segments.get(segment)?.drop.is_some()));
+            if let (Some(older), Some(takes), Some(true)) = (older, takes, report.map(is_whole)) {
+                assert_eq!(takes, !older, "drop {number} of segment {segment}: is it taken?");
+            }
+            if takes.unwrap_or(older != Some(true)) {
+                all.push(Taken { segment, drop, time });
+            }
+        }
+        all
+    }
+
+    fn judge_report(&self, ask: &Ask, report: Option<&Report>, taken: &[Taken], was_sent: bool, disturbed: bool) {
+        let Some(report) = report else { return };
+        assert!(report.rows.add_up(), "{report:?}");
+        let error = report.error.as_ref();
+        assert!(error.is_none_or(|error| error.kind != Kind::Bug), "{report:?}");
+        if matches!(report.outcome, Outcome::StoppedByGuard | Outcome::Superseded) {
+            assert!(!was_sent, "a run that is {:?} sent something", report.outcome);
+        }
+        if !is_whole(report) {
+            return;
+        }
+        assert!(!taken.is_empty(), "nothing is taken, and {:?}", report.outcome);
+        let unidentified: u64 = taken.iter().map(|taken| taken.drop.unidentified).sum();
+        let withheld = report.members.leavers_withheld;
+        assert!(withheld == 0 || unidentified > 0 || ask.full || ask.part, "leavers are withheld: {report:?}");
+        if disturbed {
+            return;
+        }
+        let (mut rejected, mut suppressed) = (0, 0);
+        for Taken { drop, .. } in taken {
+            rejected += drop.rejected;
+            for (person, says) in &drop.says {
+                let is_listed = self.model.suppressed.contains(person);
+                suppressed += u64::from(is_listed || *says == Says::Suppressed);
+                rejected -= u64::from(is_listed && matches!(says, Says::Nothing | Says::Unreadable));
+            }
+        }
+        let read: u64 = taken.iter().map(|taken| taken.drop.rows).sum();
+        let rows = &report.rows;
+        assert_eq!((rows.read, rows.suppressed), (read, suppressed), "{report:?}");
+        // A newcomer whose opt-out cannot be read is rejected, too.
+        assert_eq!(rows.rejected, rejected, "{report:?}");
+    }
+
+    /// All is well again: what comes next must be exact.
+    async fn settle(&mut self) {
+        self.world.account.clear_faults();
+        self.refuses = false;
+        for event in [Event::OwnKey, Event::Enable(true)] {
+            event.happens(&self.world);
+        }
+        told!(self, "all is well");
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        self.world.deliver_late().await;
+        self.world.end_leases();
+        self.world.set(&format!("/exports/{EXPORT}/guards/allow_empty"), serde_json::json!(true));
+        let mut ask = Ask { how: How::Named, drops: Vec::new(), full: false, part: false };
+        for attempt in 0.. {
+            ask.drops = (0..self.drops.len()).map(|segment| (segment, self.drop(segment, true))).collect();
+            let report = self.run(&ask, &Fate::GOOD, Vec::new()).await.unwrap();
+            if is_whole(&report) && !ask.full {
+                break;
+            }
+            // What the message says to do.
+            ask.full = report.error.as_ref().is_some_and(|error| error.kind == Kind::Config);
+            assert!(attempt < 9, "never comes to its end: {report:?}");
+        }
+        let report = self.run(&ask, &Fate::GOOD, Vec::new()).await.unwrap();
+        let members = &report.members;
+        assert_eq!(members.joiners + members.changed + members.leavers, 0, "the same drop again: {report:?}");
+        self.judge_end();
+    }
+}
+
+/// Every row was delivered, or is none to deliver.
+fn is_whole(report: &Report) -> bool {
+    let is_over = matches!(report.outcome, Outcome::Succeeded | Outcome::SucceededWithRejects | Outcome::NothingToDo);
+    is_over && report.rejects.iter().all(|(code, count)| code.name() != "refused" || *count == 0)
+}

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn more_leave_at_once_while_all_goes_well_and_half_after_a_failure() {
+    fn more_leave_while_all_goes_well_and_half_after_a_failure() {
         let (mut allowance, now) = (Allowance::new(limits(), 1), Timestamp::UNIX_EPOCH);
         assert_eq!((allowance.next(1, now), allowance.next(2, now)), (Some(now), None));
         for _ in 0..200 {

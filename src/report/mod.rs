@@ -204,6 +204,8 @@ pub struct Confirmed {
     pub opt_outs: u64,
     /// Such that the destination refused.
     pub opt_outs_refused: u64,
+    /// Such of people whom the destination sends nothing.
+    pub opt_outs_suppressed: u64,
     /// Requests.
     pub requests: Usage,
     /// How joiners got on their lists.
@@ -310,7 +312,7 @@ fn note(segment: &SegmentRecord) -> Option<Note> {
 fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, confirmed: &Confirmed, error: Option<&Failed>) -> Outcome {
     let is_pending = rows.pending > 0
         || confirmed.left < counts.leavers
-        || confirmed.opt_outs + confirmed.opt_outs_refused < counts.opt_outs;
+        || confirmed.opt_outs + confirmed.opt_outs_refused + confirmed.opt_outs_suppressed < counts.opt_outs;
     match error {
         Some(Failed { kind: Kind::Guard, .. }) => Outcome::StoppedByGuard,
         Some(_) => Outcome::Failed,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::fields::{PERMISSION, display_types, type_name};
+use super::fields::{PERMISSION, display_types, is_same_tag, type_name};
 use super::request;
 use super::response::{Person, Reply, people, read};
 use super::setup::{AccountField, People, Setup};
@@ -54,14 +54,43 @@ pub(super) struct OrttoAccount {
     archived: People,
 }
 
-/// Asks the account for its fields and tags, and for whom nothing may be sent.
+/// How often the account is asked, should its key change meanwhile.
+const SURVEYS: usize = 3;
+
+/// Asks the account for its fields and tags, and for whom nothing may be sent. Where the key is renewed meanwhile it may
+/// open another account: the answers must all be of one, so they are asked for again.
 pub(super) async fn survey(session: &mut dyn Session) -> Result<OrttoAccount> {
+    for _ in 0..SURVEYS {
+        let key = session.key_print();
+        let account = ask_all(session).await?;
+        if session.key_print() == key {
+            return Ok(account);
+        }
+    }
+    Err(Error::new(Kind::Access, "Ortto", "refuses one key after the other").hint("run again once the key is settled"))
+}
+
+/// Asks which account the key opens.
+pub(super) async fn identify(session: &mut dyn Session) -> Result<String> {
+    let tags = ask(session, "its tags", request::tags()).await?;
+    Ok(named(&tags).unwrap_or_else(|| print(session)))
+}
+
+/// The account's name. Where there is no tag, nothing tells it. Source: ORTTO_API 5.
+fn named(tags: &Value) -> Option<String> {
+    tags.as_array().into_iter().flatten().find_map(|tag| text(tag, "instance_id"))
+}
+
+fn print(session: &dyn Session) -> String {
+    format!("key:{}", session.key_print())
+}
+
+async fn ask_all(session: &mut dyn Session) -> Result<OrttoAccount> {
     let fields = ask(session, "its custom fields", request::custom_fields()).await?;
     let tags = ask(session, "its tags", request::tags()).await?;
+    let print = print(session);
+    let id = named(&tags).unwrap_or_else(|| print.clone());
     let tags = tags.as_array().map(Vec::as_slice).unwrap_or_default();
-    let print = format!("key:{}", session.key_print());
-    // Where there is no tag, nothing else names the account. Source: ORTTO_API 5.
-    let id = tags.iter().find_map(|tag| text(tag, "instance_id")).unwrap_or_else(|| print.clone());
     let mut account = OrttoAccount {
         id,
         print,
@@ -276,6 +305,17 @@ impl Account for OrttoAccount {
 
     fn has(&self, _target: &MembershipTarget) -> bool {
         true
+    }
+
+    /// The survey has asked for the tags.
+    fn has_members<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        membership: &'s Membership,
+    ) -> BoxFuture<'s, Result<bool>> {
+        let has = |name: &str| self.tags.iter().any(|(known, count)| *count > 0 && is_same_tag(known, name));
+        let has = matches!(membership, Membership::Tag(name) if has(name));
+        Box::pin(async move { Ok(has) })
     }
 
     fn targets<'s>(

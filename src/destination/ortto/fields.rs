@@ -63,6 +63,11 @@ pub(super) fn display_types(field_type: FieldType) -> &'static [&'static str] {
     }
 }
 
+/// Whether two tags may be one; how Ortto spells a tag back is unknown. Source: ORTTO_API 5.
+pub(super) fn is_same_tag(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
 /// The most characters of a tag that all of its readers are sure to keep.
 const TAG_CHARACTERS: usize = 100;
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use super::fields::{EMAIL, TAGS};
+use super::fields::{EMAIL, TAGS, is_same_tag};
 use super::person::{is_true, untagged, with_field};
 use super::request::{self, is_id};
 use super::response::{Entry, Person, Reply, entries, people, people_by_id};
@@ -237,8 +237,8 @@ fn checked<'p>(
     Response::Rows(leavers(request, rows).map(outcome).collect())
 }
 
-/// Whether a person has a tag; how Ortto spells it back is unknown. Source: ORTTO_API 5.
+/// Whether a person has a tag.
 fn has_tag(person: &Person, tag: &str) -> bool {
     let tags = person.fields.get(TAGS).and_then(|tags| tags.as_array()).into_iter().flatten();
-    tags.filter_map(|tag| tag.as_str()).any(|name| name.trim().to_lowercase() == tag.trim().to_lowercase())
+    tags.filter_map(|tag| tag.as_str()).any(|name| is_same_tag(name, tag))
 }

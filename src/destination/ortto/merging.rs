@@ -97,21 +97,26 @@ pub(super) fn merged(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
     }
 }
 
-fn id(entry: &Entry) -> Option<&str> {
+pub(super) fn id(entry: &Entry) -> Option<&str> {
     match entry {
         Entry::Done(id) => Some(id),
         _ => None,
     }
 }
 
-fn halves(request: &Request) -> Response {
+pub(super) fn halves(request: &Request) -> Response {
     let (first, rest) = request.rows.split_at(request.rows.len() / 2);
     Response::Partly(Vec::new(), [first, rest].map(|rows| Request::new(request.step, rows.to_vec())).into())
 }
 
 /// All rows were merged. An id that the state has already stays with its profile; the others go by their place, which is
 /// a hint.
-fn delivered(protocol: &OrttoProtocol, ids: &[RowId], rows: &dyn Rows, done: &[&str]) -> Vec<(RowId, RowOutcome)> {
+pub(super) fn delivered(
+    protocol: &OrttoProtocol,
+    ids: &[RowId],
+    rows: &dyn Rows,
+    done: &[&str],
+) -> Vec<(RowId, RowOutcome)> {
     let there: HashSet<&str> = done.iter().copied().collect();
     let own = |id: &RowId| {
         let (_, row, _) = rows.row(*id)?;

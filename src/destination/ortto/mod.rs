@@ -6,6 +6,7 @@ mod fields;
 mod leaving;
 mod merging;
 mod number;
+mod opting_out;
 mod person;
 mod protocol;
 mod request;
@@ -90,6 +91,10 @@ impl Destination for Ortto {
             let account: Box<dyn Account> = Box::new(account::survey(session).await?);
             Ok(account)
         })
+    }
+
+    fn identify<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<String>> {
+        Box::pin(account::identify(session))
     }
 
     fn canary_rows(&self, _target: &MembershipTarget, _joiners: u64, _learned: Option<&Value>) -> u32 {

@@ -1,11 +1,12 @@
 //! Rows to requests and back. Who joins or changed is merged, a hundred a request ([`merging`](super::merging)); the
-//! address of whoever leaves is looked up first ([`leaving`](super::leaving)).
+//! address of whoever leaves is looked up first ([`leaving`](super::leaving)); an opt-out whose row is not sent changes
+//! nothing else ([`opting_out`](super::opting_out)).
 
 use std::sync::PoisonError;
 
 use super::response::{BAN, Reply, read};
-use super::run::{AGAIN, ALONE, LIMITS, MERGE, OrttoProtocol, READ, kind};
-use super::{leaving, merging};
+use super::run::{AGAIN, ALONE, LIMITS, MERGE, OPT_OUT, OrttoProtocol, READ, kind};
+use super::{leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
     Call, Group, HttpResponse, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows, batches,
@@ -19,6 +20,7 @@ impl Protocol for OrttoProtocol {
             (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::Field(_)) => leaving::first(rows),
             // There is nothing to take away, so nothing to ask for.
             (Operation::Leave, _) => Vec::new(),
+            _ if rows.iter().any(|(_, row)| opting_out::is_opt_out(row)) => opting_out::first(rows),
             _ => {
                 let batches = batches(rows, LIMITS, |(_, row)| row.cells.len() + 200);
                 let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
@@ -63,6 +65,7 @@ impl Protocol for OrttoProtocol {
 
     fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call> {
         match request.step {
+            OPT_OUT => opting_out::call(self, request, rows),
             MERGE | AGAIN | ALONE | READ => merging::call(self, request, rows),
             _ => leaving::call(self, request, rows),
         }
@@ -80,6 +83,7 @@ impl Protocol for OrttoProtocol {
                 "raise the plan's contact limit or remove contacts in Ortto; the next run sends what is pending",
             ),
             reply => match request.step {
+                OPT_OUT => opting_out::response(self, request, rows, reply),
                 MERGE | AGAIN | ALONE => merging::merged(self, request, rows, reply),
                 READ => merging::read_back(self, request, rows, reply),
                 _ => leaving::response(self, request, rows, reply),

@@ -33,6 +33,8 @@ pub(super) const MERGE: &str = "merge";
 pub(super) const AGAIN: &str = "merge_again";
 /// Merges one row.
 pub(super) const ALONE: &str = "merge_alone";
+/// Takes the permission away.
+pub(super) const OPT_OUT: &str = "opt_out";
 /// Reads who a merge confirmed.
 pub(super) const READ: &str = "read_back";
 /// Looks up the addresses of leavers.
@@ -94,7 +96,7 @@ impl OrttoProtocol {
 /// What a request counts as.
 pub(super) fn kind(step: &str) -> RequestKind {
     match step {
-        MERGE | AGAIN => RequestKind::Bulk,
+        MERGE | AGAIN | OPT_OUT => RequestKind::Bulk,
         ALONE | FIND => RequestKind::Single,
         _ => RequestKind::List,
     }

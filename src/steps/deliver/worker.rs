@@ -22,9 +22,8 @@ use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outcome
 use crate::delivery::pace::{Pace, after, between};
 use crate::destination::{Destination, Known, RequestKind};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Clock, Event, Leases, NoResponse, Secrets};
+use crate::ports::{Clock, Event, NoResponse, Secrets};
 use crate::steps::environment::Environment;
-use crate::steps::lease::lost_lease;
 use crate::steps::session::{ANSWER_WITHIN, check_key, key_fingerprint, send};
 
 /// Requests ready to leave below which the next range is fetched: those of a second, but no more than a range has.
@@ -238,23 +237,6 @@ impl<'w, E: Environment> Worker<'w, E> {
         self.loading.is_terminated()
             && self.next_range < self.assignment.ranges.len()
             && self.lane.ready() < self.pace.share().min(PREFETCH_BELOW)
-    }
-
-    /// Renews the lease, or stops: another run has it, or another call of this very lane is at work.
-    async fn renew(&mut self) -> Result<()> {
-        let Assignment { connection, run, number, attempts, .. } = self.assignment;
-        let run_id = run.request.run_id.as_str();
-        if !self.env.leases().renew(&connection.name, run_id).await? {
-            self.replaced = true;
-            return Err(lost_lease(&connection.title()));
-        }
-        self.replaced = !attempts.is_current(self.env.store(), run_id, number).await?;
-        if self.replaced {
-            let problem = format!("a later call works on lane {number}");
-            return Err(Error::new(Kind::Unavailable, run_id, problem).hint("nothing: that call goes on"));
-        }
-        self.renewed_at = self.clock().wall();
-        self.look().await
     }
 
     /// The next request, on its way; none where it could not be made.

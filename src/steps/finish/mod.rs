@@ -124,6 +124,7 @@ async fn finish_run<W: Environment>(
         stayed: totals.stayed,
         opt_outs: totals.opt_outs,
         opt_outs_refused: totals.opt_outs_refused,
+        opt_outs_suppressed: totals.opt_outs_suppressed,
         requests: totals.sent.requests.clone(),
         ..report::Confirmed::default()
     };

@@ -87,6 +87,8 @@ pub(super) struct Totals {
     pub(super) opt_outs: u64,
     /// Such that the destination refused.
     pub(super) opt_outs_refused: u64,
+    /// Such of people whom the destination sends nothing.
+    pub(super) opt_outs_suppressed: u64,
     pub(super) sent: Sent,
     pub(super) lost: Lost,
 }
@@ -293,6 +295,7 @@ impl Totals {
             match entry {
                 Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
                 Entry::Refused(_) if chunk.opt_outs => self.opt_outs_refused += 1,
+                Entry::Suppressed { .. } if chunk.opt_outs => self.opt_outs_suppressed += 1,
                 Entry::Delivered { key, .. } => {
                     self.delivered += 1;
                     if run.request.keep_leavers {

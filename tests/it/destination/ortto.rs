@@ -95,7 +95,7 @@ fn value(fields: &[(&str, Value)]) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn people_whom_ortto_suppresses_or_archived_opted_out_are_not_sent() {
+async fn who_is_suppressed_or_archived_opted_out_is_not_sent() {
     for assumed in [&["suppression-entries=objects"][..], &["suppression-entries=strings"], &["archived=restored"]] {
         let sim = sim(assumed);
         let ask = |path: &str, body: Value| {
@@ -137,7 +137,7 @@ async fn a_member_that_is_gone_joins_again_when_it_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_that_ortto_would_refuse_are_rejected_and_their_batch_is_delivered() {
+async fn values_ortto_would_refuse_are_rejects_the_rest_is_delivered() {
     let mut sim = sim(&[]);
     sim.set("/exports/newsletter/match/phone", json!("FirstName"));
     let rows: Vec<(String, &str, i64)> = (0..50)
@@ -166,7 +166,7 @@ async fn the_contact_limit_ends_the_run_by_its_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_field_that_the_account_lacks_is_named_before_anything_is_sent() {
+async fn a_field_the_account_lacks_is_named_before_anything_is_sent() {
     let mut sim = sim(&[]);
     sim.set("/exports/newsletter/create_fields", json!(false));
     let report = run(&sim, "first", &people(0, 5, 1)).await;

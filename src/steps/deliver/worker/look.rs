@@ -1,14 +1,33 @@
-//! A look at the configuration in mid-call: what makes the run more careful counts from then on.
+//! A renewed lease, and a look at the configuration in mid-call: what makes the run more careful counts from then on.
 
 use super::super::assignment::Assignment;
 use super::super::rate::{current, lane_rate};
 use super::Worker;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::ports::Leases;
 use crate::steps::environment::Environment;
+use crate::steps::lease::lost_lease;
 
 impl<E: Environment> Worker<'_, E> {
+    /// Renews the lease, or stops: another run has it, or another call of this very lane is at work.
+    pub(super) async fn renew(&mut self) -> Result<()> {
+        let Assignment { connection, run, number, attempts, .. } = self.assignment;
+        let run_id = run.request.run_id.as_str();
+        if !self.env.leases().renew(&connection.name, run_id).await? {
+            self.replaced = true;
+            return Err(lost_lease(&connection.title()));
+        }
+        self.replaced = !attempts.is_current(self.env.store(), run_id, number).await?;
+        if self.replaced {
+            let problem = format!("a later call works on lane {number}");
+            return Err(Error::new(Kind::Unavailable, run_id, problem).hint("nothing: that call goes on"));
+        }
+        self.renewed_at = self.clock().wall();
+        self.look().await
+    }
+
     /// Stops where the export or its connection may no longer send, and slows down where the rate was lowered.
-    pub(super) async fn look(&mut self) -> Result<()> {
+    async fn look(&mut self) -> Result<()> {
         let Assignment { export, connection, opened, number, .. } = self.assignment;
         let Some(config) = current(self.env.store()).await? else { return Ok(()) };
         let (Some(export), Some(connection)) =

@@ -338,3 +338,59 @@ impl Account for OrttoAccount {
         Setup { ortto_fields, withheld: self.withheld.clone(), archived: self.archived.clone() }.write()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::destination::{HttpResponse, Judgement};
+    use crate::state::ProfileKey;
+
+    /// A session whose key is renewed with the calls of these numbers; each key opens an account of its own.
+    struct Renewing {
+        calls: usize,
+        renewals: Vec<usize>,
+        key: usize,
+    }
+
+    impl Session for Renewing {
+        fn call_all<'a>(
+            &'a mut self,
+            calls: Vec<Call>,
+            _judge: &'a (dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
+        ) -> BoxFuture<'a, Result<Vec<HttpResponse>>> {
+            self.calls += 1;
+            self.key += usize::from(self.renewals.contains(&self.calls));
+            let body = match calls.first().map(|call| call.path.as_str()) {
+                Some("/tags/get") => format!(r#"[{{"name":"t","instance_id":"account {}","count":1}}]"#, self.key),
+                Some("/suppression-list/email/get") => format!(r#"{{"emails":["person.{}@example.com"]}}"#, self.key),
+                _ => "{}".to_owned(),
+            };
+            Box::pin(async { Ok(vec![http::Response::new(Bytes::from(body))]) })
+        }
+
+        fn profile(&self, email: &str) -> ProfileKey {
+            let mut key = [0; 32];
+            key.iter_mut().zip(email.bytes()).for_each(|(to, from)| *to = from);
+            key
+        }
+
+        fn key_print(&self) -> String {
+            self.key.to_string()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_account_says_is_of_one_key() {
+        for renewed in 1..=4 {
+            let mut session = Renewing { calls: 0, renewals: vec![renewed], key: 0 };
+            let account = survey(&mut session).await.unwrap();
+            let mut withheld = People::default();
+            withheld.add(&session.profile("person.1@example.com"));
+            assert_eq!((account.id(), &account.withheld), ("account 1", &withheld), "call {renewed}");
+        }
+        let mut session = Renewing { calls: 0, renewals: (1..100).collect(), key: 0 };
+        assert_eq!(survey(&mut session).await.unwrap_err().kind, Kind::Access);
+    }
+}

@@ -175,3 +175,62 @@ async fn a_field_the_account_lacks_is_named_before_anything_is_sent() {
     assert_eq!(sim.sandbox.contact_count(), 0);
     assert_eq!(set(&[]), tagged(&sim));
 }
+
+/// Rows of an address, a name, an opt-out and a number.
+fn opting_out(rows: &[String]) -> String {
+    format!("EMail,FirstName,Out,Value\n{}", rows.concat())
+}
+
+fn opted_out(sim: &Sim) -> BTreeSet<String> {
+    let contacts = sim.sandbox.contents().contacts.into_iter();
+    contacts.filter(|contact| contact.unsubscribed).filter_map(|contact| contact.email).collect()
+}
+
+// An opt-out creates nobody, whatever a merge says of those who are gone.
+#[tokio::test(start_paused = true)]
+async fn an_opt_out_alone_takes_the_permission_and_creates_nobody() {
+    for assumed in ASSUMED {
+        let mut sim = sim(assumed);
+        sim.set("/exports/newsletter/match/unsubscribed", json!("Out"));
+        sim.set("/exports/newsletter/guards/max_reject_share", json!(1));
+        let row = |n: u32, out: &str, value: &str| format!("person.{n}@example.com,A,{out},{value}\n");
+        let rows: Vec<String> = (0..130).map(|n| row(n, "", "1")).collect();
+        run(&sim, "first", &opting_out(&rows)).await;
+        // Of those who opt out in a row that is rejected, two are gone, and one was never there.
+        let contacts = sim.sandbox.contents().contacts;
+        let is_gone = |email: &str| ["person.3@example.com", "person.40@example.com"].contains(&email);
+        let gone = contacts.iter().filter(|contact| contact.email.as_deref().is_some_and(is_gone));
+        let body = json!({ "inclusion_ids": gone.map(|contact| contact.id.clone()).collect::<Vec<_>>() }).to_string();
+        for (method, path) in [("PUT", "/person/archive"), ("DELETE", "/person/delete")] {
+            assert_eq!(sim.sandbox.ask(method, path, "any", body.as_bytes()).unwrap().0, 200);
+        }
+        let mut rows: Vec<String> =
+            (0..130).map(|n| if n < 60 { row(n, "1", "many") } else { row(n, "", "1") }).collect();
+        rows.push(row(999, "1", "many"));
+        let wanted = emails((0..60).filter(|n| ![3, 40].contains(n)));
+        let report = run(&sim, "second", &opting_out(&rows)).await;
+        assert_eq!(
+            (report.outcome, report.opt_outs_sent),
+            (Outcome::SucceededWithRejects, 58),
+            "{assumed:?} {report:?}"
+        );
+        assert_eq!(opted_out(&sim), wanted, "{assumed:?}");
+        assert_eq!((sim.sandbox.contact_count(), tagged(&sim).len()), (128, 128), "{assumed:?}");
+        assert_eq!(sim.held()["person.1@example.com"].1["Value"], json!(1), "nothing else of the row");
+        // Those who are gone are asked for again, the others are not.
+        let report = run(&sim, "third", &opting_out(&rows)).await;
+        assert_eq!((report.opt_outs_sent, sim.sandbox.contact_count()), (0, 128), "{assumed:?} {report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_with_people_and_no_state_stops_before_anything_is_sent() {
+    let first = sim(&[]);
+    run(&first, "first", &people(0, 5, 1)).await;
+    let mut second = Sim::with(Way::Tag, options(&[]));
+    second.sandbox = first.sandbox.clone();
+    let report = run(&second, "second", &people(0, 7, 2)).await;
+    let error = report.error.as_ref().unwrap();
+    assert!(error.message.contains("its list or tag has members already"), "{}", error.message);
+    assert_eq!(tagged(&first), emails(0..5));
+}

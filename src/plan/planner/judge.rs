@@ -83,17 +83,35 @@ impl Planner<'_> {
 
     /// Leaves the profile as it is that was sent in the place of a rejected row.
     pub(super) fn stays_corrected(&mut self, row: &segment::Row<'_>, digest: &RowDigest, corrected: Corrected) {
+        self.keep_corrected(digest, &corrected);
+        if !corrected.opted_out && !self.contact.normal.is_empty() {
+            let key = self.known.digester.profile(&self.contact.normal);
+            let opted_out = self.contact.opt_out == OptOut::Yes;
+            self.opt_out(row.line, &key, Objection { opted_out, ..Objection::default() });
+        }
+    }
+
+    /// Does the same for what cannot be read as a row; `false` where nobody has corrected it.
+    pub(super) fn malformed_stays_corrected(&mut self, raw: &str) -> bool {
+        if self.corrections.is_empty() || self.retry.is_some() {
+            return false;
+        }
+        let digest = self.known.digester.row(raw);
+        let corrected = self.corrections.of(&digest).filter(|corrected| {
+            self.members.is_member(&corrected.profile) && !self.objections.of(&corrected.profile).suppressed
+        });
+        let Some(corrected) = corrected else { return false };
+        self.keep_corrected(&digest, &corrected);
+        true
+    }
+
+    fn keep_corrected(&mut self, digest: &RowDigest, corrected: &Corrected) {
         self.counts.unchanged += 1;
         self.corrections.see(digest);
         let profile = &corrected.profile;
         if self.members.observe(profile, Seen::Rejected) == Lookup::Duplicate && self.members.is_valid(profile) {
             // A row before it was taken for the profile's.
             self.objections.add(profile, Objection { corrected: true, ..Objection::default() });
-        }
-        if !corrected.opted_out && !self.contact.normal.is_empty() {
-            let key = self.known.digester.profile(&self.contact.normal);
-            let opted_out = self.contact.opt_out == OptOut::Yes;
-            self.opt_out(row.line, &key, Objection { opted_out, ..Objection::default() });
         }
     }
 

@@ -247,6 +247,9 @@ impl Sink for Planner<'_> {
 
     fn malformed(&mut self, line: u64, raw: &str, why: segment::Flaw) -> Result<()> {
         self.counts.read += 1;
+        if self.malformed_stays_corrected(raw) {
+            return Ok(());
+        }
         self.lost.add(None);
         self.reject_malformed(line, raw, why);
         Ok(())

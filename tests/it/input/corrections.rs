@@ -85,6 +85,37 @@ async fn retry_reads_whatever_a_spreadsheet_saves() {
     }
 }
 
+/// A row that no cells can be read of is known again by its line.
+#[tokio::test]
+async fn the_correction_of_a_malformed_row_lasts_too() {
+    for broken in ["bob@x.example,Smith, Bob,2", "bob@x.example", "bob@x.example,\"Smith,2"] {
+        let cli = cli().await;
+        let rows = [ROWS[0], ROWS[3], broken];
+        let report = run(&cli, &rows).await;
+        assert_eq!(report["rejects"]["malformed_row"], 1, "{broken}: {report}");
+        let text = rejects(&cli, &report);
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for (number, record) in reader.records().map(|record| record.unwrap()).enumerate() {
+            let right = ["bob@x.example", "Smith, Bob", "2"];
+            let cells = record.iter().enumerate();
+            let cell = |(at, cell)| if number > 0 { right.get(at).copied().unwrap_or(cell) } else { cell };
+            writer.write_record(cells.map(cell)).unwrap();
+        }
+        let file = cli.scene.file("fixed.csv", &writer.into_inner().unwrap());
+        let (code, report, err) = retry(&cli, file.to_str().unwrap()).await;
+        assert_eq!((code, &report["rows"]["delivered"]), (0, &json!(1)), "{broken}: {report}{err}");
+        for _ in 0..2 {
+            let report = run(&cli, &rows).await;
+            let told = (&report["rows"]["unchanged"], &report["members"]["leavers"], &report["outcome"]);
+            assert_eq!(told, (&json!(3), &json!(0), &json!("nothing_to_do")), "{broken}: {report}");
+            assert_eq!(on_list(&cli), set(&["ann", "bob", "di"]), "{broken}");
+        }
+        run(&cli, &rows[..2]).await;
+        assert_eq!(on_list(&cli), set(&["ann", "di"]), "{broken}: the correction ended");
+    }
+}
+
 #[tokio::test]
 async fn a_correction_lasts_until_the_first_drop_without_its_row() {
     let cli = cli().await;

@@ -154,9 +154,7 @@ fn belongs(header: &Header, segment: &Segment, digester: &Digester, key: &str) -
     }
     let Some(known) = header.segments.iter().find(|known| known.name == segment.name) else { return Ok(()) };
     match (&known.target, &segment.membership) {
-        (MembershipTarget::List { title, .. }, Membership::List(now)) if title == now => Ok(()),
-        (MembershipTarget::Field(name), Membership::Field(now)) if name == now => Ok(()),
-        (MembershipTarget::None, Membership::None) => Ok(()),
+        (target, now) if target.is_for(now) => Ok(()),
         (MembershipTarget::List { title, .. }, Membership::List(now)) => of_another(format!(
             "the state of segment {} is of the list \"{title}\", the configuration names \"{now}\"",
             segment.name

@@ -130,7 +130,7 @@ impl<E: Environment> Opening<'_, E> {
         if earlier.is_some_and(|earlier| earlier.account != account.id()) {
             return Err(another_account(self.destination.name()));
         }
-        self.session.belongs_to(account.id());
+        self.session.expect_account(account.id());
         let mut warnings = account.check_fields(&self.run.fields, &self.memberships)?;
         same_account(self.run, account.as_ref(), self.destination.name())?;
         if earlier.is_none() && !self.run.request.full {

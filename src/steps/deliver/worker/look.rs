@@ -8,7 +8,7 @@ use crate::steps::environment::Environment;
 
 impl<E: Environment> Worker<'_, E> {
     /// Stops where the export or its connection may no longer send, and slows down where the rate was lowered.
-    pub(super) async fn look(&mut self) -> Result<()> {
+    pub(super) async fn apply_current_config(&mut self) -> Result<()> {
         let Assignment { export, connection, opened, number, .. } = self.assignment;
         let Some(config) = current(self.env.store()).await? else { return Ok(()) };
         let (Some(export), Some(connection)) =

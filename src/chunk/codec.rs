@@ -35,8 +35,6 @@ pub struct NewRow<'a> {
     pub digest: &'a FieldsDigest,
     /// Of the stable customer id, where there is one.
     pub match_id: Option<MatchId>,
-    /// Its contact, where it is known; else empty.
-    pub contact_id: &'a str,
     /// A value per field, with tabs between them.
     pub cells: &'a str,
     /// Which of the run's sources the row came from.
@@ -55,9 +53,8 @@ pub fn quoted(text: &str) -> String {
 /// Adds a row that joins or changed to a chunk; `original` writes its columns as they were, a JSON array.
 pub fn write_row(chunk: &mut String, row: NewRow<'_>, original: impl FnOnce(&mut String)) {
     push_hex(row.key, chunk);
-    chunk.push('\t');
-    value::string(row.contact_id, chunk);
-    chunk.push('\t');
+    // The place of a leaver's contact.
+    chunk.push_str("\t\"\"\t");
     push_digests(row.digest, row.match_id.as_ref(), chunk);
     // Writing to a String cannot fail.
     let _ = write!(chunk, "\t{}\t{}\t", row.source, row.line);
@@ -190,7 +187,6 @@ mod tests {
                 key: &[n; 32],
                 digest: &[n; 16],
                 match_id: n.is_multiple_of(2).then_some([n + 1; 16]),
-                contact_id: "",
                 cells: &cells,
                 source: 3,
                 line: u64::from(n) + 2,

@@ -251,28 +251,16 @@ fn rejects_days(entry: &Entry<'_>) -> Option<u32> {
 fn read_guards(entry: &Entry<'_>) -> Option<Guards> {
     let mut object = entry.object()?;
     let standard = Guards::default();
+    let mut get = |key| object.get(key);
+    let count = |entry: Option<Entry<'_>>, from| entry.and_then(|entry| entry.whole(from..=u64::MAX));
+    let part = |entry: Option<Entry<'_>>| entry.and_then(|entry| share(&entry));
     let guards = Guards {
-        max_profiles: object
-            .get("max_profiles")
-            .and_then(|entry| entry.whole(1..=u64::MAX))
-            .unwrap_or(standard.max_profiles),
-        max_leavers_share: object
-            .get("max_leavers_share")
-            .and_then(|entry| share(&entry))
-            .unwrap_or(standard.max_leavers_share),
-        max_reject_share: object
-            .get("max_reject_share")
-            .and_then(|entry| share(&entry))
-            .unwrap_or(standard.max_reject_share),
-        allow_empty: object.get("allow_empty").and_then(|entry| entry.flag()).unwrap_or(standard.allow_empty),
-        unreadable_opt_outs: object
-            .get("unreadable_opt_outs")
-            .and_then(|entry| entry.whole(0..=u64::MAX))
-            .unwrap_or(standard.unreadable_opt_outs),
-        unreadable_rows: object
-            .get("unreadable_rows")
-            .and_then(|entry| entry.whole(0..=u64::MAX))
-            .unwrap_or(standard.unreadable_rows),
+        max_profiles: count(get("max_profiles"), 1).unwrap_or(standard.max_profiles),
+        max_leavers_share: part(get("max_leavers_share")).unwrap_or(standard.max_leavers_share),
+        max_reject_share: part(get("max_reject_share")).unwrap_or(standard.max_reject_share),
+        allow_empty: get("allow_empty").and_then(|entry| entry.flag()).unwrap_or(standard.allow_empty),
+        unreadable_opt_outs: count(get("unreadable_opt_outs"), 0).unwrap_or(standard.unreadable_opt_outs),
+        unreadable_rows: count(get("unreadable_rows"), 0).unwrap_or(standard.unreadable_rows),
     };
     object.done();
     Some(guards)

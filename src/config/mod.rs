@@ -95,7 +95,7 @@ impl Config {
 /// Kind `config`, where it is no longer in the configuration.
 pub fn connection_of<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> {
     config.connections.get(name).ok_or_else(|| {
-        Error::new(Kind::Config, fault::shown(name), "is no longer in the configuration")
+        Error::new(Kind::Config, fault::shown(name), "was removed from the configuration while a run still needs it")
             .hint("put it back until the run has ended; what was confirmed is kept until then")
     })
 }

@@ -109,7 +109,6 @@ fn object(properties: Value, required: &[&str]) -> Value {
 fn either(mut properties: Value) -> Map<String, Value> {
     if let Some(properties) = properties.as_object_mut() {
         properties.insert("column".to_owned(), column());
-        properties.insert("optional".to_owned(), optional());
     }
     let mut object = object(properties, &[]);
     if let Some(object) = object.as_object_mut() {
@@ -128,8 +127,7 @@ fn with_reading(mut properties: Value, kind: Option<FieldType>) -> Value {
         let keys = ["true", "false", "decimal", "null_values"].into_iter().filter(|key| reading::fits(key, kind));
         properties
             .extend(keys.map(|key| (key.to_owned(), json!({ "$ref": format!("#/$defs/Reading/properties/{key}") }))));
-        let description = "Whether a file may lack the column; the field then counts as empty in every row.";
-        properties.insert("optional".to_owned(), json!({ "type": "boolean", "description": description }));
+        properties.insert("optional".to_owned(), optional());
     }
     properties
 }
@@ -157,7 +155,6 @@ fn custom() -> Value {
         "value": any,
         "default": any,
         "clear_empty": clear_empty(),
-        "optional": optional(),
         "format": format(),
     });
     let mut object = object(with_reading(properties, None), &["type"]);

@@ -5,7 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::Store;
 use crate::report::Report;
 use crate::run::keys;
-use crate::steps::documents::read_json;
+use crate::steps::documents::read_if_whole;
 
 /// The error of a segment whose state is not where it should be.
 pub(super) fn lost_state(store: &impl Store, export: &str, segment: &str, why: &str) -> Error {
@@ -24,7 +24,8 @@ pub(super) fn lost_state(store: &impl Store, export: &str, segment: &str, why: &
 pub(super) async fn nothing_was_confirmed(store: &impl Store, export: &Export, segment: &str) -> Result<()> {
     let runs = store.list(&format!("runs/{}/", export.name)).await?;
     for meta in runs.iter().rev().filter(|meta| meta.key.ends_with("/report.json")) {
-        let report: Option<Report> = read_json(store, &meta.key).await?;
+        // One that is damaged says nothing.
+        let report: Option<Report> = read_if_whole(store, &meta.key).await?;
         if let Some(report) = report.filter(|report| report.confirmed.get(segment).is_some_and(|rows| *rows > 0)) {
             let why = format!("though the run {} confirmed rows of it", report.run_id);
             return Err(lost_state(store, &export.name, segment, &why));
@@ -37,7 +38,7 @@ pub(super) async fn nothing_was_confirmed(store: &impl Store, export: &Export, s
 pub(super) fn missing_state(store: &impl Store, export: &str) -> Error {
     let problem = format!("is not in {}, though the export has members", store.location());
     Error::new(Kind::Config, keys::profiles(export), problem).hint(format!(
-        "restore it, name the store that has it with --store, take over what the account holds with autopilot-export reconcile {export} --adopt, or send every row \
-         once as if there were no state with --full"
+        "restore it, name the store that has it with --store, take over what the account holds with autopilot-export \
+         reconcile {export} --adopt, or send every row once as if there were no state with --full"
     ))
 }

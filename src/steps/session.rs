@@ -60,7 +60,7 @@ impl<'e, E: Environment> Session<'e, E> {
     }
 
     /// Says which account the key opened: another key must open the same.
-    pub(super) fn belongs_to(&mut self, account: &str) {
+    pub(super) fn expect_account(&mut self, account: &str) {
         self.account = Some(account.to_owned());
     }
 
@@ -68,7 +68,7 @@ impl<'e, E: Environment> Session<'e, E> {
     ///
     /// # Errors
     /// Kind `access`, where it opens another; those of the session.
-    pub(super) async fn ask(&mut self, account: &str) -> Result<()> {
+    pub(super) async fn check_account(&mut self, account: &str) -> Result<()> {
         let destination = self.destination();
         let opened = destination.identify(self).await?;
         if opened == account { Ok(()) } else { Err(another_account(destination.name())) }
@@ -179,7 +179,7 @@ impl<'e, E: Environment> Session<'e, E> {
                     renewed = true;
                     match self.account.take() {
                         Some(account) => {
-                            self.ask(&account).await?;
+                            self.check_account(&account).await?;
                             self.account = Some(account);
                         }
                         // Who the account is, is being asked: the answers must all be of one.

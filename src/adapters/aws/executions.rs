@@ -46,8 +46,8 @@ impl Executions for StateMachine {
         match stop.send().await {
             Ok(_) => Ok(()),
             Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionDoesNotExist") => {
-                Err(Error::new(Kind::BadRequest, run_id, "there is no such run of this workflow")
-                    .hint("autopilot-export runs lists them"))
+                Err(Error::new(Kind::BadRequest, run_id, "the workflow has no run with this id")
+                    .hint("list the runs with autopilot-export runs"))
             }
             Err(cause) => Err(failed(run_id, "stopped", &cause)),
         }

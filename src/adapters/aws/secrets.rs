@@ -124,7 +124,7 @@ impl SecretSource for SecretsManager {
             return Ok(kept);
         }
         let text = self.text(connection, secret).await?.ok_or_else(|| {
-            Error::new(Kind::Config, connection, "there is no key in Secrets Manager")
+            Error::new(Kind::Config, connection, "the key is not in Secrets Manager")
                 .hint(format!("store it with autopilot-export connect {connection}"))
         })?;
         let secrets = read(connection, text.expose_secret())?;

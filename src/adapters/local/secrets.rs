@@ -79,7 +79,7 @@ impl SecretSource for GivenSecrets {
 impl SecretSource for LocalSecrets {
     async fn secrets(&self, connection: &str, _secret: &str, _again: bool) -> Result<Secrets> {
         let Some(api_key) = self.api_key.clone() else {
-            return Err(Error::new(Kind::Config, connection, "there is no key")
+            return Err(Error::new(Kind::Config, connection, "the key is missing")
                 .hint("give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY"));
         };
         let path = self.state_key.clone();

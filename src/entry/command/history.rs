@@ -16,7 +16,7 @@ use crate::ports::{Leases, Store};
 use crate::report::{Failed, Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, Cleaned, clean as clean_export, read_json};
+use crate::steps::{Cancellation, Cleaned, clean as clean_export, read_if_whole, read_json};
 
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
         };
         let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned();
         if found.last().is_none_or(|(last, _)| *last != id) {
-            let report = match read_json(env.store(), &keys::of_run(&id, "report.json")).await? {
+            let report = match read_if_whole(env.store(), &keys::of_run(&id, "report.json")).await? {
                 Some(report) => Ok(report),
                 None => Err(without_report(env, &id).await?),
             };

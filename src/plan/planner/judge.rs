@@ -221,15 +221,7 @@ impl Planner<'_> {
         let mut cells = String::new();
         matching.opt_out_alone(&self.contact.email, &mut cells);
         self.counts.opt_outs += 1;
-        let row = NewRow {
-            key,
-            digest: &OPT_OUT_ALONE,
-            match_id: None,
-            contact_id: "",
-            cells: &cells,
-            source: self.source,
-            line,
-        };
+        let row = NewRow { key, digest: &OPT_OUT_ALONE, match_id: None, cells: &cells, source: self.source, line };
         // Where it is refused, there is no further reject: the row is one already, or suppressed.
         self.written
             .extend(self.chunks.add(ChunkKind::OptOuts, |chunk| write_row(chunk, row, |out| out.push_str("[]"))));
@@ -276,15 +268,7 @@ impl Planner<'_> {
             contact.keep_email_only();
             digest = FIELDS_UNCONFIRMED;
         }
-        let new = NewRow {
-            key,
-            digest: &digest,
-            match_id,
-            contact_id: "",
-            cells: &contact.cells,
-            source: self.source,
-            line: row.line,
-        };
+        let new = NewRow { key, digest: &digest, match_id, cells: &contact.cells, source: self.source, line: row.line };
         // Of a row that is sent again, its fingerprint stands behind its columns.
         let width = self.columns.len() + usize::from(self.retry.is_some());
         self.chunk(kind, |chunk| write_row(chunk, new, |out| cells(row, width, out)));

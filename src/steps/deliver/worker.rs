@@ -62,7 +62,7 @@ pub(super) struct Worker<'w, E: Environment> {
     renewed_at: Timestamp,
     secrets: Secrets,
     /// Whether the key is one that the run's account was asked with.
-    is_asked: bool,
+    is_account_checked: bool,
     limit: &'w Limit,
     deadline: Deadline,
     lane: Lane,
@@ -92,7 +92,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         let Assignment { connection, run, opened, number, ranges, .. } = assignment;
         let destination = env.destination(connection.api);
         check_key(&secrets.api_key, destination.name())?;
-        let is_asked = opened.key == key_fingerprint(&secrets)?;
+        let is_account_checked = opened.key == key_fingerprint(&secrets)?;
         let now = env.clock().now();
         let caution = destination.limits().caution;
         let settings = LaneSettings {
@@ -112,7 +112,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             replaced: false,
             renewed_at: env.clock().wall(),
             secrets,
-            is_asked,
+            is_account_checked,
             limit,
             deadline: Deadline::new(limit.until),
             lane: Lane::new(settings, now),
@@ -315,10 +315,10 @@ impl<'w, E: Environment> Worker<'w, E> {
         }
         self.checkpoints.resume(index, &results);
         self.checkpoints.suppress(index, &suppressed, is_begun, self.clock().now());
-        if !self.is_asked && !span.rows.is_empty() {
-            self.ask(index, self.secrets.clone()).await?;
+        if !self.is_account_checked && !span.rows.is_empty() {
+            self.check_account(index, self.secrets.clone()).await?;
         }
-        if self.is_asked {
+        if self.is_account_checked {
             self.lane.load(u32::try_from(index).unwrap_or(u32::MAX), span);
             self.enter(self.clock().now());
         }

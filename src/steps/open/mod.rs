@@ -130,7 +130,7 @@ impl<E: Environment> Opening<'_, E> {
         if earlier.is_some_and(|earlier| !account.is(&earlier.account)) {
             return Err(another_account(self.destination.name()));
         }
-        self.session.belongs_to(account.id());
+        self.session.expect_account(account.id());
         let mut warnings = account.check_fields(&self.run.fields, &self.memberships, export.create_fields)?;
         same_account(self.run, account.as_ref(), self.destination.name())?;
         if earlier.is_none() && !self.run.request.full {

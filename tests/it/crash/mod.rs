@@ -9,3 +9,4 @@ mod processes;
 mod repeated_steps;
 mod stops;
 mod store_faults;
+mod suppressed_meanwhile;

@@ -1,6 +1,5 @@
 //! What the account answers, and what becomes of rows.
 
-mod changed_meanwhile;
 mod faults;
 mod hostile_server;
 mod lane;

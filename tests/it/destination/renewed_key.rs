@@ -8,9 +8,9 @@ use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::{Kind, Result};
 use autopilot_export::ports::{SecretSource, Secrets};
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::keys;
+use autopilot_export::run::{RunRequest, keys};
 use autopilot_export::sandbox::{Options, Sandbox};
-use autopilot_export::steps::{self, Cancellation};
+use autopilot_export::steps::{self, Cancellation, Environment};
 use serde_json::json;
 
 use crate::support::fixture::{API_KEY, STATE_KEY, people};
@@ -29,15 +29,24 @@ impl SecretSource for Renewed {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_key_renewed_during_many_requests_ends_no_lane() {
+/// An account that accepts the old key, and the request for a drop of 9,000 people.
+fn begun() -> (Sim, RunRequest) {
     let mut sim = Sim::new(Options { api_key: Some(API_KEY.into()), ..Options::default() });
     sim.pace(40, 2);
     sim.set("/exports/newsletter/segments/0/membership", json!("none"));
     let request = sim.drop("a", &people(0, 9000, 1));
+    (sim, request)
+}
+
+fn renewing(sim: &Sim) -> impl Environment<Secrets = Renewed> {
     let Adapters { store, leases, http, clock, observer, .. } = sim.world(&Kill::never());
-    let world = Adapters { store, leases, secrets: Renewed(Mutex::new(0)), http, clock, observer };
-    let stop = Cancellation::default();
+    Adapters { store, leases, secrets: Renewed(Mutex::new(0)), http, clock, observer }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_renewed_during_many_requests_ends_no_lane() {
+    let (sim, request) = begun();
+    let (world, stop) = (renewing(&sim), Cancellation::default());
     let (report, ()) = tokio::join!(steps::run(&world, &sim.config, &request, &stop), async {
         tokio::time::sleep(Duration::from_millis(1300)).await;
         sim.sandbox.set_api_key(Some("the-new-key".into()));
@@ -45,7 +54,7 @@ async fn a_key_renewed_during_many_requests_ends_no_lane() {
     let report = report.unwrap();
     assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 9000), "{report:?}");
     assert!(report.requests.retried > 1, "several were refused: {report:?}");
-    let asked = *world.secrets.0.lock().unwrap();
+    let asked = *world.secrets().0.lock().unwrap();
     assert!(asked <= 2, "each lane asks once for all of its requests: {asked}");
 }
 
@@ -66,13 +75,8 @@ fn ended_for_another_account(report: &Report) {
 
 #[tokio::test(start_paused = true)]
 async fn a_renewed_key_of_another_account_ends_the_run() {
-    let mut sim = Sim::new(Options { api_key: Some(API_KEY.into()), ..Options::default() });
-    sim.pace(40, 2);
-    sim.set("/exports/newsletter/segments/0/membership", json!("none"));
-    let request = sim.drop("a", &people(0, 9000, 1));
-    let Adapters { store, leases, http, clock, observer, .. } = sim.world(&Kill::never());
-    let world = Adapters { store, leases, secrets: Renewed(Mutex::new(0)), http, clock, observer };
-    let stop = Cancellation::default();
+    let (sim, request) = begun();
+    let (world, stop) = (renewing(&sim), Cancellation::default());
     let (report, held) = tokio::join!(steps::run(&world, &sim.config, &request, &stop), async {
         tokio::time::sleep(Duration::from_millis(1300)).await;
         replace_account(&sim.sandbox);

@@ -53,6 +53,21 @@ async fn a_list_with_members_and_no_state_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_damaged_report_stops_neither_runs_nor_the_next_run() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let first = cli.scene.run(&cli.scene.drop(people(0, 3, 1))).await;
+    cli.scene.write(&keys::of_run(&first.run_id, "report.json"), b"{");
+    let second = cli.scene.run(&cli.scene.drop(people(0, 3, 2))).await;
+    assert_eq!(second.rows.delivered, 3, "{second:?}");
+    let (code, out, err) = cli.run(&["runs"]).await;
+    assert!(code == 0 && out.contains(&second.run_id) && out.contains(&first.run_id), "{code}: {out}{err}");
+    // Where the state is gone, the report that is whole still tells.
+    lose_state(&cli.scene);
+    let report = cli.scene.run(&cli.scene.drop(people(0, 3, 3))).await;
+    assert!(report.outcome == Outcome::Failed && message(&report).contains(&second.run_id), "{report:?}");
+}
+
+#[tokio::test]
 async fn runs_that_confirmed_nothing_leave_no_state_to_lose() {
     let scene = Scene::new(Options { faults: Fault::parse_list("401:1").unwrap(), ..Options::default() }).await;
     let report = scene.run(&scene.drop(people(0, 3, 1))).await;

@@ -20,28 +20,28 @@ impl<E: Environment> Worker<'_, E> {
         let again = self.env.secrets().secrets(&connection.name, &connection.secret, true).await?;
         let is_renewed = again.api_key.expose_secret() != refused.expose_secret();
         if is_renewed {
-            self.ask(range, again).await?;
+            self.check_account(range, again).await?;
         }
         Ok(is_renewed)
     }
 
     /// Asks whether the account that a key opens is the run's, and takes the key from then on. Where the call ends first,
     /// nothing more is sent in it.
-    pub(super) async fn ask(&mut self, range: usize, secrets: Secrets) -> Result<()> {
+    pub(super) async fn check_account(&mut self, range: usize, secrets: Secrets) -> Result<()> {
         let Assignment { connection, opened, .. } = self.assignment;
         let mut session = Session::paced(self.env, connection, secrets, self.pace.clone())?;
         let (stop, clock) = (&self.limit.stop, self.clock());
-        let asked = tokio::select! {
-            asked = session.ask(&opened.account) => Some(asked),
+        let checked = tokio::select! {
+            checked = session.check_account(&opened.account) => Some(checked),
             () = stop.cancelled() => None,
             () = clock.sleep_until(self.deadline.expires()) => None,
         };
         let (secrets, pace, sent) = session.into_parts();
         self.pace = pace;
         self.checkpoints.sent(range).add(&sent);
-        if let Some(asked) = asked {
-            asked?;
-            (self.secrets, self.is_asked) = (secrets, true);
+        if let Some(checked) = checked {
+            checked?;
+            (self.secrets, self.is_account_checked) = (secrets, true);
         }
         Ok(())
     }

@@ -23,11 +23,11 @@ impl<E: Environment> Worker<'_, E> {
             return Err(Error::new(Kind::Unavailable, run_id, problem).hint("nothing: that call goes on"));
         }
         self.renewed_at = self.clock().wall();
-        self.look().await
+        self.apply_current_config().await
     }
 
     /// Stops where the export or its connection may no longer send, and slows down where the rate was lowered.
-    async fn look(&mut self) -> Result<()> {
+    async fn apply_current_config(&mut self) -> Result<()> {
         let Assignment { export, connection, opened, number, .. } = self.assignment;
         let Some(config) = current(self.env.store()).await? else { return Ok(()) };
         let (Some(export), Some(connection)) =

@@ -37,12 +37,34 @@ pub struct GuardInput {
     pub rejected: u64,
     /// Members whose opt-out, suppression or consent cannot be read.
     pub unreadable_opt_outs: u64,
-    /// Entries of the suppression file: of the last applied run, and now.
-    pub suppression: Option<(u64, u64)>,
+    /// Entries of the suppression file, where an earlier run applied one.
+    pub suppression: Option<SuppressionEntries>,
     /// Whether the rows are those that an earlier run rejected, so that their share says nothing of a drop.
     pub is_retry: bool,
-    /// Per segment: its name, rows read, members before, leavers.
-    pub segments: Vec<(String, u64, u64, u64)>,
+    /// The segments that take part.
+    pub segments: Vec<SegmentCounts>,
+}
+
+/// How many entries a suppression file has.
+#[derive(Clone, Copy, Debug)]
+pub struct SuppressionEntries {
+    /// At the last applied run.
+    pub before: u64,
+    /// Now.
+    pub now: u64,
+}
+
+/// What the guards look at in one segment.
+#[derive(Clone, Debug, Default)]
+pub struct SegmentCounts {
+    /// The segment's name.
+    pub name: String,
+    /// Rows read.
+    pub read: u64,
+    /// Members before the run.
+    pub members: u64,
+    /// Members who would leave.
+    pub leavers: u64,
 }
 
 /// The guards that object, each with its name.
@@ -52,7 +74,7 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
         let hint = format!("{hint}, or pass over it once with --pass-guard {name}");
         found.push((name, Error::new(Kind::Guard, subject, what).hint(hint)));
     };
-    for (segment, read, members, leavers) in &looked.segments {
+    for SegmentCounts { name: segment, read, members, leavers } in &looked.segments {
         if *read == 0 && (guards.allow_empty || looked.is_retry) {
             // Then everybody may leave.
         } else if *read == 0 {
@@ -72,7 +94,7 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
         let hint = "correct the column, or add its words as true and false";
         object(UNREADABLE_OPT_OUTS, export.to_owned(), what, hint);
     }
-    if let Some((before, now)) = looked.suppression
+    if let Some(SuppressionEntries { before, now }) = looked.suppression
         && now < before.div_ceil(2)
     {
         let what = format!("the suppression file has {now} entries; at the last applied run it had {before}");
@@ -142,6 +164,10 @@ mod tests {
         Guards { max_profiles: 100_000, max_leavers_share: 0.5, max_reject_share: 0.2, ..Guards::default() }
     }
 
+    fn segment(read: u64, members: u64, leavers: u64) -> SegmentCounts {
+        SegmentCounts { name: "News".to_owned(), read, members, leavers }
+    }
+
     // Promise 9: "Guards come before the first request. Each names its numbers."
     #[test]
     fn guards_name_their_numbers() {
@@ -149,7 +175,7 @@ mod tests {
             profiles: 100_001,
             read: 10,
             rejected: 3,
-            segments: vec![("News".into(), 10, 10, 6), ("Empty".into(), 0, 0, 0)],
+            segments: vec![segment(10, 10, 6), SegmentCounts::default()],
             ..GuardInput::default()
         };
         let found = violations("newsletter", &guards(), &looked);
@@ -167,7 +193,7 @@ mod tests {
 
     #[test]
     fn numbers_at_their_limit_pass() {
-        let segments = vec![("News".into(), 10, 10, 5)];
+        let segments = vec![segment(10, 10, 5)];
         let looked = GuardInput { profiles: 100_000, read: 10, rejected: 2, segments, ..GuardInput::default() };
         assert!(violations("newsletter", &guards(), &looked).is_empty());
     }
@@ -175,7 +201,7 @@ mod tests {
     #[test]
     fn a_suppression_file_that_lost_half_its_entries_stops_a_run() {
         let found = |before, now| {
-            let looked = GuardInput { suppression: Some((before, now)), ..GuardInput::default() };
+            let looked = GuardInput { suppression: Some(SuppressionEntries { before, now }), ..GuardInput::default() };
             violations("newsletter", &guards(), &looked).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
         };
         for (before, now) in [(10, 4), (9, 4), (3, 1)] {
@@ -198,7 +224,7 @@ mod tests {
 
     #[test]
     fn an_empty_drop_that_is_allowed_may_empty_the_segment() {
-        let looked = GuardInput { segments: vec![("News".into(), 0, 10, 10)], ..GuardInput::default() };
+        let looked = GuardInput { segments: vec![segment(0, 10, 10)], ..GuardInput::default() };
         assert_eq!(violations("newsletter", &guards(), &looked).len(), 1);
         assert!(violations("newsletter", &Guards { allow_empty: true, ..guards() }, &looked).is_empty());
     }

@@ -119,7 +119,7 @@ pub fn is_retry(key: &str) -> bool {
 }
 
 /// Whether an object goes away with the end of its run: contacts to send, rejects found so far, results.
-pub fn is_passing(key: &str) -> bool {
+pub fn is_transient(key: &str) -> bool {
     let mut parts = key.split('/');
     // An export may be named like one of the folders.
     parts.next() == Some("runs")
@@ -133,7 +133,7 @@ pub fn is_rejects(key: &str) -> bool {
 
 /// Whether an object is a part of a run's results.
 pub fn is_results(key: &str) -> bool {
-    is_passing(key) && key.split('/').nth(3) == Some("results")
+    is_transient(key) && key.split('/').nth(3) == Some("results")
 }
 
 #[cfg(test)]
@@ -154,9 +154,9 @@ mod tests {
     fn an_export_that_is_named_like_a_folder_keeps_its_reports() {
         let id = |export| crate::run::run_id(jiff::Timestamp::UNIX_EPOCH, export, "x");
         for export in ["chunks", "rejects", "results"] {
-            assert!(!is_passing(&of_run(&id(export), "report.json")));
-            assert!(is_passing(&results(&id(export), 1, 2)) && is_passing(&retry(&id(export), "a/b")));
+            assert!(!is_transient(&of_run(&id(export), "report.json")));
+            assert!(is_transient(&results(&id(export), 1, 2)) && is_transient(&retry(&id(export), "a/b")));
         }
-        assert!(!is_passing("state/chunks/results/order.json"));
+        assert!(!is_transient("state/chunks/results/order.json"));
     }
 }

@@ -59,7 +59,7 @@ pub(super) async fn remove_leftovers<E: Environment>(
     let mut removed = 0;
     for meta in store.list(&folder).await? {
         let is_kept = kept.is_some_and(|run_id| meta.key.starts_with(&keys::run(run_id)));
-        let is_left = keys::is_passing(&meta.key) && !is_kept;
+        let is_left = keys::is_transient(&meta.key) && !is_kept;
         if is_left || (keys::is_rejects(&meta.key) && meta.modified < oldest) {
             store.delete(&meta.key).await?;
             removed += 1;

@@ -38,12 +38,18 @@ fn is_through(ranges: &[Range], range: usize, ledger: &Ledger) -> bool {
     ranges.get(range).is_none_or(|range| ledger.judged >= range.to - range.from)
 }
 
+/// Which lane of how many.
+#[derive(Clone, Copy)]
+pub(super) struct LaneId {
+    pub(super) number: u32,
+    pub(super) lanes: u32,
+}
+
 /// The ledgers of one lane of a run.
 pub(super) struct Checkpoints<'w, S> {
     store: &'w S,
     run_id: &'w str,
-    /// The lane's number, and how many there are.
-    lane: (u32, u32),
+    lane: LaneId,
     ranges: &'w [Range],
     ledgers: BTreeMap<usize, Ledger>,
     unsaved_since: Option<Timestamp>,
@@ -55,7 +61,7 @@ pub(super) struct Checkpoints<'w, S> {
 }
 
 impl<'w, S: Store> Checkpoints<'w, S> {
-    pub(super) fn new(store: &'w S, run_id: &'w str, lane: (u32, u32), ranges: &'w [Range]) -> Self {
+    pub(super) fn new(store: &'w S, run_id: &'w str, lane: LaneId, ranges: &'w [Range]) -> Self {
         let ledgers = BTreeMap::new();
         Self {
             store,
@@ -133,7 +139,8 @@ impl<'w, S: Store> Checkpoints<'w, S> {
     pub(super) fn save(&mut self, due: Due) -> impl Future<Output = Result<Option<u64>>> + Send + use<'w, S> {
         let tell = (self.refused != self.reported_refused).then_some(self.refused);
         self.reported_refused = self.refused;
-        let (store, run_id, ranges, (lane, lanes)) = (self.store, self.run_id, self.ranges, self.lane);
+        let (store, run_id, ranges) = (self.store, self.run_id, self.ranges);
+        let LaneId { number: lane, lanes } = self.lane;
         let mut objects = Vec::new();
         for (range, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.unsaved > 0) {
             if due == Due::All || is_through(ranges, *range, ledger) {

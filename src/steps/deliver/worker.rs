@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::assignment::{Assignment, LaneStatus, Limit, RENEW_EVERY};
-use super::checkpoints::Checkpoints;
+use super::checkpoints::{Checkpoints, LaneId};
 use super::deadline::{Deadline, TimeLeft};
 use super::ranges::{LoadedRange, load};
 use super::refusals::watch;
@@ -119,7 +119,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             pace,
             rate: opened.rate.min(connection.requests_per_second),
             next_range: 0,
-            checkpoints: Checkpoints::new(env.store(), &run.request.run_id, (number, lanes), ranges),
+            checkpoints: Checkpoints::new(env.store(), &run.request.run_id, LaneId { number, lanes }, ranges),
             confirmed: 0,
             in_flight: FuturesUnordered::new(),
             allowance: Allowance::new(destination.limits(), opened.lanes.len()),

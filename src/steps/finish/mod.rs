@@ -165,8 +165,8 @@ async fn write(store: &impl Store, report: Report) -> Result<Report> {
 async fn close<W: Environment>(env: &W, connection: &str, request: &RunRequest, holder: &str) -> Result<()> {
     let store = env.store();
     let folder = keys::run(&request.run_id);
-    let passing = store.list(&folder).await?.into_iter().filter(|meta| keys::is_passing(&meta.key));
-    let removing = stream::iter(passing).map(|meta| async move { store.delete(&meta.key).await });
+    let transient = store.list(&folder).await?.into_iter().filter(|meta| keys::is_transient(&meta.key));
+    let removing = stream::iter(transient).map(|meta| async move { store.delete(&meta.key).await });
     removing.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     let unfinished = keys::unfinished(&request.export);
     if unfinished_run(store, &request.export).await?.as_deref() == Some(&request.run_id) {

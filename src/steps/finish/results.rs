@@ -147,7 +147,8 @@ impl<'r, S: Store> RunResults<'r, S> {
         let rows: u64 = self.run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
         let mut changes = Vec::with_capacity(usize::try_from(rows).unwrap_or_default() / self.slices);
         let is_counting = counting.is_some();
-        let fetching = stream::iter(self.results()).map(|(chunk, key, range, is_begun)| async move {
+        let fetching = stream::iter(self.results()).map(|assigned| async move {
+            let RangeResults { chunk, key, range, is_begun } = assigned;
             let object = if self.stored.contains(&key) { self.store.get(&key).await? } else { None };
             let mut lost = Lost::default();
             // Of a range that was not begun only the canary's rows were sent.
@@ -271,21 +272,30 @@ impl<'r, S: Store> RunResults<'r, S> {
         Ok(self.store.get(&key).await?.map(|object| (key, object)))
     }
 
-    /// The ranges that the lanes were given, each with its chunk, the key of its results, whether or not they were ever
-    /// written, and whether it was begun.
-    fn results(&self) -> Vec<(&'r Chunk, String, Range, bool)> {
+    /// The ranges that the lanes were given.
+    fn results(&self) -> Vec<RangeResults<'r>> {
         let (run, lanes) = (self.run, &self.opened.lanes);
         let key = |lane, number| keys::results(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX), number);
         let is_begun = |lane, number| self.stored.contains(&key(lane, number - number % BEGUN_TOGETHER));
         let of_a_lane = |(lane, ranges): (usize, &Vec<Range>)| {
             let ranges = ranges.iter().enumerate().filter_map(move |(number, range)| {
                 let chunk = run.chunks.get(range.chunk)?;
-                Some((chunk, key(lane, number), range.clone(), is_begun(lane, number)))
+                let (key, is_begun) = (key(lane, number), is_begun(lane, number));
+                Some(RangeResults { chunk, key, range: range.clone(), is_begun })
             });
             ranges.collect::<Vec<_>>()
         };
         lanes.iter().enumerate().flat_map(of_a_lane).collect()
     }
+}
+
+/// What became of a range that a lane was given.
+struct RangeResults<'r> {
+    chunk: &'r Chunk,
+    /// The key of its results, whether or not they were ever written.
+    key: String,
+    range: Range,
+    is_begun: bool,
 }
 
 impl Totals {

@@ -88,10 +88,17 @@ pub(super) async fn build_plan<W: Environment>(
         read: counts.read,
         rejected: counts.rejected(),
         unreadable_opt_outs: counts.unreadable_opt_outs,
-        suppression: entries_before.zip(record.suppression_entries),
+        suppression: entries_before
+            .zip(record.suppression_entries)
+            .map(|(before, now)| guards::SuppressionEntries { before, now }),
         is_retry: record.request.keep_leavers,
-        segments: taken.map(|s| (s.name.clone(), s.counts.read, s.counts.members, s.counts.leavers)).collect(),
+        segments: taken.map(guard_counts).collect(),
     })
+}
+
+fn guard_counts(segment: &SegmentRecord) -> guards::SegmentCounts {
+    let Counts { read, members, leavers, .. } = segment.counts;
+    guards::SegmentCounts { name: segment.name.clone(), read, members, leavers }
 }
 
 /// The segments that take part, the one with the newest drop first: of a profile that is in several, its fields are

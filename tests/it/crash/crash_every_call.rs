@@ -137,7 +137,7 @@ async fn everywhere(way: Way, lanes: u32, engine: Engine) -> u64 {
         assert!(over || sim.lanes(&report.run_id) == lanes as usize, "{place}: {report:?}");
         assert!(sim.peak() <= RATE as usize, "{place}: {} requests in a second", sim.peak());
         let left = sim.store.keys();
-        let left: Vec<_> = left.iter().filter(|key| autopilot_export::run::keys::is_passing(key)).collect();
+        let left: Vec<_> = left.iter().filter(|key| autopilot_export::run::keys::is_transient(key)).collect();
         assert!(left.is_empty(), "{place}: {left:?}");
         stops += 1;
     }

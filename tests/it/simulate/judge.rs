@@ -106,7 +106,7 @@ impl Story {
         }
         let left: Vec<String> = self.world.disk.all().into_iter().map(|(key, _)| key).collect();
         let left: Vec<_> =
-            left.iter().filter(|key| keys::is_passing(key) || key.ends_with("/unconfirmed.ndjson")).collect();
+            left.iter().filter(|key| keys::is_transient(key) || key.ends_with("/unconfirmed.ndjson")).collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }

@@ -245,7 +245,7 @@ impl Protocol for ClassicProtocol {
             };
         }
         let of = |id: &RowId| {
-            rows.row(*id).map(|(group, row, note)| (*id, self.one(request.step, group, row, note, reply.clone())))
+            rows.row(*id).map(|(group, _, note)| (*id, self.one(request.step, group, note, reply.clone())))
         };
         Response::Rows(request.rows.iter().filter_map(of).collect())
     }
@@ -253,7 +253,7 @@ impl Protocol for ClassicProtocol {
 
 impl ClassicProtocol {
     /// What the reply to a request for one row says of it.
-    fn one(&self, step: &'static str, group: &Group, _row: &Row, note: &str, reply: Reply) -> RowOutcome {
+    fn one(&self, step: &'static str, group: &Group, note: &str, reply: Reply) -> RowOutcome {
         match (step, reply) {
             (ALONE, Reply::Done(Payload::Written(id))) => {
                 self.arrived(group, id, self.strategy == ListStrategy::Single)

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::contact::{Consent, OptOut};
 use crate::state::{MatchId, Profile, ProfileKey, half};
 
 /// Half a profile's key.
@@ -24,6 +25,17 @@ pub struct Objection {
 }
 
 impl Objection {
+    /// What a row says by itself.
+    pub fn of_row(consent: Consent, opt_out: OptOut) -> Self {
+        let suppressed = matches!(consent, Consent::Suppressed | Consent::Missing);
+        Self {
+            suppressed,
+            opted_out: opt_out == OptOut::Yes,
+            unreadable: !suppressed && (consent == Consent::Unreadable || opt_out == OptOut::Unreadable),
+            corrected: false,
+        }
+    }
+
     /// What either objects to.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -124,6 +136,20 @@ impl Objections {
             let owner = key.map(|key| first_bytes(key));
             let is_of_another = self.met.get(&first_bytes(id)).is_some_and(|met| owner != Some(*met));
             self.is_late |= widen(self.ids.entry(*id).or_default(), own) && is_of_another;
+        }
+    }
+
+    /// Takes note of what rows of a drop say that was applied before.
+    pub fn know(
+        &mut self,
+        people: impl IntoIterator<Item = ([u8; 16], Objection)>,
+        ids: impl IntoIterator<Item = (MatchId, Objection)>,
+    ) {
+        for (key, said) in people.into_iter().filter(|(_, said)| !said.is_none()) {
+            widen(self.people.entry(key).or_default(), said);
+        }
+        for (id, said) in ids.into_iter().filter(|(_, said)| !said.is_none()) {
+            widen(self.ids.entry(id).or_default(), said);
         }
     }
 

@@ -67,18 +67,45 @@ impl Planner<'_> {
         }
     }
 
-    /// What stands in the place of a row that was rejected before, unless the row itself is not to be sent.
-    pub(super) fn corrected(&self, row: &segment::Row<'_>, outcome: &Outcome) -> Option<(RowDigest, Corrected)> {
+    /// What stands in the place of a row that was rejected before, unless the row itself is not to be sent: then neither
+    /// is who was sent in its place.
+    pub(super) fn corrected(&mut self, row: &segment::Row<'_>, outcome: &Outcome) -> Option<(RowDigest, Corrected)> {
         if self.corrections.is_empty() || self.retry.is_some() {
             return None;
         }
         let digest = self.row_digest(row);
         let corrected = self.corrections.of(&digest)?;
         let Contact { email, normal, .. } = &self.contact;
-        let is_refused = !matches!(outcome, Outcome::Contact | Outcome::Reject(_))
-            || !normal.is_empty() && self.known.suppression.holds(email, normal)
-            || self.said_of(&corrected.profile).suppressed;
+        let says_no = match outcome {
+            Outcome::Contact | Outcome::Reject(_) if normal.is_empty() => self.refuses(row),
+            Outcome::Contact | Outcome::Reject(_) => self.known.suppression.holds(email, normal),
+            _ => true,
+        };
+        if says_no {
+            let key = (!normal.is_empty()).then(|| self.known.digester.profile(normal));
+            if key != Some(corrected.profile) {
+                self.object_to_corrected(&corrected.profile);
+            }
+            return None;
+        }
+        let is_refused = self.said_of(&corrected.profile).suppressed;
         (!is_refused && self.members.is_member(&corrected.profile)).then_some((digest, corrected))
+    }
+
+    /// Whether a row says itself that it is not to be sent.
+    fn refuses(&self, row: &segment::Row<'_>) -> bool {
+        let consent = self.matching.as_ref().map(|matching| matching.consent(&|at| row.get(at)));
+        matches!(consent, Some(Consent::Suppressed | Consent::Missing))
+    }
+
+    /// Suppresses who was sent in the place of a row that is not to be sent.
+    fn object_to_corrected(&mut self, profile: &ProfileKey) {
+        let no = Objection { suppressed: true, ..Objection::default() };
+        self.say(Some(profile), None, no);
+        if self.members.observe(profile, Seen::Suppressed) == Lookup::Duplicate && !self.members.is_suppressed(profile)
+        {
+            self.objections.add(profile, no);
+        }
     }
 
     /// Leaves the profile as it is that was sent in the place of a rejected row.
@@ -123,10 +150,13 @@ impl Planner<'_> {
     /// Decides what becomes of a row whose email is valid.
     pub(super) fn judge(&mut self, row: segment::Row<'_>, outcome: Outcome) {
         let key = self.known.digester.profile(&self.contact.normal);
-        if let Some(retried) = self.retried(&row)
-            && self.is_left_out(&key, &retried)
-        {
-            return;
+        if let Some(retried) = self.retried(&row) {
+            if self.is_left_out(&key, &retried) {
+                return;
+            }
+            if self.is_anothers(&key, &retried) {
+                return self.duplicate(&row);
+            }
         }
         let id = self.match_id();
         let own = self.objection(&key, &outcome);
@@ -213,19 +243,14 @@ impl Planner<'_> {
 
     /// Rejects a row without a readable address. What it says of consent counts for the member with its id.
     pub(super) fn reject_unaddressed(&mut self, row: &segment::Row<'_>, reject: &Reject) {
-        let consent = self.matching.as_ref().map(|matching| matching.consent(&|at| row.get(at)));
-        let suppressed = matches!(consent, Some(Consent::Suppressed | Consent::Missing));
-        let own = Objection {
-            suppressed,
-            opted_out: self.contact.opt_out == OptOut::Yes,
-            unreadable: !suppressed
-                && (consent == Some(Consent::Unreadable) || self.contact.opt_out == OptOut::Unreadable),
-            corrected: false,
+        let own = match &self.matching {
+            Some(matching) => Objection::of_row(matching.consent(&|at| row.get(at)), self.contact.opt_out),
+            None => Objection::default(),
         };
         let id = self.match_id();
         self.say(None, id.as_ref(), own);
         // Whoever must not be sent to is not kept.
-        if self.matching.as_ref().is_some_and(Matching::has_ids) && !(suppressed && id.is_some()) {
+        if self.matching.as_ref().is_some_and(Matching::has_ids) && !(own.suppressed && id.is_some()) {
             self.lost.add(id);
         }
         self.reject(row, reject);

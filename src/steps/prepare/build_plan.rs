@@ -135,7 +135,10 @@ async fn plan_segment<W: Environment>(
     let applied = match is_retry {
         true => {
             let sources = record.sources.iter().filter(|source| source.segment == number).cloned().collect::<Vec<_>>();
-            Some(applied_people(store, (export, segment), digester, held, members, &sources).await?)
+            Some(
+                applied_people(store, (export, segment), digester, held, (&*members, &mut *objections), &sources)
+                    .await?,
+            )
         }
         false => None,
     };

@@ -7,8 +7,9 @@ use crate::config::{self, Export, Field, Source};
 use crate::segment::clean;
 use crate::value::FieldType;
 
-use super::criterion::{Answer, Criterion};
-use super::email::{self, EmailFault};
+use super::consent::{Condition, Conditions, Consent};
+use super::criterion::Criterion;
+use super::email;
 use super::reject::{Reject, RejectCode};
 use crate::value::{self, Cell, Misfit, Reader, Reading, content, nearest};
 
@@ -85,21 +86,12 @@ impl Contact {
 pub struct Matching {
     email: usize,
     id: Option<(usize, Reader)>,
-    suppress: Vec<Condition>,
-    require: Vec<Condition>,
+    conditions: Conditions,
     fields: Vec<Part>,
     /// The place of the opt-out among the fields.
     opt_out: Option<usize>,
     /// The columns that are read and the file has, with their places.
     read: Vec<(String, usize)>,
-}
-
-/// A column and the value that counts there.
-#[derive(Clone, Debug)]
-struct Condition {
-    place: usize,
-    column: String,
-    criterion: Criterion,
 }
 
 /// One field to fill.
@@ -134,12 +126,13 @@ impl Matching {
         let id = match_.id.as_ref().map(|column| (compiler.place("match.id", column), ids()));
         let suppress = compiler.criteria("suppress", &export.suppress, &export.reading);
         let require = compiler.criteria("require", &export.require, &export.reading);
+        let conditions = Conditions { suppress, require };
         let fields: Vec<Part> = match_.fields().map(|(spec, field)| compiler.part(&spec, field)).collect();
         let opt_out = fields.iter().position(|part| part.only_true);
         let read = Self::wanted(export).into_iter().filter_map(|name| Some((compiler.find(&name)?, name)));
         let read = read.map(|(at, name)| (name, at)).collect();
         match compiler.unknown.is_empty() {
-            true => Ok(Self { email, id, suppress, require, fields, opt_out, read }),
+            true => Ok(Self { email, id, conditions, fields, opt_out, read }),
             false => Err(compiler.unknown),
         }
     }
@@ -161,26 +154,38 @@ impl Matching {
         wanted
     }
 
-    /// Makes a contact of a row, whose cells `get` returns by the place of their column. Checks in this order: email,
-    /// consent, values; the first that fails decides. Replaces what `contact` held.
+    /// Makes a contact of a row, whose cells `get` returns by the place of their column. A readable no decides where the
+    /// email is readable; a reject lists all faults. Replaces what `contact` held.
     pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
-        let Contact { email, normal, id, cells, digested, opt_out } = contact;
-        self.read_id(&get, id);
-        cells.clear();
-        digested.clear();
-        *opt_out = OptOut::No;
-        if let Err(fault) = email::read(get(self.email), email, normal) {
-            let code = if fault == EmailFault::Missing { RejectCode::MissingEmail } else { RejectCode::InvalidEmail };
-            return Outcome::Reject(Reject { code, reason: fault.to_string() });
+        self.read_id(&get, &mut contact.id);
+        contact.opt_out = self.opt_out(&get);
+        let unaddressed = email::read(get(self.email), &mut contact.email, &mut contact.normal).err();
+        let consent = self.conditions.consent(&get);
+        let no = match consent {
+            Consent::Suppressed => Some(Outcome::Suppressed),
+            Consent::Missing => Some(Outcome::NoConsent),
+            Consent::Given | Consent::Unreadable => None,
+        };
+        if let Some(no) = no.filter(|_| unaddressed.is_none()) {
+            contact.cells.clear();
+            contact.digested.clear();
+            return no;
         }
-        *opt_out = self.opt_out(&get);
-        match self.consent(&get) {
-            Consent::Given => {}
-            Consent::Suppressed => return Outcome::Suppressed,
-            Consent::Missing => return Outcome::NoConsent,
-            Consent::Unreadable(place) => return Outcome::UnreadableConsent(format!("column {place}: not a boolean")),
+        let mut faults = Vec::new();
+        faults.extend(unaddressed.map(|fault| fault.to_string()));
+        if consent == Consent::Unreadable {
+            faults.extend(self.conditions.unreadable(&get).map(|column| format!("column {column}: not a boolean")));
         }
-        self.values(&get, contact)
+        self.values(&get, contact, &mut faults);
+        if faults.is_empty() {
+            return Outcome::Contact;
+        }
+        let reason = faults.join("; ");
+        match unaddressed {
+            Some(fault) => Outcome::Reject(Reject { code: fault.code(), reason }),
+            None if consent == Consent::Unreadable => Outcome::UnreadableConsent(reason),
+            None => Outcome::Reject(Reject { code: RejectCode::InvalidValue, reason }),
+        }
     }
 
     fn read_id<'r>(&self, get: &impl Fn(usize) -> &'r str, id: &mut String) {
@@ -201,17 +206,21 @@ impl Matching {
         self.id.is_some()
     }
 
-    /// Whether the row says itself that it is not to be sent.
-    pub fn refuses<'r>(&self, get: impl Fn(usize) -> &'r str) -> bool {
-        matches!(self.consent(&get), Consent::Suppressed | Consent::Missing)
+    /// Whether rows may say that a person is not to be sent, or opts out.
+    pub fn asks_for_consent(export: &Export) -> bool {
+        let has_opt_out = export.match_.fields().any(|(spec, _)| is_opt_out(&spec));
+        has_opt_out || !export.suppress.is_empty() || !export.require.is_empty() || export.suppression_file.is_some()
+    }
+
+    /// What the row says of consent, whatever else is wrong with it.
+    pub fn consent<'r>(&self, get: &impl Fn(usize) -> &'r str) -> Consent {
+        self.conditions.consent(get)
     }
 
     /// Fills the fields once more, as if the row itself opted out: another row of the same person does.
-    pub fn opt_out_too<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
+    pub fn opt_out_too<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) {
         contact.opt_out = OptOut::Yes;
-        contact.cells.clear();
-        contact.digested.clear();
-        self.values(&get, contact)
+        self.values(&get, contact, &mut Vec::new());
     }
 
     /// The cells of a row that holds the email address and the opt-out alone: the contact's other fields stay.
@@ -233,41 +242,20 @@ impl Matching {
         }
     }
 
-    /// The fields' values, or the reject with all that is wrong with them.
-    fn values<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
-        let faults = self.fill(get, contact);
-        if faults.is_empty() {
-            return Outcome::Contact;
-        }
+    /// The fields' values, where nothing is wrong with them; else what is, behind `faults`.
+    fn values<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact, faults: &mut Vec<String>) {
         contact.cells.clear();
         contact.digested.clear();
-        Outcome::Reject(Reject { code: RejectCode::InvalidValue, reason: faults.join("; ") })
+        self.fill(get, contact, faults);
+        if !faults.is_empty() {
+            contact.cells.clear();
+            contact.digested.clear();
+        }
     }
 
-    /// Whether the row may be sent: a definite no counts before what cannot be read.
-    fn consent<'r>(&self, get: &impl Fn(usize) -> &'r str) -> Consent<'_> {
-        let mut unreadable = None;
-        for Condition { place, column, criterion } in &self.suppress {
-            match criterion.matches(get(*place)) {
-                Answer::Yes => return Consent::Suppressed,
-                Answer::Unreadable => unreadable = unreadable.or(Some(column.as_str())),
-                Answer::No | Answer::Blank => {}
-            }
-        }
-        for Condition { place, column, criterion } in &self.require {
-            match criterion.matches(get(*place)) {
-                Answer::Yes => {}
-                Answer::Unreadable => unreadable = unreadable.or(Some(column.as_str())),
-                Answer::No | Answer::Blank => return Consent::Missing,
-            }
-        }
-        unreadable.map_or(Consent::Given, Consent::Unreadable)
-    }
-
-    /// Fills the fields; gives all faults.
-    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact) -> Vec<String> {
+    /// Fills the fields; adds all faults.
+    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact, faults: &mut Vec<String>) {
         let Contact { email, normal, cells, digested, opt_out, .. } = contact;
-        let mut faults = Vec::new();
         value::string(email, cells);
         // Another spelling of the same address changes nothing.
         value::string(normal, digested);
@@ -289,16 +277,7 @@ impl Matching {
                 digested.push_str(value);
             }
         }
-        faults
     }
-}
-
-/// What a row's columns of consent say.
-enum Consent<'a> {
-    Given,
-    Suppressed,
-    Missing,
-    Unreadable(&'a str),
 }
 
 impl Part {
@@ -375,12 +354,17 @@ impl Compiler<'_> {
         Part {
             label: format!("\n{setting}\t{}\t", kind.name()),
             reader: field.reader(kind),
-            only_true: !is_custom && spec.name == "unsubscribed",
+            only_true: is_opt_out(spec),
             column,
             fallback,
             place,
         }
     }
+}
+
+/// Whether nothing but true counts for a field (promise 8).
+fn is_opt_out(spec: &FieldSpec) -> bool {
+    spec.origin != FieldOrigin::Custom && spec.name == "unsubscribed"
 }
 
 /// A constant or default as JSON. The configuration has been checked, so it fits.

@@ -4,6 +4,7 @@
 //! straight into a reused buffer. Two rules stand above all mapping: `unsubscribed` is only ever written as true, and
 //! a reject's reason names field and column but never the value.
 
+mod consent;
 mod criterion;
 pub mod email;
 pub mod matching;
@@ -12,6 +13,7 @@ pub mod suppression;
 #[cfg(test)]
 mod tests;
 
+pub use consent::Consent;
 pub use criterion::{Answer, Criterion};
 pub use email::normalise;
 pub use matching::{Contact, Matching, OptOut, Outcome, UnknownColumn};

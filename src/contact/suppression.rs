@@ -87,11 +87,14 @@ impl SuppressionList {
     }
 
     /// Whether an address is on the list: `email` as it is sent, `normal` as it is compared, both as
-    /// [`email::read`] writes them. Hashes in the file may be of the address as written or in lower case. One to three
-    /// digests, and none where the list is empty.
+    /// [`email::read`] writes them. Hashes in the file may be of the address as written or in lower case, with the domain
+    /// in either form. One to three digests for most addresses, and none where the list is empty.
     pub fn holds(&self, email: &str, normal: &str) -> bool {
         let has = |text: &str| self.digests.contains(&digest(text));
-        !self.is_empty() && (has(normal) || email != normal && (has(email) || !email.is_ascii() && has(&folded(email))))
+        !self.is_empty()
+            && (has(normal)
+                || email != normal && (has(email) || !email.is_ascii() && has(&folded(email)))
+                || in_other_forms(email, normal).iter().any(|form| has(form)))
     }
 
     /// Whether an address is on the list, as it is sent.
@@ -158,6 +161,16 @@ fn swallows_rows(cell: &str) -> bool {
 
 fn is_blank(row: &StringRecord) -> bool {
     row.iter().all(|cell| trim(cell).is_empty())
+}
+
+/// An address whose domain has letters beyond ASCII, with the domain in Unicode and in ASCII: as it is compared, and with
+/// its local part as written.
+fn in_other_forms(email: &str, normal: &str) -> Vec<String> {
+    let domain = normal.rsplit_once('@').map(|(_, domain)| domain).filter(|domain| domain.contains("xn--"));
+    let Some(domain) = domain else { return Vec::new() };
+    let (unicode, _) = idna::domain_to_unicode(domain);
+    let locals = [normal, email].into_iter().filter_map(|address| address.rsplit_once('@'));
+    locals.flat_map(|(local, _)| [format!("{local}@{unicode}"), format!("{local}@{domain}")]).collect()
 }
 
 fn digest(text: &str) -> [u8; 32] {
@@ -251,6 +264,29 @@ mod tests {
         let lower: String = digest("jörg@münchen.example").iter().map(|byte| format!("{byte:02X}")).collect();
         assert!(list(&lower).holds("Jörg@München.example", "jörg@xn--mnchen-3ya.example"));
         assert!(!list(ANN).holds("Bo@Example.org", "bo@example.org"));
+    }
+
+    #[test]
+    fn a_domain_is_the_same_in_unicode_and_in_ascii() {
+        let hash = |text: &str| digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let forms = [
+            "Jörg@München.example",
+            "jörg@münchen.example",
+            "Jörg@xn--mnchen-3ya.example",
+            "jörg@XN--MNCHEN-3YA.example",
+        ];
+        for listed in forms {
+            for written in forms {
+                for line in [listed.to_owned(), hash(&folded(listed))] {
+                    assert!(list(&line).holds_sent(written), "{line} {listed} {written}");
+                }
+            }
+        }
+        assert!(
+            list(&hash("Info@bücher.example")).holds_sent("Info@xn--bcher-kva.example"),
+            "the local part as written"
+        );
+        assert!(!list(&hash("info@bucher.example")).holds_sent("info@xn--bcher-kva.example"));
     }
 
     #[test]

@@ -174,6 +174,24 @@ fn a_reject_names_field_and_column_but_not_the_value() {
 }
 
 #[test]
+fn a_reject_lists_every_fault_of_its_row() {
+    let match_ = json!({ "number_of_employees": "N", "unsubscribed": "Out", "custom": { "D": { "column": "D", "type": "date" } } });
+    let suppress = json!([{ "column": "No", "equals": true }, { "column": "Gone", "equals": true }]);
+    let faults = |email: &str| {
+        let cells = [("E", email), ("N", "many"), ("Out", "x"), ("D", "soon"), ("No", "y?"), ("Gone", "z")];
+        match row(&export(match_.clone(), suppress.clone()), &cells).0 {
+            Outcome::Reject(Reject { reason, .. }) | Outcome::UnreadableConsent(reason) => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    let rest = "column No: not a boolean; column Gone: not a boolean; number_of_employees: column N: not an integer; \
+                unsubscribed: column Out: not a boolean; add its word to \"true\" or \"false\"; custom.D: column D: not a date";
+    assert_eq!(faults("a@b.example"), rest);
+    assert_eq!(faults("nobody"), format!("the email is not a valid address; {rest}"));
+    assert_eq!(faults(""), format!("the email is empty; {rest}"));
+}
+
+#[test]
 fn every_missing_column_is_named_with_the_nearest() {
     let custom = json!({ "V": { "column": "Value", "type": "float" } });
     let export =

@@ -89,15 +89,16 @@ impl Marks {
     const SUPPRESSED: u8 = 3 << 2;
     /// A newer drop of another segment was applied by an earlier run.
     const APPLIED_NEWER: u8 = 1 << 4;
-    /// Its opt-out was sent alone, or is in the row of the drop.
-    const OPTED_OUT: u8 = 1 << 7;
     // Of the run.
+    /// Its opt-out was sent alone, or is in a row of the drops.
+    const OPTED_OUT: u8 = 1 << 7;
     /// A valid row in the drop of a segment before.
     const READ_NEWER: u8 = 1 << 5;
     /// It is in the export after the run.
     const IN_EXPORT: u8 = 1 << 6;
     /// What the next segment begins with.
-    const OF_THE_RUN: u8 = Self::READ_NEWER | Self::IN_EXPORT;
+    const OF_THE_RUN: u8 = Self::READ_NEWER | Self::IN_EXPORT | Self::OPTED_OUT;
+    const READ: u8 = Self::READ_NEWER | Self::IN_EXPORT;
 
     fn has(self, mark: u8) -> bool {
         self.0 & mark != 0
@@ -124,7 +125,7 @@ impl Marks {
     /// What the next segment begins with.
     fn of_the_run(self) -> Self {
         let was_read = self.is_seen_as(Self::VALID);
-        Self(self.0 & Self::OF_THE_RUN | if was_read { Self::OF_THE_RUN } else { 0 })
+        Self(self.0 & Self::OF_THE_RUN | if was_read { Self::READ } else { 0 })
     }
 
     fn observe(&mut self, seen: Seen, digest: Option<FieldsDigest>) -> Lookup {
@@ -164,16 +165,8 @@ impl MemberIndex {
     /// Begins with the next segment, of which nothing is known yet.
     pub fn begin_segment(&mut self) {
         self.next = 0;
-        self.each(|marks| *marks = marks.of_the_run());
-    }
-
-    /// Forgets the rows of the segment at hand, which are to be read once more; [`MemberIndex::begin_segment`] follows.
-    pub fn forget_rows(&mut self) {
-        self.each(|marks| marks.0 &= !Marks::SEEN);
-    }
-
-    fn each(&mut self, change: impl Fn(&mut Marks)) {
-        self.entries.iter_mut().map(|entry| &mut entry.marks).chain(self.newcomers.values_mut()).for_each(change);
+        let marks = self.entries.iter_mut().map(|entry| &mut entry.marks).chain(self.newcomers.values_mut());
+        marks.for_each(|marks| *marks = marks.of_the_run());
     }
 
     /// Adds a profile of the state. For each segment the same profiles come, in order of their keys.
@@ -202,6 +195,24 @@ impl MemberIndex {
     /// Whether the state has this profile as a member of the segment.
     pub fn is_member(&self, key: &ProfileKey) -> bool {
         self.marks(key).is_some_and(|marks| marks.has(Marks::MEMBER))
+    }
+
+    /// Whether the state has this profile, as a member of whichever segment.
+    pub fn is_known(&self, key: &ProfileKey) -> bool {
+        self.find(&half(key)).is_some()
+    }
+
+    /// Whether this profile is in the export after the segments before, as far as they tell.
+    pub fn was_planned(&self, key: &ProfileKey) -> bool {
+        let marks = self.marks(key).or_else(|| self.newcomers.get(&half(key)).copied());
+        marks.is_some_and(|marks| marks.has(Marks::READ))
+    }
+
+    /// Keeps a member without a row in the drop from being sent to, or with `Rejected` from leaving. Gives whether there
+    /// is one.
+    pub fn observe_unseen(&mut self, key: &[u8; 16], seen: Seen) -> bool {
+        let entry = self.find(key).and_then(|at| self.entries.get_mut(at)).filter(|entry| entry.marks.is_gone());
+        entry.map(|entry| entry.marks.observe(seen, None)).is_some()
     }
 
     /// The same by half the profile's key.
@@ -360,27 +371,14 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_read_once_more_count_once() {
-        let members = [1, 2].map(|n| profile(n, [Confirmed, Absent, Absent]));
-        let mut index = index(&members, &of(0));
-        index.observe(&[1; 32], Seen::Valid);
-        index.observe(&[9; 32], Seen::Valid);
-        assert_eq!(index.opt_out(&[9; 32]), OptedOut::Newcomer);
-        index.forget_rows();
-        begin(&mut index, &members, &of(0));
-        assert_eq!(index.observe(&[1; 32], Seen::Suppressed), Lookup::Existing(Fields::Held(Some([1; 16]))));
-        assert_eq!(index.observe(&[9; 32], Seen::Suppressed), Lookup::New(Fields::Held(None)));
-        assert_eq!(index.opt_out(&[9; 32]), OptedOut::Newcomer);
-        index.end_segment(false);
-        assert_eq!(index.profiles(), 0);
-    }
-
-    #[test]
     fn an_opt_out_is_news_once() {
         let opted_out = Profile { is_opted_out: true, ..profile(2, [Confirmed, Absent, Absent]) };
         let mut index = index(&[profile(1, [Confirmed, Absent, Absent]), opted_out], &of(0));
         assert_eq!(index.opt_out(&[1; 32]), OptedOut::Contact);
         assert_eq!([1, 2].map(|n| index.opt_out(&[n; 32])), [OptedOut::Before; 2]);
+        assert_eq!(index.opt_out(&[9; 32]), OptedOut::Newcomer);
+        begin(&mut index, &[profile(1, [Confirmed, Absent, Absent])], &of(1));
+        assert_eq!([1, 9].map(|n| index.opt_out(&[n; 32])), [OptedOut::Before; 2], "of the run, not the segment");
     }
 
     #[test]

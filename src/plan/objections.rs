@@ -1,11 +1,15 @@
 //! What the rows of a person object to, where the row that counts does not say it itself.
 //!
-//! A row that says no is honoured in any row of an address, in any order. The row that counts may be in a chunk by then:
-//! the rows are read once more, with what is known now.
+//! A row that says no is honoured in any row of an address or of a customer's id, in any segment of the run and in any
+//! order. The row that counts may be in a chunk by then: the rows are read once more, with what is known now.
 
 use std::collections::HashMap;
 
-use crate::state::{ProfileKey, half};
+use crate::contact::{Consent, OptOut};
+use crate::state::{MatchId, Profile, ProfileKey, half};
+
+/// Half a profile's key.
+type ShortKey = [u8; 16];
 
 /// What the rows of one person object to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,13 +18,24 @@ pub struct Objection {
     pub suppressed: bool,
     /// A row opts out.
     pub opted_out: bool,
-    /// A row of a member has an opt-out or consent that cannot be read.
+    /// A row has an opt-out or consent that cannot be read.
     pub unreadable: bool,
     /// A rejected row is in the drop in whose place the person was sent.
     pub corrected: bool,
 }
 
 impl Objection {
+    /// What a row says by itself.
+    pub fn of_row(consent: Consent, opt_out: OptOut) -> Self {
+        let suppressed = matches!(consent, Consent::Suppressed | Consent::Missing);
+        Self {
+            suppressed,
+            opted_out: opt_out == OptOut::Yes,
+            unreadable: !suppressed && (consent == Consent::Unreadable || opt_out == OptOut::Unreadable),
+            corrected: false,
+        }
+    }
+
     /// What either objects to.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -31,57 +46,212 @@ impl Objection {
             corrected: self.corrected || other.corrected,
         }
     }
+
+    /// Whether there is none.
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
 }
 
-/// What is known of the people of one drop before their rows are read.
+/// What is known of the people of a run before their rows are read.
 #[derive(Clone, Debug, Default)]
 pub struct Objections {
-    known: HashMap<[u8; 16], Objection>,
-    found: HashMap<[u8; 16], Objection>,
+    /// The place of the segment at hand, and whether others were planned before it.
+    segment: usize,
+    is_later: bool,
+    /// By segment: what rows of an address say behind the row that counts.
+    known: HashMap<(usize, ShortKey), Objection>,
+    found: HashMap<(usize, ShortKey), Objection>,
+    /// Whether a person may have rows elsewhere: in another segment, or under another address.
+    is_shared: bool,
+    people: HashMap<ShortKey, Objection>,
+    ids: HashMap<MatchId, Objection>,
+    /// What is said of members by rows with their ids.
+    by_id: HashMap<ShortKey, Objection>,
+    /// The ids that were met, and whose they are: first bytes of an id, and of a profile's key or [`SEVERAL`].
+    met: HashMap<u64, u64>,
+    is_late: bool,
 }
 
+/// An id that several addresses have.
+const SEVERAL: u64 = 0;
+
 impl Objections {
-    /// What is known of this person.
+    /// Nothing is known yet. `is_shared` says that the run has several segments, or that ids are mapped.
+    pub fn new(is_shared: bool) -> Self {
+        Self { is_shared, ..Self::default() }
+    }
+
+    /// Begins with a segment; `is_later` says that others of the run were read before it.
+    pub fn begin_segment(&mut self, segment: usize, is_later: bool) {
+        (self.segment, self.is_later) = (segment, is_later);
+    }
+
+    /// Whether a person may have rows elsewhere.
+    pub fn are_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// What is known of the rows that this person has in the segment at hand.
     pub fn of(&self, key: &ProfileKey) -> Objection {
         if self.known.is_empty() {
             Objection::default()
         } else {
-            self.known.get(&half(key)).copied().unwrap_or_default()
+            self.known.get(&(self.segment, half(key))).copied().unwrap_or_default()
         }
+    }
+
+    /// What any row of this person says, or of this id.
+    pub fn of_person(&self, key: &ProfileKey, id: Option<&MatchId>) -> Objection {
+        let mut said = Objection::default();
+        if !self.people.is_empty() {
+            said = self.people.get(&half(key)).copied().unwrap_or_default();
+        }
+        if !self.ids.is_empty() {
+            let by_id = [id.and_then(|id| self.ids.get(id)), self.by_id.get(&half(key))];
+            said = by_id.into_iter().flatten().fold(said, |said, other| said.and(*other));
+        }
+        said
     }
 
     /// Takes note of what a row objects to after the row that counts.
     pub fn add(&mut self, key: &ProfileKey, objection: Objection) {
         let known = self.of(key);
         if known.and(objection) != known {
-            let found = self.found.entry(half(key)).or_insert(known);
+            let found = self.found.entry((self.segment, half(key))).or_insert(known);
             *found = found.and(objection);
         }
     }
 
+    /// Takes note of what a row objects to for every other row of the person. `was_planned` says that the person is in a
+    /// segment that was read before.
+    pub fn say(&mut self, key: Option<&ProfileKey>, id: Option<&MatchId>, own: Objection, was_planned: bool) {
+        if !self.is_shared || own.is_none() {
+            return;
+        }
+        if let Some(key) = key {
+            self.is_late |= widen(self.people.entry(half(key)).or_default(), own) && self.is_later && was_planned;
+        }
+        if let Some(id) = id {
+            let owner = key.map(|key| first_bytes(key));
+            let is_of_another = self.met.get(&first_bytes(id)).is_some_and(|met| owner != Some(*met));
+            self.is_late |= widen(self.ids.entry(*id).or_default(), own) && is_of_another;
+        }
+    }
+
+    /// Takes note of what rows of a drop say that was applied before.
+    pub fn know(
+        &mut self,
+        people: impl IntoIterator<Item = ([u8; 16], Objection)>,
+        ids: impl IntoIterator<Item = (MatchId, Objection)>,
+    ) {
+        for (key, said) in people.into_iter().filter(|(_, said)| !said.is_none()) {
+            widen(self.people.entry(key).or_default(), said);
+        }
+        for (id, said) in ids.into_iter().filter(|(_, said)| !said.is_none()) {
+            widen(self.ids.entry(id).or_default(), said);
+        }
+    }
+
+    /// Takes note of a row's id.
+    pub fn meet(&mut self, key: &ProfileKey, id: &MatchId) {
+        let owner = first_bytes(key);
+        let met = self.met.entry(first_bytes(id)).or_insert(owner);
+        if *met != owner {
+            *met = SEVERAL;
+        }
+    }
+
+    /// Takes note of a profile of the state: what rows of its id say counts for it.
+    pub fn meet_member(&mut self, profile: &Profile) {
+        let Some(id) = profile.match_id.filter(|_| self.is_shared) else { return };
+        self.meet(&profile.key, &id);
+        if let Some(said) = self.ids.get(&id).copied() {
+            widen(self.by_id.entry(half(&profile.key)).or_default(), said);
+        }
+    }
+
+    /// Who is not to be sent to, by any row.
+    pub fn suppressed(&self) -> impl Iterator<Item = &ShortKey> {
+        let all = self.people.iter().chain(&self.by_id);
+        all.filter(|(_, said)| said.suppressed).map(|(key, _)| key)
+    }
+
+    /// What is said of members by rows with their ids.
+    pub fn by_id(&self) -> impl Iterator<Item = (&ShortKey, Objection)> {
+        self.by_id.iter().map(|(key, said)| (key, *said))
+    }
+
     /// Whether the rows must be read once more, after which what was found is known.
     pub fn turn(&mut self) -> bool {
-        let is_news = !self.found.is_empty();
+        let is_news = !self.found.is_empty() || self.is_late;
         self.known.extend(self.found.drain());
+        self.is_late = false;
         is_news
     }
+}
+
+/// Adds what is said to what is known; whether that is news.
+fn widen(known: &mut Objection, said: Objection) -> bool {
+    let before = *known;
+    *known = before.and(said);
+    *known != before
+}
+
+fn first_bytes(digest: &[u8]) -> u64 {
+    digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const OPTED_OUT: Objection = Objection { suppressed: false, opted_out: true, unreadable: false, corrected: false };
+    const SUPPRESSED: Objection = Objection { suppressed: true, opted_out: false, unreadable: false, corrected: false };
+
     #[test]
     fn an_objection_is_news_once() {
         let mut objections = Objections::default();
-        let opted_out = Objection { opted_out: true, ..Objection::default() };
-        let suppressed = Objection { suppressed: true, ..Objection::default() };
-        objections.add(&[1; 32], opted_out);
-        objections.add(&[1; 32], suppressed);
+        objections.add(&[1; 32], OPTED_OUT);
+        objections.add(&[1; 32], SUPPRESSED);
         assert_eq!(objections.of(&[1; 32]), Objection::default(), "not before the rows are read once more");
         assert!(objections.turn());
-        assert_eq!(objections.of(&[1; 32]), opted_out.and(suppressed));
-        objections.add(&[1; 32], opted_out);
+        assert_eq!(objections.of(&[1; 32]), OPTED_OUT.and(SUPPRESSED));
+        objections.add(&[1; 32], OPTED_OUT);
         assert!(!objections.turn());
+    }
+
+    #[test]
+    fn rows_are_read_once_more_only_for_whom_was_planned() {
+        let mut objections = Objections::new(true);
+        objections.say(Some(&[1; 32]), None, SUPPRESSED, true);
+        assert!(!objections.turn(), "no segment was read before");
+        objections.begin_segment(1, true);
+        objections.say(Some(&[2; 32]), None, SUPPRESSED, false);
+        assert!(!objections.turn(), "nobody has planned this one");
+        objections.say(Some(&[1; 32]), None, SUPPRESSED, true);
+        assert!(!objections.turn(), "it was known");
+        objections.say(Some(&[1; 32]), None, OPTED_OUT, true);
+        assert!(objections.turn() && !objections.turn());
+        assert_eq!(objections.of_person(&[1; 32], None), OPTED_OUT.and(SUPPRESSED));
+        assert_eq!(objections.of(&[1; 32]), Objection::default(), "its rows here do not say so");
+    }
+
+    #[test]
+    fn an_id_counts_under_any_address() {
+        let mut objections = Objections::new(true);
+        let (ann, anna, id) = ([1; 32], [2; 32], [7; 16]);
+        objections.meet(&ann, &id);
+        objections.say(Some(&ann), Some(&id), SUPPRESSED, false);
+        assert!(!objections.turn(), "of its own row");
+        assert!(objections.of_person(&anna, Some(&id)).suppressed);
+        objections.say(Some(&anna), Some(&id), OPTED_OUT, false);
+        assert!(objections.turn(), "the other address was planned");
+        objections.meet(&ann, &[8; 16]);
+        objections.say(None, Some(&[8; 16]), OPTED_OUT, false);
+        assert!(objections.turn(), "and so it was for a row without an address");
+        let member = Profile { key: [3; 32], match_id: Some(id), ..Profile::default() };
+        objections.meet_member(&member);
+        assert_eq!(objections.of_person(&[3; 32], None), OPTED_OUT.and(SUPPRESSED));
     }
 }

@@ -15,6 +15,10 @@ pub struct AppliedPeople {
     pub run_id: String,
     /// Who of the people in the rejects file has a row in it.
     pub people: HashSet<[u8; 16]>,
+    /// Who of them has a row that counts beside the rejected ones.
+    pub with_own_row: HashSet<[u8; 16]>,
+    /// Whether the drop is gone, and the members were taken for both.
+    pub are_members: bool,
 }
 
 impl AppliedPeople {
@@ -38,4 +42,6 @@ pub(super) struct Retried {
     pub(super) fingerprint: Option<Fingerprint>,
     /// Whether it was rejected for the address of another row.
     pub(super) is_duplicate: bool,
+    /// Whether the destination refused it, so that nothing was wrong with the row itself.
+    pub(super) is_refused: bool,
 }

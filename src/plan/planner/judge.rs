@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Planner;
 use crate::chunk::{NewRow, quoted, write_row};
-use crate::contact::{Contact, OptOut, Outcome, Reject, RejectCode};
+use crate::contact::{Consent, Contact, Matching, OptOut, Outcome, Reject, RejectCode};
 use crate::plan::corrections::Corrected;
 use crate::plan::fingerprint::{Fingerprint, RowDigest};
 use crate::plan::members::{Fields, Lookup, OptedOut, Seen};
@@ -16,8 +16,8 @@ use crate::state::{FIELDS_UNCONFIRMED, MatchId, OPT_OUT_ALONE, ProfileKey, half,
 /// Bytes of rejects in one object.
 const REJECT_BYTES: usize = 1 << 20;
 
-/// Why the row of a member is not sent whose other row says something that cannot be read.
-const ANOTHER_UNREADABLE: &str = "another row of the same email has an opt-out or consent that cannot be read";
+/// Why the row of a person is not sent whose other row says something that cannot be read.
+const ANOTHER_UNREADABLE: &str = "another row of the same person has an opt-out or consent that cannot be read";
 
 impl Planner<'_> {
     /// Rejects a row; one that somebody tried to correct stays known by what it was at first.
@@ -67,18 +67,45 @@ impl Planner<'_> {
         }
     }
 
-    /// What stands in the place of a row that was rejected before, unless the row itself is not to be sent.
-    pub(super) fn corrected(&self, row: &segment::Row<'_>, outcome: &Outcome) -> Option<(RowDigest, Corrected)> {
+    /// What stands in the place of a row that was rejected before, unless the row itself is not to be sent: then neither
+    /// is who was sent in its place.
+    pub(super) fn corrected(&mut self, row: &segment::Row<'_>, outcome: &Outcome) -> Option<(RowDigest, Corrected)> {
         if self.corrections.is_empty() || self.retry.is_some() {
             return None;
         }
         let digest = self.row_digest(row);
         let corrected = self.corrections.of(&digest)?;
         let Contact { email, normal, .. } = &self.contact;
-        let is_refused = !matches!(outcome, Outcome::Contact | Outcome::Reject(_))
-            || !normal.is_empty() && self.known.suppression.holds(email, normal)
-            || self.objections.of(&corrected.profile).suppressed;
+        let says_no = match outcome {
+            Outcome::Contact | Outcome::Reject(_) if normal.is_empty() => self.refuses(row),
+            Outcome::Contact | Outcome::Reject(_) => self.known.suppression.holds(email, normal),
+            _ => true,
+        };
+        if says_no {
+            let key = (!normal.is_empty()).then(|| self.known.digester.profile(normal));
+            if key != Some(corrected.profile) {
+                self.object_to_corrected(&corrected.profile);
+            }
+            return None;
+        }
+        let is_refused = self.said_of(&corrected.profile).suppressed;
         (!is_refused && self.members.is_member(&corrected.profile)).then_some((digest, corrected))
+    }
+
+    /// Whether a row says itself that it is not to be sent.
+    fn refuses(&self, row: &segment::Row<'_>) -> bool {
+        let consent = self.matching.as_ref().map(|matching| matching.consent(&|at| row.get(at)));
+        matches!(consent, Some(Consent::Suppressed | Consent::Missing))
+    }
+
+    /// Suppresses who was sent in the place of a row that is not to be sent.
+    fn object_to_corrected(&mut self, profile: &ProfileKey) {
+        let no = Objection { suppressed: true, ..Objection::default() };
+        self.say(Some(profile), None, no);
+        if self.members.observe(profile, Seen::Suppressed) == Lookup::Duplicate && !self.members.is_suppressed(profile)
+        {
+            self.objections.add(profile, no);
+        }
     }
 
     /// Leaves the profile as it is that was sent in the place of a rejected row.
@@ -98,11 +125,16 @@ impl Planner<'_> {
         }
         let digest = self.known.digester.row(raw);
         let corrected = self.corrections.of(&digest).filter(|corrected| {
-            self.members.is_member(&corrected.profile) && !self.objections.of(&corrected.profile).suppressed
+            self.members.is_member(&corrected.profile) && !self.said_of(&corrected.profile).suppressed
         });
         let Some(corrected) = corrected else { return false };
         self.keep_corrected(&digest, &corrected);
         true
+    }
+
+    /// What any row says of the person that was sent in the place of a rejected one.
+    fn said_of(&self, profile: &ProfileKey) -> Objection {
+        self.objections.of(profile).and(self.objections.of_person(profile, None))
     }
 
     fn keep_corrected(&mut self, digest: &RowDigest, corrected: &Corrected) {
@@ -118,14 +150,20 @@ impl Planner<'_> {
     /// Decides what becomes of a row whose email is valid.
     pub(super) fn judge(&mut self, row: segment::Row<'_>, outcome: Outcome) {
         let key = self.known.digester.profile(&self.contact.normal);
-        if let Some(retried) = self.retried(&row)
-            && self.is_left_out(&key, &retried)
-        {
-            return;
+        if let Some(retried) = self.retried(&row) {
+            if self.is_left_out(&key, &retried) {
+                return;
+            }
+            if self.is_anothers(&key, &retried) {
+                return self.duplicate(&row);
+            }
         }
+        let id = self.match_id();
         let own = self.objection(&key, &outcome);
         let known = self.objections.of(&key);
-        let all = own.and(known);
+        let all = own.and(known).and(self.objections.of_person(&key, id.as_ref()));
+        self.say(Some(&key), id.as_ref(), own);
+        id.iter().for_each(|id| self.objections.meet(&key, id));
         if known.suppressed && !own.suppressed || known.corrected && !all.suppressed {
             // Another row counts: one that is suppressed, or a rejected one in whose place the person was sent.
             self.opt_out(row.line, &key, own);
@@ -153,7 +191,8 @@ impl Planner<'_> {
                 self.opt_out(row.line, &key, all);
             }
             outcome if all.unreadable => {
-                self.counts.unreadable_opt_outs += 1;
+                // A member stays as is, and the guard is asked.
+                self.counts.unreadable_opt_outs += u64::from(self.members.is_known(&key));
                 self.opt_out(row.line, &key, all);
                 let reject = match outcome {
                     Outcome::Reject(reject) => reject,
@@ -174,7 +213,7 @@ impl Planner<'_> {
                     // The row was read without fault, and is again.
                     matching.opt_out_too(|at| row.get(at), &mut self.contact);
                 }
-                self.send(&row, &key, lookup);
+                self.send(&row, &key, id, lookup);
             }
         }
     }
@@ -182,17 +221,39 @@ impl Planner<'_> {
     /// What a row objects to by itself.
     fn objection(&self, key: &ProfileKey, outcome: &Outcome) -> Objection {
         let Contact { email, normal, opt_out, .. } = &self.contact;
-        let is_no = matches!(outcome, Outcome::Suppressed | Outcome::NoConsent);
         let is_unreadable = matches!(outcome, Outcome::UnreadableConsent(_));
-        // A member whose consent cannot be read stays as is, and the guard is asked.
-        let is_member = (is_unreadable || *opt_out == OptOut::Unreadable) && self.members.is_member(key);
-        let suppressed = is_no || is_unreadable && !is_member || self.known.suppression.holds(email, normal);
+        let suppressed = matches!(outcome, Outcome::Suppressed | Outcome::NoConsent)
+            || is_unreadable && !self.members.is_known(key)
+            || self.known.suppression.holds(email, normal);
         Objection {
             suppressed,
             opted_out: *opt_out == OptOut::Yes,
-            unreadable: is_member && !suppressed,
+            unreadable: (is_unreadable || *opt_out == OptOut::Unreadable) && !suppressed,
             corrected: false,
         }
+    }
+
+    /// Takes note of what a row objects to for the person's other rows.
+    fn say(&mut self, key: Option<&ProfileKey>, id: Option<&MatchId>, own: Objection) {
+        if self.objections.are_shared() && !own.is_none() {
+            let was_planned = key.is_some_and(|key| self.members.was_planned(key));
+            self.objections.say(key, id, own, was_planned);
+        }
+    }
+
+    /// Rejects a row without a readable address. What it says of consent counts for the member with its id.
+    pub(super) fn reject_unaddressed(&mut self, row: &segment::Row<'_>, reject: &Reject) {
+        let own = match &self.matching {
+            Some(matching) => Objection::of_row(matching.consent(&|at| row.get(at)), self.contact.opt_out),
+            None => Objection::default(),
+        };
+        let id = self.match_id();
+        self.say(None, id.as_ref(), own);
+        // Whoever must not be sent to is not kept.
+        if self.matching.as_ref().is_some_and(Matching::has_ids) && !(own.suppressed && id.is_some()) {
+            self.lost.add(id);
+        }
+        self.reject(row, reject);
     }
 
     /// Takes note of what a row objects to that has the address of a row before it.
@@ -239,8 +300,7 @@ impl Planner<'_> {
     }
 
     /// Adds a row to the chunks, unless the contact is as it should be.
-    fn send(&mut self, row: &segment::Row<'_>, key: &ProfileKey, lookup: Lookup) {
-        let match_id = self.match_id();
+    fn send(&mut self, row: &segment::Row<'_>, key: &ProfileKey, match_id: Option<MatchId>, lookup: Lookup) {
         if let Some(id) = &match_id {
             // A row with another id is sent, so that the state learns it.
             self.contact.digested.push_str("\n\t");

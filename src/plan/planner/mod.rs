@@ -10,7 +10,7 @@ use super::columns::unknown_columns;
 use super::corrections::{Corrections, NewCorrection};
 use super::counts::Counts;
 use super::ids::LostRows;
-use super::members::{Leaving, MemberIndex};
+use super::members::{Leaving, MemberIndex, Seen};
 use super::objections::Objections;
 use super::output::{ChunkKind, Chunks, PlanOutput};
 use super::retry::{AppliedPeople, RETRY_COLUMNS, Retry};
@@ -78,8 +78,8 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// Begins the plan of a segment, which `members` has begun. Where `objections` has something new after the last row,
-    /// the rows are to be planned once more.
+    /// Begins the plan of a segment, which `members` and `objections` have begun. Where `objections` has something new
+    /// after the last row, the rows are to be planned once more.
     pub fn new(
         known: Known<'a>,
         members: &'a mut MemberIndex,
@@ -147,17 +147,13 @@ impl<'a> Planner<'a> {
         &self.counts
     }
 
-    /// Whether a row objects to one before it, which was planned without knowing.
-    pub fn must_read_once_more(&mut self) -> bool {
-        self.objections.turn()
-    }
-
     /// Takes note that all rows are in; `withhold` keeps the members that are gone from the drop. So do more than
     /// `unreadable_allowed` rows without a readable identity: they may be those of the missing, or where each has a
     /// customer's id, those of that customer. Members that are suppressed leave in any case.
     ///
     /// Where there are leavers, the state's profiles follow with [`Planner::leaver`].
     pub fn rows_done(&mut self, withhold: bool, unreadable_allowed: u64) {
+        self.heed_other_rows();
         let gone = self.members.gone();
         let has_ids = self.matching.as_ref().is_some_and(Matching::has_ids);
         self.withheld = match self.counts.unreadable_rows() > unreadable_allowed {
@@ -173,6 +169,16 @@ impl<'a> Planner<'a> {
             Withheld::Everybody if self.retry.is_some() => {}
             Withheld::Everybody => self.counts.leavers_withheld = gone,
             Withheld::Nobody | Withheld::ByIds => self.counts.leavers += gone,
+        }
+    }
+
+    /// Heeds what rows elsewhere say of members without a row in this drop.
+    fn heed_other_rows(&mut self) {
+        for key in self.objections.suppressed() {
+            self.members.observe_unseen(key, Seen::Suppressed);
+        }
+        for (key, _) in self.objections.by_id().filter(|(_, said)| said.unreadable) {
+            self.counts.unreadable_opt_outs += u64::from(self.members.observe_unseen(key, Seen::Rejected));
         }
     }
 
@@ -233,12 +239,7 @@ impl Sink for Planner<'_> {
         }
         match outcome {
             Outcome::Reject(reject) if self.contact.normal.is_empty() => {
-                // Whoever must not be sent to is not kept.
-                let is_kept = self.contact.id.is_empty() || !matching.refuses(|at| row.get(at));
-                if matching.has_ids() && is_kept {
-                    self.lost.add(self.match_id());
-                }
-                self.reject(&row, &reject);
+                self.reject_unaddressed(&row, &reject);
             }
             outcome => self.judge(row, outcome),
         }

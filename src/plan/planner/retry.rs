@@ -14,7 +14,12 @@ impl Planner<'_> {
         self.retry.as_ref()?;
         let at = self.columns.len();
         let fingerprint = Fingerprint::parse(row.get(at));
-        Some(Retried { fingerprint, is_duplicate: row.get(at + 1).trim() == RejectCode::DuplicateEmail.name() })
+        let code = row.get(at + 1).trim();
+        Some(Retried {
+            fingerprint,
+            is_duplicate: code == RejectCode::DuplicateEmail.name(),
+            is_refused: code == RejectCode::Refused.name(),
+        })
     }
 
     /// Whether a row with a readable address is left out; it is counted then.
@@ -37,6 +42,20 @@ impl Planner<'_> {
         *count += 1;
         self.counts.read -= 1;
         true
+    }
+
+    /// Whether a row got the address of another one, which counts.
+    pub(super) fn is_anothers(&self, key: &ProfileKey, retried: &Retried) -> bool {
+        let Some(Retry { applied, .. }) = &self.retry else { return false };
+        let short = half(key);
+        let before = retried.fingerprint.as_ref();
+        let had_it = retried.is_refused || before.and_then(|before| before.address) == Some(short);
+        // It may have been sent with this address before.
+        let is_corrected = || {
+            let known = before.and_then(|before| self.corrections.of(&before.row));
+            known.is_some_and(|known| known.profile == *key)
+        };
+        applied.with_own_row.contains(&short) && !(applied.are_members && (had_it || is_corrected()))
     }
 
     /// Takes note that a row is sent, or was before, in the place of a rejected one.

@@ -12,6 +12,7 @@ use super::retried::applied_people;
 use super::sources::{decoder, meta_of};
 use crate::chunk;
 use crate::config::{Config, Export, FileKind, Segment};
+use crate::contact::Matching;
 use crate::error::Result;
 use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::lanes::Chunk;
@@ -58,20 +59,32 @@ pub(super) async fn build_plan<W: Environment>(
     record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
     let entries_before = entries_before(env.store(), export).await?;
     let shared = Shared { export, digester, suppression, held, mode };
-    let mut members = MemberIndex::default();
     record.fields = export.match_.specs();
-    record.chunks.clear();
-    record.reject_parts = 0;
-    for number in newest_first(&record.segments) {
-        let Some(segment) = export.segments.get(number) else { continue };
-        let (chunks, reject_parts) = (record.chunks.len(), record.reject_parts);
-        let mut objections = Objections::default();
-        while !plan_segment(env, &shared, (number, segment), &mut members, &mut objections, record).await? {
-            // A row says no for one before it, which may have been planned.
-            members.forget_rows();
-            record.chunks.truncate(chunks);
-            record.reject_parts = reject_parts;
+    let numbers = newest_first(&record.segments);
+    let notes: Vec<usize> = record.segments.iter().map(|segment| segment.notes.len()).collect();
+    let is_shared = numbers.len() > 1 || export.match_.id.is_some();
+    let mut objections = Objections::new(is_shared && Matching::asks_for_consent(export));
+    let members = loop {
+        let mut members = MemberIndex::default();
+        record.chunks.clear();
+        record.reject_parts = 0;
+        record.segments.iter_mut().zip(&notes).for_each(|(segment, notes)| segment.notes.truncate(*notes));
+        for (at, number) in numbers.iter().enumerate() {
+            let Some(segment) = export.segments.get(*number) else { continue };
+            objections.begin_segment(*number, at > 0);
+            plan_segment(env, &shared, (*number, segment), (&mut members, &mut objections), record).await?;
         }
+        // A row may say no for one before it, which was planned.
+        if !objections.turn() {
+            break members;
+        }
+    };
+    for segment in &mut record.segments {
+        let notes = notes_of_retry(&segment.name, &segment.counts, &segment.corrected);
+        if mode == PlanMode::Persist {
+            notes.iter().for_each(|note| env.observer().notify(Event::Warns(note)));
+        }
+        segment.notes.extend(notes);
     }
     record.profiles = members.profiles();
     if let Some(warning) = guards::warning(&export.name, &export.guards, record.profiles)
@@ -111,18 +124,17 @@ fn newest_first(segments: &[SegmentRecord]) -> Vec<usize> {
     numbers
 }
 
-/// Plans one segment; `false` where its rows must be read once more, as there are objections to rows that were planned.
+/// Plans one segment.
 async fn plan_segment<W: Environment>(
     env: &W,
     shared: &Shared<'_>,
     (number, segment): (usize, &Segment),
-    members: &mut MemberIndex,
-    objections: &mut Objections,
+    (members, objections): (&mut MemberIndex, &mut Objections),
     record: &mut RunRecord,
-) -> Result<bool> {
+) -> Result<()> {
     let store = env.store();
     let Shared { export, digester, suppression, held, mode } = shared;
-    held.mark(store, digester, (number, segment), members, record).await?;
+    held.mark(store, digester, (number, segment), (members, objections), record).await?;
     let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
     let model = super::select_drops::model(store, model_key.as_deref()).await?;
     let run_id = record.request.run_id.clone();
@@ -130,7 +142,10 @@ async fn plan_segment<W: Environment>(
     let applied = match is_retry {
         true => {
             let sources = record.sources.iter().filter(|source| source.segment == number).cloned().collect::<Vec<_>>();
-            Some(applied_people(store, (export, segment), digester, held, members, &sources).await?)
+            Some(
+                applied_people(store, (export, segment), digester, held, (&*members, &mut *objections), &sources)
+                    .await?,
+            )
         }
         false => None,
     };
@@ -169,11 +184,6 @@ async fn plan_segment<W: Environment>(
     if contents.has_objects {
         planner.check_keys(&contents.columns)?;
     }
-    if planner.must_read_once_more() {
-        // What is still being written must not come after what replaces it.
-        while writing.try_next().await?.is_some() {}
-        return Ok(false);
-    }
     let not_whole = record.segments.get(number).is_some_and(|segment| segment.missing_parts > 0);
     let allowed = held.unreadable_allowed(export, &segment.name);
     let is_passed = record.request.pass_guards.iter().any(|name| name == guards::UNREADABLE_ROWS);
@@ -199,16 +209,11 @@ async fn plan_segment<W: Environment>(
     while writing.try_next().await?.is_some() {}
     note_unreadable(record, number, &counts, allowed);
     if let Some(segment) = record.segments.get_mut(number) {
-        let notes = notes_of_retry(&segment.name, &counts, &made);
-        if *mode == PlanMode::Persist {
-            notes.iter().for_each(|note| env.observer().notify(Event::Warns(note)));
-        }
-        segment.notes.extend(notes);
         segment.counts = counts;
         segment.corrections = (!is_retry && !corrections.is_empty()).then(|| read.lasting());
         segment.corrected = made;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// What is to be said of rows that were sent again.

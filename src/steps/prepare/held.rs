@@ -5,6 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::corrections::Correction;
 use crate::plan::members::{MemberIndex, View};
+use crate::plan::objections::Objections;
 use crate::ports::{ObjectMeta, Store};
 use crate::run::{AppliedDrop, RunRecord, keys};
 use crate::state::{Digester, Header};
@@ -106,7 +107,7 @@ impl Held {
         store: &impl Store,
         digester: &Digester,
         (number, segment): (usize, &Segment),
-        members: &mut MemberIndex,
+        (members, objections): (&mut MemberIndex, &mut Objections),
         record: &mut RunRecord,
     ) -> Result<()> {
         members.begin_segment();
@@ -115,6 +116,7 @@ impl Held {
         let view = self.view(&profiles.header, number, record);
         while let Some(profile) = profiles.next().await? {
             members.add(&profile, &view);
+            objections.meet_member(&profile);
         }
         record.account = Some(profiles.header.account);
         if let Some(segment) = record.segments.get_mut(number) {

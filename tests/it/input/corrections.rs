@@ -256,3 +256,87 @@ async fn an_old_file_sends_nobody_whom_a_newer_drop_suppressed() {
     assert_eq!(on_list(&cli), set(&["ann"]));
     assert!(cli.scene.root().join("state").join(EXPORT).exists());
 }
+
+async fn consenting() -> Cli {
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set_export("suppress", json!([{ "column": "No", "equals": true }]));
+    let custom = json!({ "Value": { "column": "Value", "type": "integer" } });
+    let fields = json!({ "email": "EMail", "first_name": "FirstName", "unsubscribed": "Out", "custom": custom });
+    scene.set_export("match", fields);
+    Cli::new(scene)
+}
+
+async fn run_consenting(cli: &Cli, rows: &[&str]) -> Value {
+    let text = format!("EMail,FirstName,Value,Out,No\n{}\n", rows.join("\n"));
+    cli.export(&cli.scene.file("members.csv", text.as_bytes())).await.1
+}
+
+#[tokio::test]
+async fn the_rows_behind_a_corrected_address_say_no() {
+    for (no, opted_out) in [("bob@x.example,Bob,1,,1", false), ("bob@x.example,Bob,much,1,", true)] {
+        for order in [[0, 1, 2], [2, 1, 0]] {
+            let cli = consenting().await;
+            let rows = ["ann@x.example,Ann,1,,", "bob@@x.example,Bobby,2,,", no];
+            let report = run_consenting(&cli, &order.map(|at| rows[at])).await;
+            let text = corrected(&rejects(&cli, &report));
+            let kept = text.lines().filter(|line| !line.contains("much")).map(|line| format!("{line}\n"));
+            let file = cli.scene.file("fixed.csv", kept.collect::<String>().as_bytes());
+            let (_, retried, _) = retry(&cli, file.to_str().unwrap()).await;
+            let held = cli.scene.sandbox.contents().contacts;
+            let bob = held.iter().find(|contact| contact.email.as_deref() == Some("bob@x.example"));
+            assert_eq!(bob.is_some_and(|bob| bob.unsubscribed), opted_out, "{no}: {retried}");
+            assert_eq!(on_list(&cli).contains("bob"), opted_out, "{no}: {retried}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_correction_does_not_overwrite_a_row_of_that_address() {
+    for is_drop_there in [true, false] {
+        let cli = cli().await;
+        let rows = [ROWS[0], "bob@@x.example,Other,2", "bob@x.example,Bob,3"];
+        let report = run(&cli, &rows).await;
+        if !is_drop_there {
+            std::fs::remove_file(cli.scene.file("members.csv", b"")).unwrap();
+        }
+        let (code, retried, _) = retry_corrected(&cli, &report).await;
+        assert_eq!((code, &retried["rejects"]["duplicate_email"]), (1, &json!(1)), "{retried}");
+        assert_eq!(
+            (value(&cli, "bob"), cli.scene.held()["bob@x.example"].0["FirstName"].clone()),
+            (json!(3), json!("Bob"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_row_is_corrected_beside_a_duplicate_of_its_address() {
+    let cli = cli().await;
+    let report = run(&cli, &[ROWS[0], "cy@x.example,Cy,many", "cy@x.example,Cyrus,3"]).await;
+    // Without the line of the duplicate.
+    let text = corrected(&rejects(&cli, &report));
+    let kept: String = text.lines().filter(|line| !line.contains("Cyrus")).map(|line| format!("{line}\n")).collect();
+    let file = cli.scene.file("fixed.csv", kept.as_bytes());
+    for _ in 0..2 {
+        let (code, retried, _) = retry(&cli, file.to_str().unwrap()).await;
+        assert_eq!((code, value(&cli, "cy")), (0, json!(7)), "{retried}");
+    }
+}
+
+#[tokio::test]
+async fn a_corrected_row_that_says_no_by_other_settings_ends_its_correction() {
+    for (bad, fixed) in [("bob@@x.example", "bob@x.example"), ("rob@x.example", "bob@x.example")] {
+        let mut cli = consenting().await;
+        cli.scene.set_export("suppress", json!([{ "column": "No", "equals": "gone" }]));
+        let cli = Cli::new(cli.scene);
+        let rows = ["ann@x.example,Ann,1,,", &format!("{bad},Bob,many,,1"), "nobody,,,,"];
+        let report = run_consenting(&cli, &rows).await;
+        let text = rejects(&cli, &report).replace(bad, fixed).replace("many", "7");
+        retry(&cli, cli.scene.file("fixed.csv", text.as_bytes()).to_str().unwrap()).await;
+        assert_eq!(on_list(&cli), set(&["ann", "bob"]));
+        let mut scene = cli.scene;
+        scene.set_export("suppress", json!([{ "column": "No", "equals": "1" }]));
+        let cli = Cli::new(scene);
+        let report = run_consenting(&cli, &rows).await;
+        assert_eq!((on_list(&cli), &report["members"]["leavers"]), (set(&["ann"]), &json!(1)), "{bad}: {report}");
+    }
+}

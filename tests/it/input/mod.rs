@@ -2,6 +2,7 @@
 
 mod cells;
 mod consent;
+mod consent_elsewhere;
 mod corrections;
 mod leavers;
 mod lost_state;

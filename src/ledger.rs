@@ -3,7 +3,7 @@
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
 //! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
-//! JSON; of one that has left its key; of a refused one the reason as JSON; of one that was to leave and stays, nothing; of
+//! JSON (a sign behind it where the contact is another than before); of one that has left its key; of a refused one the reason as JSON; of one that was to leave and stays, nothing; of
 //! one that became suppressed, or that the destination sends nothing, a sign. A line that begins with `=` is not a row's: a
 //! profile's key, and its contact's id as it was found.
 
@@ -65,12 +65,16 @@ impl Ledger {
         // Writing to a String cannot fail.
         let _ = write!(lines, "{number}");
         match outcome {
-            Outcome::Delivered(id) => {
+            Outcome::Delivered(id) | Outcome::DeliveredAnew(id) => {
                 member(lines, &row.key);
                 lines.push('\t');
                 push_digests(&row.digest, row.match_id.as_ref(), lines);
                 lines.push('\t');
                 string(id, lines);
+                if matches!(outcome, Outcome::DeliveredAnew(_)) {
+                    lines.push('\t');
+                    lines.push_str(ANEW);
+                }
             }
             Outcome::Left => member(lines, &row.key),
             Outcome::Suppressed => {
@@ -119,6 +123,9 @@ impl Ledger {
 const SUPPRESSED: &str = "-";
 const SUPPRESSED_LATE: &str = "?";
 
+/// Behind the contact's id: it is another than the state knows.
+const ANEW: &str = "+";
+
 fn member(lines: &mut String, key: &ProfileKey) {
     lines.push('\t');
     push_hex(key, lines);
@@ -137,6 +144,8 @@ pub enum Entry {
         match_id: Option<Box<MatchId>>,
         /// The destination's id of the contact.
         contact_id: ByteString,
+        /// Whether the contact is another than the state knows.
+        is_anew: bool,
     },
     /// It left.
     Left(ProfileKey),
@@ -205,7 +214,8 @@ fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
                 _ => serde_json::from_str::<String>(id).ok()?.into(),
             };
             let (key, (digest, match_id)) = (unhex(key)?, digests(digest)?);
-            Entry::Delivered { key, digest, match_id: match_id.map(Box::new), contact_id }
+            let is_anew = cells.next() == Some(ANEW);
+            Entry::Delivered { key, digest, match_id: match_id.map(Box::new), contact_id, is_anew }
         }
         _ => return None,
     };

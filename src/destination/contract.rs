@@ -62,6 +62,17 @@ pub struct Cost {
     pub per_row: u64,
 }
 
+/// Contacts' ids that a protocol needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantedIds {
+    /// None.
+    None,
+    /// Those of the rows that it is given.
+    OfItsRows,
+    /// Those of the whole export.
+    All,
+}
+
 /// What is assumed of an account when requests are counted.
 #[derive(Clone, Copy, Debug)]
 pub enum Assumption<'a> {
@@ -151,9 +162,9 @@ pub trait Destination: Send + Sync {
         rows: Vec<Row>,
     ) -> BoxFuture<'s, Result<Option<Value>>>;
 
-    /// Whether its protocol needs the contacts' ids that the state has.
-    fn wants_ids(&self) -> bool {
-        false
+    /// Which of the contacts' ids that the state has its protocol needs.
+    fn wants_ids(&self) -> WantedIds {
+        WantedIds::None
     }
 
     /// The protocol of a run with these fields, as `setup` (an account's, see [`Account::setup`]) wants it.

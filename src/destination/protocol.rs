@@ -47,6 +47,8 @@ impl Request {
 pub enum RowOutcome {
     /// Confirmed; the contact's id.
     Delivered(String),
+    /// The same of a contact that is another than the state knows, which is gone: so are the marks of other segments.
+    DeliveredAnew(String),
     /// The leaver has left.
     Left,
     /// The destination sends this person nothing, whatever the row says.

@@ -12,6 +12,8 @@ use crate::destination::{Call, HttpResponse, Protocol};
 pub enum Outcome {
     /// Confirmed; the contact's id.
     Delivered(String),
+    /// The same of a contact that is another than the state knows.
+    DeliveredAnew(String),
     /// The leaver has left.
     Left,
     /// The destination sends this person nothing.

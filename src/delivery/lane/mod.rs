@@ -305,6 +305,7 @@ impl Lane {
     fn apply(&mut self, id: RowId, outcome: RowOutcome) {
         match outcome {
             RowOutcome::Delivered(contact) => self.resolve(id, Outcome::Delivered(contact)),
+            RowOutcome::DeliveredAnew(contact) => self.resolve(id, Outcome::DeliveredAnew(contact)),
             RowOutcome::Left => self.resolve(id, Outcome::Left),
             RowOutcome::Suppressed => self.resolve(id, Outcome::Suppressed),
             RowOutcome::Refused(reason) => self.resolve(id, Outcome::Refused(reason)),

@@ -13,7 +13,9 @@ mod strategy;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField};
+use super::{
+    Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField, WantedIds,
+};
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
 use crate::membership::{Membership, MembershipTarget};
@@ -111,8 +113,12 @@ impl Destination for Autopilot {
         })
     }
 
-    fn protocol(&self, fields: &[FieldSpec], setup: &Value, _known: Known) -> Result<Box<dyn Protocol>> {
-        Ok(Box::new(ClassicProtocol::new(fields, Setup::read(setup)?.list_strategy)))
+    fn wants_ids(&self) -> WantedIds {
+        WantedIds::OfItsRows
+    }
+
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: Known) -> Result<Box<dyn Protocol>> {
+        Ok(Box::new(ClassicProtocol::new(fields, Setup::read(setup)?.list_strategy, known)))
     }
 
     fn strategy(&self, setup: &Value) -> Option<String> {

@@ -14,7 +14,8 @@ use super::response::{Payload, Reply, read};
 use super::strategy::ListStrategy;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::destination::{
-    Call, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows, batches,
+    Call, Group, HttpResponse, Known, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
+    batches,
 };
 use crate::membership::MembershipTarget;
 
@@ -38,6 +39,7 @@ const LOOK_UP: &str = "look_up";
 pub(super) struct ClassicProtocol {
     strategy: ListStrategy,
     writer: ContactWriter,
+    known: Known,
 }
 
 /// The body of a request that is being written.
@@ -50,8 +52,8 @@ struct Body<'g> {
 }
 
 impl ClassicProtocol {
-    pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy) -> Self {
-        Self { strategy, writer: ContactWriter::new(fields) }
+    pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy, known: Known) -> Self {
+        Self { strategy, writer: ContactWriter::new(fields), known }
     }
 
     /// Writes a row as a contact; with its list, where a call of this strategy puts joiners on it.
@@ -112,12 +114,22 @@ impl ClassicProtocol {
     }
 
     /// A contact was written; `marked` says whether the call that wrote it also put it on its list.
-    fn arrived(&self, group: &Group, id: String, marked: bool) -> RowOutcome {
+    /// Where the contact is another than the state knows, that one is gone: who was a member joins again.
+    fn arrived(&self, group: &Group, row: &Row, id: String, marked: bool) -> RowOutcome {
         match (group.operation, &group.target) {
             (Operation::Join, MembershipTarget::List { .. }) if !marked => RowOutcome::Then(ADD, id),
+            (Operation::Update, MembershipTarget::List { .. }) if self.is_anew(row, &id) => RowOutcome::Then(ADD, id),
             (Operation::Leave, _) => RowOutcome::Left,
-            _ => RowOutcome::Delivered(id),
+            _ => self.delivered(row, id),
         }
+    }
+
+    fn delivered(&self, row: &Row, id: String) -> RowOutcome {
+        if self.is_anew(row, &id) { RowOutcome::DeliveredAnew(id) } else { RowOutcome::Delivered(id) }
+    }
+
+    fn is_anew(&self, row: &Row, id: &str) -> bool {
+        self.known.id(&row.key).is_some_and(|known| known != id)
     }
 
     fn arrived_in_bulk(&self, ids: &[RowId], rows: &dyn Rows, upserted: Upserted) -> Vec<(RowId, RowOutcome)> {
@@ -142,7 +154,7 @@ impl ClassicProtocol {
             Some((
                 *id,
                 match contact {
-                    Some(contact) => self.arrived(group, contact, self.strategy != ListStrategy::BulkThenList),
+                    Some(contact) => self.arrived(group, row, contact, self.strategy != ListStrategy::BulkThenList),
                     None => RowOutcome::Then(ALONE, note.to_owned()),
                 },
             ))
@@ -245,7 +257,7 @@ impl Protocol for ClassicProtocol {
             };
         }
         let of = |id: &RowId| {
-            rows.row(*id).map(|(group, _, note)| (*id, self.one(request.step, group, note, reply.clone())))
+            rows.row(*id).map(|(group, row, note)| (*id, self.one(request.step, group, row, note, reply.clone())))
         };
         Response::Rows(request.rows.iter().filter_map(of).collect())
     }
@@ -253,12 +265,12 @@ impl Protocol for ClassicProtocol {
 
 impl ClassicProtocol {
     /// What the reply to a request for one row says of it.
-    fn one(&self, step: &'static str, group: &Group, note: &str, reply: Reply) -> RowOutcome {
+    fn one(&self, step: &'static str, group: &Group, row: &Row, note: &str, reply: Reply) -> RowOutcome {
         match (step, reply) {
             (ALONE, Reply::Done(Payload::Written(id))) => {
-                self.arrived(group, id, self.strategy == ListStrategy::Single)
+                self.arrived(group, row, id, self.strategy == ListStrategy::Single)
             }
-            (ADD, Reply::Done(_)) => RowOutcome::Delivered(note.to_owned()),
+            (ADD, Reply::Done(_)) => self.delivered(row, note.to_owned()),
             (ADD, reply) => RowOutcome::Refused(format!("not put on the list: {}", reply.reason())),
             (REMOVE, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
             (LOOK_UP, Reply::Done(Payload::Contact { email: Some(email), .. })) => {

@@ -195,7 +195,7 @@ fn unmarked(request: &Request, rows: &dyn Rows, reply: &Reply) -> Response {
         Reply::Refused(_, reason) => vec![Entry::Invalid(reason.clone())],
         _ => return Response::Failed("an answer of unknown meaning"),
     };
-    let is_clear = |entry: &Entry| matches!(entry, Entry::Done(_) | Entry::Skipped);
+    let is_clear = |entry: &Entry| matches!(entry, Entry::Done(_) | Entry::Created(_) | Entry::Skipped);
     if entries.len() == request.rows.len() && entries.iter().all(is_clear) {
         return Response::Rows(request.rows.iter().map(|id| (*id, RowOutcome::Left)).collect());
     }

@@ -48,21 +48,23 @@ pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows)
     Some(request::merge(kind(request.step), &people, joins))
 }
 
-/// What is kept with a reading: whose answer is read back, which time this is, and the ids.
+/// What is kept with a reading: whose answer is read back, whether it made people, which time this is, and the ids.
 struct Note {
     is_second_merge: bool,
+    makes: bool,
     reads: usize,
 }
 
 impl Note {
     fn write(&self, ids: &[&str]) -> String {
-        format!("{} {} {}", u8::from(self.is_second_merge), self.reads, ids.join(" "))
+        format!("{} {} {} {}", u8::from(self.is_second_merge), u8::from(self.makes), self.reads, ids.join(" "))
     }
 
     fn read(note: &str) -> Option<(Self, Vec<&str>)> {
         let mut words = note.split(' ');
-        let (second, reads) = (words.next()?, words.next()?);
-        Some((Self { is_second_merge: second == "1", reads: reads.parse().ok()? }, words.collect()))
+        let (second, makes, reads) = (words.next()?, words.next()?, words.next()?);
+        let note = Self { is_second_merge: second == "1", makes: makes == "1", reads: reads.parse().ok()? };
+        Some((note, words.collect()))
     }
 }
 
@@ -75,14 +77,15 @@ pub(super) fn merged(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
             let done: Vec<&str> = entries.iter().filter_map(id).collect();
             let distinct = done.iter().collect::<HashSet<_>>().len();
             if (done.len(), entries.len(), distinct) == (ids.len(), ids.len(), ids.len()) {
-                return Response::Rows(delivered(protocol, ids, rows, &done));
+                return Response::Rows(delivered(protocol, ids, rows, &done, makes_some(request, rows, &entries)));
             }
             match (entries.as_slice(), ids.as_slice()) {
                 ([only], [_]) => one(protocol, request, rows, only),
                 ([], [_]) if request.step == ALONE => Response::Failed("an answer without the row"),
                 _ if done.is_empty() => Response::Rows(unconfirmed(protocol, request.step, ids, rows)),
                 _ => {
-                    let note = Note { is_second_merge: request.step != MERGE, reads: 1 }.write(&done);
+                    let makes = makes_some(request, rows, &entries);
+                    let note = Note { is_second_merge: request.step != MERGE, makes, reads: 1 }.write(&done);
                     Response::Partly(Vec::new(), vec![Request { note, ..Request::new(READ, ids.clone()) }])
                 }
             }
@@ -99,7 +102,7 @@ pub(super) fn merged(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
 
 pub(super) fn id(entry: &Entry) -> Option<&str> {
     match entry {
-        Entry::Done(id) => Some(id),
+        Entry::Done(id) | Entry::Created(id) => Some(id),
         _ => None,
     }
 }
@@ -109,6 +112,19 @@ pub(super) fn halves(request: &Request) -> Response {
     Response::Partly(Vec::new(), [first, rest].map(|rows| Request::new(request.step, rows.to_vec())).into())
 }
 
+/// Whether a merge made some of its people: it says so, or an earlier one did not find them.
+fn makes_some(request: &Request, rows: &dyn Rows, entries: &[Entry]) -> bool {
+    let operation = request.rows.first().and_then(|id| rows.row(*id)).map(|(group, ..)| group.operation);
+    let was_gone = operation == Some(Operation::Update) && request.step != MERGE;
+    was_gone || entries.iter().any(|entry| matches!(entry, Entry::Created(_)))
+}
+
+/// What a merge confirmed of a row. A person who was made in the place of the one that the state knows is another.
+fn merged_as(protocol: &OrttoProtocol, row: &Row, id: &str, there: &HashSet<&str>, makes: bool) -> RowOutcome {
+    let is_gone = makes && protocol.known.id(&row.key).is_some_and(|known| !there.contains(known));
+    if is_gone { RowOutcome::DeliveredAnew(id.to_owned()) } else { RowOutcome::Delivered(id.to_owned()) }
+}
+
 /// All rows were merged. An id that the state has already stays with its profile; the others go by their place, which is
 /// a hint.
 pub(super) fn delivered(
@@ -116,6 +132,7 @@ pub(super) fn delivered(
     ids: &[RowId],
     rows: &dyn Rows,
     done: &[&str],
+    makes: bool,
 ) -> Vec<(RowId, RowOutcome)> {
     let there: HashSet<&str> = done.iter().copied().collect();
     let own = |id: &RowId| {
@@ -134,9 +151,11 @@ pub(super) fn delivered(
     for place in given.iter_mut().filter(|place| place.is_none()) {
         *place = rest.pop_first();
     }
-    let outcome =
-        |(id, contact): (&RowId, Option<&str>)| (*id, RowOutcome::Delivered(contact.unwrap_or_default().into()));
-    ids.iter().zip(given).map(outcome).collect()
+    let outcome = |(id, contact): (&RowId, Option<&str>)| {
+        let (_, row, _) = rows.row(*id)?;
+        Some((*id, merged_as(protocol, row, contact.unwrap_or_default(), &there, makes)))
+    };
+    ids.iter().zip(given).filter_map(outcome).collect()
 }
 
 /// What the only entry says of the only row.
@@ -147,7 +166,9 @@ fn one(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entry: &Ent
             unconfirmed(protocol, request.step, &request.rows, rows)
         }
         Entry::Invalid(reason) => request.rows.iter().map(|id| (*id, RowOutcome::Refused(reason.clone()))).collect(),
-        Entry::Skipped | Entry::Unclear | Entry::Done(_) => return Response::Failed("an answer of unknown meaning"),
+        Entry::Skipped | Entry::Unclear | Entry::Done(_) | Entry::Created(_) => {
+            return Response::Failed("an answer of unknown meaning");
+        }
     };
     Response::Rows(outcomes)
 }
@@ -219,12 +240,13 @@ pub(super) fn read_back(protocol: &OrttoProtocol, request: &Request, rows: &dyn 
         .filter(|person| !person.email.is_empty())
         .map(|person| (half(&protocol.known.profile(&person.email)), person.id.as_str()))
         .collect();
+    let there: HashSet<&str> = asked.iter().copied().collect();
     let mut outcomes = Vec::new();
     let mut rest = Vec::new();
     for id in &request.rows {
         let Some((_, row, _)) = rows.row(*id) else { continue };
         match merged.get(&half(&row.key)) {
-            Some(contact) => outcomes.push((*id, RowOutcome::Delivered((*contact).to_owned()))),
+            Some(contact) => outcomes.push((*id, merged_as(protocol, row, contact, &there, note.makes))),
             None => rest.push(*id),
         }
     }

@@ -17,7 +17,9 @@ mod setup;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField};
+use super::{
+    Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField, WantedIds,
+};
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
 use crate::membership::{Membership, MembershipTarget};
@@ -111,8 +113,8 @@ impl Destination for Ortto {
         Box::pin(async { Ok(None) })
     }
 
-    fn wants_ids(&self) -> bool {
-        true
+    fn wants_ids(&self) -> WantedIds {
+        WantedIds::All
     }
 
     fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: Known) -> Result<Box<dyn Protocol>> {

@@ -49,7 +49,7 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
     let done: Vec<&str> = entries.iter().filter_map(id).collect();
     let distinct = done.iter().collect::<HashSet<_>>().len();
     if (done.len(), entries.len(), distinct) == (ids.len(), ids.len(), ids.len()) {
-        return Response::Rows(delivered(protocol, ids, rows, &done));
+        return Response::Rows(delivered(protocol, ids, rows, &done, false));
     }
     let is_not_sent = |entry: &Entry| matches!(entry, Entry::Skipped | Entry::Suppressed);
     // Who is not there may have no entry.

@@ -12,8 +12,10 @@ use crate::error::escaped;
 /// What became of a row of a merge, as an entry says it. Nothing in an entry names the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// Created or merged; the person's id.
+    /// Merged; the person's id.
     Done(String),
+    /// Created; the person's id.
+    Created(String),
     /// It does not exist, and was not to be created.
     Skipped,
     /// Its address is suppressed.
@@ -99,7 +101,8 @@ fn reason(text: Option<&str>) -> Option<String> {
 fn entry(entry: &Value) -> Entry {
     let text = |key: &str| entry.get(key).and_then(Value::as_str);
     match (text("status"), text("person_id").filter(|id| is_id(id))) {
-        (Some("created" | "merged"), Some(id)) => Entry::Done(id.to_owned()),
+        (Some("merged"), Some(id)) => Entry::Done(id.to_owned()),
+        (Some("created"), Some(id)) => Entry::Created(id.to_owned()),
         (Some("skipped"), _) => Entry::Skipped,
         (Some("suppressed"), _) => Entry::Suppressed,
         (Some("invalid"), _) => {

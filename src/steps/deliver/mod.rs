@@ -4,6 +4,7 @@ mod assignment;
 mod attempts;
 mod checkpoints;
 mod deadline;
+mod known;
 mod ranges;
 mod rate;
 mod refusals;
@@ -16,21 +17,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Connection, connection_of, export_of};
 use crate::delivery::pace::{Pace, after, between, history, offset, window};
-use crate::destination::{Destination, Known};
+use crate::destination::Destination;
 use crate::error::{AtStage, Error, Kind, Result};
-use crate::ports::{Leases, SecretSource, Secrets, Store};
+use crate::ports::{Leases, SecretSource};
 use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
-use crate::state::Digester;
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
-use crate::steps::profiles::ProfileStream;
-use crate::steps::session::profile_of;
 use crate::steps::suppression::listed;
 use assignment::{Assignment, LaneStatus, RENEW_EVERY};
 use attempts::LaneAttempts;
+use known::known;
 use rate::lane_rate;
-use secrecy::ExposeSecret;
 use worker::Worker;
 
 pub use assignment::Limit;
@@ -97,7 +95,7 @@ async fn work<E: Environment>(
         env.clock().sleep_until(after(now, grace)).await;
     }
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
-    let known = known(env, connection, &run, &opened, &secrets).await?;
+    let known = known(env, connection, &run, &opened, ranges, &secrets).await?;
     let destination = env.destination(connection.api);
     let pace = pace(destination, &opened, connection, lane, attempts.is_first(), env.clock().now())?;
     let suppression = listed(store, config, export).await?;
@@ -140,29 +138,4 @@ fn pace(
     }
     let from = after(now, offset(rate, number));
     Ok(Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, number as usize), from))
-}
-
-/// What is known of the export's profiles: who an address is, and for a destination that asks the ids of the contacts.
-async fn known<E: Environment>(
-    env: &E,
-    connection: &Connection,
-    run: &RunRecord,
-    opened: &OpenRecord,
-    secrets: &Secrets,
-) -> Result<Known> {
-    let digester = Digester::new(secrets.state_key.expose_secret())?;
-    let mut ids = Vec::new();
-    if env.destination(connection.api).wants_ids()
-        && let Some(meta) = env.store().head(&keys::profiles(&run.request.export)).await?
-    {
-        let mut profiles = ProfileStream::open(env.store(), &meta).await?;
-        let header = &profiles.header;
-        let is_same = header.account == opened.account || opened.same_accounts.contains(&header.account);
-        if is_same && header.key_fingerprint == digester.fingerprint() {
-            while let Some(profile) = profiles.next().await? {
-                ids.extend(profile.contact_id.map(|id| (profile.key, id)));
-            }
-        }
-    }
-    Ok(Known::new(move |email| profile_of(&digester, email), ids))
 }

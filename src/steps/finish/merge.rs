@@ -180,6 +180,12 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             }
             None
         }
+        What::Anew => {
+            let doubted = profile.memberships.iter_mut().filter(|status| **status == MemberStatus::Confirmed);
+            doubted.for_each(|status| *status = MemberStatus::Unconfirmed);
+            (profile.digest, profile.is_opted_out) = (FIELDS_UNCONFIRMED, false);
+            None
+        }
         What::Found { contact_id } => {
             profile.contact_id = Some(contact_id);
             None

@@ -61,12 +61,25 @@ pub(super) struct Change {
 pub(super) enum What {
     /// The contact holds these fields and is a member.
     Delivered { digest: FieldsDigest, match_id: Option<Box<MatchId>>, contact_id: Box<str> },
+    /// Whatever the state says of its contact is not so: that one is gone.
+    Anew,
     /// It is no longer a member.
     Left,
     /// Its contact has this id.
     Found { contact_id: Box<str> },
     /// The row may have been sent. The email is empty for a leaver: it is not known, nor needed.
     Unconfirmed { operation: Operation, digest: FieldsDigest, email: Box<str> },
+}
+
+impl What {
+    /// Its place among the changes of one profile.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Anew => 0,
+            Self::Found { .. } => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// Sums over a run.
@@ -186,8 +199,11 @@ impl<'r, S: Store> RunResults<'r, S> {
             let is_here = |key: &ProfileKey| self.slice_of(key) == number;
             for (_, entry) in &results.entries {
                 let (key, what) = match entry {
-                    Entry::Delivered { key, digest, match_id, contact_id } if is_here(key) => {
+                    Entry::Delivered { key, digest, match_id, contact_id, is_anew } if is_here(key) => {
                         let (match_id, contact_id) = (match_id.clone(), (&**contact_id).into());
+                        if *is_anew {
+                            changes.push(Change { key: *key, segment, what: What::Anew });
+                        }
                         (*key, What::Delivered { digest: *digest, match_id, contact_id })
                     }
                     Entry::Left(key) if is_here(key) => (*key, What::Left),
@@ -207,8 +223,9 @@ impl<'r, S: Store> RunResults<'r, S> {
                 changes.push(Change { key: row.key, segment, what });
             }
         }
-        // An id that was looked up counts, whatever place a response had it in.
-        changes.sort_unstable_by_key(|change| (change.key, matches!(change.what, What::Found { .. })));
+        // What is gone comes before what was confirmed since; an id that was looked up counts, whatever place a response
+        // had it in.
+        changes.sort_unstable_by_key(|change| (change.key, change.what.rank()));
         Ok(changes)
     }
 

@@ -570,7 +570,7 @@ proptest! {
         prop_assert_eq!(numbers, (0..rows).collect::<Vec<_>>());
         for Verdict { row, outcome, .. } in verdicts {
             match outcome {
-                Outcome::Delivered(id) => {
+                Outcome::Delivered(id) | Outcome::DeliveredAnew(id) => {
                     prop_assert!(moody.written.contains(&(row.email().to_lowercase(), id.clone())));
                     prop_assert!(way != ListStrategy::BulkThenList || !lists || moody.added.contains(&id));
                 }

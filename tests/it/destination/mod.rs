@@ -1,5 +1,6 @@
 //! What the account answers, and what becomes of rows.
 
+mod deleted_contacts;
 mod faults;
 mod hostile_server;
 mod lane;

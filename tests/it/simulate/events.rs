@@ -47,7 +47,7 @@ impl Event {
                 let place = {
                     let place = &mut world.shared.lock().unwrap().places[segment];
                     let (name, number) = place.mark.rsplit_once(' ').unwrap();
-                    place.mark = format!("{name} {}", number.parse::<u32>().map_or(2, |number| number + 1));
+                    place.mark = format!("{name} {}", number.parse::<u32>().unwrap() + 1);
                     place.clone()
                 };
                 world.set(&format!("/exports/{EXPORT}/segments/{segment}/membership"), membership(&place));

@@ -4,13 +4,10 @@ use std::sync::OnceLock;
 
 /// Each with what it is. Taking a line away puts it into every story.
 const KNOWN: &[(&str, &str)] = &[
-    ("another_account", "the model does not know that a run with --full may begin in another account"),
     ("suppressed_in_mid_run", "who is suppressed after a run was prepared is still sent by it"),
-    ("deleted_contact", "a contact that was deleted and then changes comes back without its list"),
     ("list_ways_change", "an account that no longer honours lists in bulk is believed for ever"),
     ("power_loss", "after a power cut, chunks and the notes that ranges were begun may be lost or cut"),
     ("clocks_of_calls", "a call of deliver whose clock is minutes ahead of open's does not wait for what open sent"),
-    ("refused_leaver", "the model does not know that a leaver whom the account refuses counts as withheld"),
 ];
 
 /// Whether a fault is left out. `ALSO=name,name` puts some in, `ALSO=all` all.

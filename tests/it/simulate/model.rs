@@ -122,6 +122,8 @@ pub(super) struct End {
     pub(super) is_whole: bool,
     /// Whether it said that it kept nobody who is gone from the drop.
     pub(super) removed_all: bool,
+    /// Whether the account refused to let somebody go.
+    pub(super) refused_leavers: bool,
     /// It sent every row, whatever the state says, and removed nobody.
     pub(super) full: bool,
     /// It made requests.
@@ -139,8 +141,6 @@ pub(super) struct Model {
     pub(super) contacts: BTreeMap<Person, Contact>,
     /// People whom nothing may be sent of.
     pub(super) suppressed: BTreeSet<Person>,
-    /// A changed row makes a member of somebody whose contact was deleted.
-    pub(super) is_sure_of_deleted: bool,
 }
 
 impl Model {
@@ -219,7 +219,7 @@ impl Model {
             Some(Says::Member(fields)) if end.is_whole => {
                 let contact = &before.contacts[&person];
                 let changed = contact.delivered.as_ref().is_some_and(|said| *said != Says::Member(fields.clone()));
-                let joins = before.is_sure_of_deleted && before.segments.len() == 1 && contact.is_deleted && changed;
+                let joins = before.segments.len() == 1 && contact.is_deleted && changed;
                 *is_member = match (&claim, &is_member, *by_hand) {
                     _ if end.full || joins => Known::Is(true),
                     (Claim::No, ..) | (_, Known::Is(true), false) | (Claim::Perhaps, _, false) => Known::Is(true),
@@ -243,7 +243,9 @@ impl Model {
             _ if end.full => {}
             None if end.part => {}
             // Whoever is suppressed leaves, also where leavers are withheld.
-            None | Some(Says::Suppressed) if end.is_whole && (end.removed_all || said.is_some()) => {
+            None | Some(Says::Suppressed)
+                if end.is_whole && (end.removed_all || said.is_some() && !end.refused_leavers) =>
+            {
                 if *claim == Claim::Yes || (*claim == Claim::Perhaps && !*by_hand) {
                     *is_member = Known::Is(false);
                 } else if *claim == Claim::Perhaps {

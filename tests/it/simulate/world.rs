@@ -258,7 +258,7 @@ impl World {
 fn places(random: &mut Rng) -> Vec<Place> {
     let place = |name, random: &mut Rng| {
         let is_field = random.u8(..4) == 0;
-        let mark = if is_field { format!("In {name}") } else { format!("{name} 1") };
+        let mark = if is_field { format!("In {name} 1") } else { format!("{name} 1") };
         Place { name, is_folder: random.u8(..3) == 0, mark, is_field }
     };
     let names = if random.u8(..3) == 0 { &["Newsletter"][..] } else { &["Newsletter", "Vip"] };

@@ -94,6 +94,9 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
             Err(code) => return Ok(code),
         },
     };
+    if matches!(command, Command::Check { offline: true }) {
+        return command::check_offline(&common, &config, Clock::System.now());
+    }
     #[cfg(feature = "aws")]
     if on_aws::is_meant(&common, &command) {
         return on_aws::carry_out(&common, command, &config, stop).await;

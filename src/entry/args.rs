@@ -121,7 +121,11 @@ pub enum Command {
         repair: bool,
     },
     /// Check configuration, key, lists and custom fields against the live account. Changes nothing.
-    Check,
+    Check {
+        /// Only the configuration and its schema: needs no key and no network.
+        #[arg(long)]
+        offline: bool,
+    },
     /// List the runs, newest first.
     Runs {
         /// Only of this export.
@@ -174,7 +178,7 @@ impl Command {
             Self::Plan(_) => "plan",
             Self::Retry { .. } => "retry",
             Self::Reconcile { .. } => "reconcile",
-            Self::Check => "check",
+            Self::Check { .. } => "check",
             Self::Runs { .. } => "runs",
             Self::Report { .. } => "report",
             Self::Watch { .. } => "watch",

@@ -5,6 +5,7 @@ mod code;
 mod connect;
 mod executions;
 mod history;
+mod offline;
 mod print;
 mod retry;
 mod run;
@@ -25,6 +26,7 @@ use crate::steps::environment::Environment;
 pub use code::Code;
 pub use connect::{ask_key, connection, verify};
 pub use executions::{start, stop};
+pub use offline::check as check_offline;
 pub use print::error as print_error;
 #[cfg(feature = "sandbox")]
 pub use sandbox::serve as serve_sandbox;
@@ -67,7 +69,7 @@ pub async fn carry_out<W: Environment>(
         Command::Plan(args) => run::plan(env, common, &args, config).await,
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
         Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
-        Command::Check => check::check(env, common, config).await,
+        Command::Check { .. } => check::check(env, common, config).await,
         Command::Runs { export, clean: true } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
         Command::Report { run, html } => history::report(env, common, &run, html).await,

@@ -9,5 +9,6 @@ mod hostile_input;
 #[cfg(target_os = "linux")]
 mod memory;
 mod odd_folders;
+mod offline;
 mod permissions;
 mod retry;

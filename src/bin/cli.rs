@@ -78,10 +78,11 @@ fn runtime(command: &Command) -> Result<Runtime, Error> {
 
 async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     let Args { common, command } = args;
-    match command {
+    match &command {
         Command::Schema => return command::print_schema(),
+        Command::Init(args) => return command::init(&common, args),
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(sandbox) => return command::serve_sandbox(&sandbox, stop).await,
+        Command::Sandbox(sandbox) => return command::serve_sandbox(sandbox, stop).await,
         _ => {}
     }
     let config = match &command {

@@ -5,6 +5,7 @@ mod code;
 mod connect;
 mod executions;
 mod history;
+mod init;
 mod offline;
 mod print;
 mod retry;
@@ -26,6 +27,7 @@ use crate::steps::environment::Environment;
 pub use code::Code;
 pub use connect::{ask_key, connection, verify};
 pub use executions::{start, stop};
+pub use init::init;
 pub use offline::check as check_offline;
 pub use print::error as print_error;
 #[cfg(feature = "sandbox")]
@@ -75,6 +77,7 @@ pub async fn carry_out<W: Environment>(
         Command::Report { run, html } => history::report(env, common, &run, html).await,
         Command::Watch { run } => history::watch(env, common, &run, stop).await,
         Command::Schema => print_schema(),
+        Command::Init(args) => init(common, &args),
         Command::Connect { .. } | Command::Start(_) | Command::Stop { .. } => Err(on_aws_only()),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::serve(&args, stop).await,

@@ -6,6 +6,7 @@ pub(crate) mod command;
 mod drops;
 mod escapes;
 mod hostile_input;
+pub(crate) mod init;
 #[cfg(target_os = "linux")]
 mod memory;
 mod odd_folders;

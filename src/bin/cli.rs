@@ -81,6 +81,7 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     match &command {
         Command::Schema => return command::print_schema(),
         Command::Init(args) => return command::init(&common, args),
+        Command::Explain { code, markdown } => return command::explain(&common, code.as_deref(), *markdown),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(sandbox) => return command::serve_sandbox(sandbox, stop).await,
         _ => {}

@@ -89,6 +89,23 @@ pub struct RunArgs {
     pub pass_guards: Vec<String>,
 }
 
+/// What to plan, and what to keep of it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PlanArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Write the plan into a file, for run --plan.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write the rows that would be rejected into a file, with their reasons.
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Show the form of some rows that would be sent, their values masked.
+    #[arg(long)]
+    pub sample: bool,
+}
+
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -102,9 +119,21 @@ pub enum Command {
         /// Exit with 0 where rejected rows are all there is to report.
         #[arg(long)]
         allow_rejects: bool,
+        /// Do exactly what plan --out has written; refused if the drop, the configuration or the state moved since.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "drops", "full"])]
+        plan: Option<PathBuf>,
     },
-    /// The same up to the first request: rows, requests, time and cost. Sends nothing.
-    Plan(RunArgs),
+    /// Say what a code means, what it comes from and what to do: of a reject, guard, kind of error, outcome or exit code.
+    Explain {
+        /// The code; without it all are listed.
+        code: Option<String>,
+        /// All of them as a page.
+        #[arg(long, hide = true)]
+        markdown: bool,
+    },
+    /// The same up to the first request: rows, rejects with their causes, guards, requests, time and cost. Sends nothing,
+    /// and needs neither a key nor consent nor a network.
+    Plan(PlanArgs),
     /// Send only the rows that a run rejected, from its rejects.csv, corrected or not. Removes nobody.
     Retry {
         /// A run's id, or a file in the form of rejects.csv.
@@ -182,6 +211,7 @@ impl Command {
             Self::Run { .. } => "run",
             Self::Plan(_) => "plan",
             Self::Retry { .. } => "retry",
+            Self::Explain { .. } => "explain",
             Self::Reconcile { .. } => "reconcile",
             Self::Check { .. } => "check",
             Self::Runs { .. } => "runs",

@@ -10,7 +10,7 @@ use crate::entry::args::Common;
 use crate::error::{Error, Kind};
 use crate::run::{RunRequest, Trigger, run_id};
 use crate::steps::environment::Environment;
-use crate::steps::{has_drop, plan, survey};
+use crate::steps::{Rehearsal, has_drop, plan, survey};
 
 /// What was found of one connection, export or file.
 #[derive(Debug, Serialize)]
@@ -132,17 +132,16 @@ async fn columns<W: Environment>(env: &W, config: &Config, export: &Export) -> R
         drops: Vec::new(),
         full: false,
         keep_leavers: false,
+        terms: Default::default(),
         pass_guards: Vec::new(),
     };
     if !has_drop(env, config, &request).await? {
         return Ok("no drop yet, columns not checked".into());
     }
-    let (record, guard) = plan(env, config, &request).await?;
-    match guard {
+    let planned = plan(env, config, &request, Rehearsal::default()).await?;
+    let counts = planned.record.counts();
+    match planned.guard() {
         Some(guard) => Err(guard),
-        None => {
-            let counts = record.counts();
-            Ok(format!("newest drop: {} rows, {} of them rejected", counts.read, counts.rejected()))
-        }
+        None => Ok(format!("newest drop: {} rows, {} of them rejected", counts.read, counts.rejected())),
     }
 }

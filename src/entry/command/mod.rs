@@ -4,9 +4,11 @@ mod check;
 mod code;
 mod connect;
 mod executions;
+mod explain;
 mod history;
 mod init;
 mod offline;
+mod plan;
 mod print;
 mod retry;
 mod run;
@@ -27,6 +29,7 @@ use crate::steps::environment::Environment;
 pub use code::Code;
 pub use connect::{ask_key, connection, verify};
 pub use executions::{start, stop};
+pub use explain::explain;
 pub use init::init;
 pub use offline::check as check_offline;
 pub use print::error as print_error;
@@ -67,8 +70,11 @@ pub async fn carry_out<W: Environment>(
     stop: &Cancellation,
 ) -> Code {
     match command {
-        Command::Run { args, allow_rejects } => run::run(env, common, (&args, allow_rejects), config, stop).await,
-        Command::Plan(args) => run::plan(env, common, &args, config).await,
+        Command::Run { args, allow_rejects, plan } => {
+            run::run(env, common, (&args, allow_rejects, plan.as_deref()), config, stop).await
+        }
+        Command::Plan(args) => plan::plan(env, common, &args, config).await,
+        Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
         Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
         Command::Check { .. } => check::check(env, common, config).await,

@@ -5,6 +5,7 @@ mod columns;
 pub(crate) mod command;
 mod drops;
 mod escapes;
+mod explain;
 mod hostile_input;
 pub(crate) mod init;
 #[cfg(target_os = "linux")]
@@ -12,4 +13,5 @@ mod memory;
 mod odd_folders;
 mod offline;
 mod permissions;
+mod plan;
 mod retry;

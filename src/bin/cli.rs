@@ -78,10 +78,12 @@ fn runtime(command: &Command) -> Result<Runtime, Error> {
 
 async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     let Args { common, command } = args;
-    match command {
+    match &command {
         Command::Schema => return command::print_schema(),
+        Command::Init(args) => return command::init(&common, args),
+        Command::Explain { code, markdown } => return command::explain(&common, code.as_deref(), *markdown),
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(sandbox) => return command::serve_sandbox(&sandbox, stop).await,
+        Command::Sandbox(sandbox) => return command::serve_sandbox(sandbox, stop).await,
         _ => {}
     }
     let config = match &command {
@@ -94,6 +96,9 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
             Err(code) => return Ok(code),
         },
     };
+    if matches!(command, Command::Check { offline: true }) {
+        return command::check_offline(&common, &config, Clock::System.now());
+    }
     #[cfg(feature = "aws")]
     if on_aws::is_meant(&common, &command) {
         return on_aws::carry_out(&common, command, &config, stop).await;

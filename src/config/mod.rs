@@ -7,6 +7,7 @@
 //! A fault names keys and paths. It never repeats a value of the file, since that may be an address or a key.
 
 mod checks;
+mod comments;
 mod condition;
 mod connection;
 mod export;

@@ -8,15 +8,16 @@ use serde_json::{Map, Number, Value};
 
 use super::fault::{Fault, shown};
 use super::reader::{Entry, Faults};
-use super::{Api, Config, Connection, Export, checks};
+use super::{Api, Config, Connection, Export, checks, comments};
 
 /// Reads `exports.json`.
 ///
 /// # Errors
-/// Every fault of the file, in the order of its parts; one alone where the text is not JSON. The caller shows them all
+/// Every fault of the file, in the order of its parts; where the text is not JSON, the comments in it, or one fault. The caller shows them all
 /// and ends with the kind `config`.
 pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
-    let tree: Tree = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| vec![syntax(&error)])?;
+    let text = text.trim_start_matches('\u{feff}');
+    let tree: Tree = serde_json::from_str(text).map_err(|error| syntax(text, &error))?;
     let faults = Faults::default();
     let config = read(&Entry::root(&tree.0, &faults));
     let faults = faults.into_list();
@@ -131,11 +132,15 @@ fn one_owner_per_prefix(exports: &Entry<'_>) {
     }
 }
 
-fn syntax(error: &serde_json::Error) -> Fault {
+fn syntax(text: &str, error: &serde_json::Error) -> Vec<Fault> {
     let (line, column) = (error.line(), error.column());
+    let comments = comments::faults(text, line);
+    if !comments.is_empty() {
+        return comments;
+    }
     let text = error.to_string();
     let what = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
-    Fault { path: format!("line {line}, column {column}"), what: what.to_owned(), hint: None }
+    vec![Fault { path: format!("line {line}, column {column}"), what: what.to_owned(), hint: None }]
 }
 
 /// A JSON value without duplicate keys: of two exports with one name the first would be lost without a word.

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::config::Api;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::{BanSign, BulkLists, Hosted};
 
 const EXAMPLES: &str = "\
 Examples:
+  autopilot-export init members.csv                         propose exports.json for a file
   autopilot-export sandbox --port 8080                      a local Autopilot to try things on
   autopilot-export check                                    configuration, key, lists and fields, before the first run
   autopilot-export plan newsletter members.csv              what a run would send; sends nothing
@@ -87,9 +89,28 @@ pub struct RunArgs {
     pub pass_guards: Vec<String>,
 }
 
+/// What to plan, and what to keep of it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PlanArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Write the plan into a file, for run --plan.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write the rows that would be rejected into a file, with their reasons.
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Show the form of some rows that would be sent, their values masked.
+    #[arg(long)]
+    pub sample: bool,
+}
+
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Propose a configuration for a file of profiles, from its header and a sample of its rows.
+    Init(InitArgs),
     /// Run an export now. The same command resumes a run that was stopped.
     Run {
         /// What to run.
@@ -98,9 +119,21 @@ pub enum Command {
         /// Exit with 0 where rejected rows are all there is to report.
         #[arg(long)]
         allow_rejects: bool,
+        /// Do exactly what plan --out has written; refused if the drop, the configuration or the state moved since.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "drops", "full"])]
+        plan: Option<PathBuf>,
     },
-    /// The same up to the first request: rows, requests, time and cost. Sends nothing.
-    Plan(RunArgs),
+    /// Say what a code means, what it comes from and what to do: of a reject, guard, kind of error, outcome or exit code.
+    Explain {
+        /// The code; without it all are listed.
+        code: Option<String>,
+        /// All of them as a page.
+        #[arg(long, hide = true)]
+        markdown: bool,
+    },
+    /// The same up to the first request: rows, rejects with their causes, guards, requests, time and cost. Sends nothing,
+    /// and needs neither a key nor consent nor a network.
+    Plan(PlanArgs),
     /// Send only the rows that a run rejected, from its rejects.csv, corrected or not. Removes nobody.
     Retry {
         /// A run's id, or a file in the form of rejects.csv.
@@ -121,7 +154,11 @@ pub enum Command {
         repair: bool,
     },
     /// Check configuration, key, lists and custom fields against the live account. Changes nothing.
-    Check,
+    Check {
+        /// Only the configuration and its schema: needs no key and no network.
+        #[arg(long)]
+        offline: bool,
+    },
     /// List the runs, newest first.
     Runs {
         /// Only of this export.
@@ -170,11 +207,13 @@ impl Command {
     /// Its name, which its errors begin with.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Init(_) => "init",
             Self::Run { .. } => "run",
             Self::Plan(_) => "plan",
             Self::Retry { .. } => "retry",
+            Self::Explain { .. } => "explain",
             Self::Reconcile { .. } => "reconcile",
-            Self::Check => "check",
+            Self::Check { .. } => "check",
             Self::Runs { .. } => "runs",
             Self::Report { .. } => "report",
             Self::Watch { .. } => "watch",
@@ -185,6 +224,75 @@ impl Command {
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => "sandbox",
         }
+    }
+}
+
+/// What is known of a file that a configuration is proposed for.
+#[derive(Clone, Debug, clap::Args)]
+pub struct InitArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// The export's name. Default: from the file's name.
+    #[arg(long, value_name = "NAME")]
+    pub export: Option<String>,
+    /// The API that the account speaks.
+    #[arg(long, default_value = "autopilot", value_parser = api)]
+    pub api: Api,
+    /// The title of the list that members are put on; with Ortto the tag. Default: from the export's name.
+    #[arg(long, value_name = "TITLE")]
+    pub list: Option<String>,
+    /// The column of the email address, where several hold one.
+    #[arg(long, value_name = "COLUMN")]
+    pub email: Option<String>,
+    /// A column that is true for people who opted out: the opt-out is sent.
+    #[arg(long, value_name = "COLUMN")]
+    pub opt_out: Option<String>,
+    /// A column whose rows are not sent where it is true.
+    #[arg(long, value_name = "COLUMN")]
+    pub suppress: Vec<String>,
+    /// A column whose rows are sent only where it is true.
+    #[arg(long, value_name = "COLUMN")]
+    pub require: Vec<String>,
+    /// A column that is not to be sent.
+    #[arg(long, value_name = "COLUMN")]
+    pub leave_out: Vec<String>,
+    /// How dates are written that can be read both ways, such as 3/4/2024.
+    #[arg(long, value_name = "ORDER", value_enum)]
+    pub dates: Option<DateOrder>,
+    /// The character before a fraction, where 1.234 can be read both ways.
+    #[arg(long, value_name = ".|,", value_parser = decimal)]
+    pub decimal: Option<char>,
+    /// Send to the built-in sandbox, or to the one at this address.
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "http://127.0.0.1:8080/v1")]
+    pub sandbox: Option<String>,
+    /// Who agreed that the data leaves for the account.
+    #[arg(long, value_name = "WHO", requires = "agreed_on")]
+    pub agreed_by: Option<String>,
+    /// When, as YYYY-MM-DD.
+    #[arg(long, value_name = "DATE", requires = "agreed_by")]
+    pub agreed_on: Option<String>,
+}
+
+/// Which comes first in a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DateOrder {
+    /// 31/12/1980.
+    DayFirst,
+    /// 12/31/1980.
+    MonthFirst,
+}
+
+fn api(text: &str) -> Result<Api, String> {
+    let known = Api::ALL.iter().find(|(name, _)| *name == text).map(|(_, api)| *api);
+    known.ok_or_else(|| "name autopilot or ortto".to_owned())
+}
+
+fn decimal(text: &str) -> Result<char, String> {
+    match text {
+        "." => Ok('.'),
+        "," => Ok(','),
+        _ => Err("is neither a point nor a comma".to_owned()),
     }
 }
 

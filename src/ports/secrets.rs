@@ -17,4 +17,14 @@ pub struct Secrets {
 pub trait SecretSource: Send + Sync {
     /// The secrets of `connection`, whose configured secret name is `secret`. `refresh` asks past any cache.
     fn secrets(&self, connection: &str, secret: &str, refresh: bool) -> impl Future<Output = Result<Secrets>> + Send;
+
+    /// The state key alone, which a plan needs: none where there is none yet.
+    fn state_key(
+        &self,
+        connection: &str,
+        secret: &str,
+    ) -> impl Future<Output = Result<Option<secrecy::SecretString>>> + Send {
+        let all = self.secrets(connection, secret, false);
+        async { Ok(Some(all.await?.state_key)) }
+    }
 }

@@ -1,5 +1,6 @@
 //! What became of a run: `report.json`, the page, the rejects.
 
+pub mod codes;
 pub mod html;
 pub mod metrics;
 pub mod rejects;

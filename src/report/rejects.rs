@@ -199,6 +199,7 @@ mod tests {
             drops: Vec::new(),
             full: false,
             keep_leavers: false,
+            terms: Default::default(),
             pass_guards: Vec::new(),
         };
         let source = |columns: &Vec<String>| SourceRecord {

@@ -45,6 +45,33 @@ pub struct RequestedDrop {
     pub is_empty: bool,
 }
 
+/// What a person wants of a run besides: less than the whole, or nothing unless all is as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Terms {
+    /// What must be as it was when the run was planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
+}
+
+impl Terms {
+    fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a plan was made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// Digest of the configuration.
+    pub config_digest: String,
+    /// Digest of the export's state, and of the suppression file.
+    pub state: String,
+    /// The sources: their keys and versions.
+    pub sources: Vec<(String, String)>,
+}
+
 /// A request for a run; the same request again is the same run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +94,9 @@ pub struct RunRequest {
     /// Guards to pass over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pass_guards: Vec<String>,
+    /// What else is wanted.
+    #[serde(default, skip_serializing_if = "Terms::are_none")]
+    pub terms: Terms,
 }
 
 impl RunRequest {

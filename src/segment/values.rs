@@ -24,7 +24,7 @@ pub fn may_be_an_address(field: &str) -> bool {
 
 /// Whether a field is blank, or holds what may be a value: anything with an `@` or a scheme, a host's name, more digits
 /// than letters, a date.
-pub(super) fn may_be_a_value(field: &str) -> bool {
+pub fn may_be_a_value(field: &str) -> bool {
     let field = field.trim_matches(is_blank).to_lowercase();
     let digits = field.chars().filter(|c| c.is_numeric()).count();
     let letters = field.chars().filter(|c| c.is_alphabetic()).count();

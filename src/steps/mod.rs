@@ -28,6 +28,6 @@ pub use failure::Failure;
 pub use finish::finish;
 pub use lease::with_lease;
 pub use open::{Opened, open, survey};
-pub use prepare::{has_drop, plan};
+pub use prepare::{Cause, Rehearsal, Rehearsed, has_drop, plan};
 pub use session::Session;
 pub use workflow::{Prepared, prepare, resume, run};

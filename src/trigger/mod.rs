@@ -82,6 +82,7 @@ fn request(export: &str, trigger: Trigger, run_id: String) -> RunRequest {
         drops: Vec::new(),
         full: false,
         keep_leavers: false,
+        terms: Default::default(),
         pass_guards: Vec::new(),
     }
 }

@@ -131,6 +131,10 @@ impl SecretSource for SecretsManager {
         self.keep(secret, &secrets);
         Ok(secrets)
     }
+
+    async fn state_key(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
+        Self::state_key(self, connection, secret).await
+    }
 }
 
 #[cfg(test)]

@@ -86,4 +86,12 @@ impl SecretSource for LocalSecrets {
         let state_key = blocking(move || state_key(path)).await?.into();
         Ok(Secrets { api_key, state_key })
     }
+
+    async fn state_key(&self, _connection: &str, _secret: &str) -> Result<Option<SecretString>> {
+        let path = self.state_key.clone();
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(blocking(move || state_key(path)).await?.into()))
+    }
 }

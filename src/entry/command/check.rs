@@ -10,13 +10,25 @@ use crate::entry::args::Common;
 use crate::error::{Error, Kind};
 use crate::run::{RunRequest, Trigger, run_id};
 use crate::steps::environment::Environment;
-use crate::steps::{has_drop, plan, survey};
+use crate::steps::{Rehearsal, has_drop, plan, survey};
 
+/// What was found of one connection, export or file.
 #[derive(Debug, Serialize)]
-struct Finding {
-    subject: String,
-    ok: bool,
-    text: String,
+pub(super) struct Finding {
+    pub(super) subject: String,
+    pub(super) ok: bool,
+    pub(super) text: String,
+}
+
+/// Prints what was found.
+pub(super) fn print_findings(common: &Common, findings: &[Finding]) -> Result<(), Error> {
+    if common.json {
+        return print::json(&findings);
+    }
+    for Finding { subject, ok, text } in findings {
+        print::line(&format!("{}  {subject}: {text}", if *ok { "ok   " } else { "wrong" }));
+    }
+    Ok(())
 }
 
 /// Checks every export that is enabled; changes nothing.
@@ -76,18 +88,12 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
             }
         }
     }
-    if common.json {
-        print::json(&findings)?;
-    } else {
-        for Finding { subject, ok, text } in &findings {
-            print::line(&format!("{}  {subject}: {text}", if *ok { "ok   " } else { "wrong" }));
-        }
-    }
+    print_findings(common, &findings)?;
     Ok(worst.map_or(0, Kind::exit_code))
 }
 
 /// Names the fields that two exports fill by different matchings: a contact that is in both holds what was sent last.
-fn fields_of_two(exports: &[&Export]) -> Vec<String> {
+pub(super) fn fields_of_two(exports: &[&Export]) -> Vec<String> {
     let mut texts = Vec::new();
     for (number, one) in exports.iter().enumerate() {
         for other in exports.iter().skip(number + 1).filter(|other| other.match_ != one.match_) {
@@ -126,17 +132,16 @@ async fn columns<W: Environment>(env: &W, config: &Config, export: &Export) -> R
         drops: Vec::new(),
         full: false,
         keep_leavers: false,
+        terms: Default::default(),
         pass_guards: Vec::new(),
     };
     if !has_drop(env, config, &request).await? {
         return Ok("no drop yet, columns not checked".into());
     }
-    let (record, guard) = plan(env, config, &request).await?;
-    match guard {
+    let planned = plan(env, config, &request, Rehearsal::default()).await?;
+    let counts = planned.record.counts();
+    match planned.guard() {
         Some(guard) => Err(guard),
-        None => {
-            let counts = record.counts();
-            Ok(format!("newest drop: {} rows, {} of them rejected", counts.read, counts.rejected()))
-        }
+        None => Ok(format!("newest drop: {} rows, {} of them rejected", counts.read, counts.rejected())),
     }
 }

@@ -33,6 +33,7 @@ pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartA
             drops: Vec::new(),
             full: args.full,
             keep_leavers: false,
+            terms: Default::default(),
             pass_guards: args.pass_guards.clone(),
         };
         let execution = executions.start(&request.run_id, &request.execution_input()).await?;

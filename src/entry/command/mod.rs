@@ -4,7 +4,11 @@ mod check;
 mod code;
 mod connect;
 mod executions;
+mod explain;
 mod history;
+mod init;
+mod offline;
+mod plan;
 mod print;
 mod retry;
 mod run;
@@ -25,6 +29,9 @@ use crate::steps::environment::Environment;
 pub use code::Code;
 pub use connect::{ask_key, connection, verify};
 pub use executions::{start, stop};
+pub use explain::explain;
+pub use init::init;
+pub use offline::check as check_offline;
 pub use print::error as print_error;
 #[cfg(feature = "sandbox")]
 pub use sandbox::serve as serve_sandbox;
@@ -63,16 +70,20 @@ pub async fn carry_out<W: Environment>(
     stop: &Cancellation,
 ) -> Code {
     match command {
-        Command::Run { args, allow_rejects } => run::run(env, common, (&args, allow_rejects), config, stop).await,
-        Command::Plan(args) => run::plan(env, common, &args, config).await,
+        Command::Run { args, allow_rejects, plan } => {
+            run::run(env, common, (&args, allow_rejects, plan.as_deref()), config, stop).await
+        }
+        Command::Plan(args) => plan::plan(env, common, &args, config).await,
+        Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
         Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
-        Command::Check => check::check(env, common, config).await,
+        Command::Check { .. } => check::check(env, common, config).await,
         Command::Runs { export, clean: true } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
         Command::Report { run, html } => history::report(env, common, &run, html).await,
         Command::Watch { run } => history::watch(env, common, &run, stop).await,
         Command::Schema => print_schema(),
+        Command::Init(args) => init(common, &args),
         Command::Connect { .. } | Command::Start(_) | Command::Stop { .. } => Err(on_aws_only()),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::serve(&args, stop).await,

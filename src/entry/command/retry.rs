@@ -61,6 +61,7 @@ pub(super) async fn retry<W: Environment>(
         drops,
         full: false,
         keep_leavers: true,
+        terms: Default::default(),
         pass_guards,
     };
     execute(env, common, config, request, stop).await

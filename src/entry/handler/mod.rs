@@ -238,6 +238,7 @@ fn bare(run_id: &str) -> Result<RunRequest> {
         drops: Vec::new(),
         full: false,
         keep_leavers: false,
+        terms: Default::default(),
         pass_guards: Vec::new(),
     })
 }

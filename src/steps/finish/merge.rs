@@ -237,6 +237,7 @@ mod tests {
             drops: Vec::new(),
             full: false,
             keep_leavers: false,
+            terms: Default::default(),
             pass_guards: Vec::new(),
         };
         let segment = |name: &str| SegmentRecord { name: name.into(), drop: Some("drop".into()), ..Default::default() };

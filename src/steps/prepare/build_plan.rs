@@ -1,5 +1,6 @@
 //! Builds the plan: streams every source of a run through the decoder into chunks and rejects.
 
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
 use super::contents::{Contents, empty_drop};
 use super::held::Held;
+use super::rehearsal::Rehearsal;
 use super::retried::applied_people;
 use super::sources::{decoder, meta_of};
 use crate::chunk;
@@ -30,11 +32,25 @@ use crate::steps::suppression::{Suppression, entries_before, suppression};
 /// Rows between two signs of life.
 const SIGN_OF_LIFE_ROWS: u64 = 20_000;
 
-/// Whether the plan is also stored, or only counted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum PlanMode {
+/// Whether the plan is also stored, or only looked at.
+#[derive(Clone, Copy)]
+pub(super) enum PlanMode<'a> {
     Persist,
-    DryRun,
+    DryRun(&'a Mutex<Rehearsal>),
+}
+
+impl PlanMode<'_> {
+    fn is_stored(self) -> bool {
+        matches!(self, Self::Persist)
+    }
+
+    /// Does something with what a plan that is not stored keeps.
+    fn keep(self, what: impl FnOnce(&mut Rehearsal) -> Result<()>) -> Result<()> {
+        match self {
+            Self::Persist => Ok(()),
+            Self::DryRun(rehearsal) => what(&mut rehearsal.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
 }
 
 /// What the plans of all segments of a run share.
@@ -43,7 +59,7 @@ struct Shared<'a> {
     digester: &'a Digester,
     suppression: Suppression,
     held: Held,
-    mode: PlanMode,
+    mode: PlanMode<'a>,
 }
 
 /// Builds the plan of `record` into it: counts, chunks, rejects.
@@ -52,7 +68,7 @@ pub(super) async fn build_plan<W: Environment>(
     (config, export): (&Config, &Export),
     digester: &Digester,
     record: &mut RunRecord,
-    mode: PlanMode,
+    mode: PlanMode<'_>,
 ) -> Result<guards::GuardInput> {
     let held = Held::of(env.store(), export, record).await?;
     let suppression = suppression(env.store(), (config, export), digester, held.has_corrections()).await?;
@@ -66,6 +82,7 @@ pub(super) async fn build_plan<W: Environment>(
     let mut objections = Objections::new(is_shared && Matching::asks_for_consent(export));
     let members = loop {
         let mut members = MemberIndex::default();
+        shared.mode.keep(Rehearsal::begin)?;
         record.chunks.clear();
         record.reject_parts = 0;
         record.segments.iter_mut().zip(&notes).for_each(|(segment, notes)| segment.notes.truncate(*notes));
@@ -81,7 +98,7 @@ pub(super) async fn build_plan<W: Environment>(
     };
     for segment in &mut record.segments {
         let notes = notes_of_retry(&segment.name, &segment.counts, &segment.corrected);
-        if mode == PlanMode::Persist {
+        if shared.mode.is_stored() {
             notes.iter().for_each(|note| env.observer().notify(Event::Warns(note)));
         }
         segment.notes.extend(notes);
@@ -257,8 +274,9 @@ async fn store_written<'s>(
     record: &mut RunRecord,
     segment: usize,
     written: Vec<PlanOutput>,
-    mode: PlanMode,
+    mode: PlanMode<'_>,
 ) -> Result<()> {
+    mode.keep(|rehearsal| rehearsal.take(segment, &written))?;
     for written in written {
         let (name, body) = match written {
             PlanOutput::Chunk(kind, rows, text) => {
@@ -272,7 +290,7 @@ async fn store_written<'s>(
                 (format!("rejects/{:06}.ndjson", record.reject_parts - 1), text.into_bytes())
             }
         };
-        if mode == PlanMode::Persist {
+        if mode.is_stored() {
             let key = keys::of_run(&record.request.run_id, &name);
             writing.push(Box::pin(async move { store.put(&key, Bytes::from(body), PutMode::Overwrite).await }));
             while writing.len() >= WRITING {

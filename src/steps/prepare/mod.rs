@@ -1,10 +1,14 @@
 //! prepare: the lease, an earlier run's results, the sources, the plan, the guards. No request to Autopilot.
 
+use std::sync::{Mutex, PoisonError};
+
 use secrecy::ExposeSecret;
 mod build_plan;
 mod contents;
+mod expected;
 mod held;
 mod recovery;
+mod rehearsal;
 mod retried;
 pub(super) mod select_drops;
 mod sources;
@@ -13,12 +17,14 @@ use build_plan::{PlanMode, build_plan};
 use recovery::finish_abandoned;
 use select_drops::{Selection, select_drops};
 
+pub use rehearsal::{Cause, Rehearsal};
+
 use crate::config::{Config, Connection, Export, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::plan::guards;
 use crate::ports::{Event, Leases, PutMode, SecretSource};
 use crate::report::{Outcome, Report};
-use crate::run::{RunRecord, RunRequest, Stage, keys, time_of};
+use crate::run::{Expected, RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
 use crate::steps::clean::remove_leftovers;
 use crate::steps::documents::{read_json, write_json, write_json_if};
@@ -129,6 +135,7 @@ async fn begin<W: Environment>(
     let mut record =
         RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
     let store = env.store();
+    expected::check(store, config, export, &record).await?;
     write_json(store, &keys::unfinished(&export.name), &request.run_id).await?;
     let key = keys::of_run(&request.run_id, "run.json");
     if !write_json_if(store, &key, &record, PutMode::Create).await? {
@@ -145,11 +152,16 @@ async fn begin<W: Environment>(
 }
 
 fn may_run<E: Environment>(env: &E, export: &Export, connection: &Connection, request: &RunRequest) -> Result<()> {
+    guards_are_known(request)?;
+    connection.may_send(export, env.clock().now())
+}
+
+fn guards_are_known(request: &RunRequest) -> Result<()> {
     if let Some(unknown) = request.pass_guards.iter().find(|name| !guards::NAMES.contains(&name.as_str())) {
         return Err(Error::new(Kind::BadRequest, unknown, "unknown guard")
             .hint(format!("name one of: {}", guards::NAMES.join(", "))));
     }
-    connection.may_send(export, env.clock().now())
+    Ok(())
 }
 
 async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Digester> {
@@ -157,17 +169,38 @@ async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Di
     Digester::new(secrets.state_key.expose_secret())
 }
 
-/// The same up to the first request, without lease and without storing anything: what a run would do.
+/// What a run would do.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// Counts and chunks, as a run would have them.
+    pub record: RunRecord,
+    /// The guards that would stop it.
+    pub guards: Vec<(&'static str, Error)>,
+    /// What was kept of its rows.
+    pub rehearsal: Rehearsal,
+    /// What it was made of.
+    pub expected: Expected,
+}
+
+impl Rehearsed {
+    /// The error that a run would end with.
+    pub fn guard(self) -> Option<Error> {
+        guards::joined(self.guards).map(|error| error.at("plan"))
+    }
+}
+
+/// The same up to the first request, without lease and without storing anything: what a run would do. It needs the state
+/// key alone, and not even that where there is no state.
 ///
 /// # Errors
-/// As `prepare`. A guard that would stop the run is the second of the pair.
+/// As `prepare`, but for consent.
 pub async fn plan<W: Environment>(
     env: &W,
     config: &Config,
     request: &RunRequest,
-) -> Result<(RunRecord, Option<Error>)> {
-    let (record, guard) = plan_run(env, config, request).await.at("plan")?;
-    Ok((record, guard.map(|error| error.at("plan"))))
+    rehearsal: Rehearsal,
+) -> Result<Rehearsed> {
+    plan_run(env, config, request, rehearsal).await.at("plan")
 }
 
 /// Whether there is a drop that `plan` would look at.
@@ -183,10 +216,15 @@ async fn plan_run<W: Environment>(
     env: &W,
     config: &Config,
     request: &RunRequest,
-) -> Result<(RunRecord, Option<Error>)> {
+    rehearsal: Rehearsal,
+) -> Result<Rehearsed> {
     let (export, connection) = export_of(config, &request.export)?;
-    may_run(env, export, connection, request)?;
-    let digester = digester(env, connection).await?;
+    guards_are_known(request)?;
+    let digester = match env.secrets().state_key(&connection.name, &connection.secret).await? {
+        Some(key) => Digester::new(key.expose_secret())?,
+        // Nothing is compared with these digests but themselves.
+        None => Digester::new(&format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..)))?,
+    };
     let (segments, sources) = match select_drops(env, config, export, request).await? {
         Selection::Drops(segments, sources) => (segments, sources),
         Selection::Superseded(segments) => (segments, Vec::new()),
@@ -197,8 +235,11 @@ async fn plan_run<W: Environment>(
     };
     let mut record =
         RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
-    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::DryRun).await?;
-    let mut violations = guards::violations(&export.name, &export.guards, &looked);
-    violations.retain(|(name, _)| !request.pass_guards.iter().any(|pass| pass == name));
-    Ok((record, guards::joined(violations)))
+    let expected = expected::expected(env.store(), config, export, &record.sources).await?;
+    let rehearsal = Mutex::new(rehearsal);
+    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::DryRun(&rehearsal)).await?;
+    let mut guards = guards::violations(&export.name, &export.guards, &looked);
+    guards.retain(|(name, _)| !request.pass_guards.iter().any(|pass| pass == name));
+    let rehearsal = rehearsal.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Rehearsed { record, guards, rehearsal, expected })
 }

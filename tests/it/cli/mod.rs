@@ -5,9 +5,13 @@ mod columns;
 pub(crate) mod command;
 mod drops;
 mod escapes;
+mod explain;
 mod hostile_input;
+pub(crate) mod init;
 #[cfg(target_os = "linux")]
 mod memory;
 mod odd_folders;
+mod offline;
 mod permissions;
+mod plan;
 mod retry;

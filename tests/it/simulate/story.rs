@@ -270,6 +270,7 @@ impl Story {
             drops: if ask.how == How::Newest { Vec::new() } else { ask.drops.iter().map(asked).collect() },
             full: ask.full,
             keep_leavers: ask.part,
+            terms: Default::default(),
             pass_guards: vec!["unreadable_opt_outs".into()],
         }
     }

@@ -108,6 +108,7 @@ impl Scene {
             drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None, is_empty: false }],
             full: false,
             keep_leavers: false,
+            terms: Default::default(),
             pass_guards: Vec::new(),
         }
     }

@@ -320,6 +320,7 @@ pub(crate) fn request(seed: &str, key: &str) -> RunRequest {
         drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None, is_empty: false }],
         full: false,
         keep_leavers: false,
+        terms: Default::default(),
         pass_guards: Vec::new(),
     }
 }

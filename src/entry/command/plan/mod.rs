@@ -1,0 +1,184 @@
+//! `plan`: what a run would do, and why rows would be rejected. Sends nothing.
+
+pub(super) mod file;
+mod forecast;
+mod rejects;
+mod sample;
+mod show;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::code::Code;
+use super::print;
+use super::run::request;
+use crate::config::{Config, Membership, export_of};
+use crate::contact::RejectCode;
+use crate::entry::args::{Common, PlanArgs};
+use crate::entry::show::say;
+use crate::error::Error;
+use crate::report::Members;
+use crate::report::codes::of_reject;
+use crate::steps::environment::Environment;
+use crate::steps::{Rehearsal, Rehearsed, plan as rehearse};
+use forecast::Forecast;
+
+/// How many causes of rejects are named, and how many rows of each segment are shown.
+const CAUSES: usize = 3;
+const SAMPLE_ROWS: usize = 5;
+
+/// What a run would do.
+#[derive(Debug, Serialize)]
+pub(super) struct Plan {
+    export: String,
+    read: u64,
+    unchanged: u64,
+    rejected: u64,
+    suppressed: u64,
+    members: Members,
+    profiles: u64,
+    requests: u64,
+    /// Where the canary has yet to learn: the requests of the dearest way.
+    requests_at_most: u64,
+    seconds: f64,
+    seconds_at_most: f64,
+    dollars: f64,
+    segments: Vec<OfSegment>,
+    /// Rejected rows by reason.
+    rejects: BTreeMap<RejectCode, u64>,
+    causes: Vec<Cause>,
+    guards: Vec<Guard>,
+    /// Why a run would not begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    /// Masked rows by their segment.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    sample: BTreeMap<String, Vec<BTreeMap<String, String>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct OfSegment {
+    name: String,
+    read: u64,
+    joiners: u64,
+    changed: u64,
+    unchanged: u64,
+    leavers: u64,
+    leavers_withheld: u64,
+    rejected: u64,
+    suppressed: u64,
+}
+
+/// A common cause of rejects.
+#[derive(Debug, Serialize)]
+struct Cause {
+    rows: u64,
+    code: RejectCode,
+    reason: String,
+    /// The line of the first row.
+    first_line: u64,
+    remedy: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Guard {
+    name: &'static str,
+    message: String,
+}
+
+/// Says what a run would do; sends nothing, and needs neither a key nor consent.
+pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanArgs, config: &Config) -> Code {
+    let (export, connection) = export_of(config, &args.run.export)?;
+    let rehearsal = Rehearsal::new(if args.sample { SAMPLE_ROWS } else { 0 }, args.rejects.is_some())?;
+    let planned = rehearse(env, config, &request(env, export, &args.run)?, rehearsal).await?;
+    let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
+    let forecast = Forecast::of(&planned.record, connection, env.destination(connection.api), &memberships);
+    let refused = connection.may_send(export, env.clock().now()).err();
+    let plan = of(&planned, &forecast, refused);
+    if common.json {
+        print::json(&plan)?;
+    } else {
+        show::print(&plan);
+    }
+    if let Some(path) = &args.out {
+        file::write(path, &planned, &plan)?;
+        say(&format!("{}: autopilot-export run {} --plan {0} does exactly this", path.display(), export.name));
+    }
+    let Rehearsed { record, guards, rehearsal, expected } = planned;
+    if let Some(path) = &args.rejects {
+        rejects::write(path, &record, rehearsal.into_rejects())?;
+    }
+    let planned = Rehearsed { record, guards, rehearsal: Rehearsal::default(), expected };
+    planned.guard().map_or(Ok(0), Err)
+}
+
+fn of(planned: &Rehearsed, forecast: &Forecast, refused: Option<Error>) -> Plan {
+    let Rehearsed { record, guards, rehearsal, .. } = planned;
+    let counts = record.counts();
+    let taken = || record.segments.iter().enumerate().filter(|(_, segment)| segment.drop.is_some());
+    let causes = rehearsal.causes().into_iter().take(CAUSES);
+    let sample = taken().map(|(number, segment)| {
+        let rows = rehearsal.rows(number).iter();
+        (segment.name.clone(), rows.map(|row| sample::masked(&record.fields, row).into_iter().collect()).collect())
+    });
+    Plan {
+        export: record.request.export.clone(),
+        read: counts.read,
+        unchanged: counts.unchanged,
+        rejected: counts.rejected(),
+        suppressed: counts.suppressed,
+        members: Members {
+            joiners: counts.joiners,
+            changed: counts.changed,
+            leavers: counts.leavers,
+            leavers_withheld: counts.leavers_withheld,
+        },
+        profiles: record.profiles,
+        requests: forecast.requests.0,
+        requests_at_most: forecast.requests.1,
+        seconds: forecast.seconds.0,
+        seconds_at_most: forecast.seconds.1,
+        dollars: forecast.dollars,
+        segments: taken()
+            .map(|(_, segment)| OfSegment {
+                name: segment.name.clone(),
+                read: segment.counts.read,
+                joiners: segment.counts.joiners,
+                changed: segment.counts.changed,
+                unchanged: segment.counts.unchanged,
+                leavers: segment.counts.leavers,
+                leavers_withheld: segment.counts.leavers_withheld,
+                rejected: segment.counts.rejected(),
+                suppressed: segment.counts.suppressed,
+            })
+            .collect(),
+        rejects: RejectCode::ALL.into_iter().map(|code| (code, 0)).chain(counts.rejects.clone()).collect(),
+        causes: causes
+            .map(|(code, reason, cause)| Cause {
+                rows: cause.rows,
+                code,
+                first_line: cause.line,
+                remedy: remedy(&record.request.export, code, &reason),
+                reason,
+            })
+            .collect(),
+        guards: guards.iter().map(|(name, error)| Guard { name: *name, message: error.to_string() }).collect(),
+        refused: refused.map(|error| error.to_string()),
+        notes: record.segments.iter().flat_map(|segment| segment.notes.clone()).collect(),
+        sample: sample.filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty()).collect(),
+    }
+}
+
+/// What to add to the configuration, where the reason proposes something; else what helps in general.
+fn remedy(export: &str, code: RejectCode, reason: &str) -> String {
+    let proposes = code == RejectCode::InvalidValue && (reason.contains("add ") || reason.contains("it fits"));
+    match (proposes, reason.split_once(": ")) {
+        (true, Some((field, _))) if !field.starts_with("column ") => {
+            format!("add it to exports.{export}.match.{field}")
+        }
+        _ => of_reject(code).2.to_owned(),
+    }
+}

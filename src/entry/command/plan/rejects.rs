@@ -1,0 +1,40 @@
+//! The rows that a run would reject, in the form of rejects.csv.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::entry::show::say;
+use crate::error::{Error, Kind, Result};
+use crate::plan::RejectLine;
+use crate::report::rejects::Rejects;
+use crate::run::RunRecord;
+
+/// Writes them into a file that only this user can read.
+///
+/// # Errors
+/// Kind `bad_request`, where it cannot be written.
+pub(super) fn write(path: &Path, record: &RunRecord, kept: Option<File>) -> Result<()> {
+    let unwritable = |cause: std::io::Error| {
+        Error::new(Kind::BadRequest, path.display().to_string(), "cannot be written")
+            .hint("name another file with --rejects")
+            .with_source(cause)
+    };
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(unwritable)?;
+    let mut rejects = Rejects::new(record, file)?;
+    if let Some(mut kept) = kept {
+        kept.rewind().map_err(unwritable)?;
+        for line in BufReader::new(kept).lines() {
+            let mut row: RejectLine = serde_json::from_str(&line.map_err(unwritable)?)
+                .map_err(|cause| Error::new(Kind::Bug, "rejects", "are damaged").with_source(cause))?;
+            // It names a run, and there is none.
+            row.fingerprint.clear();
+            rejects.add(row)?;
+        }
+    }
+    rejects.warning().iter().for_each(|warning| say(&format!("note: {warning}")));
+    rejects.finish()?.flush().map_err(unwritable)?;
+    say(&format!("{}: the rows that would be rejected, with their reasons: personal data", path.display()));
+    Ok(())
+}

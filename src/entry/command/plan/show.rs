@@ -1,0 +1,53 @@
+//! A plan for people.
+
+use super::{OfSegment, Plan};
+use crate::entry::command::print::line;
+
+pub(super) fn print(plan: &Plan) {
+    let members = &plan.members;
+    line(&format!("{}: nothing is sent by a plan", plan.export));
+    line(&format!(
+        "  rows      {} read: {} joiners, {} changed, {} unchanged, {} rejected, {} suppressed",
+        plan.read, members.joiners, members.changed, plan.unchanged, plan.rejected, plan.suppressed
+    ));
+    line(&format!("  leavers   {}, {} withheld", members.leavers, members.leavers_withheld));
+    let range = |fewest: String, most: String| if fewest == most { fewest } else { format!("{fewest} to {most}") };
+    line(&format!("  requests  {}", range(plan.requests.to_string(), plan.requests_at_most.to_string())));
+    let time = |seconds: f64| format!("{seconds:.0} s");
+    line(&format!("  time      {}", range(time(plan.seconds), time(plan.seconds_at_most))));
+    line(&format!("  cost      at most ${:.4} on AWS, beside what Autopilot bills for contacts", plan.dollars));
+    if plan.segments.len() > 1 {
+        plan.segments.iter().for_each(segment);
+    }
+    for (number, cause) in plan.causes.iter().enumerate() {
+        let title = if number == 0 { "rejects" } else { "" };
+        line(&format!(
+            "  {title:<8}  {} {}, first in line {}: {}",
+            cause.rows, cause.code, cause.first_line, cause.reason
+        ));
+        line(&format!("            {}", cause.remedy));
+    }
+    let named: u64 = plan.causes.iter().map(|cause| cause.rows).sum();
+    if plan.rejected > named {
+        line(&format!("            {} for other reasons; --rejects FILE writes all", plan.rejected - named));
+    }
+    plan.guards.iter().for_each(|guard| line(&format!("  guard     {}: {}", guard.name, guard.message)));
+    plan.notes.iter().for_each(|note| line(&format!("  note      {note}")));
+    plan.refused.iter().for_each(|refused| line(&format!("  note      run would be refused: {refused}")));
+    for (segment, rows) in &plan.sample {
+        line(&format!("  sample    {segment}, values masked"));
+        for row in rows {
+            let values: Vec<String> = row.iter().map(|(field, value)| format!("{field}={value}")).collect();
+            line(&format!("            {}", values.join("  ")));
+        }
+    }
+}
+
+fn segment(segment: &OfSegment) {
+    let OfSegment { name, read, joiners, changed, unchanged, leavers, leavers_withheld, rejected, suppressed } =
+        segment;
+    line(&format!(
+        "  segment   {name}: {read} read, {joiners} joiners, {changed} changed, {unchanged} unchanged, {rejected} rejected, \
+         {suppressed} suppressed, {leavers} leavers, {leavers_withheld} withheld"
+    ));
+}

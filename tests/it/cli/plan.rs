@@ -1,0 +1,135 @@
+//! `plan` as somebody decides by it, and `run --plan`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use autopilot_export::sandbox::Options;
+use serde_json::{Value, json};
+
+use super::command::Cli;
+use super::init::run_in;
+use crate::support::fixture::{Scene, people, settings};
+
+/// A folder with a configuration for an account that nobody can reach.
+fn folder(change: impl FnOnce(&mut Value), drop: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings("http://127.0.0.1:9/v1");
+    change(&mut settings);
+    std::fs::write(folder.path().join("exports.json"), settings.to_string()).unwrap();
+    std::fs::write(folder.path().join("members.csv"), drop).unwrap();
+    folder
+}
+
+async fn plan(folder: &Path, args: &[&str]) -> (i32, Value, String) {
+    let all = [&["plan", "newsletter", "members.csv", "--json"], args].concat();
+    let (code, out, err) = run_in(folder, &all).await;
+    (code, serde_json::from_str(&out).unwrap_or_else(|_| panic!("{code}: {out}{err}")), err)
+}
+
+#[tokio::test]
+async fn plan_needs_no_key_no_consent_and_no_network() {
+    let without = |settings: &mut Value| drop(settings["connections"]["eu"].as_object_mut().unwrap().remove("consent"));
+    let folder = folder(without, &people(0, 5, 1));
+    let (code, plan, _) = plan(folder.path(), &[]).await;
+    assert_eq!((code, &plan["members"]["joiners"]), (0, &json!(5)));
+    assert!(plan["refused"].as_str().unwrap().contains("nobody has agreed"), "{plan}");
+    assert!(!folder.path().join(".autopilot-export").exists(), "it leaves nothing behind");
+}
+
+const FAULTY: &str = "EMail,FirstName,Value\na@example.com,Ann,\"1,5\"\nb@example.com,Bea,\"2,5\"\nc@example.com,Cat,3\n\
+    not an address,Dan,4\n";
+
+#[tokio::test]
+async fn plan_names_the_causes_of_rejects_and_what_to_add() {
+    let float =
+        |settings: &mut Value| settings["exports"]["newsletter"]["match"]["custom"]["Value"]["type"] = json!("float");
+    let folder = folder(float, FAULTY);
+    let (code, plan, _) = plan(folder.path(), &["--rejects", "out.csv"]).await;
+    assert_eq!((code, &plan["rejects"]["invalid_value"], &plan["rejects"]["invalid_email"]), (0, &json!(2), &json!(1)));
+    let cause = &plan["causes"][0];
+    assert_eq!((&cause["rows"], &cause["code"], &cause["first_line"]), (&json!(2), &json!("invalid_value"), &json!(2)));
+    assert!(cause["reason"].as_str().unwrap().contains("add \"decimal\": \",\""), "{cause}");
+    assert_eq!(cause["remedy"], "add it to exports.newsletter.match.custom.Value");
+    let path = folder.path().join("out.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("not an address") && text.lines().count() == 4, "{text}");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let (_, out, _) = run_in(folder.path(), &["plan", "newsletter", "members.csv"]).await;
+    assert!(out.contains("2 invalid_value, first in line 2") && out.contains("add it to exports."), "{out}");
+}
+
+#[tokio::test]
+async fn a_sample_is_masked() {
+    let folder = folder(|_| {}, "EMail,FirstName,Value\nann.lee@example.com,Annabel,1234\n");
+    let (code, plan, err) = plan(folder.path(), &["--sample"]).await;
+    let row = &plan["sample"]["Newsletter"][0];
+    assert_eq!((code, &row["email"], &row["first_name"]), (0, &json!("a••.l••@e••••••.c••"), &json!("A••••••")));
+    assert!(!format!("{plan}{err}").contains("Annabel"));
+    let (_, out, _) = run_in(folder.path(), &["plan", "newsletter", "members.csv"]).await;
+    assert!(!out.contains("sample"), "only where it is asked for: {out}");
+}
+
+#[tokio::test]
+async fn guards_stand_in_the_json_of_a_plan() {
+    let folder =
+        folder(|settings| settings["exports"]["newsletter"]["guards"] = json!({ "max_profiles": 3 }), &people(0, 5, 1));
+    let (code, plan, err) = plan(folder.path(), &[]).await;
+    assert_eq!((code, &plan["guards"][0]["name"]), (4, &json!("max_profiles")));
+    assert!(plan["guards"][0]["message"].as_str().unwrap().contains("5 profiles") && err.contains("5 profiles"));
+    assert_eq!(self::plan(folder.path(), &["--pass-guard", "max_profiles"]).await.1["guards"], json!([]));
+}
+
+#[tokio::test]
+async fn plan_counts_each_segment() {
+    let two = |settings: &mut Value| {
+        settings["exports"]["newsletter"]["segments"] = json!([{ "name": "A" }, { "name": "B" }]);
+    };
+    let folder = folder(two, &people(0, 5, 1));
+    std::fs::write(folder.path().join("other.csv"), people(3, 10, 1)).unwrap();
+    let args = ["plan", "newsletter", "A=members.csv", "B=other.csv", "--json"];
+    let (code, out, err) = run_in(folder.path(), &args).await;
+    let plan: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+    let counts = |at: usize| (plan["segments"][at]["name"].clone(), plan["segments"][at]["joiners"].clone());
+    assert_eq!((code, counts(0), counts(1)), (0, (json!("A"), json!(5)), (json!("B"), json!(7))));
+}
+
+/// A plan in a file, and where the file is.
+async fn planned() -> (Cli, std::path::PathBuf, String) {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = cli.scene.file("members.csv", people(0, 9, 1).as_bytes());
+    let file = cli.scene.file("plan.json", b"").display().to_string();
+    let (code, _, err) = cli.run(&["plan", "newsletter", drop.to_str().unwrap(), "--out", &file]).await;
+    assert!(code == 0 && err.contains("--plan"), "{err}");
+    (cli, drop, file)
+}
+
+#[tokio::test]
+async fn run_by_a_plan_does_what_was_planned() {
+    let (cli, _, file) = planned().await;
+    let (code, out, err) = cli.run(&["run", "newsletter", "--plan", &file, "--json"]).await;
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+    assert_eq!((code, &report["rows"]["delivered"]), (0, &json!(9)));
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("person."), "no personal data");
+    // The state has moved by the run itself.
+    let (code, out, err) = cli.run(&["run", "newsletter", "--plan", &file]).await;
+    assert!(code == 2 && (out + &err).contains("the state has moved since the plan was made"));
+}
+
+#[tokio::test]
+async fn run_by_a_plan_is_refused_once_anything_moved() {
+    let (cli, drop, file) = planned().await;
+    std::fs::write(&drop, people(0, 8, 1)).unwrap();
+    let (code, _, err) = cli.run(&["run", "newsletter", "--plan", &file]).await;
+    assert!(code == 2 && err.contains("the drop is another since the plan was made"), "{code}: {err}");
+    let (mut cli, _, file) = planned().await;
+    cli.scene.set_export("suppress", json!([{ "column": "FirstName", "equals": "Ann" }]));
+    cli.scene.file("exports.json", cli.scene.settings.to_string().as_bytes());
+    let (code, _, err) = cli.run(&["run", "newsletter", "--plan", &file]).await;
+    assert!(code == 2 && err.contains("the configuration has changed since the plan was made"), "{code}: {err}");
+    assert_eq!(cli.scene.sandbox.counters().requests, 0);
+    for (text, what) in [("{}", "is not a plan"), ("", "is not a plan")] {
+        let file = cli.scene.file("other.json", text.as_bytes());
+        let (code, _, err) = cli.run(&["run", "newsletter", "--plan", file.to_str().unwrap()]).await;
+        assert!(code == 2 && err.contains(what), "{err}");
+    }
+}

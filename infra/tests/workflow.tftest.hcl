@@ -51,6 +51,12 @@ run "the_definition_as_deployed" {
   }
 
   assert {
+    condition = contains([for rule in jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Choices[0].Or : rule.StringEquals],
+    "stopped")
+    error_message = "A run that a person stopped ends without an alarm."
+  }
+
+  assert {
     condition = alltrue([for next in [
       jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Next,
       jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Catch[0].Next,

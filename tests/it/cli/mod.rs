@@ -11,3 +11,4 @@ mod memory;
 mod odd_folders;
 mod permissions;
 mod retry;
+mod stop;

@@ -146,6 +146,25 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     assert lease["holder"] is None
 
 
+def test_a_run_that_cannot_be_finished_is_told_and_the_next_one_finishes_it(aws):
+    with aws.listening() as messages:
+        run = aws.drop("damaged", emails("damaged", 120))
+        aws.delivering(run, "damaged", 20)
+        key = f"runs/damaged/{run}/run.json"
+        record = aws.objects(key)[key]
+        put = lambda body: aws.client("s3").put_object(Bucket=aws.outputs["bucket"], Key=key, Body=body)
+        put(b"{")
+        ended = aws.ended(run)
+        told = messages()
+    assert (ended["status"], ended["error"]) == ("FAILED", "config"), ended
+    assert [message["run_id"] for message in told] == [run] and "damaged" in told[0]["error"]["message"]
+    put(record)
+    following = json.loads(aws.cli("--json", "start", "damaged").stdout)[0]["run_id"]
+    assert aws.ended(following)["status"] == "SUCCEEDED"
+    assert aws.report(run)["outcome"] == "interrupted"
+    assert aws.members("damaged", "damaged") == sorted(emails("damaged", 120))
+
+
 def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     run, members = stopped
     ended = aws.ended(run)

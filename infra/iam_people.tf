@@ -1,5 +1,5 @@
 # Policies for three kinds of people, to attach to the account's own roles or groups. Each denies reading secrets, whatever
-# else the person may do. Chunks and rejects hold personal data, so only `report.*` and `run.json` may be read.
+# else the person may do. Chunks and rejects hold personal data, so only `report.*`, `run.json` and `stop.json` may be read.
 
 resource "aws_iam_policy" "operator" {
   name        = "${var.name}-operator"
@@ -45,16 +45,17 @@ data "aws_iam_policy_document" "viewer" {
   statement {
     sid       = "ReadReports"
     actions   = ["s3:GetObject"]
-    resources = ["${local.objects}runs/*/report.*", "${local.objects}runs/*/run.json"]
+    resources = [for name in ["report.*", "run.json", "stop.json"] : "${local.objects}runs/*/${name}"]
   }
 
+  # The check whether an object is missing has no prefix, hence IfExists: without it S3 answers 403 for a missing report.
   statement {
     sid       = "ListRuns"
     actions   = ["s3:ListBucket"]
     resources = [local.bucket_arn]
 
     condition {
-      test     = "StringLike"
+      test     = "StringLikeIfExists"
       variable = "s3:prefix"
       values   = ["runs/*"]
     }
@@ -76,8 +77,27 @@ data "aws_iam_policy_document" "operator" {
     resources = [local.workflow_arn]
   }
 
+  # `stop` marks the run; the workflow ends by itself, with a report.
   statement {
-    sid = "StopAndWatch"
+    sid       = "Stop"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.objects}runs/*/stop.json"]
+  }
+
+  statement {
+    sid       = "EncryptMarks"
+    actions   = ["kms:GenerateDataKey"]
+    resources = local.data_keys
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${local.region}.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid = "AbortAndWatch"
     actions = [
       "states:DescribeExecution", "states:DescribeMapRun", "states:GetExecutionHistory", "states:ListMapRuns",
       "states:RedriveExecution", "states:StopExecution",

@@ -19,9 +19,11 @@ locals {
   scheduled = { for name, export in local.running : name => export if try(export.schedule, null) != null }
 
   # Connection -> its secret's name; the default is the program's.
-  secret_of         = { for name, connection in local.config.connections : name => coalesce(try(connection.secret, null), "autopilot-export/${name}") }
-  secrets           = toset(values(local.secret_of))
-  most_lanes        = max(1, [for connection in local.config.connections : try(connection.lanes, 4)]...)
+  secret_of = { for name, connection in local.config.connections : name => coalesce(try(connection.secret, null), "autopilot-export/${name}") }
+  secrets   = toset(values(local.secret_of))
+  # Unless told, one lane for each 10 requests a second, as in the program.
+  lanes_of          = [for connection in local.config.connections : try(connection.lanes, floor(min(40, max(1, connection.requests_per_second / 10))), 1)]
+  most_lanes        = max(1, local.lanes_of...)
   suppression_files = compact([for export in local.config.exports : try(export.suppression_file, null)])
 
   # Built from the name: function and workflow need each other's ARN, and references would form a cycle.

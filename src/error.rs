@@ -26,6 +26,8 @@ pub enum Kind {
     /// The time limit came before the step could stop in order.
     OutOfTime,
     /// A person stopped the run.
+    Stopped,
+    /// The run never reached its end.
     Interrupted,
     /// A promise of this program was broken.
     Bug,
@@ -33,7 +35,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for the tests that hold other files against this list.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::BadRequest,
         Kind::Config,
         Kind::Access,
@@ -42,6 +44,7 @@ impl Kind {
         Kind::Throttled,
         Kind::Unavailable,
         Kind::OutOfTime,
+        Kind::Stopped,
         Kind::Interrupted,
         Kind::Bug,
     ];
@@ -57,6 +60,7 @@ impl Kind {
             Kind::Throttled => "throttled",
             Kind::Unavailable => "unavailable",
             Kind::OutOfTime => "out_of_time",
+            Kind::Stopped => "stopped",
             Kind::Interrupted => "interrupted",
             Kind::Bug => "bug",
         }
@@ -69,7 +73,7 @@ impl Kind {
             Kind::Access => 3,
             Kind::Segment | Kind::Guard => 4,
             Kind::Throttled | Kind::Unavailable | Kind::OutOfTime => 5,
-            Kind::Interrupted => 130,
+            Kind::Stopped | Kind::Interrupted => 130,
             Kind::Bug => 70,
         }
     }

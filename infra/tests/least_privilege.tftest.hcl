@@ -104,9 +104,17 @@ run "nobody_may_do_more_than_they_need" {
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
-      ]) : [for resource in statement.resources : endswith(resource, "/report.*") || endswith(resource, "/run.json")]
+      ]) : [for resource in statement.resources : anytrue([for name in ["/report.*", "/run.json", "/stop.json"] : endswith(resource, name)])]
     if contains(statement.actions, "s3:GetObject")]))
     error_message = "People may read reports and requests only."
+  }
+
+  # An operator writes the mark that stops a run, and nothing else.
+  assert {
+    condition = setunion([for statement in data.aws_iam_policy_document.operator.statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
+      "arn:aws:s3:::own-bucket/runs/*/stop.json",
+    ])
+    error_message = "An operator may write the marks of stopped runs only."
   }
 
   # A contributor drops only the segments of one export.

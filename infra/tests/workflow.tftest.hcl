@@ -45,9 +45,26 @@ run "the_definition_as_deployed" {
   }
 
   assert {
+    condition = alltrue([for state in ["Finish", "FinishAfterError"] :
+    jsondecode(aws_sfn_state_machine.this.definition).States[state].Catch[0].Next == "FinishFailed"])
+    error_message = "A finish that fails is told."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Next == "Tell"
+    error_message = "A finish that fails is told."
+  }
+
+  assert {
     condition = (jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Default == "Tell"
     && jsondecode(aws_sfn_state_machine.this.definition).States.Unsuccessful.Default == "Failed")
     error_message = "An outcome that is not known to be good notifies the topic and fails the execution."
+  }
+
+  assert {
+    condition = contains([for rule in jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Choices[0].Or : rule.StringEquals],
+    "stopped")
+    error_message = "A run that a person stopped ends without an alarm."
   }
 
   assert {

@@ -7,6 +7,7 @@ Settings, by environment variable:
   RATE, LATENCY_MS  of the sandbox: requests a second that it allows, and how long its answers take; default 20 and 100
   SANDBOX           other options of the sandbox, such as "--faults 429:0.05"; default "--bulk-lists always"
   TIMEOUT_SECONDS   the function's time limit, default 900
+  LANES             of connections that do not name theirs, default 2, so that a run shows them
   AUTOPILOT_BASE_URL, AUTOPILOT_API_KEY
                     export to this server with this key, instead of the sandbox
   LAMBDA_BINARY, CLI_BINARY
@@ -27,9 +28,19 @@ def setting(name, default):
     return os.environ.get(name) or default
 
 
+def with_lanes(aws, config):
+    """A copy of the configuration in which every connection has several lanes."""
+    deployed = json.loads(config.read_text())
+    for connection in deployed["connections"].values():
+        connection.setdefault("lanes", int(setting("LANES", "2")))
+    copy = aws.folder / "exports.json"
+    copy.write_text(json.dumps(deployed, indent=2))
+    return copy
+
+
 def up(aws):
     aws.start()
-    config = pathlib.Path(setting("CONFIG", ROOT / "exports.json")).resolve()
+    config = with_lanes(aws, pathlib.Path(setting("CONFIG", ROOT / "exports.json")).resolve())
     base_url = os.environ.get("AUTOPILOT_BASE_URL")
     if not base_url:
         options = ["--rate", setting("RATE", "20"), "--latency-ms", setting("LATENCY_MS", "100"), *setting("SANDBOX", "--bulk-lists always").split()]

@@ -38,7 +38,8 @@ pub struct Connection {
     /// How many requests a second the account allows, over all lanes and runs. Default 5, with Ortto 10.
     #[schemars(with = "Option<f64>", extend("exclusiveMinimum" = 0))]
     pub requests_per_second: f64,
-    /// How many parallel streams deliver. Default 4, with Ortto 1.
+    /// How many parallel streams deliver. Default one for each 10 requests a second: a lane costs a function's time, and
+    /// a faster run only where one function cannot keep up.
     #[schemars(with = "Option<u32>", range(min = 1, max = 40))]
     pub lanes: u32,
     /// How many seconds nothing may be confirmed before a step ends as unavailable. Default 60.
@@ -111,6 +112,8 @@ impl Connection {
         let api = object.get("api").and_then(|entry| entry.word(&Api::ALL)).unwrap_or_default();
         let destination = destination::of(api);
         let region = object.get("region").and_then(|entry| region(&entry, destination));
+        let requests_per_second =
+            object.get("requests_per_second").and_then(|entry| rate(&entry)).unwrap_or(destination.default_rate());
         let connection = Self {
             name: name.to_owned(),
             display_name: object.get("display_name").and_then(|entry| checked(&entry, checks::display_name)),
@@ -121,15 +124,12 @@ impl Connection {
                 .get("secret")
                 .and_then(|entry| secret(&entry))
                 .unwrap_or_else(|| format!("autopilot-export/{name}")),
-            requests_per_second: object
-                .get("requests_per_second")
-                .and_then(|entry| rate(&entry))
-                .unwrap_or(destination.default_rate()),
+            requests_per_second,
             lanes: object
                 .get("lanes")
-                .and_then(|entry| entry.whole(1..=40))
+                .and_then(|entry| entry.whole(1..=MOST_LANES))
                 .and_then(|lanes| u32::try_from(lanes).ok())
-                .unwrap_or(destination.default_lanes()),
+                .unwrap_or(lanes_for(requests_per_second)),
             patience_seconds: object
                 .get("patience_seconds")
                 .and_then(|entry| entry.whole(1..=u64::MAX))
@@ -140,6 +140,16 @@ impl Connection {
         object.done();
         Some(connection)
     }
+}
+
+/// The lanes that a connection may have.
+const MOST_LANES: u64 = 40;
+/// Requests a second that one lane takes on.
+const LANE_RATE: f64 = 10.0;
+
+/// How many lanes a rate is worth.
+fn lanes_for(requests_per_second: f64) -> u32 {
+    (requests_per_second / LANE_RATE).clamp(1.0, MOST_LANES as f64) as u32
 }
 
 /// The latest day that it is anywhere on earth.

@@ -48,10 +48,21 @@ fn at(base: &str, key: &str) -> String {
 }
 
 #[test]
+fn lanes_are_by_the_rate_unless_told() {
+    let lanes = |rate: f64| {
+        let config = parse(&with(&[(&at(CONNECTION, "requests_per_second"), json!(rate))]).to_string()).unwrap();
+        config.connections["autopilot-eu"].lanes
+    };
+    assert_eq!([0.1, 5.0, 10.0, 19.0, 20.0, 100.0, 5000.0].map(lanes), [1, 1, 1, 1, 2, 10, 40]);
+    let told = parse(&with(&[(&at(CONNECTION, "lanes"), json!(4))]).to_string()).unwrap();
+    assert_eq!(told.connections["autopilot-eu"].lanes, 4);
+}
+
+#[test]
 fn the_sample_is_understood_and_defaults_are_filled_in() {
     let config = parse(SAMPLE).unwrap();
     let connection = &config.connections["autopilot-eu"];
-    assert_eq!((connection.api, connection.requests_per_second, connection.lanes), (Api::Autopilot, 5.0, 4));
+    assert_eq!((connection.api, connection.requests_per_second, connection.lanes), (Api::Autopilot, 5.0, 1));
     assert_eq!((connection.patience_seconds, connection.enabled, &connection.base_url), (60, true, &None));
     assert_eq!(connection.consent.as_ref().unwrap().agreed_on, jiff::civil::date(2026, 11, 23));
     let export = &config.exports["newsletter"];

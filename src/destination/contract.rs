@@ -105,9 +105,6 @@ pub trait Destination: Send + Sync {
     /// How many requests a second an account allows, where the configuration does not say.
     fn default_rate(&self) -> f64;
 
-    /// How many lanes deliver, where the configuration does not say.
-    fn default_lanes(&self) -> u32;
-
     /// The header that carries the key.
     fn key_header(&self) -> &'static str;
 

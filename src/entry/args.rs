@@ -188,13 +188,13 @@ pub enum Command {
     },
     /// Start a run on AWS.
     Start(StartArgs),
-    /// Stop a run on AWS; what was confirmed stays confirmed.
+    /// Stop a run, here or on AWS: nothing more is sent within 15 seconds, and what was confirmed stays confirmed.
     Stop {
         /// The run's id.
         run: String,
-        /// The workflow's ARN.
+        /// On AWS, the ARN of the workflow, which knows of runs that have not begun yet.
         #[arg(long, env = "AUTOPILOT_EXPORT_WORKFLOW_ARN", value_name = "ARN")]
-        workflow: String,
+        workflow: Option<String>,
     },
     /// Print the JSON Schema of the configuration.
     Schema,

@@ -9,7 +9,7 @@ use crate::adapters::aws::{Bucket, S3Leases, SecretsManager, StateMachine, s3, s
 use crate::adapters::http::HttpClient;
 use crate::adapters::local::{GivenSecrets, WithFiles, new_state_key};
 use crate::config::Config;
-use crate::ports::{Clock, Secrets};
+use crate::ports::{Clock, Executions, Secrets};
 use crate::steps::Cancellation;
 
 /// How a bucket is named as the store.
@@ -17,7 +17,7 @@ const BUCKET: &str = "s3://";
 
 /// Whether a command is for AWS.
 pub fn is_meant(common: &Common, command: &Command) -> bool {
-    common.store.starts_with(BUCKET) || matches!(command, Command::Start(_) | Command::Stop { .. })
+    common.store.starts_with(BUCKET) || matches!(command, Command::Start(_))
 }
 
 /// Carries a command out.
@@ -31,7 +31,6 @@ pub async fn carry_out(common: &Common, command: Command, config: &Config, stop:
             let executions = StateMachine::new(&sdk_config().await, &args.workflow);
             command::start(&executions, common, &args, config).await
         }
-        Command::Stop { run, workflow } => command::stop(&StateMachine::new(&sdk_config().await, workflow), &run).await,
         command => in_bucket(common, command, config, stop).await,
     }
 }
@@ -47,7 +46,17 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Ca
         clock: Clock::System,
         observer: command::observer(&command),
     };
-    command::carry_out(&env, common, command, config, stop).await
+    match command {
+        Command::Stop { run, workflow } => {
+            let workflow = workflow.map(|arn| StateMachine::new(&sdk, arn));
+            let is_known = async || match &workflow {
+                Some(workflow) => workflow.is_known(&run).await,
+                None => Ok(false),
+            };
+            command::stop(&env, &run, is_known).await
+        }
+        command => command::carry_out(&env, common, command, config, stop).await,
+    }
 }
 
 fn bucket(common: &Common) -> &str {

@@ -10,6 +10,6 @@ pub trait Executions: Send + Sync {
     /// name that was started before counts as started.
     fn start(&self, run_id: &str, input: &str) -> impl Future<Output = Result<String>> + Send;
 
-    /// Stops a run; one that has ended already is success.
-    fn stop(&self, run_id: &str) -> impl Future<Output = Result<()>> + Send;
+    /// Whether there is an execution of that name.
+    fn is_known(&self, run_id: &str) -> impl Future<Output = Result<bool>> + Send;
 }

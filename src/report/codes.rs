@@ -192,9 +192,14 @@ pub const fn of_kind(kind: Kind) -> Texts {
             "The account answers very slowly.",
             "Nothing: the workflow calls the step again. If it stays so, raise the function's time limit.",
         ),
+        Kind::Stopped => (
+            "A person stopped the run.",
+            "stop, or enabled: false in the configuration.",
+            "Run again when it may go on: what was confirmed is kept, the rest is sent then.",
+        ),
         Kind::Interrupted => (
-            "A person stopped the run, or it never reached its end.",
-            "Ctrl-C, stop, or a machine that went away.",
+            "The run never reached its end.",
+            "Ctrl-C, or a machine that went away.",
             "Run again: what was confirmed is kept, the rest is sent then.",
         ),
         Kind::Bug => (
@@ -227,6 +232,16 @@ pub const fn of_outcome(outcome: Outcome) -> Texts {
             "The drop differs more from the last one than the guards allow.",
             "Look at the guard that the report names; explain NAME says more of it.",
         ),
+        Outcome::Stopped => (
+            "A person stopped the run.",
+            "stop, or enabled: false in the configuration.",
+            "Run again when it may go on. What was confirmed is kept; the next run sends the rest.",
+        ),
+        Outcome::Interrupted => (
+            "The run never reached its end; a later one finished it.",
+            "Ctrl-C, or a machine that went away.",
+            "Nothing. What was confirmed is kept; the next run sends the rest.",
+        ),
         Outcome::Failed => (
             "Something else stopped the run, or rows are pending.",
             "See the report's error: its kind says who must act.",
@@ -235,12 +250,14 @@ pub const fn of_outcome(outcome: Outcome) -> Texts {
     }
 }
 
-const OUTCOMES: [Outcome; 6] = [
+const OUTCOMES: [Outcome; 8] = [
     Outcome::Succeeded,
     Outcome::SucceededWithRejects,
     Outcome::NothingToDo,
     Outcome::Superseded,
     Outcome::StoppedByGuard,
+    Outcome::Stopped,
+    Outcome::Interrupted,
     Outcome::Failed,
 ];
 

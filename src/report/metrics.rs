@@ -29,7 +29,8 @@ pub const METRICS: [Metric; 10] = [
 
 /// A run that had nothing to do has succeeded too: silence means that no run came to its end.
 fn has_succeeded(report: &Report) -> bool {
-    !matches!(report.outcome, Outcome::StoppedByGuard | Outcome::Failed)
+    use Outcome::{Failed, Interrupted, Stopped, StoppedByGuard};
+    !matches!(report.outcome, StoppedByGuard | Stopped | Interrupted | Failed)
 }
 
 /// The line to print for a run.
@@ -85,6 +86,8 @@ mod tests {
             ("nothing_to_do", 1.0),
             ("superseded", 1.0),
             ("stopped_by_guard", 0.0),
+            ("stopped", 0.0),
+            ("interrupted", 0.0),
             ("failed", 0.0),
         ] {
             let line: Value = serde_json::from_str(&line(&report(outcome))).unwrap();

@@ -31,6 +31,10 @@ pub enum Outcome {
     Superseded,
     /// A guard stopped the run.
     StoppedByGuard,
+    /// A person stopped the run.
+    Stopped,
+    /// The run never reached its end; a later one finished it.
+    Interrupted,
     /// Something else stopped it, or rows are pending.
     Failed,
 }
@@ -44,6 +48,8 @@ impl Outcome {
             Self::NothingToDo => "nothing_to_do",
             Self::Superseded => "superseded",
             Self::StoppedByGuard => "stopped_by_guard",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
             Self::Failed => "failed",
         }
     }
@@ -294,6 +300,7 @@ impl Report {
             (Outcome::Succeeded | Outcome::NothingToDo | Outcome::Superseded, _) => 0,
             (Outcome::SucceededWithRejects, _) => 1,
             (Outcome::StoppedByGuard, _) => Kind::Guard.exit_code(),
+            (Outcome::Stopped | Outcome::Interrupted, _) => Kind::Stopped.exit_code(),
             (Outcome::Failed, Some(error)) => error.kind.exit_code(),
             (Outcome::Failed, None) => Kind::Unavailable.exit_code(),
         }
@@ -316,6 +323,8 @@ fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, confirmed: &Confirmed,
         || confirmed.opt_outs + confirmed.opt_outs_refused + confirmed.opt_outs_suppressed < counts.opt_outs;
     match error {
         Some(Failed { kind: Kind::Guard, .. }) => Outcome::StoppedByGuard,
+        Some(Failed { kind: Kind::Stopped, .. }) => Outcome::Stopped,
+        Some(Failed { kind: Kind::Interrupted, .. }) => Outcome::Interrupted,
         Some(_) => Outcome::Failed,
         None if run.sources.is_empty() => Outcome::Superseded,
         None if is_pending => Outcome::Failed,

@@ -35,6 +35,11 @@ pub fn of_run(run_id: &str, name: &str) -> String {
     format!("{}{name}", run(run_id))
 }
 
+/// Says that a person has stopped the run.
+pub fn stopped(run_id: &str) -> String {
+    of_run(run_id, "stop.json")
+}
+
 /// The results of one range of a lane.
 pub fn results(run_id: &str, lane: u32, range: usize) -> String {
     of_run(run_id, &format!("results/{lane:03}/{range:06}.tsv"))

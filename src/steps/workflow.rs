@@ -13,9 +13,10 @@ use super::finish::finish;
 use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
+use super::stop::{heeding_stop, is_stopped, stopped, unless_stopped};
 use super::unfinished::unfinished;
 use crate::config::{Config, export_of};
-use crate::error::{AtStage, Error, Kind, Result};
+use crate::error::{AtStage, Kind, Result};
 use crate::ports::Event;
 use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, keys};
@@ -67,6 +68,9 @@ pub async fn prepare<E: Environment>(env: &E, config: &Config, request: &RunRequ
 pub async fn resume<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<Option<RunRequest>> {
     let store = env.store();
     let Some(run_id) = unfinished(store, &request.export).await? else { return Ok(None) };
+    if is_stopped(store, &run_id).await? {
+        return Ok(None);
+    }
     let Some(run) = read_json::<RunRecord>(store, &keys::of_run(&run_id, "run.json")).await? else { return Ok(None) };
     let same = RunRequest { run_id: run_id.clone(), ..request.clone() } == run.request
         && config.digest(&request.export) == run.config_digest;
@@ -96,7 +100,8 @@ pub async fn run<W: Environment>(
     request: &RunRequest,
     stop: &Cancellation,
 ) -> Result<Report> {
-    let stopped = match steps(env, config, request, stop).await {
+    let steps = steps(env, config, request, stop);
+    let stopped = match heeding_stop(env, &request.run_id, stop, steps).await {
         Ok(Some(report)) => return Ok(report),
         Ok(None) => None,
         Err(error) => Some(error),
@@ -104,9 +109,7 @@ pub async fn run<W: Environment>(
     let finishing = finish(env, config, request, stopped.as_ref().map(Failure::of));
     match (with_lease(env, config, request, finishing).await, stopped) {
         // It was stopped while it waited for another, which has the run.
-        (Err(lost), Some(stopped)) if stopped.kind == Kind::Interrupted && lost.kind == Kind::Unavailable => {
-            Err(stopped)
-        }
+        (Err(lost), Some(stopped)) if stopped.kind == Kind::Stopped && lost.kind == Kind::Unavailable => Err(stopped),
         (finished, _) => finished,
     }
 }
@@ -119,7 +122,7 @@ async fn steps<W: Environment>(
 ) -> Result<Option<Report>> {
     loop {
         if stop.is_cancelled() {
-            return Err(interrupted(request));
+            return Err(stopped(&request.export));
         }
         match with_lease(env, config, request, prepare(env, config, request)).await? {
             Prepared::Ready { .. } => break,
@@ -138,17 +141,15 @@ async fn steps<W: Environment>(
     if let Some(run) = read_json::<RunRecord>(env.store(), &keys::of_run(&request.run_id, "run.json")).await? {
         env.observer().notify(Event::Planned(run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum()));
     }
-    let opened = tokio::select! {
-        opened = with_lease(env, config, request, open(env, config, request)) => opened?,
-        () = stop.cancelled() => return Err(interrupted(request)),
-    };
+    let opening = with_lease(env, config, request, open(env, config, request));
+    let opened = unless_stopped(request, stop, opening).await?;
     let limit = Limit { until: None, stop: stop.clone() };
     let lanes = (0..opened.count).map(|lane| one_lane(env, config, request, lane, &limit));
     let ends = join_all(lanes).await;
     for end in ends {
         end?;
     }
-    if stop.is_cancelled() { Err(interrupted(request)) } else { Ok(None) }
+    if stop.is_cancelled() { Err(stopped(&request.export)) } else { Ok(None) }
 }
 
 async fn one_lane<W: Environment>(
@@ -164,10 +165,4 @@ async fn one_lane<W: Environment>(
         }
     }
     Ok(())
-}
-
-fn interrupted(request: &RunRequest) -> Error {
-    Error::new(Kind::Interrupted, &request.export, "stopped by hand")
-        .hint("the same command goes on; what was confirmed is not sent again")
-        .at("run")
 }

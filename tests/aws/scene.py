@@ -24,6 +24,7 @@ CONNECTIONS = {
     "slow": (4, ["--latency-ms", "300"], ["slow"]),
     "faulty": (100, [], ["faulty"]),
     "refused": (20, ["--key", KEY], ["refused"]),
+    "damaged": (20, ["--latency-ms", "100"], ["damaged"]),
 }
 
 

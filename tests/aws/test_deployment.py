@@ -29,12 +29,14 @@ def aws():
 
 @pytest.fixture(scope="session", autouse=True)
 def stopped(aws):
-    """A run that a person stops at once: its lease is valid for two more minutes, while other tests run."""
+    """A run that a person stops at once."""
     run = aws.drop("stopped", emails("stopped", 200))
     aws.delivering(run, "stopped", 40)
+    began = time.monotonic()
     result = aws.cli("stop", run)
     assert result.returncode == 0, result.stderr
-    return run, time.monotonic()
+    assert "stopped: " in result.stdout and time.monotonic() - began < 60, result.stdout
+    return run, len(aws.members("stopped", "stopped"))
 
 
 def assert_rate(aws, connection, rate, *runs):
@@ -144,9 +146,33 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     assert lease["holder"] is None
 
 
+def test_a_run_that_cannot_be_finished_is_told_and_the_next_one_finishes_it(aws):
+    with aws.listening() as messages:
+        run = aws.drop("damaged", emails("damaged", 120))
+        aws.delivering(run, "damaged", 20)
+        key = f"runs/damaged/{run}/run.json"
+        record = aws.objects(key)[key]
+        put = lambda body: aws.client("s3").put_object(Bucket=aws.outputs["bucket"], Key=key, Body=body)
+        put(b"{")
+        ended = aws.ended(run)
+        told = messages()
+    assert (ended["status"], ended["error"]) == ("FAILED", "config"), ended
+    assert [message["run_id"] for message in told] == [run] and "damaged" in told[0]["error"]["message"]
+    put(record)
+    following = json.loads(aws.cli("--json", "start", "damaged").stdout)[0]["run_id"]
+    assert aws.ended(following)["status"] == "SUCCEEDED"
+    assert aws.report(run)["outcome"] == "interrupted"
+    assert aws.members("damaged", "damaged") == sorted(emails("damaged", 120))
+
+
 def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
-    run, since = stopped
-    assert aws.ended(run)["status"] == "ABORTED"
+    run, members = stopped
+    ended = aws.ended(run)
+    assert (ended["status"], json.loads(ended["output"])["outcome"]) == ("SUCCEEDED", "stopped")
+    report = aws.report(run)
+    assert (report["outcome"], report["rows"]["delivered"]) == ("stopped", members), "nothing was sent after the report"
+    assert members < 200 and len(aws.members("stopped", "stopped")) == members
+    assert f"{run}  stopped" in aws.cli("runs", "stopped").stdout
     result = aws.cli("--json", "start", "stopped")
     assert result.returncode == 0, result.stderr
     following = json.loads(result.stdout)[0]["run_id"]

@@ -5,7 +5,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_sfn::Client;
 
 use super::failed;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ports::Executions;
 
 /// The workflow on AWS.
@@ -40,16 +40,11 @@ impl Executions for StateMachine {
         }
     }
 
-    async fn stop(&self, run_id: &str) -> Result<()> {
-        let stop = self.client.stop_execution().execution_arn(self.execution(run_id));
-        let stop = stop.error("interrupted").cause("stopped by hand; what was confirmed stays confirmed");
-        match stop.send().await {
-            Ok(_) => Ok(()),
-            Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionDoesNotExist") => {
-                Err(Error::new(Kind::BadRequest, run_id, "the workflow has no run with this id")
-                    .hint("list the runs with autopilot-export runs"))
-            }
-            Err(cause) => Err(failed(run_id, "stopped", &cause)),
+    async fn is_known(&self, run_id: &str) -> Result<bool> {
+        match self.client.describe_execution().execution_arn(self.execution(run_id)).send().await {
+            Ok(_) => Ok(true),
+            Err(cause) if cause.as_service_error().and_then(|e| e.code()) == Some("ExecutionDoesNotExist") => Ok(false),
+            Err(cause) => Err(failed(run_id, "looked up", &cause)),
         }
     }
 }

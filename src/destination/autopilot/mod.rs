@@ -44,10 +44,6 @@ impl Destination for Autopilot {
         5.0
     }
 
-    fn default_lanes(&self) -> u32 {
-        4
-    }
-
     fn key_header(&self) -> &'static str {
         request::KEY_HEADER
     }

@@ -52,10 +52,6 @@ impl Destination for Ortto {
         10.0
     }
 
-    fn default_lanes(&self) -> u32 {
-        1
-    }
-
     fn key_header(&self) -> &'static str {
         request::KEY_HEADER
     }

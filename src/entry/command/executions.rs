@@ -1,4 +1,4 @@
-//! `start` and `stop`: runs on AWS.
+//! `start`: runs on AWS.
 
 use super::code::Code;
 use super::print;
@@ -6,9 +6,8 @@ use crate::config::Config;
 use crate::config::export_of;
 use crate::entry::args::{Common, StartArgs};
 use crate::entry::show::say;
-use crate::error::{Error, Kind};
 use crate::ports::{Clock, Executions};
-use crate::run::{RunRequest, Trigger, export_of as export_of_run, run_id};
+use crate::run::{RunRequest, Trigger, run_id};
 
 /// Starts a run of one export, or of all that are enabled.
 ///
@@ -47,20 +46,5 @@ pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartA
     } else if started.is_empty() {
         say("no export is enabled");
     }
-    Ok(0)
-}
-
-/// Stops a run.
-///
-/// # Errors
-/// Kind `bad_request`, where there is no such run; those of AWS.
-pub async fn stop<X: Executions>(executions: &X, run: &str) -> Code {
-    if export_of_run(run).is_none() {
-        return Err(
-            Error::new(Kind::BadRequest, run, "is not the id of a run").hint("autopilot-export runs lists them")
-        );
-    }
-    executions.stop(run).await?;
-    say("stopped; what was confirmed stays confirmed, and the next run of the export sends the rest");
     Ok(0)
 }

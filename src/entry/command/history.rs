@@ -13,10 +13,10 @@ use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ledger;
 use crate::ports::{Leases, Store};
-use crate::report::{Failed, Report, html};
+use crate::report::{Outcome, Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, Cleaned, clean as clean_export, read_if_whole, read_json};
+use crate::steps::{Cancellation, Cleaned, clean as clean_export, is_stopped, read_if_whole, read_json};
 
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
     let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
     let mut found: Vec<(String, Result<Report, &'static str>)> = Vec::new();
     for meta in env.store().list(&prefix).await? {
-        let Some(folder) = meta.key.strip_suffix("/run.json").or_else(|| meta.key.strip_suffix("/report.json")) else {
+        let Some((folder, _)) = meta.key.rsplit_once('/').filter(|(_, name)| NAMES.contains(name)) else {
             continue;
         };
         let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned();
@@ -45,15 +45,9 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
         let shown: Vec<_> = found
             .iter()
             .map(|(id, report)| match report {
-                Ok(report) => {
-                    let mut shown = serde_json::json!(report);
-                    if let Some(shown) = shown.as_object_mut() {
-                        shown.insert("outcome".into(), outcome(report).into());
-                    }
-                    shown
-                }
-                Err(INTERRUPTED) => serde_json::json!({ "run_id": id, "outcome": INTERRUPTED }),
-                Err(_) => serde_json::json!({ "run_id": id, "outcome": null }),
+                Ok(report) => serde_json::json!(report),
+                Err(UNFINISHED) => serde_json::json!({ "run_id": id, "outcome": null }),
+                Err(state) => serde_json::json!({ "run_id": id, "outcome": state }),
             })
             .collect();
         print::json(&shown)?;
@@ -66,7 +60,7 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
         match report {
             Ok(report) => print::line(&format!(
                 "{id}  {:<22}  {:>9} delivered  {:>9} unchanged  {:>7} rejected  {:>7} pending",
-                outcome(&report),
+                report.outcome.name(),
                 report.rows.delivered,
                 report.rows.unchanged,
                 report.rows.rejected,
@@ -78,25 +72,26 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
     Ok(0)
 }
 
-/// What a run is called that was stopped, or never reached its end.
-const INTERRUPTED: &str = "interrupted";
+/// The objects that a run's folder has from its beginning, or its end.
+const NAMES: [&str; 3] = ["run.json", "report.json", "stop.json"];
 
-fn outcome(report: &Report) -> &'static str {
-    match &report.error {
-        Some(Failed { kind: Kind::Interrupted, .. }) => INTERRUPTED,
-        _ => report.outcome.name(),
-    }
-}
+/// What a run without a report is called that never reached its end.
+pub(super) const INTERRUPTED: &str = Outcome::Interrupted.name();
+/// What it is called while it may be at work.
+const UNFINISHED: &str = "unfinished";
 
 /// What is to be said of a run without a report: it is at work only while it has its connection.
-async fn without_report<W: Environment>(env: &W, id: &str) -> Result<&'static str> {
+pub(super) async fn without_report<W: Environment>(env: &W, id: &str) -> Result<&'static str> {
+    if is_stopped(env.store(), id).await? {
+        return Ok(Outcome::Stopped.name());
+    }
     let Some(run) = read_json::<RunRecord>(env.store(), &keys::of_run(id, "run.json")).await? else {
-        return Ok("unfinished");
+        return Ok(UNFINISHED);
     };
     let holder = format!("runs-{:016x}", fastrand::u64(..));
     // Who may only read cannot tell.
     if !env.leases().take(&run.connection, &holder).await.unwrap_or_default() {
-        return Ok("unfinished");
+        return Ok(UNFINISHED);
     }
     env.leases().release(&run.connection, &holder).await?;
     Ok(INTERRUPTED)
@@ -131,7 +126,7 @@ pub(super) async fn clean<W: Environment>(env: &W, config: &Config, export: Opti
     Ok(0)
 }
 
-fn no_run(run: &str) -> Error {
+pub(super) fn no_run(run: &str) -> Error {
     Error::new(Kind::BadRequest, run, "there is no such run in this store")
         .hint("autopilot-export runs lists them; name the store with --store")
 }

@@ -14,6 +14,7 @@ mod retry;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod stop;
 
 use std::path::Path;
 
@@ -28,13 +29,14 @@ use crate::steps::environment::Environment;
 
 pub use code::Code;
 pub use connect::{ask_key, connection, verify};
-pub use executions::{start, stop};
+pub use executions::start;
 pub use explain::explain;
 pub use init::init;
 pub use offline::check as check_offline;
 pub use print::error as print_error;
 #[cfg(feature = "sandbox")]
 pub use sandbox::serve as serve_sandbox;
+pub use stop::stop;
 
 /// Reads the configuration.
 ///
@@ -84,7 +86,8 @@ pub async fn carry_out<W: Environment>(
         Command::Watch { run } => history::watch(env, common, &run, stop).await,
         Command::Schema => print_schema(),
         Command::Init(args) => init(common, &args),
-        Command::Connect { .. } | Command::Start(_) | Command::Stop { .. } => Err(on_aws_only()),
+        Command::Stop { run, .. } => stop::stop(env, &run, async || Ok(false)).await,
+        Command::Connect { .. } | Command::Start(_) => Err(on_aws_only()),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::serve(&args, stop).await,
     }
@@ -100,7 +103,7 @@ pub fn observer(command: &Command) -> Box<dyn Observer> {
 
 /// The error of a command that a folder has no use for.
 pub fn on_aws_only() -> Error {
-    Error::new(Kind::BadRequest, "connect, start and stop", "are for AWS; name the store with --store s3://BUCKET")
+    Error::new(Kind::BadRequest, "connect and start", "are for AWS; name the store with --store s3://BUCKET")
         .hint("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
 }
 

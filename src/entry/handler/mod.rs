@@ -17,8 +17,8 @@ use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
 use crate::steps::environment::Environment;
 use crate::steps::{
-    Cancellation, Failure, Limit, Prepared, deliver, finish, open, prepare, read_json, with_lease, write_json,
-    write_json_if,
+    Cancellation, Failure, Limit, Prepared, deliver, finish, heeding_stop, open, prepare, read_json, unless_stopped,
+    with_lease, write_json, write_json_if,
 };
 use crate::trigger::{Triggered, triggered};
 use input::Input;
@@ -149,7 +149,10 @@ impl<W: Environment, X: Executions> Function<W, X> {
 
     async fn open(&self, config: &Config, run_id: &str) -> Result<Value> {
         let request = self.request(run_id).await?;
-        let opened = with_lease(&self.env, config, &request, open(&self.env, config, &request)).await?;
+        let stop = Cancellation::default();
+        let opening = with_lease(&self.env, config, &request, open(&self.env, config, &request));
+        let opening = unless_stopped(&request, &stop, opening);
+        let opened = heeding_stop(&self.env, run_id, &stop, opening).await?;
         // A Map wants room for one child at least.
         let lanes = json!({ "bucket": self.bucket, "key": opened.key, "count": opened.count.max(1) });
         Ok(json!({ "run_id": run_id, "lanes": lanes }))
@@ -157,10 +160,14 @@ impl<W: Environment, X: Executions> Function<W, X> {
 
     async fn deliver(&self, config: &Config, run_id: &str, lane: u32, until: Timestamp) -> Result<Value> {
         let request = self.request(run_id).await?;
-        let limit = Limit { until: Some(until), stop: Cancellation::default() };
+        let stop = Cancellation::default();
+        let limit = Limit { until: Some(until), stop: stop.clone() };
         let failed = keys::failed_lane(run_id, lane);
-        match deliver(&self.env, config, &request, lane, &limit).await {
-            Ok(delivered) => {
+        let delivering = deliver(&self.env, config, &request, lane, &limit);
+        match heeding_stop(&self.env, run_id, &stop, delivering).await {
+            Ok(mut delivered) => {
+                // There is nothing to call a stopped run's lane again for.
+                delivered.done |= stop.is_cancelled();
                 if delivered.done {
                     self.env.store().delete(&failed).await?;
                 }

@@ -20,8 +20,8 @@ impl Executions for Recorded {
         Ok(format!("execution:{run_id}"))
     }
 
-    async fn stop(&self, _run_id: &str) -> Result<()> {
-        Ok(())
+    async fn is_known(&self, _run_id: &str) -> Result<bool> {
+        Ok(true)
     }
 }
 
@@ -134,6 +134,24 @@ async fn a_request_on_demand_that_is_delivered_again_is_the_same_run() {
     let another = Invocation { request_id: "another".into(), until: Timestamp::MAX };
     let started = function.answer(event, &another).await.unwrap();
     assert_ne!(started["started"][0]["run_id"], first["started"][0]["run_id"]);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_that_a_person_stops_sends_nothing_and_says_so() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run = drop_file(&function, TWO).await;
+    let run_id = run["run_id"].clone();
+    ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+    crate::steps::mark_stopped(&function.env, run_id.as_str().unwrap()).await.unwrap();
+    let delivered = ask(&function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await.unwrap();
+    assert_eq!((&delivered["done"], sandbox.contact_count()), (&json!(true), 0), "nobody calls the lane again");
+    let finished = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+    assert_eq!((&finished["outcome"], &finished["rows"]["pending"]), (&json!("stopped"), &json!(2)));
+    let error = ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Stopped);
     sandbox.stop().await;
 }
 

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use super::attempts::LaneAttempts;
 use crate::config::{Connection, Export};
 use crate::contact::SuppressionList;
+use crate::error::{Error, Kind, Result};
 use crate::plan::lanes::Range;
 use crate::run::RunRecord;
 use crate::run::opening::OpenRecord;
 use crate::steps::cancel::Cancellation;
 
-/// How often the lease is renewed.
-pub(super) const RENEW_EVERY: Duration = Duration::from_secs(15);
+/// How often the lease is renewed, and the configuration looked at: a run that is disabled has 15 seconds to stop.
+pub(super) const RENEW_EVERY: Duration = Duration::from_secs(10);
 
 /// When a deliver call must have ended.
 #[derive(Clone, Debug, Default)]
@@ -46,4 +47,16 @@ pub(super) struct Assignment<'w> {
     pub(super) attempts: LaneAttempts,
     /// As it is now: it may have grown since the plan was made.
     pub(super) suppression: &'w SuppressionList,
+}
+
+/// Whether a run may go on sending. Who disables its export or connection stops it.
+///
+/// # Errors
+/// Kind `stopped` where it is disabled, `config` without consent.
+pub(super) fn may_go_on(export: &Export, connection: &Connection, now: Timestamp) -> Result<()> {
+    if export.enabled && connection.enabled {
+        return connection.may_send(export, now);
+    }
+    Err(Error::new(Kind::Stopped, &export.name, "was disabled while it was sent")
+        .hint("what was confirmed stays confirmed; enable it, and the next run sends the rest"))
 }

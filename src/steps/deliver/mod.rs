@@ -25,7 +25,7 @@ use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
 use crate::steps::suppression::listed;
-use assignment::{Assignment, LaneStatus, RENEW_EVERY};
+use assignment::{Assignment, LaneStatus, RENEW_EVERY, may_go_on};
 use attempts::LaneAttempts;
 use known::known;
 use rate::lane_rate;
@@ -78,7 +78,7 @@ async fn work<E: Environment>(
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     // A run keeps its connection, whatever the configuration says since.
     let ((export, _), connection) = (export_of(config, &request.export)?, connection_of(config, &run.connection)?);
-    connection.may_send(export, env.clock().now())?;
+    may_go_on(export, connection, env.clock().now())?;
     // A late or repeated call, after the run's end or beside another run, does nothing.
     if !env.leases().renew(&connection.name, run_id).await? {
         return Ok(response(LaneStatus::Finished));

@@ -24,6 +24,7 @@ use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_i
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
 use crate::steps::lease::lost_lease;
+use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
 use crate::steps::unfinished::unfinished as unfinished_run;
 use secrecy::ExposeSecret;
@@ -75,6 +76,13 @@ async fn finish_run<W: Environment>(
         close(env, name, request, holder).await?;
         return Ok(report);
     }
+    let failure = match failure {
+        // A run that a person has stopped need not reach its end.
+        None | Some(Failure { kind: Kind::Interrupted, .. }) if is_stopped(store, run_id).await? => {
+            Some(Failure::of(&stopped(&request.export)))
+        }
+        failure => failure,
+    };
     let error = failure.map(|failure| Failed { kind: failure.kind, message: failure.message });
     let now = env.clock().now();
     let Some(mut run) = run else {

@@ -30,6 +30,7 @@ use crate::steps::clean::remove_leftovers;
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
+use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
 
 /// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A
@@ -64,6 +65,9 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     let store = env.store();
     if let Some(report) = read_json::<Report>(store, &keys::of_run(run_id, "report.json")).await? {
         return Ok(Planned::Reported(report.outcome));
+    }
+    if is_stopped(store, run_id).await? {
+        return Err(stopped(&export.name));
     }
     if !env.leases().take(&connection.name, run_id).await? {
         return Ok(busy(env, connection, run_id));

@@ -52,12 +52,12 @@ impl Cli {
         (code, serde_json::from_str(&out).unwrap_or_else(|_| panic!("{code}: {out}\n{err}")))
     }
 
-    fn start(&self, drop: &Path) -> Child {
+    pub(crate) fn start(&self, drop: &Path) -> Child {
         self.command(&["run", "newsletter", "--json", "--drop", drop.to_str().unwrap()]).spawn().unwrap()
     }
 
     /// Waits until the sandbox holds so many contacts.
-    async fn until_it_holds(&self, contacts: usize) {
+    pub(crate) async fn until_it_holds(&self, contacts: usize) {
         for _ in 0..1000 {
             if self.scene.sandbox.contact_count() >= contacts {
                 return;
@@ -68,7 +68,7 @@ impl Cli {
     }
 }
 
-fn ended(output: Output) -> (i32, String, String) {
+pub(crate) fn ended(output: Output) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
@@ -159,8 +159,13 @@ async fn a_run_ends_whole_where_nobody_reads_its_standard_error() {
 
 /// A run that takes a second or two: each joiner is a request of its own, 40 a second.
 async fn slow() -> (Cli, PathBuf) {
+    slow_at(40).await
+}
+
+/// The same at another rate.
+pub(crate) async fn slow_at(rate: u32) -> (Cli, PathBuf) {
     let mut scene = Scene::new(Options::default()).await;
-    scene.set_connection("requests_per_second", json!(40));
+    scene.set_connection("requests_per_second", json!(rate));
     let drop = scene.file("members.csv", (people(0, 80, 1) + "no address,Ana,1\n").as_bytes());
     (Cli::new(scene), drop)
 }
@@ -189,7 +194,7 @@ async fn an_interrupted_run_saves_and_the_next_finishes_it() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
     let (code, out, err) = ended(child.wait_with_output().await.unwrap());
     assert_eq!(code, 130, "{out}{err}");
-    assert!(err.contains("the same command goes on"), "{err}");
+    assert!(err.contains("the next run of the export sends the rest"), "{err}");
     let report: Value = serde_json::from_str(&out).unwrap();
     let saved = report["rows"]["delivered"].as_u64().unwrap();
     assert!(saved >= 20 && report["rows"]["pending"].as_u64().unwrap() + saved == 80, "{report}");

@@ -241,7 +241,7 @@ async fn interrupting_a_waiting_run_changes_nothing() {
         tokio::join!(steps::run(&two, &sim.config, &request, &stop), stops).0
     };
     let (a, b) = tokio::join!(run(&sim, &one, &request), second);
-    assert_eq!(b.unwrap_err().kind, Kind::Interrupted);
+    assert_eq!(b.unwrap_err().kind, Kind::Stopped);
     assert_eq!((a.outcome, a.rows.delivered), (Outcome::Succeeded, 90), "{a:?}");
     agree(&sim, 90);
 }
@@ -374,8 +374,8 @@ mod by_calls {
             Ok(String::new())
         }
 
-        async fn stop(&self, _run_id: &str) -> Result<()> {
-            Ok(())
+        async fn is_known(&self, _run_id: &str) -> Result<bool> {
+            Ok(true)
         }
     }
 

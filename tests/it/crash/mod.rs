@@ -7,6 +7,7 @@ mod power;
 mod power_cut;
 mod processes;
 mod repeated_steps;
+mod stopped;
 mod stops;
 mod store_faults;
 mod suppressed_meanwhile;

@@ -118,10 +118,6 @@ impl Destination for CardfileDestination {
         5.0
     }
 
-    fn default_lanes(&self) -> u32 {
-        1
-    }
-
     fn field_types(&self) -> &'static [(&'static str, FieldType)] {
         &[]
     }

@@ -1,6 +1,6 @@
 //! A renewed lease, and a look at the configuration in mid-call: what makes the run more careful counts from then on.
 
-use super::super::assignment::Assignment;
+use super::super::assignment::{Assignment, may_go_on};
 use super::super::rate::{current, lane_rate};
 use super::Worker;
 use crate::error::{Error, Kind, Result};
@@ -35,7 +35,7 @@ impl<E: Environment> Worker<'_, E> {
         else {
             return Ok(());
         };
-        connection.may_send(export, self.clock().now())?;
+        may_go_on(export, connection, self.clock().now())?;
         let (rate, share) = lane_rate(opened, connection, number)?;
         if rate < self.rate {
             self.rate = rate;

@@ -1,0 +1,35 @@
+//! `stop` from another terminal, on a folder as the store.
+
+use serde_json::Value;
+
+use crate::cli::command::{ended, slow_at};
+
+#[tokio::test]
+async fn stop_ends_a_run_of_another_terminal_and_all_say_stopped() {
+    let (cli, drop) = slow_at(6).await;
+    let child = cli.start(&drop);
+    cli.until_it_holds(5).await;
+    let runs: Value = serde_json::from_str(&cli.run(&["runs", "--json"]).await.1).unwrap();
+    let run = runs[0]["run_id"].as_str().unwrap();
+    let (code, out, err) = cli.run(&["stop", run]).await;
+    assert!(code == 0 && out.contains("stopped"), "{code}: {out}{err}");
+    let (code, out, err) = ended(child.wait_with_output().await.unwrap());
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+    assert_eq!((code, report["outcome"].as_str()), (130, Some("stopped")), "{err}");
+    for command in [&["runs"][..], &["report", run], &["watch", run]] {
+        let (code, out, err) = cli.run(command).await;
+        assert!(out.contains("stopped"), "{command:?}: {code}: {out}{err}");
+    }
+    let (code, _, err) = cli.run(&["stop", run]).await;
+    assert!(code == 0 && err.contains("has ended already: stopped"), "{code}: {err}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_not_there_cannot_be_stopped() {
+    let (cli, _) = slow_at(6).await;
+    for run in ["20260101T000000Z-newsletter-00000000", "newsletter"] {
+        let (code, out, err) = cli.run(&["stop", run]).await;
+        assert!(code == 2 && out.is_empty() && err.contains("there is no such run"), "{code}: {out}{err}");
+    }
+    assert_eq!(cli.run(&["runs"]).await.1, "");
+}

@@ -4,7 +4,9 @@ mod check;
 mod code;
 mod connect;
 mod executions;
+mod forecast;
 mod history;
+mod migrate;
 mod print;
 mod retry;
 mod run;
@@ -67,6 +69,7 @@ pub async fn carry_out<W: Environment>(
         Command::Plan(args) => run::plan(env, common, &args, config).await,
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
         Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
+        Command::Migrate(args) => migrate::migrate(env, common, &args, config).await,
         Command::Check => check::check(env, common, config).await,
         Command::Runs { export, clean: true } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,

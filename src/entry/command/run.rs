@@ -5,32 +5,25 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::code::Code;
+use super::forecast::{Forecast, forecast, print_forecast};
 use super::print;
 use crate::adapters::local::file_metas;
 use crate::config::export_of;
-use crate::config::{Config, Export, Membership};
-use crate::delivery::pace;
-use crate::destination::Assumption;
+use crate::config::{Config, Export};
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
-use crate::plan::lanes::{Costs, lanes_for, requests};
 use crate::ports::Store;
 use crate::report::{Members, Report};
 use crate::run::{RequestedDrop, RunRequest, Trigger, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, plan as build_plan, resume, run as run_steps};
 
-/// Requests of `open`: account, lists, custom fields.
-const OPEN_REQUESTS: u64 = 3;
-/// What the canary and a new list may take on top.
-const CANARY_REQUESTS: u64 = 24;
-
 /// The exit code where rejects are all there is to report.
 const WITH_REJECTS: u8 = 1;
 
 /// The request that the command line makes.
-fn request<W: Environment>(env: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {
+pub(super) fn request<W: Environment>(env: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {
     let drops = args.drops.iter().chain(&args.files).map(|drop| asked(export, drop));
     let drops = drops.collect::<Result<Vec<RequestedDrop>>>()?;
     let now = env.clock().now();
@@ -125,48 +118,15 @@ struct Plan {
     suppressed: u64,
     members: Members,
     profiles: u64,
-    requests: u64,
-    /// Where the canary has yet to learn: the requests of the dearest way.
-    requests_at_most: u64,
-    seconds: f64,
-    seconds_at_most: f64,
-    dollars: f64,
-}
-
-/// Seconds beside the requests' slots: reading the drop, the account's first answer and its last, the state.
-/// Source: measured by `benches/run forecast`, with answers of 300 ms.
-const BESIDE_SLOTS: f64 = 1.0;
-
-/// The dollars of a run of so many seconds on AWS: one function of 256 MB on arm64, all lanes waiting together, its
-/// workflow's transitions (a task and a choice for each call, the Map, the ends), its objects: a checkpoint a second and
-/// lane, five for each four thousand rows, and a few. `make bench-cost` measures it.
-/// Source: list prices of us-east-1: $0.0000133334 per GB-second, $0.025 per 1,000 transitions, $0.005 per 1,000 PUTs.
-fn dollars(seconds: f64, lanes: u32, requests: u64, rows: u64) -> f64 {
-    let (lanes, requests, rows) = (f64::from(lanes), requests as f64, rows as f64);
-    let compute = seconds * lanes * 0.25 * 0.000_013_333_4;
-    let calls = 3.0 + lanes * (seconds / 890.0).ceil();
-    let transitions = 2.0 * calls + lanes + 2.0;
-    let objects = requests.min(seconds * lanes) + rows * 5.0 / 4000.0 + 30.0;
-    compute + transitions * 0.025 / 1000.0 + objects * 0.005 / 1000.0
+    #[serde(flatten)]
+    forecast: Forecast,
 }
 
 /// Says what a run would do; sends nothing.
 pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &RunArgs, config: &Config) -> Code {
     let (export, connection) = export_of(config, &args.export)?;
     let (record, guard) = build_plan(env, config, &request(env, export, args)?).await?;
-    let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
     let counts = record.counts();
-    let destination = env.destination(connection.api);
-    let costs = |assumption| Costs { destination, memberships: &memberships, assumption };
-    let fewest = requests(&record.chunks, costs(Assumption::Cheapest));
-    let most = requests(&record.chunks, costs(Assumption::Dearest));
-    let opening = if record.chunks.is_empty() { 0 } else { OPEN_REQUESTS };
-    let canary = if most > fewest { CANARY_REQUESTS } else { 0 };
-    let slot = pace::interval(connection.requests_per_second).as_secs_f64();
-    let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
-    let (fewest, most) = (fewest + opening, most + opening + canary);
-    let lanes = lanes_for(&record.chunks, costs(Assumption::Dearest), connection.lanes);
-    let rows = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
     let plan = Plan {
         export: export.name.clone(),
         read: counts.read,
@@ -180,11 +140,7 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &RunArg
             leavers_withheld: counts.leavers_withheld,
         },
         profiles: record.profiles,
-        requests: fewest,
-        requests_at_most: most,
-        seconds: seconds(fewest),
-        seconds_at_most: seconds(most),
-        dollars: dollars(seconds(most), lanes, most, rows),
+        forecast: forecast(env.destination(connection.api), (export, connection), &record.chunks),
     };
     if common.json {
         print::json(&plan)?;
@@ -205,9 +161,5 @@ fn print_plan(plan: &Plan) {
         plan.read, members.joiners, members.changed, plan.unchanged, plan.rejected, plan.suppressed
     ));
     print::line(&format!("  leavers   {}, {} withheld", members.leavers, members.leavers_withheld));
-    let range = |fewest: String, most: String| if fewest == most { fewest } else { format!("{fewest} to {most}") };
-    print::line(&format!("  requests  {}", range(plan.requests.to_string(), plan.requests_at_most.to_string())));
-    let time = |seconds: f64| format!("{seconds:.0} s");
-    print::line(&format!("  time      {}", range(time(plan.seconds), time(plan.seconds_at_most))));
-    print::line(&format!("  cost      at most ${:.4} on AWS, beside what Autopilot bills for contacts", plan.dollars));
+    print_forecast(&plan.forecast);
 }

@@ -8,6 +8,7 @@ mod escapes;
 mod hostile_input;
 #[cfg(target_os = "linux")]
 mod memory;
+mod migrate;
 mod odd_folders;
 mod permissions;
 mod retry;

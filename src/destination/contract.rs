@@ -129,6 +129,10 @@ pub trait Destination: Send + Sync {
     /// What it costs to send rows of this operation to members marked like this.
     fn cost(&self, operation: Operation, membership: &Membership, assumption: Assumption<'_>) -> Cost;
 
+    /// Requests of a run beside those for rows: for the account, its marks and its fields, which it may have to make. The
+    /// fewest and the most.
+    fn requests_beside(&self, fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool) -> (u64, u64);
+
     /// Asks the account who it is and what it has: the first call with a key.
     ///
     /// # Errors
@@ -172,6 +176,27 @@ pub trait Destination: Send + Sync {
 
     /// What people may know of the way that a run was sent, from its setup.
     fn strategy(&self, setup: &Value) -> Option<String>;
+
+    /// What of an account no export takes to another destination, and people rebuild by hand.
+    fn stays_behind(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What people should know before somebody who is new to the account is sent.
+    fn first_fill(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// What an account says of a custom field that another destination has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CustomFieldThere {
+    /// It does not tell.
+    Unknown,
+    /// It has none of this name; the nearest that it has.
+    Missing(Option<String>),
+    /// It has one: its name as the account writes it, and its type as the configuration calls it, where it has one.
+    Found(String, Option<&'static str>),
 }
 
 /// A mark that a run wants to use.
@@ -205,6 +230,11 @@ pub trait Account: Send + Sync {
     /// Kind `config`, where a field has another type in the account, or cannot be left out.
     fn check_fields(&self, fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool)
     -> Result<Vec<String>>;
+
+    /// What it has of a custom field.
+    fn custom_field(&self, _name: &str) -> CustomFieldThere {
+        CustomFieldThere::Unknown
+    }
 
     /// Makes the custom fields that are missing.
     ///

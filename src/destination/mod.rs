@@ -17,7 +17,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use batch::batches;
-pub use contract::{Account, Assumption, Caution, Cost, Destination, Limits, StandardField, Wanted, WantedIds};
+pub use contract::{
+    Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,
+};
 pub use protocol::{Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows};
 pub use region::Region;
 pub use session::{Call, HttpResponse, Judgement, Session, bounded_wait, retry_after};

@@ -153,6 +153,8 @@ pub enum Command {
         #[arg(long)]
         repair: bool,
     },
+    /// Write an export's configuration for another destination: lists and tags, fields, what to do by hand, the first fill.
+    Migrate(MigrateArgs),
     /// Check configuration, key, lists and custom fields against the live account. Changes nothing.
     Check {
         /// Only the configuration and its schema: needs no key and no network.
@@ -214,6 +216,7 @@ impl Command {
             Self::Explain { .. } => "explain",
             Self::Reconcile { .. } => "reconcile",
             Self::Check { .. } => "check",
+            Self::Migrate(_) => "migrate",
             Self::Runs { .. } => "runs",
             Self::Report { .. } => "report",
             Self::Watch { .. } => "watch",
@@ -294,6 +297,25 @@ fn decimal(text: &str) -> Result<char, String> {
         "," => Ok(','),
         _ => Err("is neither a point nor a comma".to_owned()),
     }
+}
+
+/// What to write for another destination.
+#[derive(Clone, Debug, clap::Args)]
+pub struct MigrateArgs {
+    /// The export, as named in the configuration.
+    pub export: String,
+    /// The connection that leads to the other destination. Where its key is at hand, its account is asked for its fields.
+    #[arg(long, value_name = "CONNECTION")]
+    pub to: String,
+    /// The name of the export that is made. Default: EXPORT-CONNECTION.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// The drop by which the first fill is estimated. Default: the newest of each segment.
+    #[arg(long = "drop", value_name = "[SEGMENT=]PATH")]
+    pub drops: Vec<String>,
+    /// Add the export to the configuration; all else in the file stays as it is.
+    #[arg(long)]
+    pub write: bool,
 }
 
 /// What to start on AWS, and how.

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::config::Export;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{PutMode, PutOutcome, Store};
 use crate::run::{AppliedDrop, keys};
@@ -56,6 +57,19 @@ pub(super) async fn read_order(
         Kind::Config => error.hint("restore an older version of it, or remove it: any next drop then counts as newer"),
         _ => error,
     })
+}
+
+/// How many members each segment of an export has, as far as its runs know.
+///
+/// # Errors
+/// Those of the store.
+pub async fn known_members(store: &impl Store, export: &Export) -> Result<Vec<u64>> {
+    let mut members = Vec::new();
+    for segment in &export.segments {
+        let applied: Option<AppliedDrop> = read_if_whole(store, &keys::order(&export.name, &segment.name)).await?;
+        members.push(applied.map_or(0, |applied| applied.members));
+    }
+    Ok(members)
 }
 
 /// Writes an object on a condition; `false` where it does not hold, or this very writing was made before and its

@@ -23,7 +23,7 @@ mod workflow;
 pub use cancel::Cancellation;
 pub use clean::{Cleaned, clean};
 pub use deliver::{Delivered, Limit, deliver};
-pub use documents::{read_if_whole, read_json, write_json, write_json_if};
+pub use documents::{known_members, read_if_whole, read_json, write_json, write_json_if};
 pub use environment::Environment;
 pub use failure::Failure;
 pub use finish::finish;

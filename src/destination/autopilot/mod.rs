@@ -79,6 +79,11 @@ impl Destination for Autopilot {
         cost::cost(operation, membership, assumption)
     }
 
+    /// Account, lists, custom fields; a new list is counted with the canary.
+    fn requests_beside(&self, _fields: &[FieldSpec], _memberships: &[Membership], _makes_fields: bool) -> (u64, u64) {
+        (3, 3)
+    }
+
     fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>> {
         Box::pin(async move {
             let account: Box<dyn Account> = Box::new(account::survey(session).await?);
@@ -120,5 +125,14 @@ impl Destination for Autopilot {
     fn strategy(&self, setup: &Value) -> Option<String> {
         let strategy = serde_json::to_value(Setup::read(setup).ok()?.list_strategy).ok()?;
         strategy.as_str().map(str::to_owned)
+    }
+
+    fn stays_behind(&self) -> &'static [&'static str] {
+        &[
+            "journeys stay in Autopilot: rebuild those that begin with these lists, and stop them there once they run here",
+            "smart segments stay in Autopilot: rebuild each as an audience that filters on the tag and the fields",
+            "who opted out in Autopilot itself is not in the drops: bring those people over, or suppress them here, before the \
+             first fill",
+        ]
     }
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::fields::{PERMISSION, display_types, is_same_tag, type_name};
+use super::fields::{PERMISSION, display_types, is_same_tag, type_name, type_of};
 use super::request;
 use super::response::{Person, Reply, people, read};
 use super::setup::{AccountField, People, Setup};
 use crate::chunk::{FieldOrigin, FieldSpec};
-use crate::destination::{Account, Call, Session, Wanted};
+use crate::destination::{Account, Call, CustomFieldThere, Session, Wanted};
 use crate::error::{Error, Kind, Result, escaped};
 use crate::membership::{Membership, MembershipTarget};
 use crate::value::{FieldType, nearest};
@@ -284,6 +284,16 @@ impl Account for OrttoAccount {
             false => "correct the names, make the fields in Ortto, or set create_fields to true",
         };
         Err(Error::new(Kind::Config, "Ortto", problem).hint(hint))
+    }
+
+    fn custom_field(&self, name: &str) -> CustomFieldThere {
+        match self.field(name) {
+            Some(field) => CustomFieldThere::Found(field.name.clone(), type_of(&field.display_type)),
+            None => {
+                let known = self.fields.iter().map(|field| field.name.as_str());
+                CustomFieldThere::Missing(nearest(name, known).map(|nearest| escaped(nearest, SHOWN)))
+            }
+        }
     }
 
     fn make_fields<'s>(

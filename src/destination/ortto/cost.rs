@@ -1,6 +1,6 @@
 //! How many requests rows cost.
 
-use crate::chunk::Operation;
+use crate::chunk::{FieldOrigin, FieldSpec, Operation};
 use crate::destination::Cost;
 use crate::membership::Membership;
 
@@ -12,4 +12,15 @@ pub(super) fn cost(operation: Operation, membership: &Membership) -> Cost {
         _ => 1,
     };
     Cost { per_batch, per_row: 0 }
+}
+
+/// What every run asks before its rows: fields, tags, a page of whom the account suppresses and one of who is archived.
+const OPENING: u64 = 4;
+
+/// Requests beside those for rows, the fewest and the most. To make a field takes two.
+pub(super) fn beside(fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool) -> (u64, u64) {
+    let custom = fields.iter().filter(|field| field.origin == FieldOrigin::Custom).count();
+    let marks = memberships.iter().filter(|membership| matches!(membership, Membership::Field(_))).count();
+    let missing = if makes_fields { (custom + marks) as u64 } else { 0 };
+    (OPENING, OPENING + 2 * missing)
 }

@@ -63,6 +63,12 @@ pub(super) fn display_types(field_type: FieldType) -> &'static [&'static str] {
     }
 }
 
+/// The type in the configuration that fills fields of a `display_type`.
+pub(super) fn type_of(display_type: &str) -> Option<&'static str> {
+    let fits = |(_, field_type): &&(&str, FieldType)| display_types(*field_type).contains(&display_type);
+    TYPES.iter().find(fits).map(|(_, field_type)| type_name(*field_type))
+}
+
 /// Whether two tags may be one; how Ortto spells a tag back is unknown. Source: ORTTO_API 5.
 pub(super) fn is_same_tag(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()

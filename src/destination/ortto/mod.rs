@@ -84,6 +84,10 @@ impl Destination for Ortto {
         cost::cost(operation, membership)
     }
 
+    fn requests_beside(&self, fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool) -> (u64, u64) {
+        cost::beside(fields, memberships, makes_fields)
+    }
+
     fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>> {
         Box::pin(async move {
             let account: Box<dyn Account> = Box::new(account::survey(session).await?);
@@ -119,5 +123,13 @@ impl Destination for Ortto {
 
     fn strategy(&self, _setup: &Value) -> Option<String> {
         None
+    }
+
+    /// Source: ORTTO_API 6, 8.
+    fn first_fill(&self) -> &'static [&'static str] {
+        &[
+            "who is new to the account is subscribed to email by default",
+            "a first fill may start journeys whose audience is the tag or the field",
+        ]
     }
 }

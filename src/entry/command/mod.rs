@@ -5,8 +5,10 @@ mod code;
 mod connect;
 mod executions;
 mod explain;
+mod forecast;
 mod history;
 mod init;
+mod migrate;
 mod offline;
 mod plan;
 mod print;
@@ -80,6 +82,7 @@ pub async fn carry_out<W: Environment>(
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
         Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
         Command::Check { .. } => check::check(env, common, config).await,
+        Command::Migrate(args) => migrate::migrate(env, common, &args, config).await,
         Command::Runs { export, clean: true } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
         Command::Report { run, html } => history::report(env, common, &run, html).await,

@@ -23,6 +23,11 @@ impl Cli {
         Self { scene, config }
     }
 
+    /// With a configuration that is written already.
+    pub(crate) fn with_config(scene: Scene, config: PathBuf) -> Self {
+        Self { scene, config }
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         self.command_of(Command::new(env!("CARGO_BIN_EXE_autopilot-export")), args)
     }

@@ -10,6 +10,7 @@ mod hostile_input;
 pub(crate) mod init;
 #[cfg(target_os = "linux")]
 mod memory;
+mod migrate;
 mod odd_folders;
 mod offline;
 mod permissions;

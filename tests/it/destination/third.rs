@@ -150,6 +150,10 @@ impl Destination for CardfileDestination {
         Cost { per_batch: 0, per_row: 1 }
     }
 
+    fn requests_beside(&self, _fields: &[FieldSpec], _memberships: &[Membership], _makes_fields: bool) -> (u64, u64) {
+        (1, 1)
+    }
+
     fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>> {
         Box::pin(async move {
             let judge = |_: usize, _: &HttpResponse| Judgement::Answered;

@@ -1,7 +1,6 @@
 //! `plan`: what a run would do, and why rows would be rejected. Sends nothing.
 
 pub(super) mod file;
-mod forecast;
 mod rejects;
 mod sample;
 mod show;
@@ -11,9 +10,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::code::Code;
+use super::forecast::{Forecast, forecast};
 use super::print;
 use super::run::request;
-use crate::config::{Config, Membership, export_of};
+use crate::config::{Config, export_of};
 use crate::contact::RejectCode;
 use crate::entry::args::{Common, PlanArgs};
 use crate::entry::show::say;
@@ -22,7 +22,6 @@ use crate::report::Members;
 use crate::report::codes::of_reject;
 use crate::steps::environment::Environment;
 use crate::steps::{Rehearsal, Rehearsed, plan as rehearse};
-use forecast::Forecast;
 
 /// How many causes of rejects are named, and how many rows of each segment are shown.
 const CAUSES: usize = 3;
@@ -38,12 +37,8 @@ pub(super) struct Plan {
     suppressed: u64,
     members: Members,
     profiles: u64,
-    requests: u64,
-    /// Where the canary has yet to learn: the requests of the dearest way.
-    requests_at_most: u64,
-    seconds: f64,
-    seconds_at_most: f64,
-    dollars: f64,
+    #[serde(flatten)]
+    forecast: Forecast,
     segments: Vec<OfSegment>,
     /// Rejected rows by reason.
     rejects: BTreeMap<RejectCode, u64>,
@@ -94,10 +89,9 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     let (export, connection) = export_of(config, &args.run.export)?;
     let rehearsal = Rehearsal::new(if args.sample { SAMPLE_ROWS } else { 0 }, args.rejects.is_some())?;
     let planned = rehearse(env, config, &request(env, export, &args.run)?, rehearsal).await?;
-    let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
-    let forecast = Forecast::of(&planned.record, connection, env.destination(connection.api), &memberships);
+    let forecast = forecast(env.destination(connection.api), (export, connection), &planned.record.chunks);
     let refused = connection.may_send(export, env.clock().now()).err();
-    let plan = of(&planned, &forecast, refused);
+    let plan = of(&planned, forecast, refused);
     if common.json {
         print::json(&plan)?;
     } else {
@@ -115,7 +109,7 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     planned.guard().map_or(Ok(0), Err)
 }
 
-fn of(planned: &Rehearsed, forecast: &Forecast, refused: Option<Error>) -> Plan {
+fn of(planned: &Rehearsed, forecast: Forecast, refused: Option<Error>) -> Plan {
     let Rehearsed { record, guards, rehearsal, .. } = planned;
     let counts = record.counts();
     let taken = || record.segments.iter().enumerate().filter(|(_, segment)| segment.drop.is_some());
@@ -137,11 +131,7 @@ fn of(planned: &Rehearsed, forecast: &Forecast, refused: Option<Error>) -> Plan 
             leavers_withheld: counts.leavers_withheld,
         },
         profiles: record.profiles,
-        requests: forecast.requests.0,
-        requests_at_most: forecast.requests.1,
-        seconds: forecast.seconds.0,
-        seconds_at_most: forecast.seconds.1,
-        dollars: forecast.dollars,
+        forecast,
         segments: taken()
             .map(|(_, segment)| OfSegment {
                 name: segment.name.clone(),

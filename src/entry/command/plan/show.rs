@@ -1,6 +1,7 @@
 //! A plan for people.
 
 use super::{OfSegment, Plan};
+use crate::entry::command::forecast::print_forecast;
 use crate::entry::command::print::line;
 
 pub(super) fn print(plan: &Plan) {
@@ -11,11 +12,7 @@ pub(super) fn print(plan: &Plan) {
         plan.read, members.joiners, members.changed, plan.unchanged, plan.rejected, plan.suppressed
     ));
     line(&format!("  leavers   {}, {} withheld", members.leavers, members.leavers_withheld));
-    let range = |fewest: String, most: String| if fewest == most { fewest } else { format!("{fewest} to {most}") };
-    line(&format!("  requests  {}", range(plan.requests.to_string(), plan.requests_at_most.to_string())));
-    let time = |seconds: f64| format!("{seconds:.0} s");
-    line(&format!("  time      {}", range(time(plan.seconds), time(plan.seconds_at_most))));
-    line(&format!("  cost      at most ${:.4} on AWS, beside what Autopilot bills for contacts", plan.dollars));
+    print_forecast(&plan.forecast);
     if plan.segments.len() > 1 {
         plan.segments.iter().for_each(segment);
     }

@@ -1,0 +1,80 @@
+//! How many requests rows take, and so how long, and what that costs.
+
+use serde::Serialize;
+
+use super::print;
+use crate::config::{Connection, Export, Membership};
+use crate::delivery::pace;
+use crate::destination::{Assumption, Destination};
+use crate::plan::lanes::{Chunk, Costs, lanes_for, requests};
+
+/// What the canary and a new list may take on top.
+const CANARY_REQUESTS: u64 = 24;
+
+/// What it takes to send rows.
+#[derive(Debug, Serialize)]
+pub(super) struct Forecast {
+    requests: u64,
+    /// Where the canary has yet to learn, or fields have to be made: the requests of the dearest way.
+    requests_at_most: u64,
+    seconds: f64,
+    seconds_at_most: f64,
+    dollars: f64,
+}
+
+/// Seconds beside the requests' slots: reading the drop, the account's first answer and its last, the state.
+/// Source: measured by `benches/run forecast`, with answers of 300 ms.
+const BESIDE_SLOTS: f64 = 1.0;
+
+/// The dollars of a run of so many seconds on AWS: one function of 256 MB on arm64, all lanes waiting together, its
+/// workflow's transitions (a task and a choice for each call, the Map, the ends), its objects: a checkpoint a second and
+/// lane, five for each four thousand rows, and a few. `make bench-cost` measures it.
+/// Source: list prices of us-east-1: $0.0000133334 per GB-second, $0.025 per 1,000 transitions, $0.005 per 1,000 PUTs.
+fn dollars(seconds: f64, lanes: u32, requests: u64, rows: u64) -> f64 {
+    let (lanes, requests, rows) = (f64::from(lanes), requests as f64, rows as f64);
+    let compute = seconds * lanes * 0.25 * 0.000_013_333_4;
+    let calls = 3.0 + lanes * (seconds / 890.0).ceil();
+    let transitions = 2.0 * calls + lanes + 2.0;
+    let objects = requests.min(seconds * lanes) + rows * 5.0 / 4000.0 + 30.0;
+    compute + transitions * 0.025 / 1000.0 + objects * 0.005 / 1000.0
+}
+
+/// What it takes to send these chunks of an export.
+pub(super) fn forecast(
+    destination: &dyn Destination,
+    (export, connection): (&Export, &Connection),
+    chunks: &[Chunk],
+) -> Forecast {
+    let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
+    let costs = |assumption| Costs { destination, memberships: &memberships, assumption };
+    let fewest = requests(chunks, costs(Assumption::Cheapest));
+    let most = requests(chunks, costs(Assumption::Dearest));
+    let canary = if most > fewest { CANARY_REQUESTS } else { 0 };
+    let (opening, opening_at_most) = match chunks.is_empty() {
+        true => (0, 0),
+        false => destination.requests_beside(&export.match_.specs(), &memberships, export.create_fields),
+    };
+    let slot = pace::interval(connection.requests_per_second).as_secs_f64();
+    let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
+    let (fewest, most) = (fewest + opening, most + opening_at_most + canary);
+    let lanes = lanes_for(chunks, costs(Assumption::Dearest), connection.lanes);
+    let rows = chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+    Forecast {
+        requests: fewest,
+        requests_at_most: most,
+        seconds: seconds(fewest),
+        seconds_at_most: seconds(most),
+        dollars: dollars(seconds(most), lanes, most, rows),
+    }
+}
+
+/// Prints a forecast for people.
+pub(super) fn print_forecast(forecast: &Forecast) {
+    let range = |fewest: String, most: String| if fewest == most { fewest } else { format!("{fewest} to {most}") };
+    let requests = range(forecast.requests.to_string(), forecast.requests_at_most.to_string());
+    print::line(&format!("  requests  {requests}"));
+    let time = |seconds: f64| format!("{seconds:.0} s");
+    print::line(&format!("  time      {}", range(time(forecast.seconds), time(forecast.seconds_at_most))));
+    let dollars = forecast.dollars;
+    print::line(&format!("  cost      at most ${dollars:.4} on AWS, beside what the account bills for contacts"));
+}

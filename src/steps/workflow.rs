@@ -13,10 +13,10 @@ use super::finish::finish;
 use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
-use super::stop::{heeding_stop, is_stopped, stopped, unless_stopped};
+use super::stop::{heeding_stop, is_stopped};
 use super::unfinished::unfinished;
 use crate::config::{Config, export_of};
-use crate::error::{AtStage, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::Event;
 use crate::report::{Outcome, Report};
 use crate::run::{RunRecord, RunRequest, keys};
@@ -109,7 +109,9 @@ pub async fn run<W: Environment>(
     let finishing = finish(env, config, request, stopped.as_ref().map(Failure::of));
     match (with_lease(env, config, request, finishing).await, stopped) {
         // It was stopped while it waited for another, which has the run.
-        (Err(lost), Some(stopped)) if stopped.kind == Kind::Stopped && lost.kind == Kind::Unavailable => Err(stopped),
+        (Err(lost), Some(stopped)) if stopped.kind == Kind::Interrupted && lost.kind == Kind::Unavailable => {
+            Err(stopped)
+        }
         (finished, _) => finished,
     }
 }
@@ -122,7 +124,7 @@ async fn steps<W: Environment>(
 ) -> Result<Option<Report>> {
     loop {
         if stop.is_cancelled() {
-            return Err(stopped(&request.export));
+            return Err(interrupted(request));
         }
         match with_lease(env, config, request, prepare(env, config, request)).await? {
             Prepared::Ready { .. } => break,
@@ -141,15 +143,17 @@ async fn steps<W: Environment>(
     if let Some(run) = read_json::<RunRecord>(env.store(), &keys::of_run(&request.run_id, "run.json")).await? {
         env.observer().notify(Event::Planned(run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum()));
     }
-    let opening = with_lease(env, config, request, open(env, config, request));
-    let opened = unless_stopped(request, stop, opening).await?;
+    let opened = tokio::select! {
+        opened = with_lease(env, config, request, open(env, config, request)) => opened?,
+        () = stop.cancelled() => return Err(interrupted(request)),
+    };
     let limit = Limit { until: None, stop: stop.clone() };
     let lanes = (0..opened.count).map(|lane| one_lane(env, config, request, lane, &limit));
     let ends = join_all(lanes).await;
     for end in ends {
         end?;
     }
-    if stop.is_cancelled() { Err(stopped(&request.export)) } else { Ok(None) }
+    if stop.is_cancelled() { Err(interrupted(request)) } else { Ok(None) }
 }
 
 async fn one_lane<W: Environment>(
@@ -165,4 +169,11 @@ async fn one_lane<W: Environment>(
         }
     }
     Ok(())
+}
+
+/// The error of a run on which this process was stopped; `finish` finds out whether a person stopped the run itself.
+fn interrupted(request: &RunRequest) -> Error {
+    Error::new(Kind::Interrupted, &request.export, "interrupted")
+        .hint("the same command goes on; what was confirmed is not sent again")
+        .at("run")
 }

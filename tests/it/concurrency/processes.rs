@@ -241,7 +241,7 @@ async fn interrupting_a_waiting_run_changes_nothing() {
         tokio::join!(steps::run(&two, &sim.config, &request, &stop), stops).0
     };
     let (a, b) = tokio::join!(run(&sim, &one, &request), second);
-    assert_eq!(b.unwrap_err().kind, Kind::Stopped);
+    assert_eq!(b.unwrap_err().kind, Kind::Interrupted);
     assert_eq!((a.outcome, a.rows.delivered), (Outcome::Succeeded, 90), "{a:?}");
     agree(&sim, 90);
 }

@@ -174,6 +174,6 @@ async fn one_lane<W: Environment>(
 /// The error of a run on which this process was stopped; `finish` finds out whether a person stopped the run itself.
 fn interrupted(request: &RunRequest) -> Error {
     Error::new(Kind::Interrupted, &request.export, "interrupted")
-        .hint("the same command goes on; what was confirmed is not sent again")
+        .hint("what was confirmed stays confirmed, and the next run of the export sends the rest")
         .at("run")
 }

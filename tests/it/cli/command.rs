@@ -201,6 +201,7 @@ async fn an_interrupted_run_saves_and_the_next_finishes_it() {
     assert_eq!(code, 130, "{out}{err}");
     assert!(err.contains("the next run of the export sends the rest"), "{err}");
     let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["outcome"], "interrupted");
     let saved = report["rows"]["delivered"].as_u64().unwrap();
     assert!(saved >= 20 && report["rows"]["pending"].as_u64().unwrap() + saved == 80, "{report}");
     let (code, report) = cli.export(&drop).await;

@@ -183,8 +183,8 @@ pub fn escaped_json(json: &str) -> String {
 /// the letters and marks in [`is_invisible`].
 fn is_plain(c: char) -> bool {
     // The first character of a text is judged more strictly: a combining accent would have nothing to stand on.
-    let after_a_letter: String = ['x', c].into_iter().collect();
-    matches!(c, ' '..='~') || !is_invisible(c) && (after_a_letter.escape_debug().count() == 2)
+    let after_a_letter = || String::from_iter(['x', c]).escape_debug().count();
+    matches!(c, ' '..='~') || !is_invisible(c) && after_a_letter() == 2
 }
 
 /// Whether the character takes no room and is not a control character: zero-width characters, byte-order and bidi marks,

@@ -341,7 +341,8 @@ impl Compiler<'_> {
                 let is_absent = field.optional && self.find(name).is_none();
                 let place = (!is_absent).then(|| self.place_of(&setting, name, field));
                 fallback = field.default.as_deref().and_then(|text| json(kind, text));
-                if fallback.is_none() && field.clear_empty {
+                // A file that lacks the column says nothing of the field.
+                if fallback.is_none() && field.clear_empty && !is_absent {
                     fallback = Some("null".to_owned());
                 }
                 (place, format!("{setting}: column {name}"))

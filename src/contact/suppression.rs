@@ -8,6 +8,7 @@ use encoding_rs::{Encoding, WINDOWS_1252};
 use sha2::{Digest, Sha256};
 
 use super::email;
+use crate::segment::separator_of;
 use crate::value::{folded, trim};
 
 /// The emails of a suppression file, as SHA-256 digests: of an address that the file writes out, that of the address as
@@ -44,20 +45,27 @@ impl SuppressionList {
     }
 
     fn lines(&mut self, text: &str) -> Vec<usize> {
-        let text = text.trim_start_matches('\u{feff}');
+        // What ends the file, and the line ends of old.
+        let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\0', '\u{1a}']);
+        let text =
+            if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text.into() };
         let is_entry = |line: &&str| !line.is_empty() && !line.starts_with('#');
-        let first = text.lines().map(trim).find(is_entry).unwrap_or_default();
+        let told = separator_of(text.as_bytes()).and_then(|told| u8::try_from(told).ok()).filter(u8::is_ascii);
+        let above = usize::from(told.is_some());
+        let rows = if told.is_some() { text.split_once('\n').map_or("", |(_, rows)| rows) } else { &text };
+        let first = rows.lines().map(trim).find(is_entry).unwrap_or_default();
         let mut faulty = Vec::new();
-        match header(first) {
-            Some((delimiter, columns)) => self.table(text, delimiter, &columns, &mut faulty),
+        match header(first, told) {
+            Some((delimiter, columns)) => self.table(rows, delimiter, &columns, &mut faulty),
             None => {
-                for (index, line) in text.lines().enumerate() {
-                    if is_entry(&trim(line)) && !self.entry(line) {
+                for (index, line) in rows.lines().enumerate() {
+                    if is_entry(&trim(line)) && !self.entry(alone(line)) {
                         faulty.push(index + 1);
                     }
                 }
             }
         }
+        faulty.iter_mut().for_each(|line| *line += above);
         faulty
     }
 
@@ -129,8 +137,10 @@ fn decoded(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// The delimiter of a table and the places of the columns that hold addresses or digests, where `line` is its header.
-fn header(line: &str) -> Option<(u8, Vec<usize>)> {
-    [b',', b';', b'\t', b'|'].into_iter().find_map(|delimiter| {
+/// `told` is the delimiter that a line `sep=` tells.
+fn header(line: &str, told: Option<u8>) -> Option<(u8, Vec<usize>)> {
+    let usual = [b',', b';', b'\t', b'|'];
+    told.into_iter().chain(usual).find_map(|delimiter| {
         let mut builder = ReaderBuilder::new();
         builder.delimiter(delimiter).has_headers(false);
         let names: StringRecord = builder.from_reader(line.as_bytes()).records().flatten().next()?;
@@ -144,6 +154,13 @@ fn header(line: &str) -> Option<(u8, Vec<usize>)> {
 fn is_ours(name: &str) -> bool {
     let letters: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     ["email", "emailaddress", "emailsha256"].iter().any(|ours| letters.eq_ignore_ascii_case(ours))
+}
+
+/// The one cell of a line: without its quotes, and without delimiters behind it.
+fn alone(line: &str) -> &str {
+    let text = trim(trim(line).trim_end_matches([',', ';', '\t', '|']));
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    quoted.filter(|text| !text.contains('"')).unwrap_or(text)
 }
 
 /// The number of a record's first line. The reader's position is before the lines that it leaves out.
@@ -222,7 +239,7 @@ mod tests {
     fn faulty_lines_are_numbered_and_never_passed_over() {
         let text = format!("{ANN}\n\n# comment\nnot an email\n{BO}0\nabc\nann@example.org,\nBo <bo@example.org>\n");
         let (list, faulty) = SuppressionList::parse(&text);
-        assert_eq!((list.len(), faulty), (1, vec![4, 5, 6, 7, 8]));
+        assert_eq!((list.len(), faulty), (1, vec![4, 5, 6, 8]));
         let (list, faulty) = SuppressionList::parse("257c57037d384ae37ea27a07e8a01665\n");
         assert_eq!((list.is_empty(), faulty), (true, vec![1]), "a digest of another kind");
         for (text, lines) in [
@@ -264,6 +281,28 @@ mod tests {
         let lower: String = digest("jörg@münchen.example").iter().map(|byte| format!("{byte:02X}")).collect();
         assert!(list(&lower).holds("Jörg@München.example", "jörg@xn--mnchen-3ya.example"));
         assert!(!list(ANN).holds("Bo@Example.org", "bo@example.org"));
+    }
+
+    #[test]
+    fn lines_are_read_as_spreadsheets_save_them() {
+        for text in [
+            "sep=;\r\nid;email\r\n1;ann@example.org\r\n2;cy@example.org\r\n",
+            "\"sep=;\"\r\n\"email\"\r\n\"ann@example.org\"\r\n\"cy@example.org\"",
+            "\u{feff}sep=,\nann@example.org\ncy@example.org\n",
+            "sep=^\nemail^why\nann@example.org^x\ncy@example.org^y",
+            "\"ann@example.org\"\n\"cy@example.org\",\n",
+            "ann@example.org;;\ncy@example.org\t\n",
+            "ann@example.org\rcy@example.org\r\u{1a}",
+            "email\nann@example.org\ncy@example.org\u{1a}\0\0",
+        ] {
+            let list = list(text);
+            assert_eq!(list.len(), 2, "{text:?}");
+            assert!(list.contains(ANN) && list.contains("cy@example.org"), "{text:?}");
+        }
+        for text in ["sep=;\nemail\nann@example.org\nnobody\n", "sep=,\n\nann@example.org\n\"a@b.example\",x"] {
+            let (_, faulty) = SuppressionList::parse(text);
+            assert_eq!(faulty, [4], "{text:?}");
+        }
     }
 
     #[test]

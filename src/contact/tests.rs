@@ -84,6 +84,19 @@ fn an_empty_cell_is_omitted_or_defaulted_or_clears_the_field() {
 }
 
 #[test]
+fn a_column_that_is_absent_has_its_default_and_clears_nothing() {
+    let title = |more: Value| {
+        let mut title = json!({ "column": "T", "optional": true });
+        title.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body(json!({ "title": title }), "")
+    };
+    assert_eq!(title(json!({})).unwrap(), r#""a@b.example"|"#);
+    assert_eq!(title(json!({ "default": "Dr" })).unwrap(), r#""a@b.example"|"Dr""#);
+    assert_eq!(title(json!({ "default": "Dr", "clear_empty": true })).unwrap(), r#""a@b.example"|"Dr""#);
+    assert_eq!(title(json!({ "clear_empty": true })).unwrap(), r#""a@b.example"|"#);
+}
+
+#[test]
 fn constants_fit_their_field() {
     let match_ = json!({
         "lead_source": { "value": "Export" }, "number_of_employees": { "value": 12 },

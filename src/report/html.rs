@@ -33,9 +33,9 @@ pub fn page(report: &Report) -> String {
             body {
                 h1 { (title) }
                 p { "Run " code { (report.run_id) } ", " (report.started_at) " to " (report.finished_at) }
-                @if let Some(error) = &report.error { p.error { (error.message) } }
-                @for warning in &report.warnings { p { "Note: " (warning) } }
-                @for note in &report.notes { p { "Note: " (note.to_string()) } }
+                @if let Some(error) = &report.error { p.error { (shown(&error.message)) } }
+                @for warning in &report.warnings { p { "Note: " (shown(warning)) } }
+                @for note in &report.notes { p { "Note: " (shown(&note.to_string())) } }
                 div.bar role="img" aria-label="rows by outcome" {
                     @for (name, count) in parts { @if count > 0 { div class=(name) style=(format!("flex:{count}")) {} } }
                 }
@@ -66,11 +66,15 @@ pub fn page(report: &Report) -> String {
                     tr { td { "most in one second" } td.n { (requests.peak_per_second) } }
                 }
                 h2 { "Sources" }
-                table { @for source in &report.sources { (line(&escaped(&source.key, usize::MAX), source.bytes)) } }
+                table { @for source in &report.sources { (line(&shown(&source.key), source.bytes)) } }
             }
         }
     }
     .into_string()
+}
+
+fn shown(text: &str) -> String {
+    escaped(text, usize::MAX)
 }
 
 fn line(name: &str, count: u64) -> Markup {

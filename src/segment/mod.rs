@@ -37,6 +37,7 @@ pub use format::{FileKind, Format, Layout};
 pub use model::{MAX_MODEL_BYTES, Model};
 pub use names::clean;
 pub use row::{Columns, Flaw, Row, Sink, Span};
+pub use separator::of as separator_of;
 pub use values::{may_be_a_value, may_be_an_address};
 
 /// The longest row, in bytes of UTF-8: a longer one is malformed.

@@ -4,7 +4,7 @@
 const LONGEST: usize = 64;
 
 /// The delimiter that the first line of `text` tells, quoted or not: any character but a quote or a line end.
-pub(super) fn of(text: &[u8]) -> Option<char> {
+pub fn of(text: &[u8]) -> Option<char> {
     let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(text.len());
     let line = std::str::from_utf8(text.get(..end.min(LONGEST))?).ok()?.trim_start_matches('\u{feff}');
     let bare = line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line);

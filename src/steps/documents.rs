@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::Export;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, escaped_json};
 use crate::ports::{PutMode, PutOutcome, Store};
 use crate::run::{AppliedDrop, keys};
 
@@ -90,7 +90,8 @@ pub async fn write_json<T: Serialize>(store: &impl Store, key: &str, value: &T) 
 }
 
 async fn put<T: Serialize>(store: &impl Store, key: &str, value: &T, condition: PutMode) -> Result<PutOutcome> {
-    let body = serde_json::to_vec_pretty(value)
+    let body = serde_json::to_string_pretty(value)
         .map_err(|cause| Error::new(Kind::Bug, key, "cannot be written").with_source(cause))?;
-    store.put(key, body.into(), condition).await
+    // People look at these objects too.
+    store.put(key, escaped_json(&body).into(), condition).await
 }

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, Time};
 
 /// The moment in UTC that a text in ISO 8601 names: a date, extended or basic (`2024-03-01`, `20240301`); behind `T`
-/// or a space a time (`10`, `10:20`, `10:20:30.5`, `102030`, `24:00:00`); a zone (`Z`, `UTC`, `+01:00`, `+0100`), none
-/// being UTC. A fraction of a second is left out.
+/// or a space a time (`10`, `10:20`, `10:20:30.5`, `102030`, `24:00:00`); a zone (`Z`, `UTC`, `+01:00`, `+0100`), also right
+/// behind the date, none being UTC. A fraction of a second is left out.
 pub(super) fn iso(text: &str) -> Option<DateTime> {
     let (local, east) = iso_parts(text)?;
     in_range(if east == 0 { local } else { local.checked_sub(SignedDuration::from_secs(east)).ok()? })
@@ -28,8 +28,8 @@ fn iso_parts(text: &str) -> Option<(DateTime, i64)> {
         return None;
     }
     let date = Date::new(year, month, small(&mut rest)?).ok()?;
-    if rest.is_empty() {
-        return Some((date.to_datetime(Time::midnight()), 0));
+    if let Some(east) = offset_of_day(rest) {
+        return Some((date.to_datetime(Time::midnight()), east));
     }
     if !skip(&mut rest, b"Tt ") {
         return None;
@@ -76,6 +76,16 @@ fn time(rest: &mut &[u8], date: Date) -> Option<DateTime> {
     }
     let second = if second == 60 { 59 } else { second };
     Some(date.to_datetime(Time::new(hour, minute, second, 0).ok()?))
+}
+
+/// The zone right behind a day: none, `Z`, `UTC`, `+01:00`. Digits behind a hyphen or a blank may be a clock.
+fn offset_of_day(rest: &[u8]) -> Option<i64> {
+    let is_zone = match rest.trim_ascii_start() {
+        [b'-', _, _, b':', ..] => rest.first() == Some(&b'-'),
+        [first, ..] => !first.is_ascii_digit() && *first != b'-',
+        [] => true,
+    };
+    if is_zone { offset(rest) } else { None }
 }
 
 /// The seconds that a zone is east of UTC. The whole rest of the text is the zone.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::ignore::Role;
 use super::keys::{above, parent, partition_value};
 use super::rules::DropRules;
-use super::times::{is_time, path_time, time_of};
+use super::times::{is_partition_by_time, is_time, path_time, time_of};
 use super::{Drop, DropKind};
 use crate::ports::ObjectMeta;
 
@@ -115,6 +115,15 @@ impl Drop {
         let of_folder = |folder: &str| Some(format!("{folder}model.json")).filter(|key| models.contains(key.as_str()));
         let model = of_folder(parent(name)).or_else(|| folders_above(parent(name)).find_map(of_folder));
         Self { time: time_of(name, &parts), version: version(&parts), name: name.to_owned(), parts, model }
+    }
+
+    /// The partitions of the drop whose names tell a month, a year or a day, where there are several: they may have been
+    /// meant as drops of their own.
+    pub fn partitions_by_time(&self) -> BTreeSet<&str> {
+        let below = self.parts.iter().filter_map(|part| parent(&part.key).strip_prefix(&self.name));
+        let by_time = below.filter(|folders| folders.split('/').any(is_partition_by_time));
+        let found: BTreeSet<&str> = by_time.collect();
+        if found.len() > 1 { found } else { BTreeSet::new() }
     }
 
     /// A file that a person names, which is read whatever it is called; `model` is the `model.json` beside it.

@@ -63,6 +63,13 @@ pub(super) fn is_time(value: &str) -> bool {
     date(year, month, day).is_some() && is_clock(clock)
 }
 
+/// Whether a folder `key=value` says by its key, or by a month or a day as its value, that it is of a time.
+pub(super) fn is_partition_by_time(folder: &str) -> bool {
+    let Some((key, value)) = folder.split_once('=') else { return false };
+    let is_key = ["dt", "ds", "date", "day", "month", "year"].iter().any(|known| key.eq_ignore_ascii_case(known));
+    is_key || is_time(value) || is_time(&format!("{value}-01"))
+}
+
 /// Whether what follows a day is a clock, with or without separators and offset, or nothing.
 fn is_clock(text: &str) -> bool {
     let text = text.trim_start_matches(['T', 't', ' ', '-', '_']);

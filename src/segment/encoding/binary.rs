@@ -5,7 +5,8 @@ use crate::error::Result;
 
 /// Refuses a file whose first bytes are not text in `encoding`. A configured delimiter may be a control character.
 pub(super) fn refuse(head: &[u8], encoding: Encoding, delimiter: Option<char>) -> Result<()> {
-    let padding = head.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    // What may end a text of few bytes.
+    let padding = head.iter().rposition(|byte| !matches!(byte, 0 | 0x1a | b'\n' | b'\r')).map_or(0, |at| at + 1);
     let many_controls = || controls(head.get(..padding).unwrap_or_default(), delimiter) * 20 > padding;
     let is_binary = encoding.is_like_ascii() && many_controls();
     let Some(seen) = by_magic(head, is_binary).or_else(|| is_binary.then_some("a binary file")) else { return Ok(()) };

@@ -45,7 +45,7 @@ impl Text {
     /// `settings` and `model` are the encodings that the settings and a `model.json` name; `delimiter` is the one that
     /// is configured, which may be a control character.
     pub(super) fn new(settings: Option<Encoding>, model: Option<Encoding>, delimiter: Option<char>) -> Self {
-        let (told, nuls) = (Told::new(settings, model), TrailingNuls::new(delimiter != Some('\0')));
+        let (told, nuls) = (Told::new(settings, model), TrailingNuls::new(delimiter));
         Self { told, delimiter, head: Vec::new(), coding: None, nuls }
     }
 

@@ -215,6 +215,34 @@ fn utf_32_is_refused_by_its_name() {
 }
 
 #[test]
+fn what_ends_a_file_of_old_is_no_part_of_its_last_cell() {
+    for (text, rows) in [
+        ("EMail,FirstName\nann@example.com,Ann\u{1a}", 1),
+        ("EMail,FirstName\r\nann@example.com,Ann\u{1a}\r\n", 1),
+        ("EMail,FirstName\nann@example.com,Ann\n\u{1a}", 1),
+        ("EMail,FirstName\nann@example.com,\"Ann\"\u{1a}\u{1a}\n\n", 1),
+        ("EMail,FirstName\nann@example.com,Ann\u{1a}\0\0\0", 1),
+        ("{\"EMail\":\"ann@example.com\",\"FirstName\":\"Ann\"}\u{1a}\n", 1),
+        ("EMail,FirstName\u{1a}", 0),
+    ] {
+        for piece in [1, 2, 7, 1 << 16] {
+            let seen = Case::new().decode(text.as_bytes(), piece).unwrap().0;
+            assert_eq!(
+                (fields(&seen), seen.malformed.len()),
+                (vec![vec!["ann@example.com", "Ann"]; rows], 0),
+                "{text:?}"
+            );
+        }
+    }
+    for piece in [1, 3, 1 << 16] {
+        let text = "EMail,FirstName\nann@example.com,A\u{1a}\nbea@example.com,\u{1a}B\n";
+        let seen = Case::new().decode(text.as_bytes(), piece).unwrap().0;
+        let kept = vec![vec!["ann@example.com", "A\u{1a}"], vec!["bea@example.com", "\u{1a}B"]];
+        assert_eq!(fields(&seen), kept, "amid a file it is a character");
+    }
+}
+
+#[test]
 fn trailing_nuls_are_padding_up_to_a_block() {
     for text in ["EMail,FirstName\nann@example.com,Ann\n", "EMail,FirstName\nann@example.com,Ann"] {
         for nuls in [1, 17, 4096] {

@@ -1,5 +1,6 @@
 //! Which drops a run takes: those it was asked for, else the newest of each segment.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::steps::documents::{MAY_BE_AHEAD, read_order};
@@ -194,7 +195,7 @@ async fn newest<W: Environment>(
             "set segments[].recursive to true to read them, or segments[].drop to \"folder\" where a folder is a drop",
         ));
     };
-    let notes = notes(&survey, of.segment.drop);
+    let notes = notes(&drop, &survey, of.segment.drop);
     Ok(Some(Found { drop, listing, is_settling: of.segment.drop == DropKind::Folder, notes }))
 }
 
@@ -239,7 +240,8 @@ async fn folder<W: Environment>(env: &W, of: Of<'_>, key: &str) -> Result<Found>
         false => only_elsewhere(key, &survey)
             .hint("name one of them, or set segments[].recursive to true to read all that is below"),
     })?;
-    Ok(Found { drop, listing, is_settling: !key.starts_with("file:"), notes: notes(&survey, DropKind::Folder) })
+    let notes = notes(&drop, &survey, DropKind::Folder);
+    Ok(Found { drop, listing, is_settling: !key.starts_with("file:"), notes })
 }
 
 /// The drop that an object, or a folder, is a part of.
@@ -249,7 +251,8 @@ async fn around<W: Environment>(env: &W, of: Of<'_>, key: &str, rules: &DropRule
     let listing = list(env, of, prefix, DropKind::Folder).await?;
     let mut survey = rules.survey(&listing);
     let drop = survey.take_around(folder).ok_or_else(|| missing(key, &survey.ignored))?;
-    Ok(Found { drop, listing, is_settling: true, notes: notes(&survey, DropKind::Folder) })
+    let notes = notes(&drop, &survey, DropKind::Folder);
+    Ok(Found { drop, listing, is_settling: true, notes })
 }
 
 /// The error of a place where nothing but folders hold data.
@@ -258,8 +261,8 @@ fn only_elsewhere(place: &str, survey: &Survey) -> Error {
     Error::new(Kind::Segment, place, problem)
 }
 
-/// What people should know of objects that hold data and were not read.
-fn notes(survey: &Survey, kind: DropKind) -> Vec<String> {
+/// What people should know of objects that hold data and were not read, and of folders that may be several drops.
+fn notes(drop: &Drop, survey: &Survey, kind: DropKind) -> Vec<String> {
     let count = survey.elsewhere.len();
     let why = match kind {
         DropKind::File => "they are in folders below the prefix",
@@ -267,11 +270,23 @@ fn notes(survey: &Survey, kind: DropKind) -> Vec<String> {
     };
     let note =
         || format!("{count} objects were ignored, as {why}: {}; segments[].recursive reads them", folders(survey));
-    (count > 0).then(note).into_iter().collect()
+    let by_time = drop.partitions_by_time();
+    let one = || {
+        format!(
+            "{} folders by time are read as one drop: {}; where each is a drop, name them by the day, as dt=2024-03-01",
+            by_time.len(),
+            named(&by_time)
+        )
+    };
+    let notes = [(count > 0).then(note), (!by_time.is_empty()).then(one)];
+    notes.into_iter().flatten().collect()
 }
 
 fn folders(survey: &Survey) -> String {
-    let folders = survey.folders_elsewhere();
+    named(&survey.folders_elsewhere())
+}
+
+fn named(folders: &BTreeSet<&str>) -> String {
     let named: Vec<String> = folders.iter().take(NAMED).map(|folder| escaped(folder, SHOWN)).collect();
     let more = folders.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

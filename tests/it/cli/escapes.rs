@@ -27,6 +27,10 @@ async fn nothing_from_outside_reaches_a_terminal_as_it_came() {
     let (code, report) = cli.export(&drop).await;
     assert_eq!(code, 1, "{report}");
     let run = report["run_id"].as_str().unwrap().to_owned();
+    for name in ["report.json", "report.html", "run.json"] {
+        let text = std::fs::read_to_string(cli.scene.root().join(keys::of_run(&run, name))).unwrap();
+        is_plain(name, &(0, text, String::new()));
+    }
     // What an account or a newer program may have put into a report.
     let key = cli.scene.root().join(keys::of_run(&run, "report.json"));
     let mut stored: Value = serde_json::from_slice(&std::fs::read(&key).unwrap()).unwrap();

@@ -140,3 +140,23 @@ fn a_mark_above_partitions_completes_them() {
     assert!(matches!(judge(Some("s/country=NO/_SUCCESS")), Settling::Settling { .. }), "only a part of it");
     assert!(matches!(judge(None), Settling::Settling { seconds: 50, .. }));
 }
+
+#[test]
+fn partitions_by_time_in_one_drop_are_told() {
+    let told = |keys: &[&str]| {
+        let metas: Vec<ObjectMeta> = keys.iter().map(|key| meta(key, "2026-11-23T06:00:00Z")).collect();
+        let mut drops = DropRules::of_prefix("s/", DropKind::Folder, false, &[]).survey(&metas).drops;
+        drops.pop().map(|drop| drop.partitions_by_time().into_iter().map(str::to_owned).collect::<Vec<_>>()).unwrap()
+    };
+    for [one, other] in [
+        ["dt=2024-03/", "dt=2024-04/"],
+        ["dt=2024/", "dt=2025/"],
+        ["year=2024/month=03/day=01/", "year=2024/month=03/day=02/"],
+        ["load=2024-03/", "load=2024-04/"],
+    ] {
+        assert_eq!(told(&[&format!("s/{one}a.csv"), &format!("s/{other}a.csv")]), [one, other]);
+    }
+    for keys in [&["s/country=NO/a.csv", "s/country=SE/b.csv"][..], &["s/dt=2024-03/a.csv", "s/dt=2024-03/b.csv"]] {
+        assert_eq!(told(keys), [""; 0], "{keys:?}");
+    }
+}

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use batch::batches;
 pub use contract::{Account, Assumption, Caution, Cost, Destination, Limits, StandardField, Wanted, WantedIds};
-pub use protocol::{Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows};
+pub use protocol::{Finding, Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows};
 pub use region::Region;
 pub use session::{Call, HttpResponse, Judgement, Session, bounded_wait, retry_after};
 pub use usage::{RequestKind, Usage};

@@ -40,6 +40,9 @@ fn read(root: &Entry<'_>) -> Option<Config> {
                 .collect()
         })
         .unwrap_or_default();
+    if let Some(entry) = file.get("connections") {
+        one_connection_per_secret(&entry, &connections);
+    }
     let known: BTreeMap<&str, Api> = root
         .value
         .get("connections")
@@ -62,6 +65,21 @@ fn read(root: &Entry<'_>) -> Option<Config> {
     }
     file.done();
     Some(Config { connections, exports, folder: None })
+}
+
+/// Two connections with one secret speak to one account, each at the whole rate. One that is disabled does not speak.
+fn one_connection_per_secret(entry: &Entry<'_>, connections: &BTreeMap<String, Connection>) {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, connection) in connections.iter().filter(|(_, connection)| connection.enabled) {
+        match owners.get(connection.secret.as_str()) {
+            Some(owner) => {
+                let what =
+                    format!("is also that of connections.{}, which would double the account's rate", shown(owner));
+                entry.fault_below_with(&format!("{}.secret", shown(name)), what, "let the exports name one connection");
+            }
+            None => drop(owners.insert(&connection.secret, name)),
+        }
+    }
 }
 
 /// Two exports that name one list or field of an account would take each other's members off. One that is disabled, by

@@ -59,6 +59,11 @@ impl<'v> Entry<'v> {
         self.faults.add(&format!("{}.{path}", self.path), what, None);
     }
 
+    /// The same, with what to do.
+    pub(super) fn fault_below_with(&self, path: &str, what: impl Into<String>, hint: &str) {
+        self.faults.add(&format!("{}.{path}", self.path), what, Some(hint.to_owned()));
+    }
+
     fn place(&self) -> &str {
         if self.path.is_empty() { "the file" } else { &self.path }
     }

@@ -552,6 +552,22 @@ fn two_exports_of_one_account_never_share_a_list_or_field() {
 }
 
 #[test]
+fn two_connections_never_share_a_secret() {
+    let second = |enabled: bool| {
+        let mut second = sample()["connections"]["autopilot-eu"].clone();
+        second["enabled"] = json!(enabled);
+        second
+    };
+    let text = "config: connections.second.secret: is also that of connections.autopilot-eu, which would double the \
+                account's rate; let the exports name one connection";
+    assert_eq!(faults(&[("/connections/second", second(true))]), [text]);
+    parsed(&[("/connections/second", second(false))]);
+    let mut own = second(true);
+    own["secret"] = json!("another");
+    parsed(&[("/connections/second", own)]);
+}
+
+#[test]
 fn the_digest_tells_what_is_sent_and_where_but_not_how_fast() {
     let digest = |changes: &[(&str, Value)]| parsed(changes).digest("newsletter");
     let base = digest(&[]);

@@ -78,6 +78,18 @@ pub enum Response {
     Failed(&'static str),
 }
 
+/// What became of what the setup says of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Nothing speaks against it.
+    AsLearnt,
+    /// It is no longer so. Joiners may have been `believed` to be marked who are not.
+    NoLonger {
+        /// Whether there are such.
+        believed: bool,
+    },
+}
+
 /// The rows that a lane holds.
 pub trait Rows {
     /// A row, what it has in common with others, and its note (empty where there is none).
@@ -125,6 +137,11 @@ pub trait Protocol: Send + Sync {
     /// Profiles whose contact's id turned out to be another than the state says, since the last time.
     fn found(&self) -> Vec<(ProfileKey, String)> {
         Vec::new()
+    }
+
+    /// Whether the account is still as the setup says.
+    fn finding(&self) -> Finding {
+        Finding::AsLearnt
     }
 
     /// What a request counts as.

@@ -55,6 +55,11 @@ pub fn refused(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/refused.json"))
 }
 
+/// Says that joiners of a run may not be marked who were taken for it.
+pub fn doubted(run_id: &str) -> String {
+    of_run(run_id, "results/doubted.json")
+}
+
 /// Where a run's failed lanes say why, with its `/`.
 pub fn failed_lanes(run_id: &str) -> String {
     of_run(run_id, "results/failed/")

@@ -20,7 +20,7 @@ use super::pending::Pending;
 pub use super::pending::Span;
 use crate::destination::{Protocol, Request, Response, RowId, RowOutcome, Rows};
 use crate::error::{Error, Kind, Result};
-use crate::state::{ProfileKey, half};
+use crate::state::half;
 use attempts::{Attempts, SPLIT_WITHIN, Split};
 pub use dialogue::{Handled, Incoming, LaneSettings, Next, Outcome, Outgoing, Verdict};
 use loading::{Loaded, loaded};
@@ -347,9 +347,9 @@ impl Lane {
         }
     }
 
-    /// Profiles whose contact's id turned out to be another than the state says, since the last time.
-    pub fn found(&self) -> Vec<(ProfileKey, String)> {
-        self.protocol.found()
+    /// What turns its rows into requests, and what that found.
+    pub fn protocol(&self) -> &dyn Protocol {
+        self.protocol.as_ref()
     }
 
     /// The verdicts since the last time.

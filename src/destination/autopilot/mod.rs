@@ -1,6 +1,7 @@
 //! Classic Autopilot, API v1. What is known of it, and how well: docs/AUTOPILOT_API.md.
 
 mod account;
+mod belief;
 mod canary;
 mod contact;
 mod cost;
@@ -8,6 +9,7 @@ mod fields;
 mod protocol;
 pub mod request;
 pub mod response;
+mod steps;
 mod strategy;
 
 use futures_util::future::BoxFuture;

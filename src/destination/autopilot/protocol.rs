@@ -8,14 +8,16 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
+use super::belief::{Belief, LIST_IS_GONE, asked};
 use super::contact::{ContactWriter, leaver, mark as member_mark};
 use super::request::{Endpoint, Membership};
 use super::response::{Payload, Reply, read};
+use super::steps::{ADD, ALONE, BULK, CHECK, IS_GONE, LOOK_UP, REMOVE, THERE};
 use super::strategy::ListStrategy;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::destination::{
-    Call, Group, HttpResponse, Known, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
-    batches,
+    Call, Finding, Group, HttpResponse, Known, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome,
+    Rows, batches,
 };
 use crate::membership::MembershipTarget;
 
@@ -24,20 +26,9 @@ use crate::membership::MembershipTarget;
 /// are 60 in flight.
 pub(super) const LIMITS: Limits = Limits { batch_rows: 100, batch_bytes: 1_000_000, in_flight: 64, caution: None };
 
-/// Creates or updates many contacts.
-const BULK: &str = "bulk";
-/// Creates or updates one contact.
-const ALONE: &str = "alone";
-/// Puts a contact on its list.
-const ADD: &str = "add_to_list";
-/// Takes a contact off its list.
-const REMOVE: &str = "remove_from_list";
-/// Looks up the email of a leaver.
-const LOOK_UP: &str = "look_up";
-
 /// The protocol of one run.
 pub(super) struct ClassicProtocol {
-    strategy: ListStrategy,
+    belief: Belief,
     writer: ContactWriter,
     known: Known,
 }
@@ -53,7 +44,7 @@ struct Body<'g> {
 
 impl ClassicProtocol {
     pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy, known: Known) -> Self {
-        Self { strategy, writer: ContactWriter::new(fields), known }
+        Self { belief: Belief::new(strategy), writer: ContactWriter::new(fields), known }
     }
 
     /// Writes a row as a contact; with its list, where a call of this strategy puts joiners on it.
@@ -68,7 +59,9 @@ impl ClassicProtocol {
                 }
                 self.writer.write(row, Some(mark), None, out);
             }
-            MembershipTarget::List { id, .. } if self.strategy == *strategy && group.operation == Operation::Join => {
+            MembershipTarget::List { id, .. }
+                if self.belief.strategy() == *strategy && group.operation == Operation::Join =>
+            {
                 self.writer.write(row, None, Some(id), out);
             }
             _ => self.writer.write(row, None, None, out),
@@ -108,6 +101,8 @@ impl ClassicProtocol {
             }
             ADD => member(note).map(Endpoint::AddMember),
             REMOVE => member(&row.contact_id).map(Endpoint::RemoveMember),
+            CHECK => member(&asked(request)?).map(Endpoint::Member),
+            THERE | IS_GONE => member("").map(|member| Endpoint::Members(member.list)),
             LOOK_UP => Some(Endpoint::Contact(row.contact_id.to_string())),
             _ => None,
         }
@@ -154,7 +149,9 @@ impl ClassicProtocol {
             Some((
                 *id,
                 match contact {
-                    Some(contact) => self.arrived(group, row, contact, self.strategy != ListStrategy::BulkThenList),
+                    Some(contact) => {
+                        self.arrived(group, row, contact, self.belief.strategy() != ListStrategy::BulkThenList)
+                    }
                     None => RowOutcome::Then(ALONE, note.to_owned()),
                 },
             ))
@@ -184,7 +181,7 @@ impl Protocol for ClassicProtocol {
             (Operation::Leave, MembershipTarget::Field(_)) => one_by_one(LOOK_UP),
             // There is nothing to take away, so nothing to ask for.
             (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::None) => Vec::new(),
-            (Operation::Join, MembershipTarget::List { .. }) if self.strategy == ListStrategy::Single => {
+            (Operation::Join, MembershipTarget::List { .. }) if self.belief.strategy() == ListStrategy::Single => {
                 one_by_one(ALONE)
             }
             _ => {
@@ -195,10 +192,14 @@ impl Protocol for ClassicProtocol {
         }
     }
 
+    fn finding(&self) -> Finding {
+        self.belief.finding()
+    }
+
     fn kind(&self, step: &'static str) -> RequestKind {
         match step {
             BULK => RequestKind::Bulk,
-            ADD | REMOVE => RequestKind::List,
+            ADD | REMOVE | CHECK | THERE | IS_GONE => RequestKind::List,
             _ => RequestKind::Single,
         }
     }
@@ -232,6 +233,8 @@ impl Protocol for ClassicProtocol {
             ALONE => Endpoint::UpsertOne(Bytes::new()),
             ADD => Endpoint::AddMember(nobody),
             REMOVE => Endpoint::RemoveMember(nobody),
+            CHECK => Endpoint::Member(nobody),
+            THERE | IS_GONE => Endpoint::Members(String::new()),
             _ => Endpoint::Contact(String::new()),
         };
         let reply = match read(&endpoint, response) {
@@ -243,7 +246,7 @@ impl Protocol for ClassicProtocol {
         if request.step == BULK {
             return match reply {
                 Reply::Done(Payload::Upserted { map, ids }) => {
-                    Response::Rows(self.arrived_in_bulk(&request.rows, rows, Upserted { map, ids }))
+                    self.belief.written(self.arrived_in_bulk(&request.rows, rows, Upserted { map, ids }), rows)
                 }
                 reply if request.rows.len() == 1 => {
                     let reason = reply.reason();
@@ -256,10 +259,18 @@ impl Protocol for ClassicProtocol {
                 }
             };
         }
+        if matches!(request.step, CHECK | THERE) {
+            let delivered = |id, contact| rows.row(id).map(|(_, row, _)| (id, self.delivered(row, contact)));
+            return self.belief.read_back(request, &reply, delivered);
+        }
+        if request.step == IS_GONE && reply == Reply::NotFound {
+            return LIST_IS_GONE;
+        }
         let of = |id: &RowId| {
             rows.row(*id).map(|(group, row, note)| (*id, self.one(request.step, group, row, note, reply.clone())))
         };
-        Response::Rows(request.rows.iter().filter_map(of).collect())
+        let outcomes = request.rows.iter().filter_map(of).collect();
+        if request.step == ALONE { self.belief.written(outcomes, rows) } else { Response::Rows(outcomes) }
     }
 }
 
@@ -268,10 +279,12 @@ impl ClassicProtocol {
     fn one(&self, step: &'static str, group: &Group, row: &Row, note: &str, reply: Reply) -> RowOutcome {
         match (step, reply) {
             (ALONE, Reply::Done(Payload::Written(id))) => {
-                self.arrived(group, row, id, self.strategy == ListStrategy::Single)
+                self.arrived(group, row, id, self.belief.strategy() == ListStrategy::Single)
             }
             (ADD, Reply::Done(_)) => self.delivered(row, note.to_owned()),
+            (ADD, Reply::NotFound) => RowOutcome::Then(IS_GONE, note.to_owned()),
             (ADD, reply) => RowOutcome::Refused(format!("not put on the list: {}", reply.reason())),
+            (IS_GONE, _) => RowOutcome::Refused("not put on the list: not found".to_owned()),
             (REMOVE, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
             (LOOK_UP, Reply::Done(Payload::Contact { email: Some(email), .. })) => {
                 RowOutcome::ThenTogether(BULK, email)

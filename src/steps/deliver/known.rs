@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use crate::chunk::{self, Operation};
 use crate::config::Connection;
 use crate::destination::{Known, WantedIds};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::plan::lanes::Range;
 use crate::ports::{Secrets, Store};
 use crate::run::opening::OpenRecord;
@@ -27,26 +27,43 @@ pub(super) async fn known<E: Environment>(
     secrets: &Secrets,
 ) -> Result<Known> {
     let digester = Digester::new(secrets.state_key.expose_secret())?;
-    let mut ids = Vec::new();
-    let wanted = env.destination(connection.api).wants_ids();
-    if wanted != WantedIds::None
-        && let Some(meta) = env.store().head(&keys::profiles(&run.request.export)).await?
-    {
-        let mut profiles = ProfileStream::open(env.store(), &meta).await?;
-        let header = &profiles.header;
-        let is_same = header.account == opened.account || opened.same_accounts.contains(&header.account);
-        if is_same && header.key_fingerprint == digester.fingerprint() {
-            let own = match wanted {
-                WantedIds::OfItsRows => Some(rows(env.store(), run, ranges, header.segments.len()).await?),
-                _ => None,
-            };
-            let is_wanted = |key: &ProfileKey| own.as_ref().is_none_or(|own| own.contains(&half(key)));
-            while let Some(profile) = profiles.next().await? {
-                ids.extend(profile.contact_id.filter(|_| is_wanted(&profile.key)).map(|id| (profile.key, id)));
-            }
-        }
-    }
+    let ids = match ids(env, connection, run, opened, ranges, &digester).await {
+        // With --full, a state that cannot be read is as good as none.
+        Err(Error { kind: Kind::Config, .. }) if run.request.full => Vec::new(),
+        ids => ids?,
+    };
     Ok(Known::new(move |email| profile_of(&digester, email), ids))
+}
+
+async fn ids<E: Environment>(
+    env: &E,
+    connection: &Connection,
+    run: &RunRecord,
+    opened: &OpenRecord,
+    ranges: &[Range],
+    digester: &Digester,
+) -> Result<Vec<(ProfileKey, Box<str>)>> {
+    let (store, wanted) = (env.store(), env.destination(connection.api).wants_ids());
+    let mut ids = Vec::new();
+    if wanted == WantedIds::None {
+        return Ok(ids);
+    }
+    let Some(meta) = store.head(&keys::profiles(&run.request.export)).await? else { return Ok(ids) };
+    let mut profiles = ProfileStream::open(store, &meta).await?;
+    let header = &profiles.header;
+    let is_same = header.account == opened.account || opened.same_accounts.contains(&header.account);
+    if !is_same || header.key_fingerprint != digester.fingerprint() {
+        return Ok(ids);
+    }
+    let own = match wanted {
+        WantedIds::OfItsRows => Some(rows(store, run, ranges, header.segments.len()).await?),
+        _ => None,
+    };
+    let is_wanted = |key: &ProfileKey| own.as_ref().is_none_or(|own| own.contains(&half(key)));
+    while let Some(profile) = profiles.next().await? {
+        ids.extend(profile.contact_id.filter(|_| is_wanted(&profile.key)).map(|id| (profile.key, id)));
+    }
+    Ok(ids)
 }
 
 /// Those whom the state may know among the rows that a lane writes: who joins the only segment is not among them.

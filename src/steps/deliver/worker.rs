@@ -1,5 +1,6 @@
 //! One deliver call at work: the lane, its pace and its checkpoints, driven by what comes in.
 
+mod finding;
 mod key;
 mod look;
 
@@ -69,6 +70,8 @@ pub(super) struct Worker<'w, E: Environment> {
     pace: Pace,
     /// Of all lanes.
     rate: f64,
+    /// Whether what was learnt of the account is forgotten.
+    is_learnt_anew: bool,
     next_range: usize,
     checkpoints: Checkpoints<'w, E::Store>,
     confirmed: u64,
@@ -118,6 +121,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             lane: Lane::new(settings, now),
             pace,
             rate: opened.rate.min(connection.requests_per_second),
+            is_learnt_anew: false,
             next_range: 0,
             checkpoints: Checkpoints::new(env.store(), &run.request.run_id, LaneId { number, lanes }, ranges),
             confirmed: 0,
@@ -275,7 +279,8 @@ impl<'w, E: Environment> Worker<'w, E> {
         };
         let handled = self.lane.handle_response(number, incoming, now);
         self.allowance.note(handled, (400..500).contains(&status) && status != 429, now);
-        for (key, contact_id) in self.lane.found() {
+        self.heed_finding().await?;
+        for (key, contact_id) in self.lane.protocol().found() {
             self.checkpoints.found(range, &key, &contact_id, now);
         }
         let requests = &mut self.checkpoints.sent(range).requests;

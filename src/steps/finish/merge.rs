@@ -186,6 +186,10 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             (profile.digest, profile.is_opted_out) = (FIELDS_UNCONFIRMED, false);
             None
         }
+        What::Doubted => {
+            profile.set_status(segment, MemberStatus::Unconfirmed);
+            None
+        }
         What::Found { contact_id } => {
             profile.contact_id = Some(contact_id);
             None

@@ -29,6 +29,10 @@ use crate::steps::temporary::temporary;
 use crate::steps::unfinished::unfinished as unfinished_run;
 use secrecy::ExposeSecret;
 
+/// What people should know where an account changed its way in mid-run.
+const NO_LONGER: &str = "the account no longer puts joiners on the list that their rows name; the next run sends the joiners of this \
+                         one again, and puts them on it";
+
 /// How many objects are removed at once.
 const AT_ONCE: usize = 16;
 
@@ -99,6 +103,7 @@ async fn finish_run<W: Environment>(
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let mut totals = Totals::default();
+    let mut is_doubted = false;
     let mut rejects = Rejects::new(&run, temporary("rejects.csv")?)?;
     if run.stage == Stage::Ready || run.reject_parts > 0 {
         found_rejects(store, &run, &mut rejects).await?;
@@ -109,6 +114,7 @@ async fn finish_run<W: Environment>(
         let secrets = env.secrets().secrets(name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
         let results = RunResults::of(store, &run, opened, export.zip(Some(&digester))).await?;
+        is_doubted = results.is_doubted;
         merge(&results, &digester, &mut totals, &mut rejects).await?;
         for segment in &run.segments {
             write_corrections(store, &run, segment, &totals.delivered_again).await?;
@@ -142,6 +148,7 @@ async fn finish_run<W: Environment>(
         sums.way = env.destination(api).strategy(&opened.setup).filter(|_| lists && opened.is_assigned());
         sums.warnings = opened.warnings;
     }
+    sums.warnings.extend(is_doubted.then(|| NO_LONGER.to_owned()));
     sums.warnings.extend(totals.lost.warnings());
     sums.warnings.extend(rejects.warning());
     let report = Report::of(&run, sums, error, env.clock().now());

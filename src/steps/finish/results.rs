@@ -43,6 +43,8 @@ pub(super) struct RunResults<'r, S> {
     known: Option<(&'r Export, &'r Digester)>,
     /// The keys of its results.
     stored: HashSet<String>,
+    /// Whether joiners may not be marked who were taken for it.
+    pub(super) is_doubted: bool,
     /// How many slices there are.
     pub(super) slices: usize,
 }
@@ -63,6 +65,8 @@ pub(super) enum What {
     Delivered { digest: FieldsDigest, match_id: Option<Box<MatchId>>, contact_id: Box<str> },
     /// Whatever the state says of its contact is not so: that one is gone.
     Anew,
+    /// It is not certain that it is a member, though it was taken for one.
+    Doubted,
     /// It is no longer a member.
     Left,
     /// Its contact has this id.
@@ -76,7 +80,7 @@ impl What {
     fn rank(&self) -> u8 {
         match self {
             Self::Anew => 0,
-            Self::Found { .. } => 2,
+            Self::Doubted | Self::Found { .. } => 2,
             _ => 1,
         }
     }
@@ -141,8 +145,9 @@ impl<'r, S: Store> RunResults<'r, S> {
         let rows: u64 = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
         let slices = rows.div_ceil(AT_ONCE_ROWS).clamp(1, MOST_SLICES) as usize;
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
-        let stored = stored.into_iter().map(|meta| meta.key).collect();
-        Ok(Self { store, run, opened, known, stored, slices })
+        let stored: HashSet<String> = stored.into_iter().map(|meta| meta.key).collect();
+        let is_doubted = stored.contains(&keys::doubted(&run.request.run_id));
+        Ok(Self { store, run, opened, known, stored, is_doubted, slices })
     }
 
     /// The slice that a key is in; slices are in order of their keys.
@@ -209,6 +214,10 @@ impl<'r, S: Store> RunResults<'r, S> {
                     Entry::Left(key) if is_here(key) => (*key, What::Left),
                     _ => continue,
                 };
+                let is_doubted = self.is_doubted && chunk.operation == Operation::Join;
+                if is_doubted && matches!(what, What::Delivered { .. }) {
+                    changes.push(Change { key, segment, what: What::Doubted });
+                }
                 changes.push(Change { key, segment, what });
             }
             for (key, contact_id) in results.found.into_iter().filter(|(key, _)| is_here(key)) {

@@ -2,12 +2,14 @@
 
 mod quiet;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{self, Operation};
 use crate::config::{Config, Connection, Export, export_of};
-use crate::delivery::pace::shares;
+use crate::delivery::pace::{after, between, shares};
 use crate::destination::{Account, Assumption, Destination, Wanted};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ledger::Sent;
@@ -21,7 +23,10 @@ use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
 use crate::steps::session::{Session, another_account};
-use quiet::quiet_until;
+use quiet::{CLOCKS_DIFFER, quiet_until};
+
+/// How long what was learnt of an account is believed.
+const LEARNT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What open says: where the list of lanes lies, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +161,15 @@ impl<E: Environment> Opening<'_, E> {
         warnings.extend(more);
         let learned: Option<LearnedStrategy> =
             read_if_whole(self.env.store(), &keys::learnt(&self.run.connection)).await?;
-        let learned = learned.filter(|learned| learned.account == account.id()).map(|learned| learned.setup);
+        let now = self.env.clock().now();
+        // Whom a run with --full reads back may have been on the list before.
+        let is_of_now = |learned: &LearnedStrategy| {
+            !self.run.request.full
+                && learned.account == account.id()
+                && between(learned.at, now) < LEARNT_FOR
+                && learned.at <= after(now, CLOCKS_DIFFER)
+        };
+        let learned = learned.filter(is_of_now).map(|learned| learned.setup);
         Ok(OpenRecord {
             account: account.id().to_owned(),
             key: self.session.key_fingerprint()?,

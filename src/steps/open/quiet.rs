@@ -12,7 +12,7 @@ use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
 
 /// By how much the clocks of two processes may differ.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
+pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
 
 /// When this run may send first, and a note that it does from now on. A run that ended says so; one that did not, this
 /// very step called again among them, may have sent just now.

@@ -278,7 +278,8 @@ async fn a_run_that_was_begun_by_another_configuration_makes_no_plan() {
 
 /// The export goes through another connection from now on.
 fn moves(sim: &mut Sim) {
-    let connection = sim.settings["connections"]["eu"].clone();
+    let mut connection = sim.settings["connections"]["eu"].clone();
+    connection["secret"] = json!("us");
     sim.set("/connections/us", connection);
     sim.set(&format!("/exports/{EXPORT}/connection"), json!("us"));
 }

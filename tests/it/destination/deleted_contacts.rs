@@ -104,7 +104,7 @@ async fn a_deleted_contact_is_put_right_in_every_segment() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deleted_contact_that_opts_out_alone_is_no_member() {
+async fn a_deleted_contact_that_opts_out_alone_joins_again() {
     let mut sim = Sim::of(Way::List, 1);
     sim.set("/exports/newsletter/match/unsubscribed", json!("Out"));
     let rows =

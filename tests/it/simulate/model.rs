@@ -98,11 +98,20 @@ pub(super) struct Segment {
     pub(super) applied: Known<Option<Timestamp>>,
     /// The next run that ends well begins with a list that is new.
     pub(super) is_new: bool,
+    /// A run that did not end well began with that list.
+    is_begun: bool,
+}
+
+impl Segment {
+    /// Whether somebody may be a member who was not made one by the program.
+    fn has_others(&self) -> bool {
+        self.people.values().any(|held| held.by_hand && held.is_member != Known::Is(false))
+    }
 }
 
 impl Default for Segment {
     fn default() -> Self {
-        Self { people: BTreeMap::new(), applied: Known::Is(None), is_new: false }
+        Self { people: BTreeMap::new(), applied: Known::Is(None), is_new: false, is_begun: false }
     }
 }
 
@@ -141,6 +150,8 @@ pub(super) struct Model {
     pub(super) contacts: BTreeMap<Person, Contact>,
     /// People whom nothing may be sent of.
     pub(super) suppressed: BTreeSet<Person>,
+    /// The account changed the way onto its lists: whoever is read back may have been put there by hand.
+    is_dishonoured: bool,
 }
 
 impl Model {
@@ -189,6 +200,7 @@ impl Model {
                 (false, false) => Known::Unsure,
             };
             segment.is_new &= !end.is_whole || !end.was_sent;
+            segment.is_begun = segment.is_new && (segment.is_begun || end.was_sent);
         }
     }
 
@@ -212,7 +224,8 @@ impl Model {
 
     fn member(&mut self, person: Person, said: Option<&Says>, number: usize, before: &Self, end: &End) {
         let segment = &mut self.segments[number];
-        let is_new = segment.is_new;
+        let (is_new, is_begun) = (segment.is_new, segment.is_begun);
+        let is_misled = before.is_dishonoured && before.segments.iter().any(Segment::has_others);
         let Some(held) = segment.people.get_mut(&person) else { return };
         let Membership { is_member, claim, by_hand } = held;
         match said {
@@ -221,11 +234,13 @@ impl Model {
                 let changed = contact.delivered.as_ref().is_some_and(|said| *said != Says::Member(fields.clone()));
                 let joins = before.segments.len() == 1 && contact.is_deleted && changed;
                 *is_member = match (&claim, &is_member, *by_hand) {
+                    (Claim::No | Claim::Perhaps, ..) if is_misled => Known::Unsure,
+                    _ if joins && is_misled => Known::Unsure,
                     _ if end.full || joins => Known::Is(true),
                     (Claim::No, ..) | (_, Known::Is(true), false) | (Claim::Perhaps, _, false) => Known::Is(true),
                     (Claim::Yes | Claim::Perhaps, ..) => Known::Unsure,
                 };
-                *by_hand &= *is_member == Known::Unsure;
+                *by_hand = *is_member == Known::Unsure && (*by_hand || is_misled);
                 *claim = Claim::Yes;
             }
             Some(Says::Member(_)) => {
@@ -238,6 +253,7 @@ impl Model {
                 }
             }
             // Who was marked in the place of before is not in the one of now.
+            _ if end.full && is_new && end.is_whole && is_begun && *claim != Claim::No => *claim = Claim::Perhaps,
             _ if end.full && is_new && end.is_whole => (*claim, *by_hand) = (Claim::No, false),
             Some(Says::Nothing | Says::Unreadable) => {}
             _ if end.full => {}
@@ -342,6 +358,17 @@ impl Model {
         }
     }
 
+    /// The account no longer honours lists in calls that did before.
+    pub(super) fn dishonoured(&mut self, in_a_run: bool) {
+        self.is_dishonoured = true;
+        for held in self.segments.iter_mut().flat_map(|segment| segment.people.values_mut()).filter(|_| in_a_run) {
+            // Who is believed to have joined after some were read back is not known.
+            if held.is_member == Known::Is(true) {
+                (held.is_member, held.by_hand) = (Known::Unsure, true);
+            }
+        }
+    }
+
     /// Nothing is sent of somebody from now on; whether a run that was going on did is not known.
     pub(super) fn suppress(&mut self, person: Person, in_a_run: bool) {
         self.suppressed.insert(person);
@@ -354,8 +381,8 @@ impl Model {
 
     /// A segment marks its members in another place from now on, where nobody is marked.
     pub(super) fn moved(&mut self, segment: usize) {
-        let Segment { people, is_new, .. } = &mut self.segments[segment];
+        let Segment { people, is_new, is_begun, .. } = &mut self.segments[segment];
         people.values_mut().for_each(|held| held.is_member = Known::Is(false));
-        *is_new = true;
+        (*is_new, *is_begun) = (true, false);
     }
 }

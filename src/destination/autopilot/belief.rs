@@ -1,0 +1,161 @@
+//! Whether an account still takes joiners as it was learnt: some of those who are on their list by what was learnt are read
+//! back. Where they are not on it, nobody is believed to be any more, and joiners are put on their list one by one.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::response::Reply;
+use super::steps::{ADD, CHECK, THERE};
+use super::strategy::ListStrategy;
+use crate::chunk::Operation;
+use crate::destination::{Finding, Request, Response, RowId, RowOutcome, Rows};
+use crate::membership::MembershipTarget;
+
+/// How many joiners are read back before any is believed to be on its list.
+const FIRST: usize = 2;
+/// Of how many bulk calls, and of how many joiners alone, one is read back from then on.
+const EVERY_BATCH: u32 = 8;
+const EVERY_ROW: u32 = 50;
+
+/// The reply to a call for a list that is gone.
+pub(super) const LIST_IS_GONE: Response = Response::Ends(
+    "the list of a segment is no longer in the account",
+    "run again, which says how to go on; what was confirmed before stays confirmed",
+);
+
+/// What is believed of an account.
+pub(super) struct Belief(Mutex<State>);
+
+struct State {
+    strategy: ListStrategy,
+    /// Somebody was read back and was on the list.
+    is_confirmed: bool,
+    /// Answers since the last that was read back.
+    answers: u32,
+    /// Somebody was delivered who was not read back.
+    believed: bool,
+    is_disproved: bool,
+}
+
+impl Belief {
+    pub(super) fn new(strategy: ListStrategy) -> Self {
+        let state = State { strategy, is_confirmed: false, answers: 0, believed: false, is_disproved: false };
+        Self(Mutex::new(state))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How joiners get on their list, as far as is known.
+    pub(super) fn strategy(&self) -> ListStrategy {
+        self.state().strategy
+    }
+
+    pub(super) fn finding(&self) -> Finding {
+        match *self.state() {
+            State { is_disproved: true, believed, .. } => Finding::NoLonger { believed },
+            _ => Finding::AsLearnt,
+        }
+    }
+
+    /// What an upsert that named the list says of its rows; of some calls a joiner is read back first.
+    pub(super) fn written(&self, outcomes: Vec<(RowId, RowOutcome)>, rows: &dyn Rows) -> Response {
+        let is_joiner = |(id, outcome): &(RowId, RowOutcome)| {
+            contact(outcome).is_some()
+                && rows.row(*id).is_some_and(|(group, ..)| {
+                    group.operation == Operation::Join && matches!(group.target, MembershipTarget::List { .. })
+                })
+        };
+        if !outcomes.iter().any(is_joiner) {
+            return Response::Rows(outcomes);
+        }
+        let mut state = self.state();
+        let every = if state.strategy == ListStrategy::Bulk { EVERY_BATCH } else { EVERY_ROW };
+        state.answers += 1;
+        if state.is_confirmed && state.answers < every {
+            state.believed = true;
+            return Response::Rows(outcomes);
+        }
+        state.answers = 0;
+        let left = if state.is_confirmed { 1 } else { FIRST };
+        let (joiners, others): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(is_joiner);
+        let named = |(id, outcome): (RowId, RowOutcome)| Some((id, contact(&outcome)?.to_owned()));
+        let joiners: Vec<_> = joiners.into_iter().filter_map(named).collect();
+        let left = left.min(joiners.len());
+        Response::Partly(others, vec![Check { left, joiners }.request(CHECK)])
+    }
+
+    /// What is read back of a joiner says of all that were written with it.
+    pub(super) fn read_back(
+        &self,
+        request: &Request,
+        reply: &Reply,
+        delivered: impl Fn(RowId, String) -> Option<(RowId, RowOutcome)>,
+    ) -> Response {
+        let Some(check) = Check::of(request) else { return Response::Failed("an answer to nothing") };
+        let mut state = self.state();
+        let put_on = |check: Check| {
+            Response::Rows(
+                check.joiners.into_iter().map(|(id, contact)| (id, RowOutcome::Then(ADD, contact))).collect(),
+            )
+        };
+        match (request.step, reply) {
+            (CHECK, Reply::Done(_)) if state.is_disproved => put_on(check),
+            (CHECK, Reply::Done(_)) if check.left > 1 => {
+                let next = Check { left: check.left - 1, ..check };
+                Response::Partly(Vec::new(), vec![next.request(CHECK)])
+            }
+            (CHECK, Reply::Done(_)) => {
+                state.is_confirmed = true;
+                state.believed = true;
+                Response::Rows(check.joiners.into_iter().filter_map(|(id, contact)| delivered(id, contact)).collect())
+            }
+            (CHECK, _) => Response::Partly(Vec::new(), vec![check.request(THERE)]),
+            (_, Reply::NotFound) => LIST_IS_GONE,
+            _ => {
+                (state.is_disproved, state.strategy) = (true, ListStrategy::BulkThenList);
+                put_on(check)
+            }
+        }
+    }
+}
+
+fn contact(outcome: &RowOutcome) -> Option<&str> {
+    match outcome {
+        RowOutcome::Delivered(id) | RowOutcome::DeliveredAnew(id) => Some(id),
+        _ => None,
+    }
+}
+
+/// Joiners who were written together, with their contacts' ids, and how many are yet to be read back.
+struct Check {
+    left: usize,
+    joiners: Vec<(RowId, String)>,
+}
+
+impl Check {
+    fn request(&self, step: &'static str) -> Request {
+        let lines = self.joiners.iter().map(|((span, row), contact)| format!("\n{span} {row} {contact}"));
+        let note = format!("{}{}", self.left, lines.collect::<String>());
+        Request { note, ..Request::new(step, self.joiners.iter().map(|(id, _)| *id).collect()) }
+    }
+
+    /// Of a request that failed there may be parts.
+    fn of(request: &Request) -> Option<Self> {
+        let mut lines = request.note.split('\n');
+        let left = lines.next()?.parse().ok()?;
+        let joiner = |line: &str| {
+            let mut words = line.splitn(3, ' ');
+            let id = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            Some((id, words.next()?.to_owned())).filter(|(id, _)| request.rows.contains(id))
+        };
+        Some(Self { left, joiners: lines.filter_map(joiner).collect() })
+    }
+}
+
+/// The contact that a request reads back: each time another of those that were written together.
+pub(super) fn asked(request: &Request) -> Option<String> {
+    let Check { left, mut joiners } = Check::of(request)?;
+    let at = (joiners.len() * left / (FIRST + 1)).min(joiners.len().checked_sub(1)?);
+    Some(joiners.swap_remove(at).1)
+}

@@ -1,0 +1,111 @@
+//! What was learnt of an account is not believed for ever: joiners are read back, and a list may go.
+
+use autopilot_export::report::Outcome;
+use autopilot_export::run::{LearnedStrategy, keys};
+use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options};
+use autopilot_export::steps::{self, Cancellation};
+use jiff::SignedDuration;
+
+use crate::support::fixture::{API_KEY, LIST, people, sent_nothing};
+use crate::support::kill::Kill;
+use crate::support::sim::Sim;
+
+const WAYS: [BulkLists; 3] = [BulkLists::Never, BulkLists::CreateOnly, BulkLists::Always];
+
+fn account(bulk: BulkLists, single: BulkLists) -> Sim {
+    Sim::new(Options::from(AutopilotOptions { bulk_lists: bulk, single_lists: single, ..AutopilotOptions::default() }))
+}
+
+async fn run(sim: &Sim, name: &str, drop: &str) -> autopilot_export::report::Report {
+    let request = sim.drop(name, drop);
+    steps::run(&sim.world(&Kill::never()), &sim.config, &request, &Cancellation::default()).await.unwrap()
+}
+
+fn members(sim: &Sim) -> usize {
+    sim.sandbox.contents().members(LIST).len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_changes_its_way_between_runs_is_found_out() {
+    for (bulk, single) in [(BulkLists::Always, BulkLists::Always), (BulkLists::Never, BulkLists::Always)] {
+        for now in [(BulkLists::Never, BulkLists::Never), (BulkLists::Never, BulkLists::Always)] {
+            // Few joiners, and many.
+            for to in [43, 200] {
+                let sim = account(bulk, single);
+                run(&sim, "first", &people(0, 40, 1)).await;
+                sim.sandbox.change(|options| (options.autopilot.bulk_lists, options.autopilot.single_lists) = now);
+                let report = run(&sim, "second", &people(0, to, 1)).await;
+                assert_eq!((report.outcome, members(&sim)), (Outcome::Succeeded, to as usize), "{bulk:?} {now:?}");
+                assert!(sent_nothing(&run(&sim, "third", &people(0, to, 1)).await), "{bulk:?} {now:?}");
+                // What is so now is learnt anew.
+                let report = run(&sim, "fourth", &people(0, to + 40, 1)).await;
+                assert_eq!(members(&sim), to as usize + 40, "{report:?}");
+                let way = if now.1 == BulkLists::Always { "single" } else { "bulk_then_list" };
+                assert_eq!(report.list_way.as_deref(), Some(way), "{bulk:?} {now:?} {to}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_changes_its_way_in_mid_run_is_put_right() {
+    let mut sim = account(BulkLists::Always, BulkLists::Always);
+    sim.pace(10, 2);
+    let request = sim.drop("first", &people(0, 4000, 1));
+    let (world, stop) = (sim.world(&Kill::never()), Cancellation::default());
+    let changes = async {
+        while sim.sandbox.contact_count() < 1500 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        sim.sandbox.change(|options| options.autopilot.bulk_lists = BulkLists::Never);
+        std::future::pending::<()>().await;
+    };
+    let report = tokio::select! {
+        report = steps::run(&world, &sim.config, &request, &stop) => report.unwrap(),
+        () = changes => unreachable!(),
+    };
+    assert!(report.warnings.iter().any(|warning| warning.contains("no longer")), "{:?}", report.warnings);
+    run(&sim, "second", &people(0, 4000, 1)).await;
+    assert_eq!(members(&sim), 4000);
+    assert!(sent_nothing(&run(&sim, "third", &people(0, 4000, 1)).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_goes_in_mid_run_ends_it() {
+    for way in WAYS {
+        let mut sim = account(way, way);
+        sim.pace(10, 2);
+        let request = sim.drop("first", &people(0, 4000, 1));
+        let (world, stop) = (sim.world(&Kill::never()), Cancellation::default());
+        let goes = async {
+            while sim.sandbox.contact_count() < 600 {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            let list = sim.sandbox.contents().lists[0].id.clone();
+            sim.sandbox.ask("DELETE", &format!("list/{list}"), API_KEY, b"").unwrap();
+            std::future::pending::<()>().await;
+        };
+        let report = tokio::select! {
+            report = steps::run(&world, &sim.config, &request, &stop) => report.unwrap(),
+            () = goes => unreachable!(),
+        };
+        let message = report.error.clone().map(|error| error.message).unwrap_or_default();
+        assert!(message.contains("is no longer in the account"), "{way:?} {message} {:?}", report.rows);
+        assert_eq!(report.rows.rejected, 0, "{way:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_learnt_is_forgotten_after_thirty_days() {
+    for (days, way) in [(29, "bulk"), (31, "single")] {
+        let sim = account(BulkLists::Always, BulkLists::Always);
+        run(&sim, "first", &people(0, 40, 1)).await;
+        let key = keys::learnt("eu");
+        let mut learned: LearnedStrategy = serde_json::from_slice(&sim.store.body(&key).unwrap()).unwrap();
+        learned.at -= SignedDuration::from_hours(24 * days);
+        sim.store.write(&key, serde_json::to_vec(&learned).unwrap());
+        sim.sandbox.change(|options| options.autopilot.bulk_lists = BulkLists::CreateOnly);
+        let report = run(&sim, "second", &people(0, 80, 1)).await;
+        assert_eq!((report.list_way.as_deref(), members(&sim)), (Some(way), 80), "after {days} days");
+    }
+}

@@ -45,7 +45,7 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Ca
         secrets: SecretsManager::new(&sdk),
         http: HttpClient::default(),
         clock: Clock::System,
-        observer: command::observer(&command),
+        observer: command::observer(&command, common, config),
     };
     command::carry_out(&env, common, command, config, stop).await
 }

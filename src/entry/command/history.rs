@@ -1,6 +1,6 @@
 //! `runs`, `report` and `watch`: what the store knows of runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,33 +18,64 @@ use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, Cleaned, clean as clean_export, read_if_whole, read_json};
 
+/// What stands for the newest run.
+const LATEST: &str = "latest";
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a run may wait before it begins.
 const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
+/// A run and its report, or what is to be said of one without.
+pub(super) struct Found {
+    pub(super) id: String,
+    report: Result<Report, &'static str>,
+}
+
+impl Found {
+    /// How it ended, as `runs` shows it.
+    pub(super) fn outcome(&self) -> &str {
+        self.report.as_ref().map_or_else(|state| state, outcome)
+    }
+}
+
+/// The ids of the runs, newest first.
+async fn ids<W: Environment>(env: &W, export: Option<&str>) -> Result<Vec<String>> {
+    let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
+    let metas = env.store().list(&prefix).await?;
+    let folders = metas.iter().filter_map(|meta| {
+        let folder = meta.key.strip_suffix("/run.json").or_else(|| meta.key.strip_suffix("/report.json"))?;
+        Some(folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned())
+    });
+    let ids: BTreeSet<String> = folders.collect();
+    Ok(ids.into_iter().rev().collect())
+}
+
+async fn found<W: Environment>(env: &W, id: String) -> Result<Found> {
+    let report = match read_if_whole(env.store(), &keys::of_run(&id, "report.json")).await? {
+        Some(report) => Ok(report),
+        None => Err(without_report(env, &id).await?),
+    };
+    Ok(Found { id, report })
+}
+
+/// The newest run.
+pub(super) async fn newest<W: Environment>(env: &W, export: Option<&str>) -> Result<Option<Found>> {
+    match ids(env, export).await?.into_iter().next() {
+        Some(id) => found(env, id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Lists the runs, newest first.
 pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Option<&str>) -> Code {
-    let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
-    let mut found: Vec<(String, Result<Report, &'static str>)> = Vec::new();
-    for meta in env.store().list(&prefix).await? {
-        let Some(folder) = meta.key.strip_suffix("/run.json").or_else(|| meta.key.strip_suffix("/report.json")) else {
-            continue;
-        };
-        let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned();
-        if found.last().is_none_or(|(last, _)| *last != id) {
-            let report = match read_if_whole(env.store(), &keys::of_run(&id, "report.json")).await? {
-                Some(report) => Ok(report),
-                None => Err(without_report(env, &id).await?),
-            };
-            found.push((id, report));
-        }
+    let mut all = Vec::new();
+    for id in ids(env, export).await? {
+        all.push(found(env, id).await?);
     }
-    found.sort_by(|a, b| b.0.cmp(&a.0));
     if common.json {
-        let shown: Vec<_> = found
+        let shown: Vec<_> = all
             .iter()
-            .map(|(id, report)| match report {
+            .map(|Found { id, report }| match report {
                 Ok(report) => {
                     let mut shown = serde_json::json!(report);
                     if let Some(shown) = shown.as_object_mut() {
@@ -59,20 +90,27 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
         print::json(&shown)?;
         return Ok(0);
     }
-    if found.is_empty() {
-        say("no runs yet");
+    let width = all.iter().map(|found| found.id.len()).max().unwrap_or_default();
+    match all.is_empty() {
+        true => say("no runs yet"),
+        // Beside the lines, for whoever cuts them.
+        false if !common.quiet => {
+            say(&format!("{:<width$}  {:<22}  {:<73}  {}", "run, newest first", "outcome", "rows", "began"));
+        }
+        false => {}
     }
-    for (id, report) in found {
+    for Found { id, report } in all {
+        let began = print::date_of(&id);
         match report {
             Ok(report) => print::line(&format!(
-                "{id}  {:<22}  {:>9} delivered  {:>9} unchanged  {:>7} rejected  {:>7} pending",
+                "{id}  {:<22}  {:>9} delivered  {:>9} unchanged  {:>7} rejected  {:>7} pending  {began}",
                 outcome(&report),
                 report.rows.delivered,
                 report.rows.unchanged,
                 report.rows.rejected,
                 report.rows.pending
             )),
-            Err(state) => print::line(&format!("{id}  {state}")),
+            Err(state) => print::line(&format!("{id}  {state:<22}  {:<73}  {began}", "")),
         }
     }
     Ok(0)
@@ -137,7 +175,17 @@ fn no_run(run: &str) -> Error {
 }
 
 /// Shows one report.
-pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, as_page: bool) -> Code {
+pub(super) async fn report<W: Environment>(
+    env: &W,
+    common: &Common,
+    (run, export): (&str, Option<&str>),
+    as_page: bool,
+) -> Code {
+    let newest = match run {
+        LATEST => newest(env, export).await?.ok_or_else(|| no_run(run))?.id,
+        _ => run.to_owned(),
+    };
+    let run = newest.as_str();
     export_of(run).ok_or_else(|| no_run(run))?;
     let Some(report) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? else {
         if read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?.is_some() {
@@ -154,7 +202,7 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
         if let Some(error) = &report.error {
             print::line(&error.message);
         }
-        print::report(&report);
+        print::report(common, &report);
     }
     Ok(0)
 }
@@ -165,7 +213,7 @@ pub(super) async fn watch<W: Environment>(env: &W, common: &Common, run: &str, s
     let mut last: Option<String> = None;
     loop {
         if let Some(done) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? {
-            report(env, common, run, false).await?;
+            report(env, common, (run, None), false).await?;
             return Ok(done.exit_code());
         }
         let record = read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?;

@@ -10,17 +10,20 @@ mod init;
 mod offline;
 mod plan;
 mod print;
+mod request;
 mod retry;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod shell;
+mod status;
 
 use std::path::Path;
 
 use super::args::{Command, Common};
 use super::show::{Shown, Silent, say};
 use crate::adapters::local::FILE;
-use crate::config::{Config, parse, schema};
+use crate::config::{Config, export_of, parse, schema};
 use crate::error::{Error, Kind};
 use crate::ports::Observer;
 use crate::steps::Cancellation;
@@ -35,6 +38,7 @@ pub use offline::check as check_offline;
 pub use print::error as print_error;
 #[cfg(feature = "sandbox")]
 pub use sandbox::serve as serve_sandbox;
+pub use shell::{completions, man};
 
 /// Reads the configuration.
 ///
@@ -80,7 +84,10 @@ pub async fn carry_out<W: Environment>(
         Command::Check { .. } => check::check(env, common, config).await,
         Command::Runs { export, clean: true } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
-        Command::Report { run, html } => history::report(env, common, &run, html).await,
+        Command::Report { run, export, html } => history::report(env, common, (&run, export.as_deref()), html).await,
+        Command::Status => status::status(env, common, config).await,
+        Command::Completions { shell } => completions(shell),
+        Command::Man { command, out } => man(command.as_deref(), out.as_deref()),
         Command::Watch { run } => history::watch(env, common, &run, stop).await,
         Command::Schema => print_schema(),
         Command::Init(args) => init(common, &args),
@@ -91,9 +98,12 @@ pub async fn carry_out<W: Environment>(
 }
 
 /// Who looks on as the command works.
-pub fn observer(command: &Command) -> Box<dyn Observer> {
+pub fn observer(command: &Command, common: &Common, config: &Config) -> Box<dyn Observer> {
+    let rate_of = |export: &str| export_of(config, export).ok().map(|(_, connection)| connection.requests_per_second);
     match command {
-        Command::Run { .. } | Command::Retry { .. } => Box::new(Shown::new()),
+        _ if common.quiet => Box::new(Silent),
+        Command::Run { args, .. } => Box::new(Shown::new(rate_of(&args.export))),
+        Command::Retry { .. } => Box::new(Shown::new(None)),
         _ => Box::new(Silent),
     }
 }

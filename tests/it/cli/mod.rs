@@ -15,3 +15,4 @@ mod offline;
 mod permissions;
 mod plan;
 mod retry;
+mod terminal;

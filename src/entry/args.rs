@@ -140,6 +140,9 @@ pub enum Command {
         /// Do exactly what plan --out has written; refused if the drop, the configuration or the state moved since.
         #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "drops", "full"])]
         plan: Option<PathBuf>,
+        /// Send this many rows at most, the first of the drop, and remove nobody. The next run sends the rest.
+        #[arg(long, value_name = "ROWS", conflicts_with = "plan", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: Option<u64>,
     },
     /// Say what a code means, what it comes from and what to do: of a reject, guard, kind of error, outcome or exit code.
     Explain {
@@ -185,6 +188,9 @@ pub enum Command {
         /// rejects older than the export's rejects_days.
         #[arg(long)]
         clean: bool,
+        /// Instead, print the page of all runs, which a run on one machine leaves as runs/index.html.
+        #[arg(long, conflicts_with_all = ["clean", "export"])]
+        html: bool,
     },
     /// Say how each export is: its connection, its last run, its members, when it runs next.
     Status,

@@ -35,6 +35,9 @@ pub fn of_run(run_id: &str, name: &str) -> String {
     format!("{}{name}", run(run_id))
 }
 
+/// The page of all runs.
+pub const INDEX: &str = "runs/index.html";
+
 /// The results of one range of a lane.
 pub fn results(run_id: &str, lane: u32, range: usize) -> String {
     of_run(run_id, &format!("results/{lane:03}/{range:06}.tsv"))

@@ -74,15 +74,20 @@ pub async fn carry_out<W: Environment>(
     stop: &Cancellation,
 ) -> Code {
     match command {
-        Command::Run { args, allow_rejects, plan } => {
-            run::run(env, common, (&args, allow_rejects, plan.as_deref()), config, stop).await
+        Command::Run { args, allow_rejects, plan, limit } => {
+            let how = run::How { allow_rejects, plan: plan.as_deref(), limit };
+            run::run(env, common, (&args, how), config, stop).await
         }
         Command::Plan(args) => plan::plan(env, common, &args, config).await,
         Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
         Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
         Command::Check { .. } => check::check(env, common, config).await,
-        Command::Runs { export, clean: true } => history::clean(env, config, export.as_deref()).await,
+        Command::Runs { html: true, .. } => {
+            print::whole(&history::index(env).await?);
+            Ok(0)
+        }
+        Command::Runs { export, clean: true, .. } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
         Command::Report { run, export, html } => history::report(env, common, (&run, export.as_deref()), html).await,
         Command::Status => status::status(env, common, config).await,

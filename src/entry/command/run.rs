@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::code::Code;
 use super::request::request;
-use super::{plan, print};
+use super::{history, plan, print};
 use crate::config::{Config, export_of};
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
@@ -18,11 +18,20 @@ use crate::steps::{Cancellation, resume, run as run_steps};
 /// The exit code where rejects are all there is to report.
 const WITH_REJECTS: u8 = 1;
 
+/// How an export is run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How<'a> {
+    pub(super) allow_rejects: bool,
+    /// A plan to carry out.
+    pub(super) plan: Option<&'a Path>,
+    pub(super) limit: Option<u64>,
+}
+
 /// Runs an export now.
 pub(super) async fn run<W: Environment>(
     env: &W,
     common: &Common,
-    (args, allow_rejects, planned): (&RunArgs, bool, Option<&Path>),
+    (args, how): (&RunArgs, How<'_>),
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
@@ -32,11 +41,12 @@ pub(super) async fn run<W: Environment>(
     let (export, connection) = export_of(config, &args.export)?;
     connection.may_send(export, env.clock().now())?;
     let mut request = request(env, export, args)?;
-    if let Some(path) = planned {
+    request.terms.limit = how.limit;
+    if let Some(path) = how.plan {
         plan::file::take(path, &mut request)?;
     }
     let code = execute(env, common, config, request, stop).await?;
-    Ok(if allow_rejects && code == WITH_REJECTS { 0 } else { code })
+    Ok(if how.allow_rejects && code == WITH_REJECTS { 0 } else { code })
 }
 
 /// Runs a request, or resumes the unfinished run that it repeats, and prints the report.
@@ -62,6 +72,7 @@ pub(super) async fn execute<W: Environment>(
         }
     };
     let report = run_steps(env, config, &request, stop).await?;
+    history::write_index(env).await;
     show(common, &report)?;
     Ok(report.exit_code())
 }

@@ -8,10 +8,12 @@ mod escapes;
 mod explain;
 mod hostile_input;
 pub(crate) mod init;
+mod limit;
 #[cfg(target_os = "linux")]
 mod memory;
 mod odd_folders;
 mod offline;
+mod page;
 mod permissions;
 mod plan;
 mod retry;

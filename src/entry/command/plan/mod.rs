@@ -102,7 +102,7 @@ fn of(planned: &Rehearsed, forecast: &Forecast, refused: Option<Error>) -> Plan 
                 reason,
             })
             .collect(),
-        guards: guards.iter().map(|(name, error)| Guard { name: *name, message: error.to_string() }).collect(),
+        guards: guards.iter().map(|(name, error)| Guard { name, message: error.to_string() }).collect(),
         refused: refused.map(|error| error.to_string()),
         notes: record.segments.iter().flat_map(|segment| segment.notes.clone()).collect(),
         sample: sample.filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty()).collect(),

@@ -81,6 +81,8 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     match &command {
         Command::Schema => return command::print_schema(),
         Command::Init(args) => return command::init(&common, args),
+        Command::Completions { shell } => return command::completions(*shell),
+        Command::Man { command, out } => return command::man(command.as_deref(), out.as_deref()),
         Command::Explain { code, markdown } => return command::explain(&common, code.as_deref(), *markdown),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(sandbox) => return command::serve_sandbox(sandbox, stop).await,
@@ -114,7 +116,7 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
         secrets: LocalSecrets::new(api_key(&common)?, &common.store),
         http: HttpClient::default(),
         clock: Clock::System,
-        observer: command::observer(&command),
+        observer: command::observer(&command, &common, &config),
     };
     command::carry_out(&env, &common, command, &config, stop).await
 }
@@ -178,10 +180,12 @@ async fn signal() {
 fn log(verbose: u8) {
     let level = match verbose {
         0 => "warn",
-        1 => "autopilot_export=info",
-        2 => "autopilot_export=debug",
+        1 => "autopilot_export=debug",
+        2 => "autopilot_export=trace",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Whoever reads may have gone away: what cannot be logged is not worth a panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.log_internal_errors(false).init();
 }

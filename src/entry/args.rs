@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::Api;
 #[cfg(feature = "sandbox")]
@@ -50,9 +51,26 @@ pub struct Common {
     /// Standard output is JSON alone.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Log what happens to standard error; twice for more.
+    /// Log what happens to standard error: each step, request, retry and lease, and never a person. Twice for more.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// Print results and errors alone: no progress, no notes.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// When to print in colour. The environment's NO_COLOR switches it off as well.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum)]
+    pub color: When,
+}
+
+/// When to do something that only a terminal shows well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum When {
+    /// On a terminal.
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// A store as it is named: what was meant to be a bucket is not taken for a folder.
@@ -122,6 +140,9 @@ pub enum Command {
         /// Do exactly what plan --out has written; refused if the drop, the configuration or the state moved since.
         #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "drops", "full"])]
         plan: Option<PathBuf>,
+        /// Send this many rows at most, the first of the drop, and remove nobody. The next run sends the rest.
+        #[arg(long, value_name = "ROWS", conflicts_with = "plan", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: Option<u64>,
     },
     /// Say what a code means, what it comes from and what to do: of a reject, guard, kind of error, outcome or exit code.
     Explain {
@@ -169,11 +190,18 @@ pub enum Command {
         /// rejects older than the export's rejects_days.
         #[arg(long)]
         clean: bool,
+        /// Instead, print the page of all runs, which a run on one machine leaves as runs/index.html.
+        #[arg(long, conflicts_with_all = ["clean", "export"])]
+        html: bool,
     },
+    /// Say how each export is: its connection, its last run, its members, when it runs next.
+    Status,
     /// Show one run's report.
     Report {
-        /// The run's id.
+        /// The run's id; latest stands for the newest.
         run: String,
+        /// With latest: of this export.
+        export: Option<String>,
         /// As a page.
         #[arg(long)]
         html: bool,
@@ -200,6 +228,19 @@ pub enum Command {
     },
     /// Print the JSON Schema of the configuration.
     Schema,
+    /// Print what a shell needs to complete commands and options.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page of the program or of one command.
+    Man {
+        /// The command.
+        command: Option<String>,
+        /// Instead, write the pages of all into a folder.
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        out: Option<PathBuf>,
+    },
     /// A faithful local account of Autopilot or Ortto, with faults on request. Its address shows what it holds.
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxArgs),
@@ -224,6 +265,9 @@ impl Command {
             Self::Start(_) => "start",
             Self::Stop { .. } => "stop",
             Self::Schema => "schema",
+            Self::Status => "status",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => "sandbox",
         }

@@ -44,7 +44,7 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Ca
         secrets: SecretsManager::new(&sdk),
         http: HttpClient::default(),
         clock: Clock::System,
-        observer: command::observer(&command),
+        observer: command::observer(&command, common, config),
     };
     match command {
         Command::Stop { run, workflow } => {

@@ -35,6 +35,9 @@ pub struct Counts {
     /// Newcomers whose suppression or consent cannot be read.
     #[serde(default)]
     pub unreadable_consent: Unreadable,
+    /// Of joiners and changed, those that a limited run does not send.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_back: u64,
     /// Members before the run.
     pub members: u64,
     /// Rejected rows by reason.
@@ -42,6 +45,10 @@ pub struct Counts {
     /// Of rows that were sent again: what was left out.
     #[serde(default)]
     pub left_out: LeftOut,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Rows with a cell that cannot be read.
@@ -108,6 +115,7 @@ impl Counts {
         self.opt_outs += other.opt_outs;
         self.unreadable_opt_outs += other.unreadable_opt_outs;
         self.unreadable_consent.add(&other.unreadable_consent);
+        self.held_back += other.held_back;
         self.members += other.members;
         self.left_out.duplicates += other.left_out.duplicates;
         self.left_out.in_newer_drop += other.left_out.in_newer_drop;

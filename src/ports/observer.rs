@@ -19,6 +19,11 @@ pub enum Event<'a> {
     Planned(u64),
     /// A request left.
     Request,
+    /// A request must be sent again.
+    Retries {
+        /// Whether the account said that there were too many.
+        rate_limited: bool,
+    },
     /// This many rows were settled, by an earlier attempt at the run or now.
     Settled(u64),
     /// A warning for people.

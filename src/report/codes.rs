@@ -169,7 +169,7 @@ pub const fn of_kind(kind: Kind) -> Texts {
         ),
         Kind::Segment => (
             "The drop cannot be read.",
-            "The file is empty, is no text, or has no header.",
+            "The file is empty or binary, or has no header.",
             "Deliver it again; where it is as it should be, say so in segments[].format.",
         ),
         Kind::Guard => (

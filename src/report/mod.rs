@@ -115,6 +115,61 @@ impl fmt::Display for Note {
     }
 }
 
+/// Rows that are rejected for one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// How many.
+    pub rows: u64,
+    /// The reason's class.
+    pub code: RejectCode,
+    /// The reason, which names field and column and never a value; empty where it is the account's, which may quote one.
+    pub reason: String,
+    /// The key of the source that the first is in.
+    pub source: String,
+    /// The line of the first.
+    pub line: u64,
+}
+
+/// What became of one segment's rows before anything was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfSegment {
+    /// Its name.
+    pub name: String,
+    /// Rows read.
+    pub read: u64,
+    /// New to the segment.
+    pub joiners: u64,
+    /// With other mapped fields.
+    pub changed: u64,
+    /// As they were.
+    pub unchanged: u64,
+    /// Rejected by this program.
+    pub rejected: u64,
+    /// Not to be sent.
+    pub suppressed: u64,
+    /// Gone from the drop or suppressed.
+    pub leavers: u64,
+    /// Gone from the drop, but kept.
+    pub leavers_withheld: u64,
+}
+
+impl OfSegment {
+    fn of(segment: &SegmentRecord) -> Self {
+        let counts = &segment.counts;
+        Self {
+            name: segment.name.clone(),
+            read: counts.read,
+            joiners: counts.joiners,
+            changed: counts.changed,
+            unchanged: counts.unchanged,
+            rejected: counts.rejected(),
+            suppressed: counts.suppressed,
+            leavers: counts.leavers,
+            leavers_withheld: counts.leavers_withheld,
+        }
+    }
+}
+
 /// A file or object that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -178,6 +233,12 @@ pub struct Report {
     /// Rejected rows that were not sent again.
     #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
     pub left_out: LeftOut,
+    /// What became of the segments that took part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<OfSegment>,
+    /// The commonest causes of rejects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
     /// Rows confirmed, by segment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub confirmed: BTreeMap<String, u64>,
@@ -217,6 +278,8 @@ pub struct Confirmed {
     pub requests: Usage,
     /// How joiners got on their lists.
     pub way: Option<String>,
+    /// The commonest causes of rejects.
+    pub causes: Vec<Cause>,
     /// What people should know.
     pub warnings: Vec<String>,
 }
@@ -248,6 +311,10 @@ impl Report {
             warnings.push(format!("{} {problem}", confirmed.stayed));
         }
         warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
+        if counts.held_back > 0 {
+            warnings
+                .push(format!("{} rows are held back by the limit; a run without one sends them", counts.held_back));
+        }
         for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
             let (name, missing) = (&segment.name, segment.missing_parts);
             warnings.push(format!(
@@ -286,6 +353,8 @@ impl Report {
             no_consent: counts.no_consent,
             opt_outs_sent: confirmed.opt_outs,
             left_out: counts.left_out,
+            segments: run.segments.iter().filter(|segment| segment.drop.is_some()).map(OfSegment::of).collect(),
+            causes: confirmed.causes,
             confirmed: by_segment,
             notes: run.segments.iter().filter_map(note).collect(),
             list_way: confirmed.way,
@@ -318,7 +387,7 @@ fn note(segment: &SegmentRecord) -> Option<Note> {
 }
 
 fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, confirmed: &Confirmed, error: Option<&Failed>) -> Outcome {
-    let is_pending = rows.pending > 0
+    let is_pending = rows.pending > counts.held_back
         || confirmed.left < counts.leavers
         || confirmed.opt_outs + confirmed.opt_outs_refused + confirmed.opt_outs_suppressed < counts.opt_outs;
     match error {
@@ -329,7 +398,9 @@ fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, confirmed: &Confirmed,
         None if run.sources.is_empty() => Outcome::Superseded,
         None if is_pending => Outcome::Failed,
         None if rows.rejected > 0 => Outcome::SucceededWithRejects,
-        None if counts.joiners + counts.changed + counts.leavers + counts.opt_outs == 0 => Outcome::NothingToDo,
+        None if counts.joiners + counts.changed + counts.leavers + counts.opt_outs == counts.held_back => {
+            Outcome::NothingToDo
+        }
         None => Outcome::Succeeded,
     }
 }

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use super::Cause;
+use crate::contact::RejectCode;
 use crate::error::{Error, Kind, Result};
 use crate::plan::RejectLine;
 use crate::run::RunRecord;
@@ -33,6 +35,10 @@ const MOST_BYTES: u64 = 256 << 20;
 /// The most bytes of it that may be for columns which a row does not have, as a malformed one: a drop of 300 KB may name
 /// 10,000 columns and have 100,000 such rows.
 const MOST_PADDING: u64 = 32 << 20;
+
+/// The most different causes that are told apart, and that a report names.
+const MOST_CAUSES: usize = 1000;
+const NAMED_CAUSES: usize = 12;
 
 /// Whether a text is a number with a sign, such as `-12.5` or `+47 (0) 12/34 56`: as a formula it is that number, and it
 /// has no letters to call or name anything with.
@@ -78,6 +84,8 @@ pub struct Rejects<W: Write> {
     bytes: u64,
     padding: u64,
     left_out: u64,
+    /// Per code and reason: how many rows, and the first one's source and line.
+    causes: BTreeMap<(RejectCode, String), (u64, usize, u64)>,
     export: String,
     /// Per source: its key, its segment, and where each of its columns stands in the file.
     sources: Vec<(String, String, Vec<usize>)>,
@@ -115,7 +123,16 @@ impl<W: Write> Rejects<W> {
         out.write_all(MARK.as_bytes()).map_err(unwritable)?;
         let mut csv = csv::Writer::from_writer(out);
         let bytes = write(&mut csv, header.iter().copied().chain(ADDED))?;
-        Ok(Self { csv, bytes, padding: 0, left_out: 0, export: run.request.export.clone(), sources, width })
+        Ok(Self {
+            csv,
+            bytes,
+            padding: 0,
+            left_out: 0,
+            causes: BTreeMap::new(),
+            export: run.request.export.clone(),
+            sources,
+            width,
+        })
     }
 
     /// Adds one row, as prepare kept it.
@@ -134,6 +151,12 @@ impl<W: Write> Rejects<W> {
         let cells: Vec<String> = serde_json::from_str(row.row.get()).map_err(unreadable)?;
         let (key, segment, places) =
             self.sources.get(row.source).ok_or_else(|| unreadable("a row of an unknown source"))?;
+        // The account's own words may quote a value.
+        let reason = if row.code == RejectCode::Refused { String::new() } else { row.reason.clone() };
+        let cause = (row.code, reason);
+        if self.causes.len() < MOST_CAUSES || self.causes.contains_key(&cause) {
+            self.causes.entry(cause).or_insert((0, row.source, row.line)).0 += 1;
+        }
         let padding = self.padding + self.width.saturating_sub(cells.len()) as u64;
         if padding > MOST_PADDING || self.bytes > MOST_BYTES {
             self.left_out += 1;
@@ -151,6 +174,22 @@ impl<W: Write> Rejects<W> {
         self.padding = padding;
         self.bytes += write(&mut self.csv, columns.into_iter().chain(added))?;
         Ok(())
+    }
+
+    /// The commonest causes.
+    pub fn causes(&self) -> Vec<Cause> {
+        let key = |source: usize| self.sources.get(source).map(|(key, ..)| key.clone()).unwrap_or_default();
+        let causes = self.causes.iter().map(|((code, reason), (rows, source, line))| Cause {
+            rows: *rows,
+            code: *code,
+            reason: reason.clone(),
+            source: key(*source),
+            line: *line,
+        });
+        let mut causes: Vec<Cause> = causes.collect();
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.rows));
+        causes.truncate(NAMED_CAUSES);
+        causes
     }
 
     /// What is to be said of rows that did not fit.

@@ -35,6 +35,9 @@ pub fn of_run(run_id: &str, name: &str) -> String {
     format!("{}{name}", run(run_id))
 }
 
+/// The page of all runs.
+pub const INDEX: &str = "runs/index.html";
+
 /// Says that a person has stopped the run.
 pub fn stopped(run_id: &str) -> String {
     of_run(run_id, "stop.json")

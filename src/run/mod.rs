@@ -52,6 +52,9 @@ pub struct Terms {
     /// What must be as it was when the run was planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
+    /// How many rows are sent; the run removes nobody then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
 }
 
 impl Terms {
@@ -100,6 +103,11 @@ pub struct RunRequest {
 }
 
 impl RunRequest {
+    /// Whether the run is for some rows only: what was applied of the segment stays as it was.
+    pub fn is_partial(&self) -> bool {
+        self.keep_leavers || self.terms.limit.is_some()
+    }
+
     /// The input of the workflow's execution that carries the run out.
     pub fn execution_input(&self) -> String {
         serde_json::json!({ "run": self }).to_string()

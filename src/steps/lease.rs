@@ -30,7 +30,10 @@ pub async fn with_lease<W: Environment, T>(
             env.clock().sleep_until(after(env.clock().now(), RENEW_EVERY)).await;
             let Some(connection) = connection else { continue };
             match env.leases().renew(&connection.name, &request.run_id).await {
-                Ok(true) => held = true,
+                Ok(true) => {
+                    tracing::debug!(run.id = request.run_id, connection = connection.name, "the lease is renewed");
+                    held = true;
+                }
                 // A step that waits, or is over already, has none.
                 Ok(false) if held => return lost_lease(&connection.title()).at("run"),
                 Ok(false) => {}

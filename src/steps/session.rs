@@ -130,6 +130,7 @@ impl<'e, E: Environment> Session<'e, E> {
                 self.sent.requests.count(call.kind);
                 self.sent.seconds.count(at);
                 env.observer().notify(Event::Request);
+                tracing::debug!(kind = ?call.kind, "a request leaves");
                 let within = ANSWER_WITHIN.min(self.patience());
                 let sending = send(env, self.connection, &self.secrets.api_key, call, within);
                 in_flight.push(async move {
@@ -193,6 +194,7 @@ impl<'e, E: Environment> Session<'e, E> {
                 _ => {}
             }
             failures += 1;
+            env.observer().notify(Event::Retries { rate_limited: matches!(failure, Judgement::RateLimited(_)) });
             self.sent.requests.retried += responses.iter().filter(|response| response.is_none()).count() as u64;
             clock.sleep_until(until).await;
         }

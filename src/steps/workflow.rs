@@ -50,6 +50,7 @@ pub enum Prepared {
 /// # Errors
 /// Whatever keeps the run from going on; the caller ends the run with [`finish`], which gives the lease back.
 pub async fn prepare<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<Prepared> {
+    tracing::info!(run.id = request.run_id, "prepare: reads the drop and makes the plan");
     Ok(match prepare::prepare(env, config, request).await.at("prepare")? {
         Planned::Ready => Prepared::Ready { run_id: request.run_id.clone() },
         Planned::Wait(seconds, why) => Prepared::Wait { seconds, why },
@@ -106,6 +107,7 @@ pub async fn run<W: Environment>(
         Ok(None) => None,
         Err(error) => Some(error),
     };
+    tracing::info!(run.id = request.run_id, "finish: merges what was confirmed, writes the report");
     let finishing = finish(env, config, request, stopped.as_ref().map(Failure::of));
     match (with_lease(env, config, request, finishing).await, stopped) {
         // It was stopped while it waited for another, which has the run.
@@ -143,11 +145,13 @@ async fn steps<W: Environment>(
     if let Some(run) = read_json::<RunRecord>(env.store(), &keys::of_run(&request.run_id, "run.json")).await? {
         env.observer().notify(Event::Planned(run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum()));
     }
+    tracing::info!(run.id = request.run_id, "open: asks the account");
     let opened = tokio::select! {
         opened = with_lease(env, config, request, open(env, config, request)) => opened?,
         () = stop.cancelled() => return Err(interrupted(request)),
     };
     let limit = Limit { until: None, stop: stop.clone() };
+    tracing::info!(run.id = request.run_id, lanes = opened.count, "deliver: sends");
     let lanes = (0..opened.count).map(|lane| one_lane(env, config, request, lane, &limit));
     let ends = join_all(lanes).await;
     for end in ends {

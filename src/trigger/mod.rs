@@ -9,6 +9,7 @@
 //! first delivers, the rest find nothing to do.
 
 mod event;
+pub mod schedule;
 
 use std::collections::BTreeMap;
 

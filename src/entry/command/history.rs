@@ -1,6 +1,6 @@
 //! `runs`, `report` and `watch`: what the store knows of runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,39 +12,93 @@ use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ledger;
-use crate::ports::{Leases, Store};
+use crate::ports::{Leases, PutMode, Store};
 use crate::report::{Outcome, Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, Cleaned, clean as clean_export, is_stopped, read_if_whole, read_json};
 
+/// What stands for the newest run.
+const LATEST: &str = "latest";
+/// How many runs the page of all lists.
+const LISTED: usize = 200;
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a run may wait before it begins.
 const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
+/// A run and its report, or what is to be said of one without.
+pub(super) struct Found {
+    pub(super) id: String,
+    report: Result<Report, &'static str>,
+}
+
+impl Found {
+    /// How it ended, as `runs` shows it.
+    pub(super) fn outcome(&self) -> &str {
+        self.report.as_ref().map_or_else(|state| *state, |report| report.outcome.name())
+    }
+}
+
+/// The ids of the runs, newest first.
+async fn ids<W: Environment>(env: &W, export: Option<&str>) -> Result<Vec<String>> {
+    let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
+    let metas = env.store().list(&prefix).await?;
+    let folders = metas.iter().filter_map(|meta| {
+        let (folder, _) = meta.key.rsplit_once('/').filter(|(_, name)| NAMES.contains(name))?;
+        Some(folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned())
+    });
+    let ids: BTreeSet<String> = folders.collect();
+    Ok(ids.into_iter().rev().collect())
+}
+
+async fn found<W: Environment>(env: &W, id: String) -> Result<Found> {
+    let report = match read_if_whole(env.store(), &keys::of_run(&id, "report.json")).await? {
+        Some(report) => Ok(report),
+        None => Err(without_report(env, &id).await?),
+    };
+    Ok(Found { id, report })
+}
+
+/// The newest run.
+pub(super) async fn newest<W: Environment>(env: &W, export: Option<&str>) -> Result<Option<Found>> {
+    match ids(env, export).await?.into_iter().next() {
+        Some(id) => found(env, id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The page of all runs.
+pub(super) async fn index<W: Environment>(env: &W) -> Result<String> {
+    let mut listed = Vec::new();
+    for run_id in ids(env, None).await?.into_iter().take(LISTED) {
+        let report = read_if_whole(env.store(), &keys::of_run(&run_id, "report.json")).await?;
+        listed.push(html::Listed { run_id, report });
+    }
+    Ok(html::index(&listed))
+}
+
+/// Writes the page of all runs beside them. A run does not fail for it.
+pub(super) async fn write_index<W: Environment>(env: &W) {
+    let writing = async {
+        let page = index(env).await?;
+        env.store().put(keys::INDEX, page.into(), PutMode::Overwrite).await
+    };
+    if let Err(error) = writing.await {
+        say(&format!("note: {}", error.at("runs").chain()));
+    }
+}
+
 /// Lists the runs, newest first.
 pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Option<&str>) -> Code {
-    let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
-    let mut found: Vec<(String, Result<Report, &'static str>)> = Vec::new();
-    for meta in env.store().list(&prefix).await? {
-        let Some((folder, _)) = meta.key.rsplit_once('/').filter(|(_, name)| NAMES.contains(name)) else {
-            continue;
-        };
-        let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id).to_owned();
-        if found.last().is_none_or(|(last, _)| *last != id) {
-            let report = match read_if_whole(env.store(), &keys::of_run(&id, "report.json")).await? {
-                Some(report) => Ok(report),
-                None => Err(without_report(env, &id).await?),
-            };
-            found.push((id, report));
-        }
+    let mut all = Vec::new();
+    for id in ids(env, export).await? {
+        all.push(found(env, id).await?);
     }
-    found.sort_by(|a, b| b.0.cmp(&a.0));
     if common.json {
-        let shown: Vec<_> = found
+        let shown: Vec<_> = all
             .iter()
-            .map(|(id, report)| match report {
+            .map(|Found { id, report }| match report {
                 Ok(report) => serde_json::json!(report),
                 Err(UNFINISHED) => serde_json::json!({ "run_id": id, "outcome": null }),
                 Err(state) => serde_json::json!({ "run_id": id, "outcome": state }),
@@ -53,20 +107,27 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
         print::json(&shown)?;
         return Ok(0);
     }
-    if found.is_empty() {
-        say("no runs yet");
+    let width = all.iter().map(|found| found.id.len()).max().unwrap_or_default();
+    match all.is_empty() {
+        true => say("no runs yet"),
+        // Beside the lines, for whoever cuts them.
+        false if !common.quiet => {
+            say(&format!("{:<width$}  {:<22}  {:<73}  {}", "run, newest first", "outcome", "rows", "began"));
+        }
+        false => {}
     }
-    for (id, report) in found {
+    for Found { id, report } in all {
+        let began = print::date_of(&id);
         match report {
             Ok(report) => print::line(&format!(
-                "{id}  {:<22}  {:>9} delivered  {:>9} unchanged  {:>7} rejected  {:>7} pending",
+                "{id}  {:<22}  {:>9} delivered  {:>9} unchanged  {:>7} rejected  {:>7} pending  {began}",
                 report.outcome.name(),
                 report.rows.delivered,
                 report.rows.unchanged,
                 report.rows.rejected,
                 report.rows.pending
             )),
-            Err(state) => print::line(&format!("{id}  {state}")),
+            Err(state) => print::line(&format!("{id}  {state:<22}  {:<73}  {began}", "")),
         }
     }
     Ok(0)
@@ -101,6 +162,9 @@ pub(super) async fn without_report<W: Environment>(env: &W, id: &str) -> Result<
 pub(super) async fn clean<W: Environment>(env: &W, config: &Config, export: Option<&str>) -> Code {
     let mut exports: BTreeMap<String, Option<String>> = BTreeMap::new();
     for meta in env.store().list("runs/").await? {
+        if meta.key == keys::INDEX {
+            continue;
+        }
         let Some(name) = meta.key.split('/').nth(1).filter(|name| export.is_none_or(|export| export == *name)) else {
             continue;
         };
@@ -132,7 +196,17 @@ pub(super) fn no_run(run: &str) -> Error {
 }
 
 /// Shows one report.
-pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, as_page: bool) -> Code {
+pub(super) async fn report<W: Environment>(
+    env: &W,
+    common: &Common,
+    (run, export): (&str, Option<&str>),
+    as_page: bool,
+) -> Code {
+    let newest = match run {
+        LATEST => newest(env, export).await?.ok_or_else(|| no_run(run))?.id,
+        _ => run.to_owned(),
+    };
+    let run = newest.as_str();
     export_of(run).ok_or_else(|| no_run(run))?;
     let Some(report) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? else {
         if read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?.is_some() {
@@ -149,7 +223,7 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
         if let Some(error) = &report.error {
             print::line(&error.message);
         }
-        print::report(&report);
+        print::report(common, &report);
     }
     Ok(0)
 }
@@ -160,7 +234,7 @@ pub(super) async fn watch<W: Environment>(env: &W, common: &Common, run: &str, s
     let mut last: Option<String> = None;
     loop {
         if let Some(done) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? {
-            report(env, common, run, false).await?;
+            report(env, common, (run, None), false).await?;
             return Ok(done.exit_code());
         }
         let record = read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?;

@@ -11,7 +11,7 @@ use super::code::Code;
 use super::connect::connection;
 use super::forecast::{Forecast, forecast, print_forecast};
 use super::print;
-use super::run::request;
+use super::request::request;
 use crate::chunk::Operation;
 use crate::config::{Config, Connection, Export, Migrated, Move, export_of, parse, with_export, written_export};
 use crate::destination::CustomFieldThere;

@@ -12,10 +12,13 @@ mod migrate;
 mod offline;
 mod plan;
 mod print;
+mod request;
 mod retry;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod shell;
+mod status;
 mod stop;
 
 use std::path::Path;
@@ -23,7 +26,7 @@ use std::path::Path;
 use super::args::{Command, Common};
 use super::show::{Shown, Silent, say};
 use crate::adapters::local::FILE;
-use crate::config::{Config, parse, schema};
+use crate::config::{Config, export_of, parse, schema};
 use crate::error::{Error, Kind};
 use crate::ports::Observer;
 use crate::steps::Cancellation;
@@ -38,6 +41,7 @@ pub use offline::check as check_offline;
 pub use print::error as print_error;
 #[cfg(feature = "sandbox")]
 pub use sandbox::serve as serve_sandbox;
+pub use shell::{completions, man};
 pub use stop::stop;
 
 /// Reads the configuration.
@@ -74,8 +78,9 @@ pub async fn carry_out<W: Environment>(
     stop: &Cancellation,
 ) -> Code {
     match command {
-        Command::Run { args, allow_rejects, plan } => {
-            run::run(env, common, (&args, allow_rejects, plan.as_deref()), config, stop).await
+        Command::Run { args, allow_rejects, plan, limit } => {
+            let how = run::How { allow_rejects, plan: plan.as_deref(), limit };
+            run::run(env, common, (&args, how), config, stop).await
         }
         Command::Plan(args) => plan::plan(env, common, &args, config).await,
         Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
@@ -83,9 +88,16 @@ pub async fn carry_out<W: Environment>(
         Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
         Command::Check { .. } => check::check(env, common, config).await,
         Command::Migrate(args) => migrate::migrate(env, common, &args, config).await,
-        Command::Runs { export, clean: true } => history::clean(env, config, export.as_deref()).await,
+        Command::Runs { html: true, .. } => {
+            print::whole(&history::index(env).await?);
+            Ok(0)
+        }
+        Command::Runs { export, clean: true, .. } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
-        Command::Report { run, html } => history::report(env, common, &run, html).await,
+        Command::Report { run, export, html } => history::report(env, common, (&run, export.as_deref()), html).await,
+        Command::Status => status::status(env, common, config).await,
+        Command::Completions { shell } => completions(shell),
+        Command::Man { command, out } => man(command.as_deref(), out.as_deref()),
         Command::Watch { run } => history::watch(env, common, &run, stop).await,
         Command::Schema => print_schema(),
         Command::Init(args) => init(common, &args),
@@ -97,9 +109,12 @@ pub async fn carry_out<W: Environment>(
 }
 
 /// Who looks on as the command works.
-pub fn observer(command: &Command) -> Box<dyn Observer> {
+pub fn observer(command: &Command, common: &Common, config: &Config) -> Box<dyn Observer> {
+    let rate_of = |export: &str| export_of(config, export).ok().map(|(_, connection)| connection.requests_per_second);
     match command {
-        Command::Run { .. } | Command::Retry { .. } => Box::new(Shown::new()),
+        _ if common.quiet => Box::new(Silent),
+        Command::Run { args, .. } => Box::new(Shown::new(rate_of(&args.export))),
+        Command::Retry { .. } => Box::new(Shown::new(None)),
         _ => Box::new(Silent),
     }
 }

@@ -1,12 +1,18 @@
 //! What people read: reports and errors.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
 
 use serde::Serialize;
 
+use crate::entry::args::{Common, When};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, escaped, escaped_json};
 use crate::report::{Outcome, Report};
+use crate::run::keys::of_run;
+use crate::run::time_of;
 
 /// Prints an error with its causes.
 pub fn error(error: &Error) {
@@ -36,13 +42,73 @@ fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A moment as people read it.
+pub(super) fn date(at: Timestamp) -> String {
+    at.strftime("%-d %b %Y %H:%M UTC").to_string()
+}
+
+/// When a run began, by its id.
+pub(super) fn date_of(run: &str) -> String {
+    time_of(run).map(date).unwrap_or_default()
+}
+
+/// Whether standard output takes colours.
+fn is_coloured(common: &Common) -> bool {
+    match common.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => {
+            let is_off = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            !is_off && std::io::stdout().is_terminal()
+        }
+    }
+}
+
+/// An outcome in the colour of how it went; the word says it as well.
+fn coloured(common: &Common, outcome: Outcome) -> String {
+    let colour = match outcome {
+        Outcome::Succeeded | Outcome::NothingToDo => 32,
+        Outcome::SucceededWithRejects | Outcome::Superseded | Outcome::Stopped | Outcome::Interrupted => 33,
+        Outcome::StoppedByGuard | Outcome::Failed => 31,
+    };
+    let name = outcome.name();
+    if is_coloured(common) { format!("\u{1b}[{colour}m{name}\u{1b}[0m") } else { name.to_owned() }
+}
+
+/// An object of the store as it can be opened from here.
+fn openable(common: &Common, key: &str) -> String {
+    match common.store.starts_with("s3://") {
+        true => format!("{}/{key}", common.store.trim_end_matches('/')),
+        false => Path::new(&common.store).join(key).display().to_string(),
+    }
+}
+
+/// How a command begins that works on the same store by the same configuration.
+pub(super) fn program(common: &Common) -> String {
+    let mut words = vec!["autopilot-export".to_owned()];
+    if common.config != Path::new("exports.json") {
+        words.extend(["--config".to_owned(), quoted(&common.config.display().to_string())]);
+    }
+    if common.store != ".autopilot-export" {
+        words.extend(["--store".to_owned(), quoted(&common.store)]);
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./+:@%".contains(c));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
 /// Prints a report for people.
-pub(super) fn report(report: &Report) {
+pub(super) fn report(common: &Common, report: &Report) {
     let rows = &report.rows;
     let members = &report.members;
     let requests = &report.requests;
     let seconds = report.finished_at.duration_since(report.started_at).as_secs_f64();
-    line(&format!("{}  {}  in {seconds:.1} s", report.run_id, report.outcome.name()));
+    // The id and the outcome hold nothing that a terminal must not see.
+    whole(&format!("{}  {}  in {seconds:.1} s", escaped(&report.run_id, usize::MAX), coloured(common, report.outcome)));
     line(&format!(
         "  rows      {} read = {} delivered + {} unchanged + {} rejected + {} suppressed + {} pending",
         rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending
@@ -58,7 +124,8 @@ pub(super) fn report(report: &Report) {
         report.rejects.iter().filter(|(_, count)| **count > 0).map(|(code, count)| format!("{count} {code}")).collect();
     if !rejects.is_empty() {
         line(&format!("  rejects   {}", rejects.join(", ")));
-        line(&format!("            in {}", crate::run::keys::of_run(&report.run_id, "rejects.csv")));
+        line(&format!("            in {}", openable(common, &of_run(&report.run_id, "rejects.csv"))));
+        line(&format!("            correct it there, then: {} retry {}", program(common), report.run_id));
     }
     line(&format!(
         "  requests  {}: {} bulk, {} single, {} list; {} retried, {} rate limited; at most {} in one second",

@@ -31,7 +31,9 @@ pub(super) async fn retry<W: Environment>(
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
-    say(&format!("store: {}", env.store().location()));
+    if !common.quiet {
+        say(&format!("store: {}", env.store().location()));
+    }
     let text = read(env, what).await?;
     let parts = split(what, &text, config)?;
     let (export, connection) = export_of(config, &parts.export)?;

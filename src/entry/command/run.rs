@@ -3,78 +3,50 @@
 use std::path::Path;
 
 use super::code::Code;
-use super::{plan, print};
-use crate::adapters::local::file_metas;
-use crate::config::{Config, Export, export_of};
+use super::request::request;
+use super::{history, plan, print};
+use crate::config::{Config, export_of};
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ports::Store;
 use crate::report::Report;
-use crate::run::{RequestedDrop, RunRequest, Trigger, run_id};
+use crate::run::RunRequest;
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, resume, run as run_steps};
 
 /// The exit code where rejects are all there is to report.
 const WITH_REJECTS: u8 = 1;
 
-/// The request that the command line makes.
-pub(super) fn request<W: Environment>(env: &W, export: &Export, args: &RunArgs) -> Result<RunRequest> {
-    let drops = args.drops.iter().chain(&args.files).map(|drop| asked(export, drop));
-    let drops = drops.collect::<Result<Vec<RequestedDrop>>>()?;
-    let now = env.clock().now();
-    Ok(RunRequest {
-        run_id: run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..))),
-        export: export.name.clone(),
-        trigger: Trigger::Command,
-        drops,
-        full: args.full,
-        keep_leavers: false,
-        terms: Default::default(),
-        pass_guards: args.pass_guards.clone(),
-    })
-}
-
-/// `PATH` or `SEGMENT=PATH`.
-fn asked(export: &Export, drop: &str) -> Result<RequestedDrop> {
-    let named = drop
-        .split_once('=')
-        .filter(|(segment, _)| export.segments.iter().any(|known| known.name == *segment) || !Path::new(drop).exists());
-    let (segment, path) = match (named, export.segments.as_slice()) {
-        (Some((segment, path)), _) => (segment.to_owned(), path),
-        (None, [only]) => (only.name.clone(), drop),
-        (None, _) => {
-            return Err(
-                Error::new(Kind::BadRequest, drop, "does not say which segment it is").hint("write SEGMENT=PATH")
-            );
-        }
-    };
-    let (metas, is_folder) = file_metas(Path::new(path))?;
-    let full = std::fs::canonicalize(path).unwrap_or_else(|_| Path::new(path).to_path_buf());
-    let key = match metas.first() {
-        Some(file) if !is_folder => file.key.clone(),
-        _ => format!("file:{}/", full.display()),
-    };
-    Ok(RequestedDrop { segment, key, version: None, is_empty: false })
+/// How an export is run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How<'a> {
+    pub(super) allow_rejects: bool,
+    /// A plan to carry out.
+    pub(super) plan: Option<&'a Path>,
+    pub(super) limit: Option<u64>,
 }
 
 /// Runs an export now.
 pub(super) async fn run<W: Environment>(
     env: &W,
     common: &Common,
-    (args, allow_rejects, planned): (&RunArgs, bool, Option<&Path>),
+    (args, how): (&RunArgs, How<'_>),
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
-    say(&format!("store: {}", env.store().location()));
+    if !common.quiet {
+        say(&format!("store: {}", env.store().location()));
+    }
     let (export, connection) = export_of(config, &args.export)?;
     connection.may_send(export, env.clock().now())?;
     let mut request = request(env, export, args)?;
-    if let Some(path) = planned {
+    request.terms.limit = how.limit;
+    if let Some(path) = how.plan {
         plan::file::take(path, &mut request)?;
     }
     let code = execute(env, common, config, request, stop).await?;
-    Ok(if allow_rejects && code == WITH_REJECTS { 0 } else { code })
+    Ok(if how.allow_rejects && code == WITH_REJECTS { 0 } else { code })
 }
 
 /// Runs a request, or resumes the unfinished run that it repeats, and prints the report.
@@ -87,12 +59,20 @@ pub(super) async fn execute<W: Environment>(
 ) -> Code {
     let request = match resume(env, config, &request).await? {
         Some(earlier) => {
-            say(&format!("resuming {}", earlier.run_id));
+            if !common.quiet {
+                say(&format!("resuming {}", earlier.run_id));
+            }
             earlier
         }
-        None => request,
+        None => {
+            if !common.quiet {
+                say(&format!("run: {}", request.run_id));
+            }
+            request
+        }
     };
     let report = run_steps(env, config, &request, stop).await?;
+    history::write_index(env).await;
     show(common, &report)?;
     Ok(report.exit_code())
 }
@@ -104,6 +84,6 @@ fn show(common: &Common, report: &Report) -> Result<()> {
     if common.json {
         return print::json(report);
     }
-    print::report(report);
+    print::report(common, report);
     Ok(())
 }

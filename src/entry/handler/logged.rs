@@ -14,6 +14,7 @@ impl Observer for Logged {
             Event::Planned(rows) => tracing::info!(rows, "the plan is made"),
             Event::Warns(text) => tracing::warn!("{text}"),
             Event::Request => tracing::trace!("a request leaves"),
+            Event::Retries { rate_limited } => tracing::debug!(rate_limited, "a request is to be retried"),
             Event::Settled(rows) => tracing::debug!(rows, "rows are settled"),
         }
     }

@@ -275,7 +275,7 @@ impl Planner<'_> {
 
     /// Sends the opt-out of a contact whose row is not sent itself, once.
     fn opt_out(&mut self, line: u64, key: &ProfileKey, objection: Objection) {
-        if !objection.opted_out || self.members.opt_out(key) != OptedOut::Contact {
+        if !objection.opted_out || self.room.is_some() || self.members.opt_out(key) != OptedOut::Contact {
             return;
         }
         let Some(matching) = &self.matching else { return };
@@ -322,6 +322,11 @@ impl Planner<'_> {
             Lookup::New(_) | Lookup::Duplicate => (ChunkKind::Joiners, &mut self.counts.joiners),
         };
         *count += 1;
+        match &mut self.room {
+            Some(0) => return self.counts.held_back += 1,
+            Some(room) => *room -= 1,
+            None => {}
+        }
         let mut contact = std::mem::take(&mut self.contact);
         if lookup == Lookup::New(Fields::Outdated) {
             // The newer drop's row sends the fields, in whichever order the lanes send the two.

@@ -64,6 +64,8 @@ pub struct Planner<'a> {
     objections: &'a mut Objections,
     corrections: Corrections,
     retry: Option<Retry>,
+    /// How many rows may yet be sent; none of a run without a limit.
+    room: Option<u64>,
     source: usize,
     columns: Vec<String>,
     matching: Option<Matching>,
@@ -93,6 +95,7 @@ impl<'a> Planner<'a> {
             objections,
             corrections,
             retry: None,
+            room: None,
             source: 0,
             columns: Vec::new(),
             matching: None,
@@ -109,6 +112,16 @@ impl<'a> Planner<'a> {
     /// Says that the rows are those of a rejects file, with [`RETRY_COLUMNS`] behind their own.
     pub fn retries(&mut self, applied: AppliedPeople) {
         self.retry = Some(Retry { applied, made: Vec::new() });
+    }
+
+    /// Says that so many rows are sent, and that nobody is removed.
+    pub fn sends_at_most(&mut self, rows: u64) {
+        self.room = Some(rows);
+    }
+
+    /// How many rows may yet be sent, where there is a limit.
+    pub fn room(&self) -> Option<u64> {
+        self.room
     }
 
     /// Says that the rows to come are of this source of the run.
@@ -163,6 +176,10 @@ impl<'a> Planner<'a> {
             true => Withheld::Everybody,
         };
         self.members.end_segment(self.withheld == Withheld::Everybody);
+        if self.room.is_some() {
+            self.counts.leavers_withheld = gone + self.members.suppressed();
+            return;
+        }
         self.counts.leavers = self.members.suppressed();
         match self.withheld {
             // Nobody could leave.

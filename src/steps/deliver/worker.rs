@@ -254,6 +254,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         sent.requests.count(call.kind);
         sent.seconds.count(now);
         self.env.observer().notify(Event::Request);
+        tracing::debug!(kind = ?call.kind, "a request leaves");
         let connection = self.assignment.connection;
         let patience = Duration::from_secs(connection.patience_seconds);
         let within = ANSWER_WITHIN.min(patience).min(between(now, self.deadline.expires()));
@@ -286,6 +287,10 @@ impl<'w, E: Environment> Worker<'w, E> {
         let requests = &mut self.checkpoints.sent(range).requests;
         requests.retried += u64::from(handled != Handled::Settled);
         requests.throttled += u64::from(handled == Handled::RateLimited);
+        if handled != Handled::Settled {
+            self.env.observer().notify(Event::Retries { rate_limited: handled == Handled::RateLimited });
+            tracing::debug!(status, "an answer settled nothing, the request is retried");
+        }
         if handled == Handled::Unauthorized && !self.is_renewed(range, &key).await? {
             return Err(unauthorized(self.destination.name()));
         }

@@ -151,6 +151,7 @@ async fn finish_run<W: Environment>(
     sums.warnings.extend(is_doubted.then(|| NO_LONGER.to_owned()));
     sums.warnings.extend(totals.lost.warnings());
     sums.warnings.extend(rejects.warning());
+    sums.causes = rejects.causes();
     let report = Report::of(&run, sums, error, env.clock().now());
     if !report.rows.add_up() {
         return Err(Error::new(Kind::Bug, run_id, format!("rows do not add up: {:?}", report.rows)));

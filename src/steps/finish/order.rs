@@ -47,7 +47,7 @@ async fn order(
 ) -> Result<AppliedDrop> {
     let (drop, version) = (drop.to_owned(), segment.version.clone());
     let measure = before.as_ref().map_or(0, |before| before.unreadable_rows);
-    if run.request.keep_leavers {
+    if run.request.is_partial() {
         // What is not the whole segment makes no later drop an older one.
         let time = Timestamp::UNIX_EPOCH;
         let none = AppliedDrop { time, drop, version, members, run_id: None, unreadable_rows: measure };
@@ -100,7 +100,7 @@ pub(super) async fn write_corrections(
 
 /// Records how many entries the suppression file had, once a run is applied.
 pub(super) async fn write_suppression(store: &impl Store, run: &RunRecord) -> Result<()> {
-    if let Some(entries) = run.suppression_entries {
+    if let Some(entries) = run.suppression_entries.filter(|_| run.request.terms.limit.is_none()) {
         write_json(store, &keys::suppression(&run.request.export), &entries).await?;
     }
     Ok(())

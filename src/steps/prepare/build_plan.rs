@@ -171,6 +171,11 @@ async fn plan_segment<W: Environment>(
     let last = Corrections::new(corrections, |profile| suppression.profiles.contains(profile));
     let mut planner = Planner::new(known, members, objections, last);
     applied.into_iter().for_each(|applied| planner.retries(applied));
+    if let Some(limit) = record.request.terms.limit {
+        // What the segments before have planned.
+        let planned: u64 = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+        planner.sends_at_most(limit.saturating_sub(planned));
+    }
     let mut shown = 0;
     let mut writing = Writing::default();
     let mut contents = Contents::default();
@@ -208,7 +213,7 @@ async fn plan_segment<W: Environment>(
         record.passes_unreadable_rows = true;
     }
     let allowed = if is_passed { u64::MAX } else { allowed };
-    planner.rows_done(record.request.full || is_retry || not_whole, allowed);
+    planner.rows_done(record.request.full || record.request.is_partial() || not_whole, allowed);
     if planner.counts().leavers > 0
         && let Some(mut profiles) = held.profiles(store).await?
     {
@@ -227,7 +232,7 @@ async fn plan_segment<W: Environment>(
     note_unreadable(record, number, &counts, allowed);
     if let Some(segment) = record.segments.get_mut(number) {
         segment.counts = counts;
-        segment.corrections = (!is_retry && !corrections.is_empty()).then(|| read.lasting());
+        segment.corrections = (!record.request.is_partial() && !corrections.is_empty()).then(|| read.lasting());
         segment.corrected = made;
     }
     Ok(())

@@ -72,6 +72,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     if !env.leases().take(&connection.name, run_id).await? {
         return Ok(busy(env, connection, run_id));
     }
+    tracing::info!(run.id = run_id, connection = connection.name, "the lease is taken");
     if !finish_abandoned(env, config, connection, request).await? {
         return Ok(busy(env, connection, run_id));
     }

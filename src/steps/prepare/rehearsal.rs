@@ -57,7 +57,7 @@ impl Rehearsal {
             all.entry(key).and_modify(|known| known.rows += cause.rows).or_insert(*cause);
         }
         let mut all: Vec<_> = all.into_iter().map(|((code, why), cause)| (*code, why.clone(), cause)).collect();
-        all.sort_by(|one, other| other.2.rows.cmp(&one.2.rows));
+        all.sort_by_key(|(.., cause)| std::cmp::Reverse(cause.rows));
         all
     }
 

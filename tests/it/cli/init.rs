@@ -101,7 +101,7 @@ async fn a_consent_that_nobody_gave_is_not_written() {
 }
 
 #[tokio::test]
-async fn init_refuses_what_it_cannot_read_or_is_told_wrongly() {
+async fn init_refuses_what_it_cannot_read_and_wrong_flags() {
     let folder = tempfile::tempdir().unwrap();
     let refused = async |body: &str, args: &[&str], what: &str| {
         std::fs::write(folder.path().join("a.csv"), body).unwrap();

@@ -8,12 +8,15 @@ mod escapes;
 mod explain;
 mod hostile_input;
 pub(crate) mod init;
+mod limit;
 #[cfg(target_os = "linux")]
 mod memory;
 mod migrate;
 mod odd_folders;
 mod offline;
+mod page;
 mod permissions;
 mod plan;
 mod retry;
 mod stop;
+mod terminal;

@@ -80,14 +80,8 @@ pub fn init(common: &Common, args: &InitArgs) -> Code {
 
 /// The command that comes next, as it can be typed.
 fn next(common: &Common, args: &InitArgs, answers: &Answers) -> String {
-    let quoted = |path: &Path| {
-        let text = path.display().to_string();
-        let is_plain = text.chars().all(|c| c.is_alphanumeric() || "-_./+:@".contains(c));
-        if is_plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-    };
-    let is_usual = common.config == Path::new("exports.json");
-    let config = if is_usual { String::new() } else { format!("--config {} ", quoted(&common.config)) };
-    format!("autopilot-export {config}plan {} {}", answers.export, quoted(&args.file))
+    let file = print::quoted(&args.file.display().to_string());
+    format!("{} plan {} {file}", print::program(common), answers.export)
 }
 
 /// What is left to a person, with the line that says it.

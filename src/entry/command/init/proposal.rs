@@ -93,15 +93,14 @@ impl Proposing<'_> {
     fn check_names(&self) -> Result<()> {
         let Answers { email, opt_out, suppress, require, left_out, .. } = self.answers;
         let named = email.iter().chain(opt_out).chain(suppress).chain(require).chain(left_out);
-        for name in named.filter(|name| self.sample.place(name).is_none()) {
-            let columns = self.sample.columns.iter().map(String::as_str);
-            let error = Error::new(Kind::BadRequest, name, "there is no such column in the file");
-            return Err(match nearest(name, columns) {
-                Some(nearest) => error.hint(format!("the nearest is {nearest}")),
-                None => error.hint("name a column of its first line"),
-            });
-        }
-        Ok(())
+        let mut unknown = named.filter(|name| self.sample.place(name).is_none());
+        let Some(name) = unknown.next() else { return Ok(()) };
+        let columns = self.sample.columns.iter().map(String::as_str);
+        let error = Error::new(Kind::BadRequest, name, "there is no such column in the file");
+        Err(match nearest(name, columns) {
+            Some(nearest) => error.hint(format!("the nearest is {nearest}")),
+            None => error.hint("name a column of its first line"),
+        })
     }
 
     /// The column of the address: the one that is named, else the one whose cells are addresses.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Plan;
+use super::outline::Plan;
 use crate::error::{Error, Kind, Result};
 use crate::run::{Expected, RequestedDrop, RunRequest};
 use crate::steps::Rehearsed;

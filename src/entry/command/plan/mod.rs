@@ -1,18 +1,15 @@
 //! `plan`: what a run would do, and why rows would be rejected. Sends nothing.
 
 pub(super) mod file;
+mod outline;
 mod rejects;
 mod sample;
 mod show;
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
 use super::code::Code;
 use super::forecast::{Forecast, forecast};
 use super::print;
-use super::run::request;
+use super::request::request;
 use crate::config::{Config, export_of};
 use crate::contact::RejectCode;
 use crate::entry::args::{Common, PlanArgs};
@@ -22,67 +19,11 @@ use crate::report::Members;
 use crate::report::codes::of_reject;
 use crate::steps::environment::Environment;
 use crate::steps::{Rehearsal, Rehearsed, plan as rehearse};
+use outline::{Cause, Guard, OfSegment, Plan};
 
 /// How many causes of rejects are named, and how many rows of each segment are shown.
 const CAUSES: usize = 3;
 const SAMPLE_ROWS: usize = 5;
-
-/// What a run would do.
-#[derive(Debug, Serialize)]
-pub(super) struct Plan {
-    export: String,
-    read: u64,
-    unchanged: u64,
-    rejected: u64,
-    suppressed: u64,
-    members: Members,
-    profiles: u64,
-    #[serde(flatten)]
-    forecast: Forecast,
-    segments: Vec<OfSegment>,
-    /// Rejected rows by reason.
-    rejects: BTreeMap<RejectCode, u64>,
-    causes: Vec<Cause>,
-    guards: Vec<Guard>,
-    /// Why a run would not begin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<String>,
-    /// Masked rows by their segment.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    sample: BTreeMap<String, Vec<BTreeMap<String, String>>>,
-}
-
-#[derive(Debug, Serialize)]
-struct OfSegment {
-    name: String,
-    read: u64,
-    joiners: u64,
-    changed: u64,
-    unchanged: u64,
-    leavers: u64,
-    leavers_withheld: u64,
-    rejected: u64,
-    suppressed: u64,
-}
-
-/// A common cause of rejects.
-#[derive(Debug, Serialize)]
-struct Cause {
-    rows: u64,
-    code: RejectCode,
-    reason: String,
-    /// The line of the first row.
-    first_line: u64,
-    remedy: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Guard {
-    name: &'static str,
-    message: String,
-}
 
 /// Says what a run would do; sends nothing, and needs neither a key nor consent.
 pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanArgs, config: &Config) -> Code {
@@ -155,7 +96,7 @@ fn of(planned: &Rehearsed, forecast: Forecast, refused: Option<Error>) -> Plan {
                 reason,
             })
             .collect(),
-        guards: guards.iter().map(|(name, error)| Guard { name: *name, message: error.to_string() }).collect(),
+        guards: guards.iter().map(|(name, error)| Guard { name, message: error.to_string() }).collect(),
         refused: refused.map(|error| error.to_string()),
         notes: record.segments.iter().flat_map(|segment| segment.notes.clone()).collect(),
         sample: sample.filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty()).collect(),

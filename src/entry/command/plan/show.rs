@@ -1,6 +1,6 @@
 //! A plan for people.
 
-use super::{OfSegment, Plan};
+use super::outline::{OfSegment, Plan};
 use crate::entry::command::forecast::print_forecast;
 use crate::entry::command::print::line;
 

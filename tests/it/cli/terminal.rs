@@ -1,0 +1,121 @@
+//! What people see on a terminal: status, runs, reports, colours, completions and manual pages.
+
+use std::path::{Path, PathBuf};
+
+use autopilot_export::sandbox::Options;
+use serde_json::{Value, json};
+
+use super::command::Cli;
+use super::init::run_in;
+use crate::support::fixture::{API_KEY, Scene, people};
+
+async fn after_a_run() -> (Cli, String) {
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set_export("schedule", json!("cron(0 6 * * ? *)"));
+    scene.set_connection("display_name", json!("EU marketing"));
+    let cli = Cli::new(scene);
+    let drop = cli.scene.file("members.csv", (people(0, 4, 1) + "no address,Ana,1\n").as_bytes());
+    let run = cli.export(&drop).await.1["run_id"].as_str().unwrap().to_owned();
+    (cli, run)
+}
+
+#[tokio::test]
+async fn status_has_a_line_for_each_export() {
+    let (cli, run) = after_a_run().await;
+    let (code, out, err) = cli.run(&["status"]).await;
+    assert_eq!((code, out.lines().count()), (0, 1), "{out}{err}");
+    for part in ["newsletter", "eu (EU marketing)", "Autopilot", "succeeded_with_rejects", "  4  ", "06:00 UTC"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (_, out, _) = cli.run(&["status", "--json"]).await;
+    let status: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&status[0]["last_run"], &status[0]["members"]), (&json!(run), &json!(4)));
+}
+
+#[tokio::test]
+async fn runs_are_newest_first_with_their_dates() {
+    let (cli, first) = after_a_run().await;
+    let drop = cli.scene.file("members.csv", people(0, 6, 1).as_bytes());
+    let (_, out, err) = cli.run(&["run", "newsletter", drop.to_str().unwrap(), "--json"]).await;
+    let second = serde_json::from_str::<Value>(&out).unwrap()["run_id"].as_str().unwrap().to_owned();
+    assert!(err.contains("store: ") && err.contains(&format!("run: {second}")), "{err}");
+    let (_, out, err) = cli.run(&["runs"]).await;
+    let lines: Vec<&str> = out.lines().collect();
+    // The header is not among what scripts read.
+    assert!(err.starts_with("run, newest first") && lines.len() == 2, "{err}{out}");
+    let mut ids = [first.as_str(), second.as_str()];
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    assert!(lines.iter().zip(ids).all(|(line, id)| line.starts_with(id) && line.ends_with("UTC")), "{out}");
+    for args in [&["report", "latest"][..], &["report", "latest", "newsletter"]] {
+        let (code, out, _) = cli.run(args).await;
+        assert!(code == 0 && out.contains(ids[0]), "{out}");
+    }
+    assert_eq!(cli.run(&["report", "latest", "other"]).await.0, 2);
+}
+
+#[tokio::test]
+async fn the_path_of_the_rejects_can_be_opened_from_here() {
+    let (cli, run) = after_a_run().await;
+    let (_, out, _) = cli.run(&["report", "latest"]).await;
+    let path =
+        out.lines().find_map(|line| line.trim().strip_prefix("in ").filter(|path| path.ends_with("rejects.csv")));
+    assert!(path.is_some_and(|path| Path::new(path).is_file()), "{out}");
+    let store = cli.scene.root().display().to_string();
+    assert!(out.contains(&format!("--store {store} retry {run}")), "{out}");
+}
+
+#[tokio::test]
+async fn quiet_leaves_results_and_errors_alone() {
+    let (cli, _) = after_a_run().await;
+    let drop = cli.scene.file("members.csv", people(0, 9, 1).as_bytes());
+    let (code, out, err) = cli.run(&["run", "newsletter", drop.to_str().unwrap(), "--quiet"]).await;
+    assert!(code == 0 && err.is_empty() && out.contains("9 read"), "{out}{err}");
+    let (code, _, err) = cli.run(&["run", "newsletter", "nowhere.csv", "-q"]).await;
+    assert!(code == 2 && err.contains("cannot be found"), "{err}");
+}
+
+#[tokio::test]
+async fn verbose_logs_steps_requests_and_leases_and_no_person() {
+    let (cli, _) = after_a_run().await;
+    let drop = cli.scene.file("members.csv", people(0, 9, 1).as_bytes());
+    let (code, _, err) = cli.run(&["run", "newsletter", drop.to_str().unwrap(), "-v"]).await;
+    for part in ["prepare: ", "open: ", "deliver: ", "finish: ", "kind=", "the lease is taken"] {
+        assert!(code == 0 && err.contains(part), "{part}: {err}");
+    }
+    assert!(!err.contains("person.") && !err.contains("Ana") && !err.contains(API_KEY), "{err}");
+}
+
+#[tokio::test]
+async fn colour_is_for_terminals_or_whoever_asks() {
+    let (cli, _) = after_a_run().await;
+    for (args, is_coloured) in [(&["report", "latest"][..], false), (&["report", "latest", "--color", "always"], true)]
+    {
+        let (_, out, _) = cli.run(args).await;
+        assert_eq!(out.contains("\u{1b}["), is_coloured, "{out}");
+        assert!(out.contains("succeeded_with_rejects"), "the word is there in any case");
+    }
+    let (_, out, _) = cli.run(&["report", "latest", "--color", "always", "--json"]).await;
+    assert!(serde_json::from_str::<Value>(&out).is_ok(), "{out}");
+}
+
+#[tokio::test]
+async fn completions_and_manual_pages_name_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = ["init", "run", "plan", "retry", "status", "runs", "report", "explain", "completions"];
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, out, _) = run_in(folder.path(), &["completions", shell]).await;
+        assert!(code == 0 && commands.iter().all(|command| out.contains(command)), "{shell}: {out}");
+        assert!(out.contains("pass-guard"), "{shell}");
+    }
+    let (code, out, err) = run_in(folder.path(), &["man"]).await;
+    assert!(
+        code == 0 && out.contains(".TH autopilot-export") && commands.iter().all(|name| out.contains(name)),
+        "{err}{out}"
+    );
+    let (code, out, _) = run_in(folder.path(), &["man", "plan"]).await;
+    assert!(code == 0 && out.contains("autopilot") && out.contains("rejects"), "{out}");
+    assert_eq!(run_in(folder.path(), &["man", "pla"]).await.0, 2);
+    assert_eq!(run_in(folder.path(), &["man", "--out", "pages"]).await.0, 0);
+    let page = |name: &str| -> PathBuf { folder.path().join("pages").join(name) };
+    assert!(page("autopilot-export.1").is_file() && page("autopilot-export-run.1").is_file());
+}

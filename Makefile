@@ -1,7 +1,7 @@
 # `make` lists the targets. They install what they need, except Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init invoke check check-infra fmt
+.PHONY: help run test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init invoke redrive check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -68,8 +68,10 @@ infra-init:
 	@terraform -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null
 
 invoke: ## invoke the deployed function and print its answer; EVENT=events/schedule.json
-	@answer=$$(mktemp) && trap 'rm -f "$$answer"' EXIT && \
-	aws lambda invoke --function-name "$$(terraform -chdir=infra output -raw function_name)" --payload fileb://$(EVENT) "$$answer" >&2 && cat "$$answer" && echo
+	@scripts/invoke "$$(terraform -chdir=infra output -raw function_name)" $(EVENT)
+
+redrive: ## send the events in the dead-letter queue again
+	@scripts/redrive "$$(terraform -chdir=infra output -raw dead_letters_url)" "$$(terraform -chdir=infra output -raw function_name)"
 
 simulate: ## replay what one seed does to an export; SEED=1, or several: SEED=1-500
 	SEED=$(or $(SEED),1) cargo test --locked --test it simulate::whatever_happens_ends -- --nocapture

@@ -14,7 +14,6 @@ resource "aws_cloudwatch_metric_alarm" "throttled" {
   threshold           = 10
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.tell
-  ok_actions          = local.tell
 }
 
 resource "aws_cloudwatch_metric_alarm" "rejects" {
@@ -31,39 +30,4 @@ resource "aws_cloudwatch_metric_alarm" "rejects" {
   threshold           = var.reject_share_alarm
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.tell
-  ok_actions          = local.tell
-}
-
-# Nothing failed, but nothing arrived either. FILL counts an hour without a run as 0; without it CloudWatch skips such
-# hours and looks further back than intended.
-resource "aws_cloudwatch_metric_alarm" "silence" {
-  for_each            = { for name, export in local.running : name => export if var.silence_hours != null }
-  alarm_name          = "${var.name}-${each.key}-silence"
-  alarm_description   = "No successful run for ${var.silence_hours} hours. Check that the drop arrived and that the schedule is right."
-  evaluation_periods  = var.silence_hours
-  datapoints_to_alarm = var.silence_hours
-  comparison_operator = "LessThanThreshold"
-  threshold           = 1
-  treat_missing_data  = "breaching"
-  alarm_actions       = local.tell
-  ok_actions          = local.tell
-
-  metric_query {
-    id          = "filled"
-    expression  = "FILL(runs, 0)"
-    label       = "successful runs"
-    return_data = true
-  }
-
-  metric_query {
-    id = "runs"
-
-    metric {
-      namespace   = local.metric_namespace
-      metric_name = local.metric.RunsSucceeded
-      dimensions  = { export = each.key }
-      stat        = "Sum"
-      period      = 3600
-    }
-  }
 }

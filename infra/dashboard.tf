@@ -22,7 +22,7 @@ locals {
     {
       title = "Executions"
       stat  = "Sum"
-      metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"] :
+      metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsAborted"] :
         ["AWS/States", metric, "StateMachineArn", aws_sfn_state_machine.this.arn]
       ]
     },
@@ -42,7 +42,7 @@ locals {
 resource "aws_cloudwatch_dashboard" "this" {
   dashboard_name = var.name
   dashboard_body = jsonencode({
-    widgets = [for place, widget in concat(local.program_widgets, local.aws_widgets) : {
+    widgets = [for place, widget in concat([for widget in local.program_widgets : widget if length(widget.metrics) > 0], local.aws_widgets) : {
       type       = "metric"
       x          = place % 2 * 12
       y          = floor(place / 2) * 6

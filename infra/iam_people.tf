@@ -97,6 +97,12 @@ data "aws_iam_policy_document" "operator" {
   }
 
   statement {
+    sid       = "SendAgain"
+    actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
+  }
+
+  statement {
     sid = "AbortAndWatch"
     actions = [
       "states:DescribeExecution", "states:DescribeMapRun", "states:GetExecutionHistory", "states:ListMapRuns",

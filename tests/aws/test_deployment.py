@@ -183,6 +183,33 @@ def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     assert rows["unchanged"] >= 40, "what was confirmed before is not sent again"
 
 
+def test_an_event_that_started_nothing_is_sent_again(aws):
+    queue = aws.outputs["dead_letters_url"]
+    sqs, lengths = aws.client("sqs"), lambda: aws.client("sqs").get_queue_attributes(
+        QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    )["Attributes"].values()
+    before = {one["name"] for one in aws.executions("plain")}
+    wrapped = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"export": "plain"}}
+    for body in (wrapped, {"export": "no-such-export"}):
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+    result = aws.run(["scripts/redrive", queue, aws.outputs["function_name"]])
+    assert (result.returncode, "1 sent again, 1 failed" in result.stderr) == (1, True), result.stderr
+    assert "no-such-export" in result.stderr
+    assert sum(int(count) for count in lengths()) == 1, "what failed stays"
+    ends_with_nothing_but_its_rejects(aws, aws.new_run("plain", before))
+
+
+def test_an_invocation_that_fails_fails_the_command(aws):
+    event = aws.folder / "event.json"
+    for export, code in [("plain", 0), ("no-such-export", 1)]:
+        event.write_text(json.dumps({"export": export}))
+        result = aws.run(["scripts/invoke", aws.outputs["function_name"], event])
+        assert result.returncode == code, result.stdout + result.stderr
+        assert export in result.stdout
+    for one in aws.executions("plain"):
+        aws.ended(one["name"])
+
+
 def test_an_s3_that_fails_throttles_and_conflicts_loses_nothing(aws):
     drop = aws.folder / "faulty.csv"
     for count, members in [(700, emails("faulty", 700)), (500, emails("faulty", 500))]:

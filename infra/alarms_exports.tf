@@ -6,7 +6,7 @@ resource "aws_cloudwatch_metric_alarm" "throttled" {
   alarm_description   = "Autopilot keeps answering 429: another client uses up the account's rate, or requests_per_second is too high."
   namespace           = local.metric_namespace
   metric_name         = local.metric.Throttles
-  dimensions          = { export = each.key }
+  dimensions          = { deployment = var.name, export = each.key }
   statistic           = "Sum"
   period              = 3600
   evaluation_periods  = 1
@@ -22,7 +22,7 @@ resource "aws_cloudwatch_metric_alarm" "rejects" {
   alarm_description   = "A run rejected more than ${var.reject_share_alarm * 100} % of its rows; rejects.csv next to its report lists them."
   namespace           = local.metric_namespace
   metric_name         = local.metric.RejectShare
-  dimensions          = { export = each.key }
+  dimensions          = { deployment = var.name, export = each.key }
   statistic           = "Maximum"
   period              = 300
   evaluation_periods  = 1

@@ -73,7 +73,7 @@ resource "aws_cloudwatch_metric_alarm" "silence" {
     metric {
       namespace   = local.metric_namespace
       metric_name = local.metric.RunsSucceeded
-      dimensions  = { export = each.key }
+      dimensions  = { deployment = var.name, export = each.key }
       stat        = "Sum"
       period      = 3600
     }

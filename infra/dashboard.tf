@@ -14,7 +14,7 @@ locals {
     title = title
     stat  = graph.stat
     metrics = flatten([for metric in graph.metrics : [for export in keys(local.running) :
-      { line = [local.metric_namespace, local.metric[metric], "export", export, { label = "${export} ${metric}" }] }
+      { line = [local.metric_namespace, local.metric[metric], "deployment", var.name, "export", export, { label = "${export} ${metric}" }] }
     ]])[*].line
   }]
 
@@ -40,7 +40,7 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = var.name
+  dashboard_name = local.global_name
   dashboard_body = jsonencode({
     widgets = [for place, widget in concat([for widget in local.program_widgets : widget if length(widget.metrics) > 0], local.aws_widgets) : {
       type       = "metric"

@@ -17,17 +17,17 @@ locals {
 }
 
 resource "aws_iam_role" "function" {
-  name               = "${var.name}-function"
+  name               = "${local.global_name}-function"
   assume_role_policy = local.trust.lambda
 }
 
 resource "aws_iam_role" "workflow" {
-  name               = "${var.name}-workflow"
+  name               = "${local.global_name}-workflow"
   assume_role_policy = local.trust.states
 }
 
 resource "aws_iam_role" "scheduler" {
-  name               = "${var.name}-scheduler"
+  name               = "${local.global_name}-scheduler"
   assume_role_policy = local.trust.scheduler
 }
 

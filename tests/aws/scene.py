@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import shutil
 
 import boto3
 from world import DIRECT, REGION, World, wait_for
@@ -87,6 +88,15 @@ class Scene(World):
         """For frequent calls: the `aws` command line is slow."""
         keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
+
+    def script(self, *command):
+        """Runs a script of the deployment, with an `aws` that names the endpoint: not every version heeds the variable everywhere."""
+        tools = self.folder / "tools"
+        tools.mkdir(exist_ok=True)
+        wrapper = tools / "aws"
+        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("aws", path=self.shell()["PATH"])} --endpoint-url {self.endpoint} "$@"\n')
+        wrapper.chmod(0o755)
+        return self.run(command, PATH=f"{tools}:{self.shell()['PATH']}")
 
     @contextlib.contextmanager
     def listening(self):

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
-use crate::ports::{Executions, PutMode, Store};
+use crate::ports::{Executions, Leases, PutMode, Store};
 use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
 use crate::steps::environment::Environment;
@@ -32,6 +32,8 @@ pub struct Function<W, X> {
     pub env: W,
     /// The workflow.
     pub executions: X,
+    /// The deployment's name, which its metrics carry.
+    pub deployment: String,
     /// The bucket's name, for the workflow's own reading.
     pub bucket: String,
     /// Addresses in place of those of every connection of an API: tests, and a sandbox.
@@ -139,7 +141,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .report(&request.run_id)
             .await?
             .ok_or_else(|| Error::new(Kind::Bug, &request.run_id, "is done without a report"))?;
-        publish(&report, known);
+        self.publish(&report, known);
         let mut summary = summary(&report);
         if let Some(summary) = summary.as_object_mut() {
             summary.insert("status".into(), json!("done"));
@@ -181,7 +183,27 @@ impl<W: Environment, X: Executions> Function<W, X> {
         }
     }
 
+    /// Finishes a run. Where that fails for good, the connection is free all the same: the next run finishes this one.
     async fn finish(
+        &self,
+        config: &Config,
+        run_id: &str,
+        failure: Option<Failure>,
+        run: Option<RunRequest>,
+    ) -> Result<Value> {
+        let finished = self.finish_run(config, run_id, failure, run).await;
+        let is_tried_again = |kind| matches!(kind, Kind::Throttled | Kind::Unavailable | Kind::OutOfTime);
+        if let Err(error) = &finished
+            && !is_tried_again(error.kind)
+            && let Some(export) = export_of(run_id).and_then(|export| config.exports.get(export))
+            && let Err(error) = self.env.leases().release(&export.connection, run_id).await
+        {
+            tracing::warn!(run.id = run_id, error.kind = error.kind.name(), "{}", error.chain());
+        }
+        finished
+    }
+
+    async fn finish_run(
         &self,
         config: &Config,
         run_id: &str,
@@ -200,7 +222,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let known = self.report(run_id).await?.is_some();
         let finishing = finish(&self.env, config, &request, failure);
         let report = with_lease(&self.env, config, &request, finishing).await?;
-        publish(&report, known);
+        self.publish(&report, known);
         Ok(summary(&report))
     }
 
@@ -213,6 +235,22 @@ impl<W: Environment, X: Executions> Function<W, X> {
             }
         }
         Ok(None)
+    }
+
+    /// Prints a run's metrics, once: not for a report that was there before.
+    fn publish(&self, report: &Report, known: bool) {
+        if known {
+            return;
+        }
+        println!("{}", metrics::line(report, &self.deployment));
+        let outcome = report.outcome.name();
+        match &report.error {
+            None => tracing::info!(run.id = report.run_id, outcome, "the run has ended"),
+            Some(error) => {
+                let kind = error.kind.name();
+                tracing::error!(run.id = report.run_id, outcome, error.kind = kind, "{}", error.message);
+            }
+        }
     }
 
     async fn record(&self, run_id: &str) -> Result<Option<RunRecord>> {
@@ -247,22 +285,6 @@ fn bare(run_id: &str) -> Result<RunRequest> {
         keep_leavers: false,
         pass_guards: Vec::new(),
     })
-}
-
-/// Prints a run's metrics, once: not for a report that was there before.
-fn publish(report: &Report, known: bool) {
-    if known {
-        return;
-    }
-    println!("{}", metrics::line(report));
-    let outcome = report.outcome.name();
-    match &report.error {
-        None => tracing::info!(run.id = report.run_id, outcome, "the run has ended"),
-        Some(error) => {
-            let kind = error.kind.name();
-            tracing::error!(run.id = report.run_id, outcome, error.kind = kind, "{}", error.message);
-        }
-    }
 }
 
 fn summary(report: &Report) -> Value {

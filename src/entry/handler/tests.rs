@@ -41,6 +41,7 @@ async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
     Function {
         env,
         executions: Recorded::default(),
+        deployment: "d".into(),
         bucket: "b".into(),
         base_urls: vec![(Api::Autopilot, sandbox.url())],
     }
@@ -118,7 +119,6 @@ async fn a_wrong_key_is_reported_as_access_and_releases_the_lease() {
     let finished = ask(&function, json!({ "step": "finish", "run_id": run_id, "error": caught })).await.unwrap();
     assert_eq!((&finished["outcome"], &finished["error"]["kind"]), (&json!("failed"), &json!("access")));
     assert_eq!(finished["error"]["message"], json!(error.chain()));
-    use crate::ports::Leases;
     assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap());
     sandbox.stop().await;
 }
@@ -152,6 +152,21 @@ async fn a_run_that_a_person_stops_sends_nothing_and_says_so() {
     assert_eq!((&finished["outcome"], &finished["rows"]["pending"]), (&json!("stopped"), &json!(2)));
     let error = ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap_err();
     assert_eq!(error.kind, Kind::Stopped);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_finish_that_fails_leaves_the_connection_free() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run = drop_file(&function, TWO).await;
+    let run_id = run["run_id"].as_str().unwrap();
+    ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    let key = keys::of_run(run_id, "run.json");
+    function.env.store().put(&key, "{".into(), PutMode::Overwrite).await.unwrap();
+    let error = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Config);
+    assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap());
     sandbox.stop().await;
 }
 

@@ -9,6 +9,8 @@ LOCAL := --locked --no-default-features --features cli,sandbox
 ARCH ?= arm64
 CONFIG ?= exports.json
 EVENT ?= events/schedule.json
+# Another program than Terraform: TERRAFORM=tofu.
+TERRAFORM ?= terraform
 CARGO_LAMBDA := cargo-lambda==1.9.2
 ZIP := target/lambda/autopilot-export-lambda/bootstrap.zip
 BOM := $(dir $(ZIP))bom.json
@@ -56,22 +58,25 @@ build: ## build the function's zip and its bill of materials; ARCH=arm64 (defaul
 
 plan deploy destroy: infra-init
 plan: ## show what a deployment would change; CONFIG=exports.json OPTIONS="-var=..."
-	terraform -chdir=infra plan $(INPUTS)
+	$(TERRAFORM) -chdir=infra plan $(INPUTS)
 
 deploy: ## deploy the function that `make build` built, with Terraform
-	terraform -chdir=infra apply $(INPUTS)
+	@[ -f $(ZIP) ] || { echo "deploy: $(ZIP): not there; make build makes it" >&2; exit 2; }
+	TERRAFORM=$(TERRAFORM) scripts/recover-secrets infra $(INPUTS)
+	$(TERRAFORM) -chdir=infra apply $(INPUTS)
 
 destroy: ## remove the deployment
-	terraform -chdir=infra destroy $(INPUTS)
+	@TERRAFORM=$(TERRAFORM) scripts/may-destroy infra $(INPUTS)
+	$(TERRAFORM) -chdir=infra destroy $(INPUTS)
 
 infra-init:
-	@terraform -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null
+	@$(TERRAFORM) -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null
 
 invoke: ## invoke the deployed function and print its answer; EVENT=events/schedule.json
-	@scripts/invoke "$$(terraform -chdir=infra output -raw function_name)" $(EVENT)
+	@scripts/invoke "$$($(TERRAFORM) -chdir=infra output -raw function_name)" $(EVENT)
 
 redrive: ## send the events in the dead-letter queue again
-	@scripts/redrive "$$(terraform -chdir=infra output -raw dead_letters_url)" "$$(terraform -chdir=infra output -raw function_name)"
+	@scripts/redrive "$$($(TERRAFORM) -chdir=infra output -raw dead_letters_url)" "$$($(TERRAFORM) -chdir=infra output -raw function_name)"
 
 simulate: ## replay what one seed does to an export; SEED=1, or several: SEED=1-500
 	SEED=$(or $(SEED),1) cargo test --locked --test it simulate::whatever_happens_ends -- --nocapture

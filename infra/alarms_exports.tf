@@ -15,19 +15,3 @@ resource "aws_cloudwatch_metric_alarm" "throttled" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.tell
 }
-
-resource "aws_cloudwatch_metric_alarm" "rejects" {
-  for_each            = local.running
-  alarm_name          = "${var.name}-${each.key}-rejects"
-  alarm_description   = "A run rejected more than ${var.reject_share_alarm * 100} % of its rows; rejects.csv next to its report lists them."
-  namespace           = local.metric_namespace
-  metric_name         = local.metric.RejectShare
-  dimensions          = { deployment = var.name, export = each.key }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = var.reject_share_alarm
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.tell
-}

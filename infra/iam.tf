@@ -85,6 +85,12 @@ data "aws_iam_policy_document" "workflow" {
   }
 
   statement {
+    sid       = "Announce"
+    actions   = ["events:PutEvents"]
+    resources = ["arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"]
+  }
+
+  statement {
     sid       = "TellInCipher"
     actions   = ["kms:GenerateDataKey"]
     resources = [aws_kms_key.this.arn]

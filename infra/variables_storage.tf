@@ -70,7 +70,7 @@ variable "log_retention_days" {
 }
 
 variable "alert_emails" {
-  description = "Email addresses to notify of alarms and failed runs; each confirms through an email from AWS."
+  description = "Email addresses to tell of alarms and of exports that fail, are stopped by a guard, reject many rows, or recover; each confirms through an email from AWS."
   type        = set(string)
   default     = []
 
@@ -94,16 +94,5 @@ variable "silence_hours" {
   validation {
     condition     = alltrue([for name in keys(var.silence_hours) : can(jsondecode(file(var.config_file)).exports[name])])
     error_message = "silence_hours: names an export that the configuration does not have."
-  }
-}
-
-variable "reject_share_alarm" {
-  description = "Alarm when a run rejects more than this share of its rows."
-  type        = number
-  default     = 0.05
-
-  validation {
-    condition     = var.reject_share_alarm >= 0 && var.reject_share_alarm < 1
-    error_message = "reject_share_alarm: from 0 to below 1."
   }
 }

@@ -13,7 +13,7 @@ run "every_alarm_notifies_the_topic" {
   # Every alarm notifies the topic.
   assert {
     condition = alltrue([for alarm in concat(
-      values(aws_cloudwatch_metric_alarm.silence), values(aws_cloudwatch_metric_alarm.rejects),
+      values(aws_cloudwatch_metric_alarm.silence),
       values(aws_cloudwatch_metric_alarm.throttled), [aws_cloudwatch_metric_alarm.aborted_run, aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.function_throttled],
     ) : contains(alarm.alarm_actions, aws_sns_topic.alerts.arn)])
     error_message = "An alarm notifies nobody."
@@ -22,7 +22,7 @@ run "every_alarm_notifies_the_topic" {
   # What happened once is not "OK" five minutes later.
   assert {
     condition = alltrue([for alarm in concat(
-      values(aws_cloudwatch_metric_alarm.rejects), values(aws_cloudwatch_metric_alarm.throttled), [aws_cloudwatch_metric_alarm.aborted_run],
+      values(aws_cloudwatch_metric_alarm.throttled), [aws_cloudwatch_metric_alarm.aborted_run],
     ) : length(coalesce(alarm.ok_actions, [])) == 0])
     error_message = "An event is told as if it were over."
   }
@@ -41,20 +41,9 @@ run "every_alarm_notifies_the_topic" {
 }
 
 run "each_running_export_has_its_alarms" {
-  variables {
-    reject_share_alarm = 0.1
-  }
-
   assert {
-    condition = alltrue([for alarms in [
-      aws_cloudwatch_metric_alarm.rejects, aws_cloudwatch_metric_alarm.throttled,
-    ] : keys(alarms) == ["newsletter", "vip"]])
+    condition     = keys(aws_cloudwatch_metric_alarm.throttled) == ["newsletter", "vip"]
     error_message = "Alarms belong to enabled exports, and to each of them."
-  }
-
-  assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.rejects : alarm.threshold == 0.1 && alarm.metric_name == "RejectShare"])
-    error_message = "The share of rejects is what was asked for."
   }
 }
 
@@ -119,7 +108,7 @@ run "all_disabled_leaves_no_alarm_and_no_empty_graph" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.silence) + length(aws_cloudwatch_metric_alarm.rejects) == 0
+    condition     = length(aws_cloudwatch_metric_alarm.silence) + length(aws_cloudwatch_metric_alarm.throttled) == 0
     error_message = "An alarm that can never fire."
   }
 }

@@ -26,7 +26,7 @@ run "another_name_shares_nothing" {
   }
 
   assert {
-    condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.throttled), values(aws_cloudwatch_metric_alarm.rejects)) :
+    condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.throttled :
     alarm.dimensions.deployment == "trial" && startswith(alarm.alarm_name, "trial-")])
     error_message = "An alarm is on another deployment's metrics."
   }

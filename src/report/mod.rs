@@ -1,6 +1,7 @@
 //! What became of a run: `report.json`, the page, the rejects.
 
 pub mod html;
+pub mod message;
 pub mod metrics;
 pub mod rejects;
 

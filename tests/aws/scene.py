@@ -100,7 +100,7 @@ class Scene(World):
 
     @contextlib.contextmanager
     def listening(self):
-        """Collects the topic's messages from now on: those of runs that ended badly."""
+        """Collects the topic's messages from now on: what people are told."""
         sqs, sns = self.client("sqs"), self.client("sns")
         queue = sqs.create_queue(QueueName="listening")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -108,7 +108,7 @@ class Scene(World):
 
         def messages():
             received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
-            return [json.loads(json.loads(message["Body"])["Message"]) for message in received]
+            return [json.loads(message["Body"]) for message in received]
 
         try:
             yield messages

@@ -6,6 +6,7 @@
 mod failure;
 mod input;
 mod logged;
+mod told;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -142,7 +143,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .await?
             .ok_or_else(|| Error::new(Kind::Bug, &request.run_id, "is done without a report"))?;
         self.publish(&report, known);
-        let mut summary = summary(&report);
+        let mut summary = self.summary(config, &report).await?;
         if let Some(summary) = summary.as_object_mut() {
             summary.insert("status".into(), json!("done"));
         }
@@ -223,7 +224,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let finishing = finish(&self.env, config, &request, failure);
         let report = with_lease(&self.env, config, &request, finishing).await?;
         self.publish(&report, known);
-        Ok(summary(&report))
+        self.summary(config, &report).await
     }
 
     /// Why a lane failed, of the first that did.
@@ -251,6 +252,12 @@ impl<W: Environment, X: Executions> Function<W, X> {
                 tracing::error!(run.id = report.run_id, outcome, error.kind = kind, "{}", error.message);
             }
         }
+    }
+
+    async fn summary(&self, config: &Config, report: &Report) -> Result<Value> {
+        let place = (self.deployment.as_str(), self.bucket.as_str());
+        let message = told::message_of(self.env.store(), config, report, place).await?;
+        Ok(told::summary(report, &self.deployment, message))
     }
 
     async fn record(&self, run_id: &str) -> Result<Option<RunRecord>> {
@@ -285,14 +292,6 @@ fn bare(run_id: &str) -> Result<RunRequest> {
         keep_leavers: false,
         pass_guards: Vec::new(),
     })
-}
-
-fn summary(report: &Report) -> Value {
-    let mut summary = json!({ "run_id": report.run_id, "outcome": report.outcome, "rows": report.rows });
-    if let (Some(error), Some(summary)) = (&report.error, summary.as_object_mut()) {
-        summary.insert("error".into(), json!(error));
-    }
-    summary
 }
 
 fn answer(value: &impl serde::Serialize) -> Result<Value> {

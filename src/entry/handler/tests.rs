@@ -156,6 +156,38 @@ async fn a_run_that_a_person_stops_sends_nothing_and_says_so() {
 }
 
 #[tokio::test]
+async fn each_change_has_one_message_to_people() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let empty = "EMail,FirstName,LastName,Telephone1,LifetimeValue\n";
+    let mut told = Vec::new();
+    for text in [TWO, empty, empty, TWO, TWO] {
+        let mut run = drop_file(&function, text).await;
+        run["run_id"] = json!(crate::run::run_id(Timestamp::now(), "newsletter", &format!("{}", told.len())));
+        run["drops"] = json!([]);
+        let run_id = run["run_id"].clone();
+        let mut ended = ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+        if ended["status"] == "ready" {
+            ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+            ask(&function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await.unwrap();
+            ended = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+        }
+        let again = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+        assert_eq!(again["message"], ended["message"], "twice is once");
+        told.push(ended["message"]["subject"].clone());
+    }
+    let expected = [
+        json!(null),
+        json!("d: newsletter: stopped by a guard"),
+        json!(null),
+        json!("d: newsletter: recovered"),
+        json!(null),
+    ];
+    assert_eq!(told, expected);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
 async fn a_finish_that_fails_leaves_the_connection_free() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
     let function = function(folder.path(), &sandbox).await;

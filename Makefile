@@ -1,7 +1,7 @@
 # `make` lists the targets. They install what they need, except Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init invoke check check-infra fmt
+.PHONY: help run test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init invoke redrive check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -9,6 +9,8 @@ LOCAL := --locked --no-default-features --features cli,sandbox
 ARCH ?= arm64
 CONFIG ?= exports.json
 EVENT ?= events/schedule.json
+# Another program than Terraform: TERRAFORM=tofu.
+TERRAFORM ?= terraform
 CARGO_LAMBDA := cargo-lambda==1.9.2
 ZIP := target/lambda/autopilot-export-lambda/bootstrap.zip
 BOM := $(dir $(ZIP))bom.json
@@ -56,20 +58,25 @@ build: ## build the function's zip and its bill of materials; ARCH=arm64 (defaul
 
 plan deploy destroy: infra-init
 plan: ## show what a deployment would change; CONFIG=exports.json OPTIONS="-var=..."
-	terraform -chdir=infra plan $(INPUTS)
+	$(TERRAFORM) -chdir=infra plan $(INPUTS)
 
 deploy: ## deploy the function that `make build` built, with Terraform
-	terraform -chdir=infra apply $(INPUTS)
+	@[ -f $(ZIP) ] || { echo "deploy: $(ZIP): not there; make build makes it" >&2; exit 2; }
+	TERRAFORM=$(TERRAFORM) scripts/recover-secrets infra $(INPUTS)
+	$(TERRAFORM) -chdir=infra apply $(INPUTS)
 
 destroy: ## remove the deployment
-	terraform -chdir=infra destroy $(INPUTS)
+	@TERRAFORM=$(TERRAFORM) scripts/may-destroy infra $(INPUTS)
+	$(TERRAFORM) -chdir=infra destroy $(INPUTS)
 
 infra-init:
-	@terraform -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null
+	@$(TERRAFORM) -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null
 
 invoke: ## invoke the deployed function and print its answer; EVENT=events/schedule.json
-	@answer=$$(mktemp) && trap 'rm -f "$$answer"' EXIT && \
-	aws lambda invoke --function-name "$$(terraform -chdir=infra output -raw function_name)" --payload fileb://$(EVENT) "$$answer" >&2 && cat "$$answer" && echo
+	@scripts/invoke "$$($(TERRAFORM) -chdir=infra output -raw function_name)" $(EVENT)
+
+redrive: ## send the events in the dead-letter queue again
+	@scripts/redrive "$$($(TERRAFORM) -chdir=infra output -raw dead_letters_url)" "$$($(TERRAFORM) -chdir=infra output -raw function_name)"
 
 simulate: ## replay what one seed does to an export; SEED=1, or several: SEED=1-500
 	SEED=$(or $(SEED),1) cargo test --locked --test it simulate::whatever_happens_ends -- --nocapture

@@ -1,16 +1,16 @@
-# Alarms that need a person. Each notifies the topic when it starts and when it is over.
+# Alarms that need a person. One that stands for a lasting state notifies the topic when it is over, too.
 
 locals {
   tell = [aws_sns_topic.alerts.arn]
 }
 
-# A run that failed, ran out of time or was stopped by hand.
-resource "aws_cloudwatch_metric_alarm" "failed_run" {
-  for_each            = toset(["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"])
-  alarm_name          = "${var.name}-run-${each.key}"
-  alarm_description   = "A run failed, timed out or was stopped. `autopilot-export runs` names it, its report says why."
+# The workflow tells of every run that ends badly; one that is aborted in Step Functions cannot. It is over at once, so there is
+# nothing to be told of later.
+resource "aws_cloudwatch_metric_alarm" "aborted_run" {
+  alarm_name          = "${var.name}-run-aborted"
+  alarm_description   = "An execution was aborted by hand, which leaves a run without an end: the next run of its export finishes it. `autopilot-export stop` ends a run in order."
   namespace           = "AWS/States"
-  metric_name         = each.key
+  metric_name         = "ExecutionsAborted"
   dimensions          = { StateMachineArn = aws_sfn_state_machine.this.arn }
   statistic           = "Sum"
   period              = 300
@@ -19,12 +19,11 @@ resource "aws_cloudwatch_metric_alarm" "failed_run" {
   threshold           = 0
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.tell
-  ok_actions          = local.tell
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "A drop or a schedule did not start a run. The messages in ${aws_sqs_queue.dead_letters.name} say which and why."
+  alarm_description   = "A drop or a schedule did not start a run. The messages in ${aws_sqs_queue.dead_letters.name} say which and why; once the cause is gone, `make redrive` sends them again."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }

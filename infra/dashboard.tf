@@ -14,7 +14,7 @@ locals {
     title = title
     stat  = graph.stat
     metrics = flatten([for metric in graph.metrics : [for export in keys(local.running) :
-      { line = [local.metric_namespace, local.metric[metric], "export", export, { label = "${export} ${metric}" }] }
+      { line = [local.metric_namespace, local.metric[metric], "deployment", var.name, "export", export, { label = "${export} ${metric}" }] }
     ]])[*].line
   }]
 
@@ -22,7 +22,7 @@ locals {
     {
       title = "Executions"
       stat  = "Sum"
-      metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"] :
+      metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsAborted"] :
         ["AWS/States", metric, "StateMachineArn", aws_sfn_state_machine.this.arn]
       ]
     },
@@ -40,9 +40,9 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = var.name
+  dashboard_name = local.global_name
   dashboard_body = jsonencode({
-    widgets = [for place, widget in concat(local.program_widgets, local.aws_widgets) : {
+    widgets = [for place, widget in concat([for widget in local.program_widgets : widget if length(widget.metrics) > 0], local.aws_widgets) : {
       type       = "metric"
       x          = place % 2 * 12
       y          = floor(place / 2) * 6

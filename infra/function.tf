@@ -12,7 +12,7 @@ resource "aws_lambda_function" "this" {
   handler                        = "bootstrap"
   architectures                  = [var.architecture]
   filename                       = var.function_zip
-  source_code_hash               = filebase64sha256(var.function_zip)
+  source_code_hash               = try(filebase64sha256(var.function_zip), null) # a plan, or a destruction, needs no zip
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_seconds
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)

@@ -17,17 +17,17 @@ locals {
 }
 
 resource "aws_iam_role" "function" {
-  name               = "${var.name}-function"
+  name               = "${local.global_name}-function"
   assume_role_policy = local.trust.lambda
 }
 
 resource "aws_iam_role" "workflow" {
-  name               = "${var.name}-workflow"
+  name               = "${local.global_name}-workflow"
   assume_role_policy = local.trust.states
 }
 
 resource "aws_iam_role" "scheduler" {
-  name               = "${var.name}-scheduler"
+  name               = "${local.global_name}-scheduler"
   assume_role_policy = local.trust.scheduler
 }
 
@@ -82,6 +82,12 @@ data "aws_iam_policy_document" "workflow" {
     sid       = "Tell"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.alerts.arn]
+  }
+
+  statement {
+    sid       = "Announce"
+    actions   = ["events:PutEvents"]
+    resources = ["arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"]
   }
 
   statement {

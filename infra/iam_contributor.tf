@@ -2,7 +2,7 @@
 
 resource "aws_iam_policy" "contributor" {
   for_each    = local.config.exports
-  name        = "${var.name}-contributor-${each.key}"
+  name        = "${local.global_name}-contributor-${each.key}"
   description = "Drop the segments of the export ${each.key}, which starts it, and read its reports"
   policy      = data.aws_iam_policy_document.contributor[each.key].json
 }

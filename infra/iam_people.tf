@@ -2,13 +2,13 @@
 # else the person may do. Chunks and rejects hold personal data, so only `report.*`, `run.json` and `stop.json` may be read.
 
 resource "aws_iam_policy" "operator" {
-  name        = "${var.name}-operator"
+  name        = "${local.global_name}-operator"
   description = "Start, stop and watch runs, and read their reports"
   policy      = data.aws_iam_policy_document.operator.json
 }
 
 resource "aws_iam_policy" "viewer" {
-  name        = "${var.name}-viewer"
+  name        = "${local.global_name}-viewer"
   description = "Read the reports of runs"
   policy      = data.aws_iam_policy_document.viewer.json
 }
@@ -94,6 +94,12 @@ data "aws_iam_policy_document" "operator" {
       variable = "kms:ViaService"
       values   = ["s3.${local.region}.amazonaws.com"]
     }
+  }
+
+  statement {
+    sid       = "SendAgain"
+    actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
   }
 
   statement {

@@ -18,9 +18,14 @@ locals {
   }
   scheduled = { for name, export in local.running : name => export if try(export.schedule, null) != null }
 
-  # Connection -> its secret's name; the default is the program's.
-  secret_of = { for name, connection in local.config.connections : name => coalesce(try(connection.secret, null), "autopilot-export/${name}") }
-  secrets   = toset(values(local.secret_of))
+  # Roles, policies and dashboards belong to the whole account: with the region a name can be used once in each.
+  global_name = "${var.name}-${local.region}"
+
+  # Connection -> its secret's name: as in the program, a leading autopilot-export/ stands for the deployment's name.
+  secret_of = { for name, connection in local.config.connections :
+    name => replace(coalesce(try(connection.secret, null), "autopilot-export/${name}"), "/^autopilot-export[/]/", "${var.name}/")
+  }
+  secrets = toset(values(local.secret_of))
   # Unless told, one lane for each 10 requests a second, as in the program.
   lanes_of          = [for connection in local.config.connections : try(connection.lanes, floor(min(40, max(1, connection.requests_per_second / 10))), 1)]
   most_lanes        = max(1, local.lanes_of...)
@@ -35,7 +40,7 @@ locals {
   bucket_arn = local.own_bucket ? aws_s3_bucket.store[0].arn : data.aws_s3_bucket.existing[0].arn
   data_keys  = compact([aws_kms_key.this.arn, var.bucket_kms_key_arn])
 
-  # The metrics that the function prints in CloudWatch's embedded metric format, with the dimension `export`. A test
+  # The metrics that the function prints in CloudWatch's embedded metric format, with the dimensions `deployment` and `export`. A test
   # compares this list with the program's.
   metric_namespace = "AutopilotExport"
   metric_names = [

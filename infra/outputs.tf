@@ -43,6 +43,6 @@ output "people" {
 }
 
 output "environment" {
-  description = "Shell commands that set bucket and workflow for the command line."
-  value       = "export AUTOPILOT_EXPORT_BUCKET=${local.bucket} AUTOPILOT_EXPORT_WORKFLOW_ARN=${aws_sfn_state_machine.this.arn}"
+  description = "Shell commands that set bucket, workflow and deployment for the command line."
+  value       = "export AUTOPILOT_EXPORT_BUCKET=${local.bucket} AUTOPILOT_EXPORT_WORKFLOW_ARN=${aws_sfn_state_machine.this.arn} AUTOPILOT_EXPORT_DEPLOYMENT=${var.name}"
 }

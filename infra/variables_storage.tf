@@ -70,7 +70,7 @@ variable "log_retention_days" {
 }
 
 variable "alert_emails" {
-  description = "Email addresses to notify of alarms and failed runs; each confirms through an email from AWS."
+  description = "Email addresses to tell of alarms and of exports that fail, are stopped by a guard, reject many rows, or recover; each confirms through an email from AWS."
   type        = set(string)
   default     = []
 
@@ -81,24 +81,18 @@ variable "alert_emails" {
 }
 
 variable "silence_hours" {
-  description = "Alarm when an enabled export has had no successful run for this many hours; null for no such alarm."
-  type        = number
-  default     = 26
+  description = "Export -> hours without a successful run after which to alarm. Of an export with a regular schedule, by default the schedule's own interval and two hours; of one that only drops start, none. 0 for no such alarm."
+  type        = map(number)
+  default     = {}
 
   # CloudWatch looks back 7 days at most.
   validation {
-    condition     = var.silence_hours == null ? true : var.silence_hours >= 1 && var.silence_hours <= 168 && floor(var.silence_hours) == var.silence_hours
-    error_message = "silence_hours: null, or a whole number from 1 to 168."
+    condition     = alltrue([for hours in values(var.silence_hours) : hours >= 0 && hours <= 168 && floor(hours) == hours])
+    error_message = "silence_hours: whole numbers from 0 to 168."
   }
-}
-
-variable "reject_share_alarm" {
-  description = "Alarm when a run rejects more than this share of its rows."
-  type        = number
-  default     = 0.05
 
   validation {
-    condition     = var.reject_share_alarm >= 0 && var.reject_share_alarm < 1
-    error_message = "reject_share_alarm: from 0 to below 1."
+    condition     = alltrue([for name in keys(var.silence_hours) : can(jsondecode(file(var.config_file)).exports[name])])
+    error_message = "silence_hours: names an export that the configuration does not have."
   }
 }

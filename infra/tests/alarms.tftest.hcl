@@ -13,15 +13,24 @@ run "every_alarm_notifies_the_topic" {
   # Every alarm notifies the topic.
   assert {
     condition = alltrue([for alarm in concat(
-      values(aws_cloudwatch_metric_alarm.failed_run), values(aws_cloudwatch_metric_alarm.silence), values(aws_cloudwatch_metric_alarm.rejects),
-      values(aws_cloudwatch_metric_alarm.throttled), [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.function_throttled],
+      values(aws_cloudwatch_metric_alarm.silence),
+      values(aws_cloudwatch_metric_alarm.throttled), [aws_cloudwatch_metric_alarm.aborted_run, aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.function_throttled],
     ) : contains(alarm.alarm_actions, aws_sns_topic.alerts.arn)])
     error_message = "An alarm notifies nobody."
   }
 
+  # What happened once is not "OK" five minutes later.
   assert {
-    condition     = keys(aws_cloudwatch_metric_alarm.failed_run) == ["ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut"]
-    error_message = "A way for a run to fail has no alarm."
+    condition = alltrue([for alarm in concat(
+      values(aws_cloudwatch_metric_alarm.throttled), [aws_cloudwatch_metric_alarm.aborted_run],
+    ) : length(coalesce(alarm.ok_actions, [])) == 0])
+    error_message = "An event is told as if it were over."
+  }
+
+  # Standard executions have a year, so that metric never leaves 0.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.aborted_run.metric_name == "ExecutionsAborted"
+    error_message = "The workflow tells of failed runs itself; what it cannot tell of is an aborted execution."
   }
 
   # The dashboard shows every metric of the program.
@@ -32,39 +41,74 @@ run "every_alarm_notifies_the_topic" {
 }
 
 run "each_running_export_has_its_alarms" {
+  assert {
+    condition     = keys(aws_cloudwatch_metric_alarm.throttled) == ["newsletter", "vip"]
+    error_message = "Alarms belong to enabled exports, and to each of them."
+  }
+}
+
+run "silence_is_by_each_exports_schedule" {
   variables {
-    silence_hours      = 30
-    reject_share_alarm = 0.1
+    config_file = "tests/data/schedules.json"
   }
 
   assert {
-    condition = alltrue([for alarms in [
-      aws_cloudwatch_metric_alarm.silence, aws_cloudwatch_metric_alarm.rejects, aws_cloudwatch_metric_alarm.throttled,
-    ] : keys(alarms) == ["newsletter", "vip"]])
-    error_message = "Alarms belong to enabled exports, and to each of them."
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.silence : name => alarm.evaluation_periods } == {
+      daily = 26, often = 3, halves = 14, workdays = 74
+    }
+    error_message = "Silence is the schedule's interval and two hours; a weekly, monthly or unscheduled export has no such alarm."
   }
 
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.silence :
-    alarm.evaluation_periods == 30 && alarm.datapoints_to_alarm == 30 && alarm.treat_missing_data == "breaching"])
-    error_message = "Silence is 30 hours without a successful run; missing data counts as silence."
+    alarm.datapoints_to_alarm == alarm.evaluation_periods && alarm.treat_missing_data == "breaching"])
+    error_message = "Silence is every hour without a successful run; missing data counts as silence."
   }
 
+  # No alarm before the first run was due: that hour, reckoned back to a date.
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.rejects : alarm.threshold == 0.1 && alarm.metric_name == "RejectShare"])
-    error_message = "The share of rejects is what was asked for."
+    condition = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.silence : alltrue([
+      contains(alarm.metric_query[*].expression, "IF(EPOCH(filled) < ${local.first_due[name]}, 1, filled)"),
+      formatdate("YYYY-MM-DD hh", timeadd("1970-01-01T00:00:00Z", "${local.first_due[name]}s")) ==
+      formatdate("YYYY-MM-DD hh", timeadd(terraform_data.watched_since[name].output, "${alarm.evaluation_periods}h")),
+    ])])
+    error_message = "An export is in alarm before it was due."
   }
 }
 
-run "silence_can_be_turned_off" {
-  command = plan
-
+run "silence_may_be_told" {
   variables {
-    silence_hours = null
+    silence_hours = { newsletter = 0, vip = 168 }
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.silence) == 0
-    error_message = "The silence alarm exists although it is off."
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.silence : name => alarm.evaluation_periods } == { vip = 168 }
+    error_message = "What is told counts before the schedule."
+  }
+}
+
+run "silence_of_an_unknown_export_is_refused" {
+  command = plan
+
+  variables {
+    silence_hours = { none = 3 }
+  }
+
+  expect_failures = [var.silence_hours]
+}
+
+run "all_disabled_leaves_no_alarm_and_no_empty_graph" {
+  variables {
+    config_file = "tests/data/disabled.json"
+  }
+
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : length(widget.properties.metrics) > 0])
+    error_message = "A graph has nothing to show."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.silence) + length(aws_cloudwatch_metric_alarm.throttled) == 0
+    error_message = "An alarm that can never fire."
   }
 }

@@ -51,14 +51,14 @@ run "the_definition_as_deployed" {
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Next == "Tell"
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Next == "Announce"
     error_message = "A finish that fails is told."
   }
 
   assert {
-    condition = (jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Default == "Tell"
+    condition = (jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Default == "Unsuccessful"
     && jsondecode(aws_sfn_state_machine.this.definition).States.Unsuccessful.Default == "Failed")
-    error_message = "An outcome that is not known to be good notifies the topic and fails the execution."
+    error_message = "An outcome that is not known to be good fails the execution."
   }
 
   assert {
@@ -71,8 +71,17 @@ run "the_definition_as_deployed" {
     condition = alltrue([for next in [
       jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Next,
       jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Catch[0].Next,
-    ] : next == "Unsuccessful"])
+    ] : next == "Outcome"])
     error_message = "A run ends the same way whether or not the notification succeeded."
+  }
+
+  assert {
+    condition = alltrue([
+      jsondecode(aws_sfn_state_machine.this.definition).States.Changed.Choices[0] == { Variable = "$.last.answer.message", IsPresent = true, Next = "Tell" },
+      jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Parameters["Subject.$"] == "$.last.answer.message.subject",
+      jsondecode(aws_sfn_state_machine.this.definition).States.Announce.Parameters.Entries[0]["Detail.$"] == "$.last.answer",
+    ])
+    error_message = "People are told of changes, in the function's words; EventBridge of every run."
   }
 
   # A task waits slightly longer than an invocation can take.
@@ -108,6 +117,19 @@ run "reserved_concurrency_leaves_room_beside_the_lanes" {
   }
 
   expect_failures = [aws_lambda_function.this]
+}
+
+run "a_plan_needs_no_zip" {
+  command = plan
+
+  variables {
+    function_zip = "tests/data/none.zip"
+  }
+
+  assert {
+    condition     = endswith(aws_lambda_function.this.filename, "none.zip")
+    error_message = "Plan and destroy work on a machine that built nothing."
+  }
 }
 
 run "concurrency_is_reserved_when_asked_for" {

@@ -138,7 +138,10 @@ class World:
         self.terraform("apply", *self.options)
         outputs = json.loads(self.terraform("output", "-json"))
         self.outputs = {name: output["value"] for name, output in outputs.items()}
-        self.environment |= {"AUTOPILOT_EXPORT_WORKFLOW_ARN": self.outputs["workflow_arn"]}
+        self.environment |= {
+            "AUTOPILOT_EXPORT_WORKFLOW_ARN": self.outputs["workflow_arn"],
+            "AUTOPILOT_EXPORT_DEPLOYMENT": self.outputs["function_name"],
+        }
 
     def destroy(self):
         self.terraform("destroy", *self.options)

@@ -39,18 +39,21 @@ type Environment = Adapters<Bucket, S3Leases, SecretsManager, HttpClient>;
 async fn on_aws() -> Result<Function<Environment, StateMachine>, Error> {
     let bucket = set("AUTOPILOT_EXPORT_BUCKET")?;
     let workflow = set("AUTOPILOT_EXPORT_WORKFLOW_ARN")?;
+    // Set by Lambda itself.
+    let deployment = set("AWS_LAMBDA_FUNCTION_NAME")?;
     let sdk = sdk_config().await;
     let store = Bucket::new(s3(&sdk), bucket.as_str());
     Ok(Function {
         env: Adapters {
             leases: S3Leases::new(store.clone()),
             store,
-            secrets: SecretsManager::new(&sdk),
+            secrets: SecretsManager::new(&sdk, &deployment),
             http: HttpClient::default(),
             clock: Clock::System,
             observer: Box::new(Logged),
         },
         executions: StateMachine::new(&sdk, workflow),
+        deployment,
         bucket,
         base_urls: base_urls()?,
     })

@@ -32,7 +32,8 @@ pub struct Connection {
     /// at its end.
     pub base_url: Option<String>,
     /// The name of the secret, in AWS Secrets Manager, that holds the API key and the state key. Never the key itself.
-    /// Default: autopilot-export/ and the connection's name. On one machine there is none.
+    /// Default: autopilot-export/ and the connection's name. A leading autopilot-export/ stands for the deployment's own
+    /// name, so that two deployments share no secret. On one machine there is none.
     #[schemars(with = "Option<String>", length(min = 1), extend("examples" = ["autopilot-export/autopilot-eu"]))]
     pub secret: String,
     /// How many requests a second the account allows, over all lanes and runs. Default 5, with Ortto 10.

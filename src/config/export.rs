@@ -10,6 +10,7 @@ use super::checks;
 use super::condition::{self, Condition};
 use super::fault::shown;
 use super::fields::Match;
+use super::notify::Notify;
 use super::reader::Entry;
 use super::reading;
 use super::source::{Segment, checked};
@@ -69,6 +70,9 @@ pub struct Export {
     /// What stops a run before its first request.
     #[serde(default)]
     pub guards: Guards,
+    /// When people are told of its runs.
+    #[serde(default)]
+    pub notify: Notify,
 }
 
 /// What stops a run before its first request.
@@ -148,6 +152,7 @@ impl Export {
         let time_zone = object.get("time_zone").and_then(|entry| checked(&entry, checks::time_zone));
         let enabled = object.get("enabled").and_then(|entry| entry.flag()).unwrap_or(true);
         let guards = object.get("guards").and_then(|entry| read_guards(&entry)).unwrap_or_default();
+        let notify = object.get("notify").and_then(|entry| Notify::read(&entry)).unwrap_or_default();
         object.done();
         Some(Self {
             name: name.to_owned(),
@@ -165,6 +170,7 @@ impl Export {
             time_zone: time_zone.unwrap_or_else(utc),
             enabled,
             guards,
+            notify,
         })
     }
 }
@@ -253,7 +259,7 @@ fn read_guards(entry: &Entry<'_>) -> Option<Guards> {
     let standard = Guards::default();
     let mut get = |key| object.get(key);
     let count = |entry: Option<Entry<'_>>, from| entry.and_then(|entry| entry.whole(from..=u64::MAX));
-    let part = |entry: Option<Entry<'_>>| entry.and_then(|entry| share(&entry));
+    let part = |entry: Option<Entry<'_>>| entry.and_then(|entry| entry.share());
     let guards = Guards {
         max_profiles: count(get("max_profiles"), 1).unwrap_or(standard.max_profiles),
         max_leavers_share: part(get("max_leavers_share")).unwrap_or(standard.max_leavers_share),
@@ -264,12 +270,4 @@ fn read_guards(entry: &Entry<'_>) -> Option<Guards> {
     };
     object.done();
     Some(guards)
-}
-
-fn share(entry: &Entry<'_>) -> Option<f64> {
-    let share = entry.number()?;
-    if !(0.0..=1.0).contains(&share) {
-        entry.fault("must be a share from 0 to 1");
-    }
-    Some(share)
 }

@@ -101,6 +101,15 @@ impl<'v> Entry<'v> {
         self.value.as_f64().or_else(|| self.wrong("a number"))
     }
 
+    /// A number from 0 to 1.
+    pub(super) fn share(&self) -> Option<f64> {
+        let share = self.number()?;
+        if !(0.0..=1.0).contains(&share) {
+            self.fault("must be a share from 0 to 1");
+        }
+        Some(share)
+    }
+
     /// A whole number within `range`.
     pub(super) fn whole(&self, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
         if !self.value.is_number() {

@@ -44,6 +44,15 @@ pub struct Common {
     /// Where state, runs and reports are kept: a folder, or a bucket as s3://BUCKET.
     #[arg(long, global = true, default_value = ".autopilot-export", value_name = "DIR|s3://BUCKET", value_parser = store)]
     pub store: String,
+    /// On AWS, the deployment's name: its secrets begin with it.
+    #[arg(
+        long,
+        global = true,
+        env = "AUTOPILOT_EXPORT_DEPLOYMENT",
+        default_value = "autopilot-export",
+        value_name = "NAME"
+    )]
+    pub deployment: String,
     /// A file that holds Autopilot's API key; else the environment's AUTOPILOT_API_KEY. With a bucket the key comes from
     /// Secrets Manager.
     #[arg(long, global = true, value_name = "FILE")]

@@ -41,7 +41,7 @@ async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Ca
     let env = Adapters {
         leases: S3Leases::of_process(store.clone()),
         store: WithFiles(store),
-        secrets: SecretsManager::new(&sdk),
+        secrets: SecretsManager::new(&sdk, &common.deployment),
         http: HttpClient::default(),
         clock: Clock::System,
         observer: command::observer(&command, common, config),
@@ -71,7 +71,7 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
         connection.base_url = Some(url);
     }
     let sdk = sdk_config().await;
-    let vault = SecretsManager::new(&sdk);
+    let vault = SecretsManager::new(&sdk, &common.deployment);
     let state_key = match vault.state_key(name, &connection.secret).await? {
         Some(key) => key,
         None => new_state_key()?.into(),
@@ -89,6 +89,9 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     command::verify(&env, &connection).await?;
     vault.store(name, &connection.secret, &secrets).await?;
     let title = connection.title();
-    say(&format!("{title} is connected: the key opens the account, and is stored as {}", connection.secret));
+    say(&format!(
+        "{title} is connected: the key opens the account, and is stored as {}",
+        vault.name_of(&connection.secret)
+    ));
     Ok(0)
 }

@@ -7,8 +7,8 @@ use super::{Outcome, Report};
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "AutopilotExport";
-/// The one dimension: the export's name.
-pub const DIMENSION: &str = "export";
+/// The dimensions: the deployment's name and the export's.
+pub const DIMENSIONS: [&str; 2] = ["deployment", "export"];
 
 /// A metric: its name, its unit, and what it is of a run.
 type Metric = (&'static str, &'static str, fn(&Report) -> f64);
@@ -33,18 +33,18 @@ fn has_succeeded(report: &Report) -> bool {
     !matches!(report.outcome, StoppedByGuard | Stopped | Interrupted | Failed)
 }
 
-/// The line to print for a run.
-pub fn line(report: &Report) -> String {
+/// The line to print for a run of a deployment.
+pub fn line(report: &Report, deployment: &str) -> String {
     let metrics: Vec<Value> = METRICS.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
     let mut line = Map::new();
     line.insert(
         "_aws".into(),
         json!({
             "Timestamp": report.finished_at.as_millisecond(),
-            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
+            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [DIMENSIONS], "Metrics": metrics }],
         }),
     );
-    line.insert(DIMENSION.into(), json!(report.export));
+    line.extend(DIMENSIONS.map(str::to_owned).into_iter().zip([json!(deployment), json!(report.export)]));
     line.insert("run_id".into(), json!(report.run_id));
     line.insert("outcome".into(), json!(report.outcome));
     line.extend(METRICS.iter().map(|(name, _, of)| ((*name).to_owned(), json!(of(report)))));
@@ -71,11 +71,12 @@ mod tests {
 
     #[test]
     fn one_line_holds_a_runs_metrics() {
-        let line: Value = serde_json::from_str(&line(&report("succeeded_with_rejects"))).unwrap();
+        let line: Value = serde_json::from_str(&line(&report("succeeded_with_rejects"), "eu")).unwrap();
         for (name, value) in [("RunsSucceeded", 1.0), ("RunsFailed", 0.0), ("RejectShare", 0.2), ("RunSeconds", 90.5)] {
             assert_eq!(line[name], json!(value), "{name}");
         }
-        assert_eq!(line["export"], "newsletter");
+        assert_eq!((&line["deployment"], &line["export"]), (&json!("eu"), &json!("newsletter")));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["deployment", "export"]]));
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), METRICS.len());
     }
 
@@ -90,7 +91,7 @@ mod tests {
             ("interrupted", 0.0),
             ("failed", 0.0),
         ] {
-            let line: Value = serde_json::from_str(&line(&report(outcome))).unwrap();
+            let line: Value = serde_json::from_str(&line(&report(outcome), "eu")).unwrap();
             assert_eq!(line["RunsSucceeded"], json!(succeeded), "{outcome}");
             assert_eq!(line["RunsFailed"], json!(1.0 - succeeded), "{outcome}");
         }

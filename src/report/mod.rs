@@ -2,6 +2,7 @@
 
 pub mod codes;
 pub mod html;
+pub mod message;
 pub mod metrics;
 pub mod rejects;
 

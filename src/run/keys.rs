@@ -109,6 +109,11 @@ pub fn unfinished(export: &str) -> String {
     format!("state/{export}/unfinished.json")
 }
 
+/// What people were last told of an export.
+pub fn told(export: &str) -> String {
+    format!("state/{export}/told.json")
+}
+
 /// What the canary learned of a connection's account.
 pub fn learnt(connection: &str) -> String {
     format!("state/connections/{connection}.json")

@@ -137,8 +137,13 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     with aws.listening() as messages:
         run = aws.drop("refused", emails("refused", 5))
         ended = aws.ended(run)
-        result = [(message["run_id"], message["outcome"], message["error"]["kind"]) for message in messages()]
-    assert result == [(run, "failed", "access")]
+        told = messages()
+    assert [message["Subject"] for message in told] == ["autopilot-export: refused: failed"]
+    body = told[0]["Message"]
+    assert "refuses the key" in body and f"runs/refused/{run}/report.html" in body and "autopilot-export start refused" in body
+    events = aws.client("stepfunctions").get_execution_history(executionArn=aws.arn(run), maxResults=1000)["events"]
+    resources = [event["taskSucceededEventDetails"]["resource"] for event in events if event["type"] == "TaskSucceeded"]
+    assert "putEvents" in resources, "EventBridge is told of every run"
     assert (ended["status"], ended["error"]) == ("FAILED", "access")
     report = aws.report(run)
     assert (report["outcome"], report["error"]["kind"], report["rows"]["pending"]) == ("failed", "access", 5)
@@ -157,7 +162,8 @@ def test_a_run_that_cannot_be_finished_is_told_and_the_next_one_finishes_it(aws)
         ended = aws.ended(run)
         told = messages()
     assert (ended["status"], ended["error"]) == ("FAILED", "config"), ended
-    assert [message["run_id"] for message in told] == [run] and "damaged" in told[0]["error"]["message"]
+    assert [message["Subject"] for message in told] == ["autopilot-export: damaged: failed"]
+    assert run in told[0]["Message"] and "is damaged" in told[0]["Message"]
     put(record)
     following = json.loads(aws.cli("--json", "start", "damaged").stdout)[0]["run_id"]
     assert aws.ended(following)["status"] == "SUCCEEDED"
@@ -181,6 +187,32 @@ def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     rows = aws.report(following)["rows"]
     assert rows["delivered"] + rows["unchanged"] == 200
     assert rows["unchanged"] >= 40, "what was confirmed before is not sent again"
+
+
+def test_an_event_that_started_nothing_is_sent_again(aws):
+    queue = aws.outputs["dead_letters_url"]
+    sqs, kinds = aws.client("sqs"), ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    before = {one["name"] for one in aws.executions("plain")}
+    wrapped = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"export": "plain"}}
+    for body in (wrapped, {"export": "no-such-export"}):
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+    result = aws.script("scripts/redrive", queue, aws.outputs["function_name"])
+    assert (result.returncode, "1 sent again, 1 failed" in result.stderr) == (1, True), result.stderr
+    assert "no-such-export" in result.stderr
+    counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)["Attributes"]
+    assert sum(map(int, counts.values())) == 1, "what failed stays"
+    ends_with_nothing_but_its_rejects(aws, aws.new_run("plain", before))
+
+
+def test_an_invocation_that_fails_fails_the_command(aws):
+    event = aws.folder / "event.json"
+    for export, code in [("plain", 0), ("no-such-export", 1)]:
+        event.write_text(json.dumps({"export": export}))
+        result = aws.script("scripts/invoke", aws.outputs["function_name"], event)
+        assert result.returncode == code, result.stdout + result.stderr
+        assert export in result.stdout
+    for one in aws.executions("plain"):
+        aws.ended(one["name"])
 
 
 def test_an_s3_that_fails_throttles_and_conflicts_loses_nothing(aws):
@@ -228,6 +260,32 @@ def unpacked(body):
         whole += one.decompress(body)
         body = one.unused_data
     return whole
+
+
+def test_secrets_that_are_there_are_taken_over(aws):
+    """Of a deployment that was destroyed within the last days; of a person who connected first."""
+    infra, secrets = aws.folder / "infra", aws.client("secretsmanager")
+    deleted, connected = "autopilot-export/refused", "autopilot-export/slow"
+    for name in (deleted, connected):
+        aws.terraform("state", "rm", f'aws_secretsmanager_secret.connection["{name}"]')
+    value = secrets.get_secret_value(SecretId=deleted)["SecretString"]
+    secrets.delete_secret(SecretId=deleted, RecoveryWindowInDays=7)
+    key = secrets.describe_secret(SecretId=deleted)["KmsKeyId"].rsplit("/", 1)[-1]
+    aws.client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    result = aws.script("scripts/recover-secrets", infra, *aws.options)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("is taken over") == 2, result.stdout
+    assert secrets.get_secret_value(SecretId=deleted)["SecretString"] == value
+    assert aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+    held = aws.terraform("state", "list")
+    assert all(f'aws_secretsmanager_secret.connection["{name}"]' in held for name in (deleted, connected))
+
+
+def test_a_bucket_that_holds_data_is_not_left_without_its_key(aws):
+    infra = aws.folder / "infra"
+    result = aws.script("scripts/may-destroy", infra)
+    assert result.returncode == 1 and "force_destroy=true" in result.stderr, result.stderr
+    assert aws.script("scripts/may-destroy", infra, *aws.options).returncode == 0, "told to destroy"
 
 
 def test_the_bucket_is_a_store_like_any_other(aws):

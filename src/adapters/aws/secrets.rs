@@ -28,18 +28,24 @@ struct Stored {
 #[derive(Debug)]
 pub struct SecretsManager {
     client: Client,
+    deployment: String,
     kept: Mutex<HashMap<String, (Timestamp, Secrets)>>,
 }
 
 impl SecretsManager {
-    /// The secrets of this account and region.
-    pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config), kept: Mutex::default() }
+    /// The secrets of this deployment, in this account and region.
+    pub fn new(config: &SdkConfig, deployment: &str) -> Self {
+        Self { client: Client::new(config), deployment: deployment.to_owned(), kept: Mutex::default() }
+    }
+
+    /// The name under which a configured secret is stored.
+    pub fn name_of(&self, secret: &str) -> String {
+        name_in(&self.deployment, secret)
     }
 
     /// The secret's text; none where there is no secret, or one without a value.
     async fn text(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
-        match self.client.get_secret_value().secret_id(secret).send().await {
+        match self.client.get_secret_value().secret_id(self.name_of(secret)).send().await {
             Ok(answer) => Ok(Some(answer.secret_string().unwrap_or_default().to_owned().into())),
             Err(cause) if is_absent(&cause) => Ok(None),
             Err(cause) => Err(failed(connection, "read from Secrets Manager", &cause)),
@@ -65,11 +71,11 @@ impl SecretsManager {
             "state_key": secrets.state_key.expose_secret(),
         })
         .to_string();
-        let put = self.client.put_secret_value().secret_id(secret).secret_string(&text).send().await;
+        let put = self.client.put_secret_value().secret_id(self.name_of(secret)).secret_string(&text).send().await;
         match put {
             Ok(_) => {}
             Err(cause) if is_absent(&cause) => {
-                let create = self.client.create_secret().name(secret).secret_string(&text);
+                let create = self.client.create_secret().name(self.name_of(secret)).secret_string(&text);
                 let create = create.description("Autopilot's API key, and the key of this program's state");
                 create.send().await.map_err(|cause| failed(connection, "stored", &cause))?;
             }
@@ -89,6 +95,15 @@ impl SecretsManager {
         let (at, secrets) = kept.get(secret)?;
         let age = Timestamp::now().duration_since(*at).as_secs();
         (0..KEPT_SECONDS).contains(&age).then(|| secrets.clone())
+    }
+}
+
+/// The program's name at the beginning of a secret's name stands for the deployment's: so deployments of one configuration
+/// have each their own.
+fn name_in(deployment: &str, secret: &str) -> String {
+    match secret.strip_prefix("autopilot-export/") {
+        Some(rest) => format!("{deployment}/{rest}"),
+        None => secret.to_owned(),
     }
 }
 
@@ -141,6 +156,13 @@ impl SecretSource for SecretsManager {
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_deployments_have_each_their_own_secrets() {
+        assert_eq!(name_in("autopilot-export", "autopilot-export/eu"), "autopilot-export/eu");
+        assert_eq!(name_in("trial", "autopilot-export/eu"), "trial/eu");
+        assert_eq!(name_in("trial", "marketing/eu"), "marketing/eu", "what is named otherwise is shared on purpose");
+    }
 
     #[test]
     fn an_incomplete_secret_is_refused_and_names_the_command() {

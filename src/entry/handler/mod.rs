@@ -6,13 +6,14 @@
 mod failure;
 mod input;
 mod logged;
+mod told;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
-use crate::ports::{Executions, PutMode, Store};
+use crate::ports::{Executions, Leases, PutMode, Store};
 use crate::report::{Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
 use crate::steps::environment::Environment;
@@ -32,6 +33,8 @@ pub struct Function<W, X> {
     pub env: W,
     /// The workflow.
     pub executions: X,
+    /// The deployment's name, which its metrics carry.
+    pub deployment: String,
     /// The bucket's name, for the workflow's own reading.
     pub bucket: String,
     /// Addresses in place of those of every connection of an API: tests, and a sandbox.
@@ -139,8 +142,8 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .report(&request.run_id)
             .await?
             .ok_or_else(|| Error::new(Kind::Bug, &request.run_id, "is done without a report"))?;
-        publish(&report, known);
-        let mut summary = summary(&report);
+        self.publish(&report, known);
+        let mut summary = self.summary(config, &report).await?;
         if let Some(summary) = summary.as_object_mut() {
             summary.insert("status".into(), json!("done"));
         }
@@ -181,7 +184,27 @@ impl<W: Environment, X: Executions> Function<W, X> {
         }
     }
 
+    /// Finishes a run. Where that fails for good, the connection is free all the same: the next run finishes this one.
     async fn finish(
+        &self,
+        config: &Config,
+        run_id: &str,
+        failure: Option<Failure>,
+        run: Option<RunRequest>,
+    ) -> Result<Value> {
+        let finished = self.finish_run(config, run_id, failure, run).await;
+        let is_tried_again = |kind| matches!(kind, Kind::Throttled | Kind::Unavailable | Kind::OutOfTime);
+        if let Err(error) = &finished
+            && !is_tried_again(error.kind)
+            && let Some(export) = export_of(run_id).and_then(|export| config.exports.get(export))
+            && let Err(error) = self.env.leases().release(&export.connection, run_id).await
+        {
+            tracing::warn!(run.id = run_id, error.kind = error.kind.name(), "{}", error.chain());
+        }
+        finished
+    }
+
+    async fn finish_run(
         &self,
         config: &Config,
         run_id: &str,
@@ -200,8 +223,8 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let known = self.report(run_id).await?.is_some();
         let finishing = finish(&self.env, config, &request, failure);
         let report = with_lease(&self.env, config, &request, finishing).await?;
-        publish(&report, known);
-        Ok(summary(&report))
+        self.publish(&report, known);
+        self.summary(config, &report).await
     }
 
     /// Why a lane failed, of the first that did.
@@ -213,6 +236,28 @@ impl<W: Environment, X: Executions> Function<W, X> {
             }
         }
         Ok(None)
+    }
+
+    /// Prints a run's metrics, once: not for a report that was there before.
+    fn publish(&self, report: &Report, known: bool) {
+        if known {
+            return;
+        }
+        println!("{}", metrics::line(report, &self.deployment));
+        let outcome = report.outcome.name();
+        match &report.error {
+            None => tracing::info!(run.id = report.run_id, outcome, "the run has ended"),
+            Some(error) => {
+                let kind = error.kind.name();
+                tracing::error!(run.id = report.run_id, outcome, error.kind = kind, "{}", error.message);
+            }
+        }
+    }
+
+    async fn summary(&self, config: &Config, report: &Report) -> Result<Value> {
+        let place = (self.deployment.as_str(), self.bucket.as_str());
+        let message = told::message_of(self.env.store(), config, report, place).await?;
+        Ok(told::summary(report, &self.deployment, message))
     }
 
     async fn record(&self, run_id: &str) -> Result<Option<RunRecord>> {
@@ -248,30 +293,6 @@ fn bare(run_id: &str) -> Result<RunRequest> {
         terms: Default::default(),
         pass_guards: Vec::new(),
     })
-}
-
-/// Prints a run's metrics, once: not for a report that was there before.
-fn publish(report: &Report, known: bool) {
-    if known {
-        return;
-    }
-    println!("{}", metrics::line(report));
-    let outcome = report.outcome.name();
-    match &report.error {
-        None => tracing::info!(run.id = report.run_id, outcome, "the run has ended"),
-        Some(error) => {
-            let kind = error.kind.name();
-            tracing::error!(run.id = report.run_id, outcome, error.kind = kind, "{}", error.message);
-        }
-    }
-}
-
-fn summary(report: &Report) -> Value {
-    let mut summary = json!({ "run_id": report.run_id, "outcome": report.outcome, "rows": report.rows });
-    if let (Some(error), Some(summary)) = (&report.error, summary.as_object_mut()) {
-        summary.insert("error".into(), json!(error));
-    }
-    summary
 }
 
 fn answer(value: &impl serde::Serialize) -> Result<Value> {

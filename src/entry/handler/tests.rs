@@ -41,6 +41,7 @@ async fn function(root: &std::path::Path, sandbox: &Sandbox) -> Here {
     Function {
         env,
         executions: Recorded::default(),
+        deployment: "d".into(),
         bucket: "b".into(),
         base_urls: vec![(Api::Autopilot, sandbox.url())],
     }
@@ -118,7 +119,6 @@ async fn a_wrong_key_is_reported_as_access_and_releases_the_lease() {
     let finished = ask(&function, json!({ "step": "finish", "run_id": run_id, "error": caught })).await.unwrap();
     assert_eq!((&finished["outcome"], &finished["error"]["kind"]), (&json!("failed"), &json!("access")));
     assert_eq!(finished["error"]["message"], json!(error.chain()));
-    use crate::ports::Leases;
     assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap());
     sandbox.stop().await;
 }
@@ -152,6 +152,53 @@ async fn a_run_that_a_person_stops_sends_nothing_and_says_so() {
     assert_eq!((&finished["outcome"], &finished["rows"]["pending"]), (&json!("stopped"), &json!(2)));
     let error = ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap_err();
     assert_eq!(error.kind, Kind::Stopped);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn each_change_has_one_message_to_people() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let empty = "EMail,FirstName,LastName,Telephone1,LifetimeValue\n";
+    let mut told = Vec::new();
+    for text in [TWO, empty, empty, TWO, TWO] {
+        let mut run = drop_file(&function, text).await;
+        run["run_id"] = json!(crate::run::run_id(Timestamp::now(), "newsletter", &format!("{}", told.len())));
+        run["drops"] = json!([]);
+        let run_id = run["run_id"].clone();
+        let mut ended = ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+        if ended["status"] == "ready" {
+            ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+            ask(&function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await.unwrap();
+            ended = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+        }
+        let again = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+        assert_eq!(again["message"], ended["message"], "twice is once");
+        told.push(ended["message"]["subject"].clone());
+    }
+    let expected = [
+        json!(null),
+        json!("d: newsletter: stopped by a guard"),
+        json!(null),
+        json!("d: newsletter: recovered"),
+        json!(null),
+    ];
+    assert_eq!(told, expected);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_finish_that_fails_leaves_the_connection_free() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let run = drop_file(&function, TWO).await;
+    let run_id = run["run_id"].as_str().unwrap();
+    ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    let key = keys::of_run(run_id, "run.json");
+    function.env.store().put(&key, "{".into(), PutMode::Overwrite).await.unwrap();
+    let error = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Config);
+    assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap());
     sandbox.stop().await;
 }
 

@@ -381,7 +381,13 @@ mod by_calls {
 
     async fn called(sim: &Sim, world: impl Environment, request: &RunRequest) -> Report {
         sim.store.write(keys::CONFIG, sim.settings.to_string());
-        let function = Function { env: world, executions: Nothing, bucket: "b".into(), base_urls: Vec::new() };
+        let function = Function {
+            env: world,
+            executions: Nothing,
+            deployment: "d".into(),
+            bucket: "b".into(),
+            base_urls: Vec::new(),
+        };
         let call = async |event: Value| {
             let invocation = Invocation { request_id: "r".into(), until: jiff::Timestamp::MAX };
             function.answer(event, &invocation).await.unwrap()

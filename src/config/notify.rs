@@ -1,0 +1,30 @@
+//! When people are told of an export's runs.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::reader::Entry;
+
+/// When people are told of an export's runs, beside those that fail or are stopped by a guard.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notify {
+    /// The share of rejected rows, 0 to 1, above which a run that succeeded is told of. Default 0.05.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_reject_share: f64,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self { max_reject_share: 0.05 }
+    }
+}
+
+impl Notify {
+    pub(super) fn read(entry: &Entry<'_>) -> Option<Self> {
+        let mut object = entry.object()?;
+        let told = object.get("max_reject_share").and_then(|entry| entry.share());
+        object.done();
+        Some(Self { max_reject_share: told.unwrap_or(Self::default().max_reject_share) })
+    }
+}

@@ -1,0 +1,148 @@
+//! What people are told of an export: one message for each change of its condition.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Report};
+use crate::error::Kind;
+
+/// What a run says of its export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Its runs succeed.
+    #[default]
+    Well,
+    /// They succeed, with more rejects than the configuration allows without a word.
+    Rejects,
+    /// A guard stops them.
+    Guard,
+    /// They fail, for this reason where one is known.
+    Failed(Option<Kind>),
+}
+
+/// A message to people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// At most 100 characters, all of them plain: what SNS takes.
+    pub subject: String,
+    /// A few sentences.
+    pub body: String,
+}
+
+/// Where a run belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'p> {
+    /// The deployment's name.
+    pub deployment: &'p str,
+    /// Its bucket.
+    pub bucket: &'p str,
+    /// The key of the report's page.
+    pub page: &'p str,
+}
+
+/// What a run says of its export; nothing where a person stopped it, or a newer drop had been applied.
+pub fn condition(report: &Report, max_reject_share: f64) -> Option<Condition> {
+    match report.outcome {
+        Outcome::Stopped | Outcome::Superseded => None,
+        Outcome::StoppedByGuard => Some(Condition::Guard),
+        Outcome::Failed | Outcome::Interrupted => {
+            Some(Condition::Failed(report.error.as_ref().map(|error| error.kind)))
+        }
+        Outcome::Succeeded | Outcome::SucceededWithRejects | Outcome::NothingToDo => {
+            let rejected = report.rows.rejected as f64;
+            let is_within = rejected <= max_reject_share * report.rows.read as f64;
+            Some(if is_within { Condition::Well } else { Condition::Rejects })
+        }
+    }
+}
+
+/// The message of a run that changed its export's condition.
+pub fn message(report: &Report, now: Condition, place: Place<'_>) -> Message {
+    let (export, rows) = (&report.export, &report.rows);
+    let (outcome, what, to_do) = match now {
+        Condition::Well => ("recovered", "has recovered: its last run succeeded", "There is nothing to do.".to_owned()),
+        Condition::Rejects => (
+            "many rows rejected",
+            "succeeded, but rejected more rows than usual",
+            format!(
+                "Correct the rows in rejects.csv, which is beside the report, and send them again: autopilot-export retry {}",
+                report.run_id
+            ),
+        ),
+        Condition::Guard => (
+            "stopped by a guard",
+            "was stopped by a guard, before anything that it guards was done",
+            format!(
+                "Check the drop and deliver it again, or pass over the guard once, as the reason says: autopilot-export start {export}"
+            ),
+        ),
+        Condition::Failed(_) => {
+            ("failed", "failed", format!("Remove the cause, then run it again: autopilot-export start {export}"))
+        }
+    };
+    let reason = report.error.as_ref().map(|error| format!("The reason: {}.\n\n", error.message)).unwrap_or_default();
+    let Place { deployment, bucket, page } = place;
+    let body = format!(
+        "The export {export} of {deployment} {what}.\n\n{reason}Of {} rows {} were delivered, {} were unchanged, {} rejected and {} suppressed; {} are pending, and the next run sends them.\n\n{to_do}\n\nThe report is s3://{bucket}/{page}; autopilot-export report {} shows it.\n",
+        rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending, report.run_id,
+    );
+    Message { subject: format!("{deployment}: {export}: {outcome}"), body }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(outcome: &str, rejected: u64) -> Report {
+        let mut report = json!({
+            "run_id": "20261123T060000Z-newsletter-00000000", "export": "newsletter", "connection": "eu",
+            "outcome": outcome, "started_at": "2026-11-23T06:00:00Z", "finished_at": "2026-11-23T06:01:30Z",
+            "trigger": "s3",
+            "rows": { "read": 100, "delivered": 100 - rejected, "unchanged": 0, "rejected": rejected, "suppressed": 0, "pending": 0 },
+            "members": { "joiners": 4, "changed": 0, "leavers": 0, "leavers_withheld": 0 },
+            "rejects": {}, "requests": { "total": 7, "throttled": 1 }, "sources": [], "config_digest": "",
+            "guards_passed_over": []
+        });
+        if outcome == "failed" {
+            report["error"] = json!({ "kind": "access", "message": "open: Autopilot: the account refuses the key" });
+        }
+        serde_json::from_value(report).unwrap()
+    }
+
+    #[test]
+    fn a_run_says_what_condition_its_export_is_in() {
+        for (outcome, rejected, told) in [
+            ("succeeded", 0, Some(Condition::Well)),
+            ("nothing_to_do", 0, Some(Condition::Well)),
+            ("succeeded_with_rejects", 5, Some(Condition::Well)),
+            ("succeeded_with_rejects", 6, Some(Condition::Rejects)),
+            ("stopped_by_guard", 0, Some(Condition::Guard)),
+            ("failed", 0, Some(Condition::Failed(Some(Kind::Access)))),
+            ("interrupted", 0, Some(Condition::Failed(None))),
+            ("stopped", 0, None),
+            ("superseded", 0, None),
+        ] {
+            assert_eq!(condition(&report(outcome, rejected), 0.05), told, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn a_message_names_export_outcome_report_and_what_to_do() {
+        let place = Place { deployment: "trial", bucket: "b", page: "runs/p.html" };
+        for (outcome, now, subject, to_do) in [
+            ("failed", Condition::Failed(None), "trial: newsletter: failed", "autopilot-export start newsletter"),
+            ("stopped_by_guard", Condition::Guard, "trial: newsletter: stopped by a guard", "pass over the guard"),
+            ("succeeded", Condition::Rejects, "trial: newsletter: many rows rejected", "autopilot-export retry 2026"),
+            ("succeeded", Condition::Well, "trial: newsletter: recovered", "nothing to do"),
+        ] {
+            let Message { subject: told, body } = message(&report(outcome, 10), now, place);
+            assert_eq!(told, subject);
+            assert!(body.contains(to_do) && body.contains("s3://b/runs/p.html"), "{body}");
+        }
+        let longest = message(&report("failed", 0), Condition::Rejects, Place { deployment: &"d".repeat(30), ..place });
+        assert!(longest.subject.len() - "newsletter".len() + 32 <= 100 && longest.subject.is_ascii());
+    }
+}

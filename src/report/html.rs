@@ -35,6 +35,7 @@ pub fn page(report: &Report) -> String {
                 p { "Run " code { (report.run_id) } ", " (report.started_at) " to " (report.finished_at) }
                 @if let Some(error) = &report.error { p.error { (error.message) } }
                 @for warning in &report.warnings { p { "Note: " (warning) } }
+                @for remark in &report.remarks { p { "Note: " (remark) } }
                 @for note in &report.notes { p { "Note: " (note.to_string()) } }
                 div.bar role="img" aria-label="rows by outcome" {
                     @for (name, count) in parts { @if count > 0 { div class=(name) style=(format!("flex:{count}")) {} } }

@@ -1,11 +1,12 @@
 //! `run` and `plan`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::code::Code;
-use super::forecast::{Forecast, forecast, print_forecast};
+use super::forecast::{Forecast, forecast, forms, print_forecast};
 use super::print;
 use crate::adapters::local::file_metas;
 use crate::config::export_of;
@@ -120,6 +121,14 @@ struct Plan {
     profiles: u64,
     #[serde(flatten)]
     forecast: Forecast,
+    /// The most people who may be new to the account, and billed.
+    new_people_at_most: u64,
+    /// The same with each way to mark members, where there is a choice.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    forms: BTreeMap<&'static str, Forecast>,
+    /// What joiners mean in the account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<&'static str>,
 }
 
 /// Says what a run would do; sends nothing.
@@ -127,6 +136,7 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &RunArg
     let (export, connection) = export_of(config, &args.export)?;
     let (record, guard) = build_plan(env, config, &request(env, export, args)?).await?;
     let counts = record.counts();
+    let destination = env.destination(connection.api);
     let plan = Plan {
         export: export.name.clone(),
         read: counts.read,
@@ -140,7 +150,10 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &RunArg
             leavers_withheld: counts.leavers_withheld,
         },
         profiles: record.profiles,
-        forecast: forecast(env.destination(connection.api), (export, connection), &record.chunks),
+        forecast: forecast(destination, (export, connection), &record.chunks),
+        new_people_at_most: counts.joiners.min(record.profiles),
+        forms: forms(destination, (export, connection), &record.chunks),
+        remarks: if counts.joiners > 0 { destination.first_fill().to_vec() } else { Vec::new() },
     };
     if common.json {
         print::json(&plan)?;
@@ -162,4 +175,11 @@ fn print_plan(plan: &Plan) {
     ));
     print::line(&format!("  leavers   {}, {} withheld", members.leavers, members.leavers_withheld));
     print_forecast(&plan.forecast);
+    for (form, forecast) in &plan.forms {
+        print::line(&format!("  by {form:<6} {}", forecast.in_short()));
+    }
+    if !plan.remarks.is_empty() {
+        print::line(&format!("  people    at most {} are new to the account, and billed", plan.new_people_at_most));
+    }
+    plan.remarks.iter().for_each(|remark| print::line(&format!("  note      {remark}")));
 }

@@ -167,14 +167,11 @@ impl Planner<'_> {
                 self.reject(&row, &reject);
             }
             _ => {
-                if all.opted_out {
-                    self.members.opt_out(&key);
-                }
                 if let Some(matching) = self.matching.as_ref().filter(|_| all.opted_out && !own.opted_out) {
                     // The row was read without fault, and is again.
                     matching.opt_out_too(|at| row.get(at), &mut self.contact);
                 }
-                self.send(&row, &key, lookup);
+                self.send(&row, &key, lookup, all);
             }
         }
     }
@@ -238,8 +235,8 @@ impl Planner<'_> {
         self.reject(row, &Reject { code: RejectCode::DuplicateEmail, reason });
     }
 
-    /// Adds a row to the chunks, unless the contact is as it should be.
-    fn send(&mut self, row: &segment::Row<'_>, key: &ProfileKey, lookup: Lookup) {
+    /// Adds a row to the chunks, unless the contact is as it should be, or the row was refused not long ago.
+    fn send(&mut self, row: &segment::Row<'_>, key: &ProfileKey, lookup: Lookup, objection: Objection) {
         let match_id = self.match_id();
         if let Some(id) = &match_id {
             // A row with another id is sent, so that the state learns it.
@@ -252,6 +249,14 @@ impl Planner<'_> {
             Lookup::Existing(Fields::Held(before)) => before == Some(digest),
             Lookup::New(_) | Lookup::Duplicate => false,
         };
+        let refused = if is_held || self.retry.is_some() { None } else { self.known.refusals.reason(key, &digest) };
+        if let Some(reason) = refused {
+            self.opt_out(row.line, key, objection);
+            return self.reject(row, &Reject { code: RejectCode::Refused, reason });
+        }
+        if objection.opted_out {
+            self.members.opt_out(key);
+        }
         self.correct(row, key, !is_held);
         if is_held {
             self.counts.unchanged += 1;

@@ -1,7 +1,5 @@
 //! open: the first to speak to the account, once per run: key and account, marks, fields, canary, lanes.
 
-mod quiet;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +18,8 @@ use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_i
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
+use crate::steps::quiet::quiet_until;
 use crate::steps::session::{Session, another_account};
-use quiet::quiet_until;
 
 /// What open says: where the list of lanes lies, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,5 +6,7 @@ mod lane;
 mod list_membership;
 mod npm_client;
 mod ortto;
+mod ortto_refusals;
+mod ortto_report;
 mod renewed_key;
 mod third;

@@ -21,7 +21,7 @@ locals {
   # Connection -> its secret's name; the default is the program's.
   secret_of         = { for name, connection in local.config.connections : name => coalesce(try(connection.secret, null), "autopilot-export/${name}") }
   secrets           = toset(values(local.secret_of))
-  most_lanes        = max(1, [for connection in local.config.connections : try(connection.lanes, 4)]...)
+  most_lanes        = max(1, [for connection in local.config.connections : try(connection.lanes, try(connection.api, "") == "ortto" ? 1 : 4)]...)
   suppression_files = compact([for export in local.config.exports : try(export.suppression_file, null)])
 
   # Built from the name: function and workflow need each other's ARN, and references would form a cycle.

@@ -8,5 +8,6 @@ mod npm_client;
 mod ortto;
 mod ortto_refusals;
 mod ortto_report;
+mod ortto_trouble;
 mod renewed_key;
 mod third;

@@ -171,7 +171,7 @@ async fn mixed_batches_end_the_same_wherever_the_run_is_killed() {
         assert!(calls > 30, "{calls}");
         // Each call, before it and after it in turn.
         for at in 1..=calls {
-            let kill = Kill::new(at, (at as usize + number) % 2 == 0);
+            let kill = Kill::new(at, (at as usize + number).is_multiple_of(2));
             let (sim, report) = play(&kill).await;
             let place = format!("{assumed:?}, call {at}: {report:?}");
             assert_eq!(tagged(&sim), good, "{place}");

@@ -6,6 +6,7 @@ mod lane;
 mod list_membership;
 mod npm_client;
 mod ortto;
+mod ortto_pace;
 mod ortto_refusals;
 mod ortto_report;
 mod ortto_trouble;

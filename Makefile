@@ -20,7 +20,7 @@ INPUTS = -var=config_file=$(abspath $(CONFIG)) -var=function_zip=$(abspath $(ZIP
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-run: ## try it on this machine: a local Autopilot, a bundled segment, then tomorrow's
+run: ## try it on this machine: a local Autopilot, a bundled segment, then tomorrow's; then Ortto
 	cargo build $(LOCAL) --bin autopilot-export
 	scripts/demo target/debug/autopilot-export
 

@@ -26,6 +26,7 @@ resource "aws_lambda_function" "this" {
         RUST_LOG                      = "info"
       },
       var.base_url_override == null ? {} : { AUTOPILOT_BASE_URL = var.base_url_override },
+      var.ortto_base_url_override == null ? {} : { ORTTO_BASE_URL = var.ortto_base_url_override },
     )
   }
 

@@ -80,13 +80,24 @@ variable "reserved_concurrency" {
 }
 
 variable "base_url_override" {
-  description = "Address to export to instead of the configured one, for trials; null for none."
+  description = "Address to export to instead of those of the connections to Autopilot, for trials; null for none."
   type        = string
   default     = null
 
   validation {
     condition     = var.base_url_override == null ? true : can(regex("^https://|^http://(127\\.0\\.0\\.1|localhost)[:/]", var.base_url_override))
     error_message = "base_url_override: https://, or http:// on this machine."
+  }
+}
+
+variable "ortto_base_url_override" {
+  description = "The same for the connections to Ortto."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ortto_base_url_override == null ? true : can(regex("^https://|^http://(127\\.0\\.0\\.1|localhost)[:/]", var.ortto_base_url_override))
+    error_message = "ortto_base_url_override: https://, or http:// on this machine."
   }
 }
 

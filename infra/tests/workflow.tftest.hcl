@@ -142,3 +142,20 @@ run "concurrency_is_reserved_when_asked_for" {
     error_message = "The function may run 6 times at once."
   }
 }
+
+# Each API has an override of its own.
+run "an_override_reaches_one_api" {
+  variables {
+    ortto_base_url_override = "http://127.0.0.1:8081/v1"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables["ORTTO_BASE_URL"] == "http://127.0.0.1:8081/v1"
+    error_message = "The function exports to the override."
+  }
+
+  assert {
+    condition     = !can(aws_lambda_function.this.environment[0].variables["AUTOPILOT_BASE_URL"])
+    error_message = "Connections to Autopilot keep their own address."
+  }
+}

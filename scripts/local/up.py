@@ -3,13 +3,13 @@
 Settings, by environment variable:
   CONFIG            the configuration, default exports.json
   AWS_PORT          where AWS listens, default 5000
-  SANDBOX_PORT      where the sandbox listens, default 8080
+  SANDBOX_PORT      where the sandbox listens, default 8080; that of Ortto one above
   RATE, LATENCY_MS  of the sandbox: requests a second that it allows, and how long its answers take; default 20 and 100
   SANDBOX           other options of the sandbox, such as "--faults 429:0.05"; default "--bulk-lists always"
   TIMEOUT_SECONDS   the function's time limit, default 900
   LANES             of connections that do not name theirs, default 2, so that a run shows them
-  AUTOPILOT_BASE_URL, AUTOPILOT_API_KEY
-                    export to this server with this key, instead of the sandbox
+  AUTOPILOT_BASE_URL, ORTTO_BASE_URL, AUTOPILOT_API_KEY
+                    export to these servers with this key, instead of sandboxes: one of each API that the configuration names
   LAMBDA_BINARY, CLI_BINARY
                     built programs, by default those in target/debug
 """
@@ -41,15 +41,25 @@ def with_lanes(aws, config):
 def up(aws):
     aws.start()
     config = with_lanes(aws, pathlib.Path(setting("CONFIG", ROOT / "exports.json")).resolve())
-    base_url = os.environ.get("AUTOPILOT_BASE_URL")
-    if not base_url:
-        options = ["--rate", setting("RATE", "20"), "--latency-ms", setting("LATENCY_MS", "100"), *setting("SANDBOX", "--bulk-lists always").split()]
-        base_url = aws.sandbox("sandbox", *options, port=setting("SANDBOX_PORT", "8080"))
-        print(f"Autopilot: {base_url.removesuffix('/v1')}/ shows what has arrived", flush=True)
+    connections = json.loads(config.read_text())["connections"]
+    apis = {connection.get("api", "autopilot") for connection in connections.values()}
+    urls = {}
+    for api, variable in [("autopilot", "AUTOPILOT_BASE_URL"), ("ortto", "ORTTO_BASE_URL")]:
+        if api in apis:
+            urls[variable] = os.environ.get(variable) or sandbox(aws, api)
     print("applying infra/ (about 90 s)", flush=True)
-    aws.apply(config, timeout_seconds=setting("TIMEOUT_SECONDS", "900"), base_url_override=base_url)
-    for name in json.loads(config.read_text())["connections"]:
-        aws.connect(name, setting("AUTOPILOT_API_KEY", "any-key-will-do"), AUTOPILOT_BASE_URL=base_url)
+    overrides = {"AUTOPILOT_BASE_URL": "base_url_override", "ORTTO_BASE_URL": "ortto_base_url_override"}
+    aws.apply(config, timeout_seconds=setting("TIMEOUT_SECONDS", "900"), **{overrides[variable]: url for variable, url in urls.items()})
+    for name in connections:
+        aws.connect(name, setting("AUTOPILOT_API_KEY", "any-key-will-do"), **urls)
+
+
+def sandbox(aws, api):
+    options = ["--rate", setting("RATE", "20"), "--latency-ms", setting("LATENCY_MS", "100"), *setting("SANDBOX", "--bulk-lists always").split()]
+    port = int(setting("SANDBOX_PORT", "8080")) + (api == "ortto")
+    url = aws.sandbox(f"sandbox-{api}", "--api", api, *options, port=port)
+    print(f"{api}: {url.removesuffix('/v1')}/ shows what has arrived", flush=True)
+    return url
 
 
 def print_instructions(aws):

@@ -177,6 +177,33 @@ pub trait Destination: Send + Sync {
     /// What people may know of the way that a run was sent, from its setup.
     fn strategy(&self, setup: &Value) -> Option<String>;
 
+    /// For how long a row that it refused is not sent again as it is, where it is not to be asked every time.
+    fn refusals_last(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The ways to mark a segment's members between which people choose: each with its name.
+    fn forms(&self, _segment: &str) -> Vec<(&'static str, Membership)> {
+        Vec::new()
+    }
+
+    /// Whether the account tells how many people have a mark.
+    fn counts(&self, _target: &MembershipTarget) -> bool {
+        false
+    }
+
+    /// Asks how many people have each of these marks; none where the account does not tell.
+    ///
+    /// # Errors
+    /// Those of the session.
+    fn count<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        targets: &'s [MembershipTarget],
+    ) -> BoxFuture<'s, Result<Vec<Option<u64>>>> {
+        Box::pin(async { Ok(vec![None; targets.len()]) })
+    }
+
     /// What of an account no export takes to another destination, and people rebuild by hand.
     fn stays_behind(&self) -> &'static [&'static str] {
         &[]

@@ -12,6 +12,7 @@ pub mod objections;
 mod output;
 pub mod people;
 pub mod planner;
+pub mod refusals;
 pub mod retry;
 
 pub use counts::{Counts, LeftOut, Unreadable};

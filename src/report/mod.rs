@@ -246,6 +246,9 @@ pub struct Report {
     /// How joiners got on their lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_way: Option<String>,
+    /// What the account says at the end, and what its joiners mean there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Why the run failed or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
@@ -300,7 +303,7 @@ impl Report {
         };
         let mut rejects: BTreeMap<RejectCode, u64> = RejectCode::ALL.into_iter().map(|code| (code, 0)).collect();
         rejects.extend(counts.rejects.clone());
-        rejects.insert(RejectCode::Refused, confirmed.refused);
+        *rejects.entry(RejectCode::Refused).or_default() += confirmed.refused;
         let by_segment = by_name(run, &confirmed);
         let mut warnings = confirmed.warnings.clone();
         if confirmed.opt_outs_refused > 0 {
@@ -359,6 +362,7 @@ impl Report {
             confirmed: by_segment,
             notes: run.segments.iter().filter_map(note).collect(),
             list_way: confirmed.way,
+            remarks: Vec::new(),
             error,
             warnings,
         }

@@ -99,6 +99,11 @@ pub fn corrections(export: &str, segment: &str) -> String {
     format!("state/{export}/{}/corrections.json", part(segment))
 }
 
+/// A segment's rows that the destination refused.
+pub fn refusals(export: &str, segment: &str) -> String {
+    format!("state/{export}/{}/refusals.json", part(segment))
+}
+
 /// How many entries the suppression file had at an export's last applied run.
 pub fn suppression(export: &str) -> String {
     format!("state/{export}/suppression.json")

@@ -13,6 +13,7 @@ mod lost;
 mod open;
 mod prepare;
 mod profiles;
+mod quiet;
 mod session;
 mod stop;
 mod suppression;

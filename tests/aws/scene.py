@@ -26,7 +26,10 @@ CONNECTIONS = {
     "faulty": (100, [], ["faulty"]),
     "refused": (20, ["--key", KEY], ["refused"]),
     "damaged": (20, ["--latency-ms", "100"], ["damaged"]),
+    "ortto": (20, ["--api", "ortto", "--rate", "20", "--key", KEY], ["ortto"]),
 }
+# Its connection names a region; the deployment's override, and that of `connect`, lead to the sandbox.
+ORTTO = "ortto"
 
 
 def title(export):
@@ -39,7 +42,7 @@ def config(urls):
         connections[name] = {
             "display_name": name,
             "secret": f"autopilot-export/{name}",
-            "base_url": urls[name],
+            **({"api": ORTTO, "region": "eu"} if name == ORTTO else {"base_url": urls[name]}),
             "requests_per_second": rate,
             "lanes": 2,
             "consent": {"agreed_by": "nobody, this data is invented", "agreed_on": "2026-11-23"},
@@ -47,7 +50,7 @@ def config(urls):
         for export in of_it:
             exports[export] = {
                 "connection": name,
-                "segments": [{"name": export, "prefix": f"segments/{export}/", "membership": {"list": title(export)}}],
+                "segments": [{"name": export, "prefix": f"segments/{export}/", "membership": {"tag" if name == ORTTO else "list": title(export)}}],
                 "match": {"email": "EMail", "first_name": "FirstName"},
                 "schedule": "cron(0 6 * * ? *)",
             }
@@ -65,9 +68,9 @@ class Scene(World):
         self.urls = {name: self.sandbox(name, *options) for name, (_, options, _) in CONNECTIONS.items()}
         path = self.folder / "exports.json"
         path.write_text(json.dumps(config(self.urls), indent=2))
-        self.apply(path, timeout_seconds=TIME_LIMIT_SECONDS)
+        self.apply(path, timeout_seconds=TIME_LIMIT_SECONDS, ortto_base_url_override=self.urls[ORTTO])
         for name in CONNECTIONS:
-            self.connect(name, KEY)
+            self.connect(name, KEY, ORTTO_BASE_URL=self.urls[ORTTO])
 
     def drop(self, export, rows, key="members.csv"):
         """Uploads a segment of these emails with the `aws` command line, as a person would."""

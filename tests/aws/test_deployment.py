@@ -171,6 +171,19 @@ def test_a_run_that_cannot_be_finished_is_told_and_the_next_one_finishes_it(aws)
     assert aws.members("damaged", "damaged") == sorted(emails("damaged", 120))
 
 
+def test_an_ortto_connection_checks_key_and_region_and_tags_members(aws):
+    refused = aws.cli("connect", "ortto", given=f"{WRONG_KEY}\n", ORTTO_BASE_URL=aws.urls["ortto"])
+    assert refused.returncode == 3 and "region" in refused.stderr, refused.stderr
+    rows = emails("ortto", 250)
+    for members in (rows, rows[50:]):
+        run = aws.drop("ortto", members)
+        assert aws.ended(run)["status"] == "SUCCEEDED"
+        assert aws.members("ortto", "ortto") == sorted(members)
+        assert f"{len(members)} members, as expected" in str(aws.report(run)["remarks"])
+        assert_rate(aws, "ortto", 20, run)
+    assert len(aws.at("ortto", "contents")["contacts"]) == 250, "nobody is deleted, nobody created by leaving"
+
+
 def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     run, members = stopped
     ended = aws.ended(run)

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
+use super::asking::{TAGS, ask, call_all, done, named, tags_of_people, text};
 use super::fields::{PERMISSION, display_types, is_same_tag, type_name, type_of};
 use super::request;
 use super::response::{Person, Reply, people, read};
 use super::setup::{AccountField, People, Setup};
 use crate::chunk::{FieldOrigin, FieldSpec};
-use crate::destination::{Account, Call, CustomFieldThere, Session, Wanted};
+use crate::destination::{Account, CustomFieldThere, Session, Wanted};
 use crate::error::{Error, Kind, Result, escaped};
 use crate::membership::{Membership, MembershipTarget};
 use crate::value::{FieldType, nearest};
@@ -19,26 +20,6 @@ use crate::value::{FieldType, nearest};
 const SHOWN: usize = 40;
 /// The most pages of people that are read; none has so many.
 const PAGES: usize = 10_000;
-
-/// Makes one call and reads what it brought.
-pub(super) async fn call(session: &mut dyn Session, call: Call) -> Result<Reply> {
-    let judge = |_: usize, response: &_| read(response).judgement();
-    let response = session.call_all(vec![call], &judge).await.map_err(|error| match error.kind {
-        Kind::Access => Error::new(Kind::Access, "Ortto", "the account refuses the key").hint(
-            "check the key, and that the connection's region is the account's; a key is worth nothing in another",
-        ),
-        _ => error,
-    })?;
-    Ok(response.first().map_or(Reply::Failed("no answer"), read))
-}
-
-async fn ask(session: &mut dyn Session, what: &'static str, request: Call) -> Result<Value> {
-    match call(session, request).await? {
-        Reply::Done(body) => Ok(body),
-        _ => Err(Error::new(Kind::Access, "Ortto", format!("does not tell {what}"))
-            .hint("check base_url, and that the key belongs to an Ortto account")),
-    }
-}
 
 /// What an Ortto account says of itself.
 #[derive(Debug)]
@@ -72,45 +53,38 @@ pub(super) async fn survey(session: &mut dyn Session) -> Result<OrttoAccount> {
 
 /// Asks which account the key opens.
 pub(super) async fn identify(session: &mut dyn Session) -> Result<String> {
-    let tags = ask(session, "its tags", request::tags()).await?;
+    let tags = ask(session, TAGS, request::tags()).await?;
     Ok(named(&tags).unwrap_or_else(|| print(session)))
-}
-
-/// The account's name. Where there is no tag, nothing tells it. Source: ORTTO_API 5.
-fn named(tags: &Value) -> Option<String> {
-    tags.as_array().into_iter().flatten().find_map(|tag| text(tag, "instance_id"))
 }
 
 fn print(session: &dyn Session) -> String {
     format!("key:{}", session.key_print())
 }
 
+/// The first call checks the key: a wrong one is not sent with several.
 async fn ask_all(session: &mut dyn Session) -> Result<OrttoAccount> {
     let fields = ask(session, "its custom fields", request::custom_fields()).await?;
-    let tags = ask(session, "its tags", request::tags()).await?;
+    let calls = vec![request::tags(), request::suppressed(0), request::archived(0, None)];
+    let mut replies = call_all(session, calls).await?.into_iter();
+    let mut next = |what| done(replies.next().unwrap_or(Reply::Failed("no answer")), what);
+    let (tags, suppressed, archived) = (next(TAGS)?, next(SUPPRESSED)?, next(ARCHIVED)?);
     let print = print(session);
     let id = named(&tags).unwrap_or_else(|| print.clone());
-    let tags = tags.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut account = OrttoAccount {
         id,
         print,
         fields: read_fields(&fields),
-        tags: tags.iter().filter(|tag| text(tag, "type").is_none()).filter_map(tag).collect(),
+        tags: tags_of_people(&tags),
         withheld: People::default(),
         archived: People::default(),
     };
-    account.read_suppressed(session).await?;
-    account.read_archived(session).await?;
+    account.read_suppressed(session, suppressed).await?;
+    account.read_archived(session, archived).await?;
     Ok(account)
 }
 
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-fn tag(tag: &Value) -> Option<(String, u64)> {
-    Some((text(tag, "name")?, tag.get("count").and_then(Value::as_u64).unwrap_or_default()))
-}
+const SUPPRESSED: &str = "whom it suppresses";
+const ARCHIVED: &str = "who is archived";
 
 fn read_fields(body: &Value) -> Vec<AccountField> {
     let field = |entry: &Value| {
@@ -143,10 +117,10 @@ fn needs<'a>(fields: &'a [FieldSpec], memberships: &'a [Membership]) -> impl Ite
 }
 
 impl OrttoAccount {
-    async fn read_suppressed(&mut self, session: &mut dyn Session) -> Result<()> {
+    /// Reads whom the account suppresses, from the first page on.
+    async fn read_suppressed(&mut self, session: &mut dyn Session, mut page: Value) -> Result<()> {
         let mut offset = 0;
         for _ in 0..PAGES {
-            let page = ask(session, "whom it suppresses", request::suppressed(offset)).await?;
             let entries = page.get("emails").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             // What an entry looks like is unknown. Source: ORTTO_API 6.
             let email = |entry: &Value| entry.as_str().map(str::to_owned).or_else(|| text(entry, "email"));
@@ -157,14 +131,15 @@ impl OrttoAccount {
             if entries.is_empty() || page.get("has_more") != Some(&Value::Bool(true)) {
                 return Ok(());
             }
+            page = ask(session, SUPPRESSED, request::suppressed(offset)).await?;
         }
         Ok(())
     }
 
-    async fn read_archived(&mut self, session: &mut dyn Session) -> Result<()> {
-        let (mut offset, mut cursor) = (0, None);
+    /// Reads who is archived, from the first page on.
+    async fn read_archived(&mut self, session: &mut dyn Session, mut page: Value) -> Result<()> {
+        let mut offset = 0;
         for _ in 0..PAGES {
-            let page = ask(session, "who is archived", request::archived(offset, cursor.as_deref())).await?;
             let archived = people(&page).unwrap_or_default();
             for Person { email, fields, .. } in archived.iter().filter(|person| !person.email.is_empty()) {
                 let key = session.profile(email);
@@ -178,7 +153,8 @@ impl OrttoAccount {
             if page.get("has_more") != Some(&Value::Bool(true)) || next <= offset {
                 return Ok(());
             }
-            (offset, cursor) = (next, text(&page, "cursor_id"));
+            offset = next;
+            page = ask(session, ARCHIVED, request::archived(next, text(&page, "cursor_id").as_deref())).await?;
         }
         Ok(())
     }
@@ -196,37 +172,34 @@ impl OrttoAccount {
         }
     }
 
-    /// Makes a field. Where somebody else made it first, the account says so in one of several ways: the list tells.
-    async fn make(&mut self, session: &mut dyn Session, need: &Need<'_>) -> Result<()> {
-        let display_type = display_types(need.field_type).first().copied().unwrap_or("text");
-        let judge = |_: usize, response: &_| match read(response) {
-            Reply::Failed(_) if matches!(http::Response::status(response).as_u16(), 409 | 423) => {
-                crate::destination::Judgement::Answered
-            }
-            reply => reply.judgement(),
-        };
-        session.call_all(vec![request::make_field(need.name, display_type)], &judge).await?;
-        let fields = ask(session, "its custom fields", request::custom_fields()).await?;
-        self.fields = read_fields(&fields);
-        if self.field(need.name).is_some() {
-            return Ok(());
-        }
-        Err(Error::new(Kind::Access, format!("custom field \"{}\"", need.name), "cannot be made")
-            .hint("make it in Ortto; the plan may have no room for another field"))
-    }
-
+    /// Makes the fields that are missing, and lists all again: where somebody else made one first, the account says so in
+    /// one of several ways.
     async fn make_missing(
         &mut self,
         session: &mut dyn Session,
         fields: &[FieldSpec],
         memberships: &[Membership],
     ) -> Result<()> {
-        for need in needs(fields, memberships) {
-            if self.field(need.name).is_none() {
-                self.make(session, &need).await?;
-            }
+        let missing: Vec<Need<'_>> =
+            needs(fields, memberships).filter(|need| self.field(need.name).is_none()).collect();
+        if missing.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let judge = |_: usize, response: &_| match read(response) {
+            Reply::Failed(_) if matches!(http::Response::status(response).as_u16(), 409 | 423) => {
+                crate::destination::Judgement::Answered
+            }
+            reply => reply.judgement(),
+        };
+        let call = |need: &Need<'_>| {
+            request::make_field(need.name, display_types(need.field_type).first().copied().unwrap_or("text"))
+        };
+        session.call_all(missing.iter().map(call).collect(), &judge).await?;
+        let fields = ask(session, "its custom fields", request::custom_fields()).await?;
+        self.fields = read_fields(&fields);
+        let Some(need) = missing.iter().find(|need| self.field(need.name).is_none()) else { return Ok(()) };
+        Err(Error::new(Kind::Access, format!("custom field \"{}\"", need.name), "cannot be made")
+            .hint("make it in Ortto; the plan may have no room for another field"))
     }
 }
 
@@ -354,7 +327,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::destination::{HttpResponse, Judgement};
+    use crate::destination::{Call, HttpResponse, Judgement};
     use crate::state::ProfileKey;
 
     /// A session whose key is renewed with the calls of these numbers; each key opens an account of its own.
@@ -372,12 +345,14 @@ mod tests {
         ) -> BoxFuture<'a, Result<Vec<HttpResponse>>> {
             self.calls += 1;
             self.key += usize::from(self.renewals.contains(&self.calls));
-            let body = match calls.first().map(|call| call.path.as_str()) {
-                Some("/tags/get") => format!(r#"[{{"name":"t","instance_id":"account {}","count":1}}]"#, self.key),
-                Some("/suppression-list/email/get") => format!(r#"{{"emails":["person.{}@example.com"]}}"#, self.key),
+            let key = self.key;
+            let body = |call: &Call| match call.path.as_str() {
+                "/tags/get" => format!(r#"[{{"name":"t","instance_id":"account {key}","count":1}}]"#),
+                "/suppression-list/email/get" => format!(r#"{{"emails":["person.{key}@example.com"]}}"#),
                 _ => "{}".to_owned(),
             };
-            Box::pin(async { Ok(vec![http::Response::new(Bytes::from(body))]) })
+            let answers = calls.iter().map(|call| http::Response::new(Bytes::from(body(call)))).collect();
+            Box::pin(async { Ok(answers) })
         }
 
         fn profile(&self, email: &str) -> ProfileKey {
@@ -393,7 +368,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_an_account_says_is_of_one_key() {
-        for renewed in 1..=4 {
+        for renewed in 1..=2 {
             let mut session = Renewing { calls: 0, renewals: vec![renewed], key: 0 };
             let account = survey(&mut session).await.unwrap();
             let mut withheld = People::default();

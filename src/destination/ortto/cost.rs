@@ -17,10 +17,13 @@ pub(super) fn cost(operation: Operation, membership: &Membership) -> Cost {
 /// What every run asks before its rows: fields, tags, a page of whom the account suppresses and one of who is archived.
 const OPENING: u64 = 4;
 
-/// Requests beside those for rows, the fewest and the most. To make a field takes two.
+/// Requests beside those for rows, the fewest and the most: the opening, fields that are made and then listed again, the
+/// count of the tags at the end.
 pub(super) fn beside(fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool) -> (u64, u64) {
     let custom = fields.iter().filter(|field| field.origin == FieldOrigin::Custom).count();
     let marks = memberships.iter().filter(|membership| matches!(membership, Membership::Field(_))).count();
     let missing = if makes_fields { (custom + marks) as u64 } else { 0 };
-    (OPENING, OPENING + 2 * missing)
+    let listing = u64::from(missing > 0);
+    let counting = u64::from(memberships.iter().any(|membership| matches!(membership, Membership::Tag(_))));
+    (OPENING + counting, OPENING + counting + missing + listing)
 }

@@ -1,6 +1,7 @@
 //! Ortto, the successor of classic Autopilot. What is known of it, and how well: docs/ORTTO_API.md.
 
 mod account;
+mod asking;
 mod cost;
 mod fields;
 mod leaving;
@@ -14,6 +15,8 @@ pub mod response;
 mod run;
 mod setup;
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
@@ -25,6 +28,9 @@ use crate::error::Result;
 use crate::membership::{Membership, MembershipTarget};
 use crate::value::FieldType;
 use setup::Setup;
+
+/// For how long a refused row is not sent again, unless it changes.
+const REFUSALS_LAST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Ortto.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +129,27 @@ impl Destination for Ortto {
 
     fn strategy(&self, _setup: &Value) -> Option<String> {
         None
+    }
+
+    /// Refused requests get an address banned. Source: ORTTO_API 3.
+    fn refusals_last(&self) -> Option<Duration> {
+        Some(REFUSALS_LAST)
+    }
+
+    fn forms(&self, segment: &str) -> Vec<(&'static str, Membership)> {
+        vec![("tag", Membership::Tag(segment.to_owned())), ("field", Membership::Field(segment.to_owned()))]
+    }
+
+    fn counts(&self, target: &MembershipTarget) -> bool {
+        matches!(target, MembershipTarget::Tag(_))
+    }
+
+    fn count<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        targets: &'s [MembershipTarget],
+    ) -> BoxFuture<'s, Result<Vec<Option<u64>>>> {
+        Box::pin(asking::count(session, targets))
     }
 
     /// Source: ORTTO_API 6, 8.

@@ -1,5 +1,7 @@
 //! How many requests rows take, and so how long, and what that costs.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::print;
@@ -68,13 +70,48 @@ pub(super) fn forecast(
     }
 }
 
+/// The same with each of the ways to mark members between which people choose.
+pub(super) fn forms(
+    destination: &dyn Destination,
+    (export, connection): (&Export, &Connection),
+    chunks: &[Chunk],
+) -> BTreeMap<&'static str, Forecast> {
+    let Some(first) = export.segments.first() else { return BTreeMap::new() };
+    let form = |number: usize, name| {
+        let mut export = export.clone();
+        for segment in export.segments.iter_mut().filter(|segment| segment.membership != Membership::None) {
+            if let Some((_, membership)) = destination.forms(&segment.name).into_iter().nth(number) {
+                segment.membership = membership;
+            }
+        }
+        (name, forecast(destination, (&export, connection), chunks))
+    };
+    destination.forms(&first.name).into_iter().enumerate().map(|(number, (name, _))| form(number, name)).collect()
+}
+
+fn range(fewest: String, most: String) -> String {
+    if fewest == most { fewest } else { format!("{fewest} to {most}") }
+}
+
+impl Forecast {
+    fn requests(&self) -> String {
+        range(self.requests.to_string(), self.requests_at_most.to_string())
+    }
+
+    fn time(&self) -> String {
+        range(format!("{:.0} s", self.seconds), format!("{:.0} s", self.seconds_at_most))
+    }
+
+    /// Requests and time for people.
+    pub(super) fn in_short(&self) -> String {
+        format!("{} requests, {}", self.requests(), self.time())
+    }
+}
+
 /// Prints a forecast for people.
 pub(super) fn print_forecast(forecast: &Forecast) {
-    let range = |fewest: String, most: String| if fewest == most { fewest } else { format!("{fewest} to {most}") };
-    let requests = range(forecast.requests.to_string(), forecast.requests_at_most.to_string());
-    print::line(&format!("  requests  {requests}"));
-    let time = |seconds: f64| format!("{seconds:.0} s");
-    print::line(&format!("  time      {}", range(time(forecast.seconds), time(forecast.seconds_at_most))));
+    print::line(&format!("  requests  {}", forecast.requests()));
+    print::line(&format!("  time      {}", forecast.time()));
     let dollars = forecast.dollars;
     print::line(&format!("  cost      at most ${dollars:.4} on AWS, beside what the account bills for contacts"));
 }

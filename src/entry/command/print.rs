@@ -143,6 +143,7 @@ pub(super) fn report(common: &Common, report: &Report) {
     if report.opt_outs_sent > 0 {
         line(&format!("  opt-outs  {} sent of members whose rows were not", report.opt_outs_sent));
     }
+    report.remarks.iter().for_each(|remark| line(&format!("  note      {remark}")));
     report.notes.iter().for_each(|note| line(&format!("  note      {note}")));
     if report.outcome != Outcome::Succeeded {
         report.warnings.iter().for_each(|warning| line(&format!("  note      {warning}")));

@@ -206,14 +206,11 @@ impl Planner<'_> {
                 self.reject(&row, &reject);
             }
             _ => {
-                if all.opted_out {
-                    self.members.opt_out(&key);
-                }
                 if let Some(matching) = self.matching.as_ref().filter(|_| all.opted_out && !own.opted_out) {
                     // The row was read without fault, and is again.
                     matching.opt_out_too(|at| row.get(at), &mut self.contact);
                 }
-                self.send(&row, &key, id, lookup);
+                self.send(&row, &key, (id, all), lookup);
             }
         }
     }
@@ -299,8 +296,14 @@ impl Planner<'_> {
         self.reject(row, &Reject { code: RejectCode::DuplicateEmail, reason });
     }
 
-    /// Adds a row to the chunks, unless the contact is as it should be.
-    fn send(&mut self, row: &segment::Row<'_>, key: &ProfileKey, match_id: Option<MatchId>, lookup: Lookup) {
+    /// Adds a row to the chunks, unless the contact is as it should be, or the row was refused not long ago.
+    fn send(
+        &mut self,
+        row: &segment::Row<'_>,
+        key: &ProfileKey,
+        (match_id, objection): (Option<MatchId>, Objection),
+        lookup: Lookup,
+    ) {
         if let Some(id) = &match_id {
             // A row with another id is sent, so that the state learns it.
             self.contact.digested.push_str("\n\t");
@@ -312,6 +315,14 @@ impl Planner<'_> {
             Lookup::Existing(Fields::Held(before)) => before == Some(digest),
             Lookup::New(_) | Lookup::Duplicate => false,
         };
+        let refused = if is_held || self.retry.is_some() { None } else { self.known.refusals.reason(key, &digest) };
+        if let Some(reason) = refused {
+            self.opt_out(row.line, key, objection);
+            return self.reject(row, &Reject { code: RejectCode::Refused, reason });
+        }
+        if objection.opted_out {
+            self.members.opt_out(key);
+        }
         self.correct(row, key, !is_held);
         if is_held {
             self.counts.unchanged += 1;

@@ -13,6 +13,7 @@ use super::ids::LostRows;
 use super::members::{Leaving, MemberIndex, Seen};
 use super::objections::Objections;
 use super::output::{ChunkKind, Chunks, PlanOutput};
+use super::refusals::Refusals;
 use super::retry::{AppliedPeople, RETRY_COLUMNS, Retry};
 use crate::chunk::write_leaver;
 use crate::config::Export;
@@ -41,6 +42,8 @@ pub struct Known<'a> {
     pub digester: &'a Digester,
     /// Who is not sent to.
     pub suppression: &'a SuppressionList,
+    /// Which rows were refused not long ago.
+    pub refusals: &'a Refusals,
 }
 
 /// What a planner came to.

@@ -33,6 +33,7 @@ pub fn page(report: &Report) -> String {
                 div.error role="alert" { p { strong { (error.kind) } ": " (shown(&error.message)) } }
             }
             @for warning in &report.warnings { p.note { "Note: " (shown(warning)) } }
+            @for remark in &report.remarks { p.note { "Note: " (remark) } }
             @for note in &report.notes { p.note { "Note: " (shown(&note.to_string())) } }
             (rows(report))
             (rejects(report))

@@ -8,7 +8,7 @@ use super::results::{Change, RejectsFile, RunResults, Totals, What};
 use crate::chunk::Operation;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Store};
-use crate::run::keys;
+use crate::run::{SegmentRecord, keys};
 use crate::state::{
     Digester, FIELDS_UNCONFIRMED, FORMAT, Header, MemberStatus, OPT_OUT_ALONE, Profile, SegmentHeader, Writer,
 };
@@ -19,13 +19,13 @@ use crate::steps::temporary::temporary;
 /// Attempts of a compare-and-set. Nobody else writes while this run has the lease, so the second try is one too many.
 const TRIES: u32 = 3;
 
-/// Merges what was confirmed into the state.
+/// Merges what was confirmed into the state; gives how many members each of the run's segments has then.
 pub(super) async fn merge(
     results: &RunResults<'_, impl Store>,
     digester: &Digester,
     totals: &mut Totals,
     rejects: &mut RejectsFile,
-) -> Result<()> {
+) -> Result<Vec<u64>> {
     let RunResults { store, run, .. } = results;
     let export = run.request.export.as_str();
     let key = keys::profiles(export);
@@ -54,13 +54,17 @@ pub(super) async fn merge(
         let emails = earlier.of_profiles(merged.unconfirmed);
         emails.write(*store, export).await?;
         if let PutOutcome::Written(_) = store.put_file(&key, &merged.file, condition).await? {
-            for segment in &run.segments {
+            let members = |segment: &SegmentRecord| {
                 let at = merged.header.position(&segment.name);
-                let members = at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default();
-                write_order(*store, run, segment, members).await?;
+                at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default()
+            };
+            let members: Vec<u64> = run.segments.iter().map(members).collect();
+            for (segment, members) in run.segments.iter().zip(&members) {
+                write_order(*store, run, segment, *members).await?;
             }
             write_suppression(*store, run).await?;
-            return earlier.clear(*store, export, &emails).await;
+            earlier.clear(*store, export, &emails).await?;
+            return Ok(members);
         }
     }
     Err(Error::new(Kind::Unavailable, key, "was changed by another run at the same time")
@@ -225,7 +229,7 @@ mod tests {
     use crate::membership::MembershipTarget;
     use crate::plan::lanes::{Chunk, Range};
     use crate::run::opening::{OpenPhase, OpenRecord};
-    use crate::run::{RunRecord, RunRequest, SegmentRecord, Trigger};
+    use crate::run::{RunRecord, RunRequest, Trigger};
     use crate::state::ProfileKey;
     use MemberStatus::{Absent, Confirmed, Unconfirmed};
 
@@ -321,7 +325,7 @@ mod tests {
         ledger.enter(operation, &Verdict { span: 0, number, row, outcome });
     }
 
-    async fn merge_into(store: &Folder, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<()> {
+    async fn merge_into(store: &Folder, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<Vec<u64>> {
         let mut results = RunResults::of(store, run, opened, None).await.unwrap();
         results.slices = slices;
         let mut rejects = crate::report::rejects::Rejects::new(run, temporary("rejects").unwrap()).unwrap();

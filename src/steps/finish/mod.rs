@@ -4,13 +4,18 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 mod merge;
 mod order;
+mod read_back;
+mod refusals;
 mod results;
 
 use merge::merge;
 use order::{keep_order, write_corrections};
+use read_back::ReadBack;
 use results::{RejectsFile, RunResults, Totals};
 
 use crate::config::{Config, Connection, connection_of};
+use crate::delivery::pace::{after, window};
+use crate::destination::Known;
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
@@ -19,7 +24,7 @@ use crate::report::rejects::Rejects;
 use crate::report::{self, Failed, Report, html};
 use crate::run::opening::OpenRecord;
 use crate::run::{ConnectionActivity, RunRecord, RunRequest, Stage, keys};
-use crate::state::Digester;
+use crate::state::{Digester, ProfileKey};
 use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
@@ -104,6 +109,8 @@ async fn finish_run<W: Environment>(
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
     let mut totals = Totals::default();
     let mut is_doubted = false;
+    let mut members = Vec::new();
+    let reads_from = after(now, window(opened.as_ref().map_or(1.0, |opened| opened.rate)));
     let mut rejects = Rejects::new(&run, temporary("rejects.csv")?)?;
     if run.stage == Stage::Ready || run.reject_parts > 0 {
         found_rejects(store, &run, &mut rejects).await?;
@@ -113,9 +120,20 @@ async fn finish_run<W: Environment>(
         let connection = connection_of(config, name)?;
         let secrets = env.secrets().secrets(name, &connection.secret, false).await?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
-        let results = RunResults::of(store, &run, opened, export.zip(Some(&digester))).await?;
+        let mut results = RunResults::of(store, &run, opened, export.zip(Some(&digester))).await?;
         is_doubted = results.is_doubted;
-        merge(&results, &digester, &mut totals, &mut rejects).await?;
+        let destination = env.destination(connection.api);
+        let lasts = destination.refusals_last();
+        let before = refusals::Before::of(store, &run).await?;
+        if lasts.is_some() {
+            let known = Known::new(|_| ProfileKey::default(), []);
+            results.protocol = Some(destination.protocol(&run.fields, &opened.setup, known)?);
+            totals.refused_before = before.profiles();
+        }
+        members = merge(&results, &digester, &mut totals, &mut rejects).await?;
+        if let Some(lasts) = lasts {
+            before.write(store, &run, &totals, lasts, now).await?;
+        }
         for segment in &run.segments {
             write_corrections(store, &run, segment, &totals.delivered_again).await?;
         }
@@ -142,17 +160,23 @@ async fn finish_run<W: Environment>(
         requests: totals.sent.requests.clone(),
         ..report::Confirmed::default()
     };
-    if let Some(opened) = opened {
+    if let Some(opened) = &opened {
         let lists = opened.targets.iter().any(|target| matches!(target, MembershipTarget::List { .. }));
         let api = config.connections.get(name).map(|connection| connection.api).unwrap_or_default();
         sums.way = env.destination(api).strategy(&opened.setup).filter(|_| lists && opened.is_assigned());
-        sums.warnings = opened.warnings;
+        sums.warnings.clone_from(&opened.warnings);
     }
     sums.warnings.extend(is_doubted.then(|| NO_LONGER.to_owned()));
     sums.warnings.extend(totals.lost.warnings());
     sums.warnings.extend(rejects.warning());
     sums.causes = rejects.causes();
-    let report = Report::of(&run, sums, error, env.clock().now());
+    let mut report = Report::of(&run, sums, error, env.clock().now());
+    if let Some(opened) = opened.filter(|_| holder == run_id && report.error.is_none() && report.rows.pending == 0) {
+        let connection = connection_of(config, name)?;
+        ReadBack { connection, run: &run, opened: &opened, members: &members }
+            .remark(env, reads_from, &mut report)
+            .await;
+    }
     if !report.rows.add_up() {
         return Err(Error::new(Kind::Bug, run_id, format!("rows do not add up: {:?}", report.rows)));
     }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::chunk::{self, Operation, Origin, Row};
 use crate::config::Export;
 use crate::contact::{Matching, RejectCode};
+use crate::destination::{Group, Protocol};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Entry, Results, Sent, unreadable};
 use crate::plan::RejectLine;
@@ -20,7 +21,7 @@ use crate::ports::{Object, Store};
 use crate::report::rejects::Rejects;
 use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 use crate::run::{RunRecord, keys};
-use crate::state::{Digester, FieldsDigest, MatchId, ProfileKey};
+use crate::state::{Digester, FIELDS_UNCONFIRMED, FieldsDigest, MatchId, ProfileKey};
 
 /// Rows whose changes are held all at once, at 144 bytes each; those of more are read in slices. A run of 1,000,000 rows has
 /// its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
@@ -41,6 +42,8 @@ pub(super) struct RunResults<'r, S> {
     pub(super) opened: &'r OpenRecord,
     /// By which refused rows get their fingerprints; none where the export is no longer in the configuration.
     known: Option<(&'r Export, &'r Digester)>,
+    /// By which it is known whose refusal the destination had no part in; none where refusals are not recorded.
+    pub(super) protocol: Option<Box<dyn Protocol>>,
     /// The keys of its results.
     stored: HashSet<String>,
     /// Whether joiners may not be marked who were taken for it.
@@ -86,12 +89,26 @@ impl What {
     }
 }
 
+/// Rows that were refused.
+#[derive(Default)]
+struct Refused {
+    /// As the rejects show them.
+    lines: Vec<RejectLine>,
+    /// Those that the account itself refused.
+    rows: Vec<(ProfileKey, FieldsDigest)>,
+}
+
 /// Sums over a run.
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) delivered: u64,
     pub(super) delivered_by_segment: BTreeMap<usize, u64>,
     pub(super) refused: u64,
+    /// The segment, the profile and the fields of rows that the destination refused, where that is recorded.
+    pub(super) refused_rows: Vec<(usize, ProfileKey, FieldsDigest)>,
+    /// Whose rows were refused before the run, and who of them was delivered in it.
+    pub(super) refused_before: HashSet<ProfileKey>,
+    pub(super) accepted: HashSet<ProfileKey>,
     /// Rows that became suppressed since the plan was made.
     pub(super) suppressed: u64,
     /// Whose rows were delivered, where the run sends rows again.
@@ -147,7 +164,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
         let stored: HashSet<String> = stored.into_iter().map(|meta| meta.key).collect();
         let is_doubted = stored.contains(&keys::doubted(&run.request.run_id));
-        Ok(Self { store, run, opened, known, stored, is_doubted, slices })
+        Ok(Self { store, run, opened, known, protocol: None, stored, is_doubted, slices })
     }
 
     /// The slice that a key is in; slices are in order of their keys.
@@ -180,12 +197,12 @@ impl<'r, S: Store> RunResults<'r, S> {
                 None if is_begun => (Results::default(), range.to),
                 None => match &self.opened.canary {
                     Some(canary) if canary.chunk == range.chunk => (Results::default(), range.to.min(canary.to)),
-                    _ => return Ok((chunk, Results::default(), Vec::new(), Vec::new(), lost)),
+                    _ => return Ok((chunk, Results::default(), Vec::new(), Refused::default(), lost)),
                 },
             };
             // The row of an opt-out is a reject already, or suppressed.
             let is_counting = is_counting && !chunk.opt_outs;
-            let refused = if is_counting { self.refused(range.chunk, &results).await? } else { Vec::new() };
+            let refused = if is_counting { self.refused(range.chunk, &results).await? } else { Refused::default() };
             let unconfirmed = self.without_verdict(Range { to, ..range }, &results).await?;
             if unconfirmed.is_none() && chunk.operation == Operation::Join {
                 lost.joiners += u64::from(to - range.from) - results.entries.len() as u64;
@@ -198,7 +215,8 @@ impl<'r, S: Store> RunResults<'r, S> {
                 totals.add(self.run, chunk, &results);
                 totals.lost.results += lost.results;
                 totals.lost.joiners += lost.joiners;
-                refused.into_iter().try_for_each(|line| rejects.add(line))?;
+                totals.refused_rows.extend(refused.rows.into_iter().map(|(key, fields)| (chunk.segment, key, fields)));
+                refused.lines.into_iter().try_for_each(|line| rejects.add(line))?;
             }
             let segment = chunk.segment;
             let is_here = |key: &ProfileKey| self.slice_of(key) == number;
@@ -254,16 +272,23 @@ impl<'r, S: Store> RunResults<'r, S> {
     }
 
     /// The rows that the destination refused, as the rejects show them.
-    async fn refused(&self, chunk: usize, results: &Results) -> Result<Vec<RejectLine>> {
+    async fn refused(&self, number: usize, results: &Results) -> Result<Refused> {
         let refused = results.entries.iter().filter_map(|(number, entry)| match entry {
             Entry::Refused(reason) => Some((*number, reason)),
             _ => None,
         });
         let (numbers, reasons): (Vec<u32>, Vec<&String>) = refused.unzip();
-        if numbers.is_empty() {
-            return Ok(Vec::new());
-        }
-        let Some((key, object)) = self.chunk(chunk).await? else { return Ok(Vec::new()) };
+        let (Some(first), Some(last)) = (numbers.iter().min(), numbers.iter().max()) else {
+            return Ok(Refused::default());
+        };
+        let Some((key, object)) = self.chunk(number).await? else { return Ok(Refused::default()) };
+        let rows = match &self.protocol {
+            Some(_) => chunk::read(&key, &object.body, *first as usize, *last as usize + 1).unwrap_or_else(unreadable),
+            None => Vec::new(),
+        };
+        let refused: HashSet<u32> = numbers.iter().copied().collect();
+        let rows = (*first..).zip(rows).filter(|(row, _)| refused.contains(row)).map(|(_, row)| row);
+        let rows = rows.filter(|row| self.is_the_accounts(number, row)).map(|row| (row.key, row.digest)).collect();
         let origins = chunk::origins(&key, &object.body, &numbers).unwrap_or_else(unreadable);
         let lines = origins.into_iter().zip(reasons).filter_map(|(origin, reason)| {
             let Origin { source, line, columns } = origin?;
@@ -271,7 +296,20 @@ impl<'r, S: Store> RunResults<'r, S> {
             let row = RawValue::from_string(columns).ok()?;
             Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), fingerprint, row })
         });
-        Ok(lines.collect())
+        Ok(Refused { lines: lines.collect(), rows })
+    }
+
+    /// Whether it was the account that refused a row: it is told by its fields, and nothing was wrong with it beforehand.
+    fn is_the_accounts(&self, chunk: usize, row: &Row) -> bool {
+        let chunk = self.run.chunks.get(chunk);
+        let group = chunk.and_then(|chunk| {
+            let target = self.opened.targets.get(chunk.segment)?.clone();
+            Some(Group { operation: chunk.operation, target })
+        });
+        let beforehand = |protocol: &dyn Protocol, group: &Group| protocol.beforehand(group, row).is_some();
+        let is_beforehand =
+            self.protocol.as_deref().zip(group).is_some_and(|(protocol, group)| beforehand(protocol, &group));
+        row.digest != FIELDS_UNCONFIRMED && !is_beforehand
     }
 
     /// The fingerprint of a refused row, and its columns. Of a row that was sent again, it stands behind the columns.
@@ -334,6 +372,9 @@ impl Totals {
                 Entry::Suppressed { .. } if chunk.opt_outs => self.opt_outs_suppressed += 1,
                 Entry::Delivered { key, .. } => {
                     self.delivered += 1;
+                    if self.refused_before.contains(key) {
+                        self.accepted.insert(*key);
+                    }
                     if run.request.keep_leavers {
                         self.delivered_again.insert(*key);
                     }

@@ -1,7 +1,5 @@
 //! open: the first to speak to the account, once per run: key and account, marks, fields, canary, lanes.
 
-mod quiet;
-
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,8 +20,8 @@ use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_i
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
+use crate::steps::quiet::{CLOCKS_DIFFER, quiet_until};
 use crate::steps::session::{Session, another_account};
-use quiet::{CLOCKS_DIFFER, quiet_until};
 
 /// How long what was learnt of an account is believed.
 const LEARNT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);

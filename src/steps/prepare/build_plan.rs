@@ -70,7 +70,8 @@ pub(super) async fn build_plan<W: Environment>(
     record: &mut RunRecord,
     mode: PlanMode<'_>,
 ) -> Result<guards::GuardInput> {
-    let held = Held::of(env.store(), export, record).await?;
+    let api = config.connections.get(&export.connection).map(|connection| connection.api).unwrap_or_default();
+    let held = Held::of(env.store(), (export, env.destination(api)), record, env.clock().now()).await?;
     let suppression = suppression(env.store(), (config, export), digester, held.has_corrections()).await?;
     record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
     let entries_before = entries_before(env.store(), export).await?;
@@ -166,7 +167,8 @@ async fn plan_segment<W: Environment>(
         }
         false => None,
     };
-    let known = Known { run_id: &run_id, export, digester, suppression: &suppression.list };
+    let refusals = held.refusals(&segment.name);
+    let known = Known { run_id: &run_id, export, digester, suppression: &suppression.list, refusals: &refusals };
     let corrections = held.corrections(&segment.name);
     let last = Corrections::new(corrections, |profile| suppression.profiles.contains(profile));
     let mut planner = Planner::new(known, members, objections, last);

@@ -1,15 +1,19 @@
 //! The state of an export as a run finds it, seen from each of the run's segments in turn.
 
+use jiff::Timestamp;
+
 use crate::config::{Export, Membership, Segment};
+use crate::destination::Destination;
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::corrections::Correction;
 use crate::plan::members::{MemberIndex, View};
 use crate::plan::objections::Objections;
+use crate::plan::refusals::{Refusal, Refusals};
 use crate::ports::{ObjectMeta, Store};
 use crate::run::{AppliedDrop, RunRecord, keys};
 use crate::state::{Digester, Header};
-use crate::steps::documents::{read_json, read_order};
+use crate::steps::documents::{read_if_whole, read_json, read_order};
 use crate::steps::lost::{missing_state, nothing_was_confirmed};
 use crate::steps::profiles::ProfileStream;
 
@@ -20,6 +24,8 @@ pub(super) struct Held {
     applied: Vec<(String, AppliedDrop)>,
     /// The corrections of the segments that take part, by name.
     corrections: Vec<(String, Vec<Correction>)>,
+    /// Their refused rows that are not sent again yet, by name.
+    refusals: Vec<(String, Refusals)>,
 }
 
 impl Held {
@@ -27,10 +33,15 @@ impl Held {
     ///
     /// # Errors
     /// Kind `config`, where the export has members and its state is gone.
-    pub(super) async fn of(store: &impl Store, export: &Export, record: &mut RunRecord) -> Result<Self> {
+    pub(super) async fn of(
+        store: &impl Store,
+        (export, destination): (&Export, &dyn Destination),
+        record: &mut RunRecord,
+        now: Timestamp,
+    ) -> Result<Self> {
         let mut applied = Vec::new();
         if record.request.full {
-            return Ok(Self { meta: None, applied, corrections: Vec::new() });
+            return Ok(Self { meta: None, applied, corrections: Vec::new(), refusals: Vec::new() });
         }
         for segment in &export.segments {
             let order = read_order(store, &export.name, &segment.name, false).await?;
@@ -46,7 +57,16 @@ impl Held {
             let known = read_json(store, &keys::corrections(&export.name, &segment.name)).await?;
             corrections.extend(known.map(|known| (segment.name.clone(), known)));
         }
-        let held = Self { meta, applied, corrections };
+        let mut refusals = Vec::new();
+        if let Some(lasts) = destination.refusals_last() {
+            for segment in record.segments.iter().filter(|segment| segment.drop.is_some()) {
+                let known: Option<Vec<Refusal>> =
+                    read_if_whole(store, &keys::refusals(&export.name, &segment.name)).await?;
+                let known = Refusals::new(&known.unwrap_or_default(), destination.name(), lasts, now);
+                refusals.push((segment.name.clone(), known));
+            }
+        }
+        let held = Self { meta, applied, corrections, refusals };
         held.look_for_lost(store, export, record).await?;
         Ok(held)
     }
@@ -84,6 +104,12 @@ impl Held {
     pub(super) fn corrections(&self, segment: &str) -> &[Correction] {
         let known = self.corrections.iter().find(|(known, _)| known == segment);
         known.map_or(&[], |(_, corrections)| corrections)
+    }
+
+    /// The refused rows of a segment that are not sent again yet.
+    pub(super) fn refusals(&self, segment: &str) -> Refusals {
+        let known = self.refusals.iter().find(|(known, _)| known == segment);
+        known.map(|(_, refusals)| refusals.clone()).unwrap_or_default()
     }
 
     /// How many rows without a readable identity a segment may have while its leavers are removed: as many as the last

@@ -106,10 +106,10 @@ fn asked(trigger: Trigger, name: &str, key: &str) -> RunRequest {
 #[tokio::test(start_paused = true)]
 async fn a_drop_that_lands_while_another_is_read_is_the_next_ones() {
     let (older, newer) = ("segments/newsletter/older.csv", "segments/newsletter/newer.csv");
-    for trigger in [Trigger::S3, Trigger::Schedule] {
+    for (trigger, way) in [(Trigger::S3, Way::Bulk), (Trigger::Schedule, Way::Bulk), (Trigger::S3, Way::Tag)] {
         let mut landings = 0;
         for at in 1.. {
-            let mut sim = Sim::of(Way::Bulk, 1);
+            let mut sim = Sim::of(way, 1);
             sim.pace(100, 2);
             sim.store.write(older, people(0, 200, 1));
             let store = Faulty::new(&sim, FaultKind::Lands, at);
@@ -360,8 +360,8 @@ async fn a_named_drop_is_newest_by_the_stores_clock() {
 // Nor does a retry, which a person names as well: it is not the whole segment.
 #[tokio::test(start_paused = true)]
 async fn a_retry_makes_no_drop_an_older_one() {
-    for is_new in [true, false] {
-        let mut sim = Sim::of(Way::Bulk, 1);
+    for (is_new, way) in [true, false].into_iter().flat_map(|is_new| [(is_new, Way::Bulk), (is_new, Way::Tag)]) {
+        let mut sim = Sim::of(way, 1);
         sim.pace(100, 2);
         let [first, second, third] = drops(&sim);
         run(&sim, &second).await;

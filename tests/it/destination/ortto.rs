@@ -29,15 +29,15 @@ const ASSUMED: [&[&str]; 14] = [
     &["read-lag-ms=2000", "mixed-batch=omitted"],
 ];
 
-fn options(assumed: &[&str]) -> Options {
+pub(super) fn options(assumed: &[&str]) -> Options {
     Options { rate: Some(2000.0), ..OrttoOptions::parse(assumed.iter().copied()).unwrap().into() }
 }
 
-fn sim(assumed: &[&str]) -> Sim {
+pub(super) fn sim(assumed: &[&str]) -> Sim {
     Sim::with(Way::Tag, options(assumed))
 }
 
-async fn run(sim: &Sim, name: &str, drop: &str) -> Report {
+pub(super) async fn run(sim: &Sim, name: &str, drop: &str) -> Report {
     let (world, request) = (sim.world(&Kill::never()), sim.drop(name, drop));
     let report = steps::run(&world, &sim.config, &request, &Cancellation::default()).await.unwrap();
     assert!(report.rows.add_up(), "{report:?}");
@@ -45,11 +45,11 @@ async fn run(sim: &Sim, name: &str, drop: &str) -> Report {
     report
 }
 
-fn tagged(sim: &Sim) -> BTreeSet<String> {
+pub(super) fn tagged(sim: &Sim) -> BTreeSet<String> {
     sim.sandbox.contents().members(LIST)
 }
 
-fn emails(numbers: impl IntoIterator<Item = u32>) -> BTreeSet<String> {
+pub(super) fn emails(numbers: impl IntoIterator<Item = u32>) -> BTreeSet<String> {
     numbers.into_iter().map(|number| format!("person.{number}@example.com")).collect()
 }
 

@@ -7,11 +7,12 @@ mod sample;
 mod show;
 
 use super::code::Code;
-use super::forecast::{Forecast, forecast};
+use super::forecast::{forecast, forms};
 use super::print;
 use super::request::request;
-use crate::config::{Config, export_of};
+use crate::config::{Config, Connection, Export, export_of};
 use crate::contact::RejectCode;
+use crate::destination::Destination;
 use crate::entry::args::{Common, PlanArgs};
 use crate::entry::show::say;
 use crate::error::Error;
@@ -30,9 +31,9 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     let (export, connection) = export_of(config, &args.run.export)?;
     let rehearsal = Rehearsal::new(if args.sample { SAMPLE_ROWS } else { 0 }, args.rejects.is_some())?;
     let planned = rehearse(env, config, &request(env, export, &args.run)?, rehearsal).await?;
-    let forecast = forecast(env.destination(connection.api), (export, connection), &planned.record.chunks);
+    let destination = env.destination(connection.api);
     let refused = connection.may_send(export, env.clock().now()).err();
-    let plan = of(&planned, forecast, refused);
+    let plan = of(&planned, (destination, export, connection), refused);
     if common.json {
         print::json(&plan)?;
     } else {
@@ -50,7 +51,11 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     planned.guard().map_or(Ok(0), Err)
 }
 
-fn of(planned: &Rehearsed, forecast: Forecast, refused: Option<Error>) -> Plan {
+fn of(
+    planned: &Rehearsed,
+    (destination, export, connection): (&dyn Destination, &Export, &Connection),
+    refused: Option<Error>,
+) -> Plan {
     let Rehearsed { record, guards, rehearsal, .. } = planned;
     let counts = record.counts();
     let taken = || record.segments.iter().enumerate().filter(|(_, segment)| segment.drop.is_some());
@@ -72,7 +77,10 @@ fn of(planned: &Rehearsed, forecast: Forecast, refused: Option<Error>) -> Plan {
             leavers_withheld: counts.leavers_withheld,
         },
         profiles: record.profiles,
-        forecast,
+        forecast: forecast(destination, (export, connection), &record.chunks),
+        new_people_at_most: counts.joiners.min(record.profiles),
+        forms: forms(destination, (export, connection), &record.chunks),
+        remarks: if counts.joiners > 0 { destination.first_fill().to_vec() } else { Vec::new() },
         segments: taken()
             .map(|(_, segment)| OfSegment {
                 name: segment.name.clone(),

@@ -20,6 +20,14 @@ pub(super) struct Plan {
     pub(super) profiles: u64,
     #[serde(flatten)]
     pub(super) forecast: Forecast,
+    /// The most people who may be new to the account, and billed.
+    pub(super) new_people_at_most: u64,
+    /// The same with each way to mark members, where there is a choice.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) forms: BTreeMap<&'static str, Forecast>,
+    /// What joiners mean in the account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) remarks: Vec<&'static str>,
     pub(super) segments: Vec<OfSegment>,
     /// Rejected rows by reason.
     pub(super) rejects: BTreeMap<RejectCode, u64>,

@@ -13,6 +13,13 @@ pub(super) fn print(plan: &Plan) {
     ));
     line(&format!("  leavers   {}, {} withheld", members.leavers, members.leavers_withheld));
     print_forecast(&plan.forecast);
+    for (form, forecast) in &plan.forms {
+        line(&format!("  by {form:<6} {}", forecast.in_short()));
+    }
+    if !plan.remarks.is_empty() {
+        line(&format!("  people    at most {} are new to the account, and billed", plan.new_people_at_most));
+    }
+    plan.remarks.iter().for_each(|remark| line(&format!("  note      {remark}")));
     if plan.segments.len() > 1 {
         plan.segments.iter().for_each(segment);
     }

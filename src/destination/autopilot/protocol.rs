@@ -17,6 +17,7 @@ use crate::destination::{
     Call, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows, batches,
 };
 use crate::membership::MembershipTarget;
+use crate::state::OPT_OUT_ALONE;
 
 /// How bulk requests are cut. Above 100 contacts the whole call is refused with 400. Source: AUTOPILOT_API 1.4. No limit
 /// of bytes is known of Autopilot; this one keeps a call's memory small. At 20 requests a second and 3 s an answer there
@@ -31,6 +32,8 @@ const ALONE: &str = "alone";
 const ADD: &str = "add_to_list";
 /// Takes a contact off its list.
 const REMOVE: &str = "remove_from_list";
+/// Opts out a contact that is known by its id, or whose row was refused.
+const OPT_OUT: &str = "opt_out";
 /// Looks up the email of a leaver.
 const LOOK_UP: &str = "look_up";
 
@@ -106,6 +109,8 @@ impl ClassicProtocol {
             }
             ADD => member(note).map(Endpoint::AddMember),
             REMOVE => member(&row.contact_id).map(Endpoint::RemoveMember),
+            OPT_OUT if row.cells.is_empty() => Some(Endpoint::Unsubscribe(row.contact_id.to_string())),
+            OPT_OUT => Some(Endpoint::Unsubscribe(row.email().into_owned())),
             LOOK_UP => Some(Endpoint::Contact(row.contact_id.to_string())),
             _ => None,
         }
@@ -176,9 +181,13 @@ impl Protocol for ClassicProtocol {
                 one_by_one(ALONE)
             }
             _ => {
-                let batches = batches(rows, LIMITS, |(_, row)| row.cells.len());
+                let is_by_id = |row: &Row| row.cells.is_empty();
+                let by_id = rows.iter().filter(|(_, row)| is_by_id(row));
+                let alone = by_id.map(|(id, _)| Request::new(OPT_OUT, vec![*id]));
+                let by_email: Vec<(RowId, &Row)> = rows.iter().filter(|(_, row)| !is_by_id(row)).copied().collect();
+                let batches = batches(&by_email, LIMITS, |(_, row)| row.cells.len());
                 let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
-                batches.into_iter().map(|batch| Request::new(BULK, ids(batch))).collect()
+                batches.into_iter().map(|batch| Request::new(BULK, ids(batch))).chain(alone).collect()
             }
         }
     }
@@ -220,6 +229,7 @@ impl Protocol for ClassicProtocol {
             ALONE => Endpoint::UpsertOne(Bytes::new()),
             ADD => Endpoint::AddMember(nobody),
             REMOVE => Endpoint::RemoveMember(nobody),
+            OPT_OUT => Endpoint::Unsubscribe(String::new()),
             _ => Endpoint::Contact(String::new()),
         };
         let reply = match read(&endpoint, response) {
@@ -235,7 +245,8 @@ impl Protocol for ClassicProtocol {
                 }
                 reply if request.rows.len() == 1 => {
                     let reason = reply.reason();
-                    Response::Rows(request.rows.iter().map(|id| (*id, RowOutcome::Refused(reason.clone()))).collect())
+                    let of = |id: &RowId| Some((*id, self.refused(rows.row(*id)?.1, reason.clone())));
+                    Response::Rows(request.rows.iter().filter_map(of).collect())
                 }
                 _ => {
                     let (first, rest) = request.rows.split_at(request.rows.len() / 2);
@@ -253,8 +264,11 @@ impl Protocol for ClassicProtocol {
 
 impl ClassicProtocol {
     /// What the reply to a request for one row says of it.
-    fn one(&self, step: &'static str, group: &Group, _row: &Row, note: &str, reply: Reply) -> RowOutcome {
+    fn one(&self, step: &'static str, group: &Group, row: &Row, note: &str, reply: Reply) -> RowOutcome {
         match (step, reply) {
+            (OPT_OUT, Reply::Done(_)) if row.cells.is_empty() => RowOutcome::Delivered(row.contact_id.to_string()),
+            // What was wrong with the row, whether or not the account has the contact.
+            (OPT_OUT, _) if !row.cells.is_empty() => RowOutcome::Refused(note.to_owned()),
             (ALONE, Reply::Done(Payload::Written(id))) => {
                 self.arrived(group, id, self.strategy == ListStrategy::Single)
             }
@@ -265,7 +279,16 @@ impl ClassicProtocol {
                 RowOutcome::ThenTogether(BULK, email)
             }
             (LOOK_UP, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
-            (_, reply) => RowOutcome::Refused(reply.reason()),
+            (OPT_OUT | LOOK_UP, reply) => RowOutcome::Refused(reply.reason()),
+            (_, reply) => self.refused(row, reply.reason()),
+        }
+    }
+
+    /// A row was refused; if it opts out, that is sent by itself. An opt-out alone has been.
+    fn refused(&self, row: &Row, reason: String) -> RowOutcome {
+        match row.digest != OPT_OUT_ALONE && self.writer.opts_out(row) {
+            true => RowOutcome::Then(OPT_OUT, reason),
+            false => RowOutcome::Refused(reason),
         }
     }
 }

@@ -165,7 +165,9 @@ impl Planner<'_> {
         let known = self.objections.of(&key);
         let all = own.and(known).and(self.objections.of_person(&key, id.as_ref()));
         self.say(Some(&key), id.as_ref(), own);
-        id.iter().for_each(|id| self.objections.meet(&key, id));
+        if let Some(id) = id.as_ref().filter(|_| self.objections.are_shared()) {
+            self.objections.meet(&key, id);
+        }
         if known.suppressed && !own.suppressed || known.corrected && !all.suppressed {
             // Another row counts: one that is suppressed, or a rejected one in whose place the person was sent.
             self.opt_out(row.line, &key, own);

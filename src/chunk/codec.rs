@@ -35,8 +35,10 @@ pub struct NewRow<'a> {
     pub digest: &'a FieldsDigest,
     /// Of the stable customer id, where there is one.
     pub match_id: Option<MatchId>,
-    /// A value per field, with tabs between them.
+    /// A value per field, with tabs between them; empty where the contact is known by its id alone.
     pub cells: &'a str,
+    /// The destination's id of the contact; empty where the row's email address names it.
+    pub contact_id: &'a str,
     /// Which of the run's sources the row came from.
     pub source: usize,
     /// The line it begins at.
@@ -53,8 +55,9 @@ pub fn quoted(text: &str) -> String {
 /// Adds a row that joins or changed to a chunk; `original` writes its columns as they were, a JSON array.
 pub fn write_row(chunk: &mut String, row: NewRow<'_>, original: impl FnOnce(&mut String)) {
     push_hex(row.key, chunk);
-    // The place of a leaver's contact.
-    chunk.push_str("\t\"\"\t");
+    chunk.push('\t');
+    value::string(row.contact_id, chunk);
+    chunk.push('\t');
     push_digests(row.digest, row.match_id.as_ref(), chunk);
     // Writing to a String cannot fail.
     let _ = write!(chunk, "\t{}\t{}\t", row.source, row.line);
@@ -188,6 +191,7 @@ mod tests {
                 digest: &[n; 16],
                 match_id: n.is_multiple_of(2).then_some([n + 1; 16]),
                 cells: &cells,
+                contact_id: "",
                 source: 3,
                 line: u64::from(n) + 2,
             };

@@ -66,7 +66,7 @@ pub struct Objections {
     is_shared: bool,
     people: HashMap<ShortKey, Objection>,
     ids: HashMap<MatchId, Objection>,
-    /// What is said of members by rows with their ids.
+    /// What is said of members by rows with their ids, or in whose place they were sent.
     by_id: HashMap<ShortKey, Objection>,
     /// The ids that were met, and whose they are: first bytes of an id, and of a profile's key or [`SEVERAL`].
     met: HashMap<u64, u64>,
@@ -107,7 +107,7 @@ impl Objections {
         if !self.people.is_empty() {
             said = self.people.get(&half(key)).copied().unwrap_or_default();
         }
-        if !self.ids.is_empty() {
+        if !self.ids.is_empty() || !self.by_id.is_empty() {
             let by_id = [id.and_then(|id| self.ids.get(id)), self.by_id.get(&half(key))];
             said = by_id.into_iter().flatten().fold(said, |said, other| said.and(*other));
         }
@@ -169,6 +169,16 @@ impl Objections {
         if let Some(said) = self.ids.get(&id).copied() {
             widen(self.by_id.entry(half(&profile.key)).or_default(), said);
         }
+    }
+
+    /// Takes note that a member opts out in a row without its address.
+    pub fn opt_out_member(&mut self, key: &ProfileKey) {
+        self.by_id.entry(half(key)).or_default().opted_out = true;
+    }
+
+    /// Whether a member opts out in a row without its address.
+    pub fn opts_out(&self, key: &ProfileKey) -> bool {
+        self.by_id.get(&half(key)).is_some_and(|said| said.opted_out)
     }
 
     /// Who is not to be sent to, by any row.

@@ -12,7 +12,7 @@ use super::belief::{Belief, LIST_IS_GONE, asked};
 use super::contact::{ContactWriter, leaver, mark as member_mark};
 use super::request::{Endpoint, Membership};
 use super::response::{Payload, Reply, read};
-use super::steps::{ADD, ALONE, BULK, CHECK, IS_GONE, LOOK_UP, REMOVE, THERE};
+use super::steps::{ADD, ALONE, BULK, CHECK, IS_GONE, LOOK_UP, OPT_OUT, REMOVE, THERE};
 use super::strategy::ListStrategy;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::destination::{
@@ -20,6 +20,7 @@ use crate::destination::{
     Rows, batches,
 };
 use crate::membership::MembershipTarget;
+use crate::state::OPT_OUT_ALONE;
 
 /// How bulk requests are cut. Above 100 contacts the whole call is refused with 400. Source: AUTOPILOT_API 1.4. No limit
 /// of bytes is known of Autopilot; this one keeps a call's memory small. At 20 requests a second and 3 s an answer there
@@ -103,6 +104,8 @@ impl ClassicProtocol {
             REMOVE => member(&row.contact_id).map(Endpoint::RemoveMember),
             CHECK => member(&asked(request)?).map(Endpoint::Member),
             THERE | IS_GONE => member("").map(|member| Endpoint::Members(member.list)),
+            OPT_OUT if row.cells.is_empty() => Some(Endpoint::Unsubscribe(row.contact_id.to_string())),
+            OPT_OUT => Some(Endpoint::Unsubscribe(row.email().into_owned())),
             LOOK_UP => Some(Endpoint::Contact(row.contact_id.to_string())),
             _ => None,
         }
@@ -185,9 +188,13 @@ impl Protocol for ClassicProtocol {
                 one_by_one(ALONE)
             }
             _ => {
-                let batches = batches(rows, LIMITS, |(_, row)| row.cells.len());
+                let is_by_id = |row: &Row| row.cells.is_empty();
+                let by_id = rows.iter().filter(|(_, row)| is_by_id(row));
+                let alone = by_id.map(|(id, _)| Request::new(OPT_OUT, vec![*id]));
+                let by_email: Vec<(RowId, &Row)> = rows.iter().filter(|(_, row)| !is_by_id(row)).copied().collect();
+                let batches = batches(&by_email, LIMITS, |(_, row)| row.cells.len());
                 let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
-                batches.into_iter().map(|batch| Request::new(BULK, ids(batch))).collect()
+                batches.into_iter().map(|batch| Request::new(BULK, ids(batch))).chain(alone).collect()
             }
         }
     }
@@ -235,6 +242,7 @@ impl Protocol for ClassicProtocol {
             REMOVE => Endpoint::RemoveMember(nobody),
             CHECK => Endpoint::Member(nobody),
             THERE | IS_GONE => Endpoint::Members(String::new()),
+            OPT_OUT => Endpoint::Unsubscribe(String::new()),
             _ => Endpoint::Contact(String::new()),
         };
         let reply = match read(&endpoint, response) {
@@ -250,7 +258,8 @@ impl Protocol for ClassicProtocol {
                 }
                 reply if request.rows.len() == 1 => {
                     let reason = reply.reason();
-                    Response::Rows(request.rows.iter().map(|id| (*id, RowOutcome::Refused(reason.clone()))).collect())
+                    let of = |id: &RowId| Some((*id, self.refused(rows.row(*id)?.1, reason.clone())));
+                    Response::Rows(request.rows.iter().filter_map(of).collect())
                 }
                 _ => {
                     let (first, rest) = request.rows.split_at(request.rows.len() / 2);
@@ -278,6 +287,9 @@ impl ClassicProtocol {
     /// What the reply to a request for one row says of it.
     fn one(&self, step: &'static str, group: &Group, row: &Row, note: &str, reply: Reply) -> RowOutcome {
         match (step, reply) {
+            (OPT_OUT, Reply::Done(_)) if row.cells.is_empty() => RowOutcome::Delivered(row.contact_id.to_string()),
+            // What was wrong with the row, whether or not the account has the contact.
+            (OPT_OUT, _) if !row.cells.is_empty() => RowOutcome::Refused(note.to_owned()),
             (ALONE, Reply::Done(Payload::Written(id))) => {
                 self.arrived(group, row, id, self.belief.strategy() == ListStrategy::Single)
             }
@@ -290,7 +302,16 @@ impl ClassicProtocol {
                 RowOutcome::ThenTogether(BULK, email)
             }
             (LOOK_UP, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
-            (_, reply) => RowOutcome::Refused(reply.reason()),
+            (OPT_OUT | LOOK_UP, reply) => RowOutcome::Refused(reply.reason()),
+            (_, reply) => self.refused(row, reply.reason()),
+        }
+    }
+
+    /// A row was refused; if it opts out, that is sent by itself. An opt-out alone has been.
+    fn refused(&self, row: &Row, reason: String) -> RowOutcome {
+        match row.digest != OPT_OUT_ALONE && self.writer.opts_out(row) {
+            true => RowOutcome::Then(OPT_OUT, reason),
+            false => RowOutcome::Refused(reason),
         }
     }
 }

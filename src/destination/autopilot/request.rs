@@ -47,6 +47,8 @@ pub enum Endpoint {
     UpsertMany(Bytes),
     /// Creates or updates one contact; the request's JSON.
     UpsertOne(Bytes),
+    /// Opts a contact out, by id or email.
+    Unsubscribe(String),
     /// Puts a contact on a list.
     AddMember(Membership),
     /// Takes a contact off a list.
@@ -67,7 +69,7 @@ impl Endpoint {
     pub fn kind(&self) -> RequestKind {
         match self {
             Self::UpsertMany(_) => RequestKind::Bulk,
-            Self::UpsertOne(_) | Self::Contact(_) => RequestKind::Single,
+            Self::UpsertOne(_) | Self::Contact(_) | Self::Unsubscribe(_) => RequestKind::Single,
             Self::Lists
             | Self::CreateList(_)
             | Self::Members(_)
@@ -78,9 +80,9 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is about a member of a list, and its answer need not say anything.
-    pub(super) fn is_of_a_member(&self) -> bool {
-        matches!(self, Self::Member(_) | Self::AddMember(_) | Self::RemoveMember(_))
+    /// Whether it is about a contact that is there, and its answer need not say anything.
+    pub(super) fn may_answer_nothing(&self) -> bool {
+        matches!(self, Self::Member(_) | Self::AddMember(_) | Self::RemoveMember(_) | Self::Unsubscribe(_))
     }
 
     /// Whether a 403 is about the account (and ends the run), not about one row.
@@ -117,6 +119,7 @@ impl Endpoint {
             Self::Members(list) => (Method::GET, format!("/list/{}/contacts", segment(list)?)),
             Self::UpsertMany(_) => (Method::POST, "/contacts".into()),
             Self::UpsertOne(_) => (Method::POST, "/contact".into()),
+            Self::Unsubscribe(contact) => (Method::POST, format!("/contact/{}/unsubscribe", segment(contact)?)),
             Self::Member(member) => (Method::GET, member.path()?),
             Self::AddMember(member) => (Method::POST, member.path()?),
             Self::RemoveMember(member) => (Method::DELETE, member.path()?),

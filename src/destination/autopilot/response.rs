@@ -114,7 +114,9 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
     match response.status().as_u16() {
         // Source: AUTOPILOT_API 1.4, DELETE answered 204 in the blueprint of 2015, and clients accept any 2xx.
         // It would be taken for done where nothing else is read of an answer.
-        status @ 200..=299 if endpoint.is_of_a_member() && holds_an_error(body) => Reply::Refused(reason(status, body)),
+        status @ 200..=299 if endpoint.may_answer_nothing() && holds_an_error(body) => {
+            Reply::Refused(reason(status, body))
+        }
         200..=299 => success(endpoint, body).map_or(Reply::Failed("an unreadable answer"), Reply::Done),
         401 => Reply::Unauthorized,
         403 if endpoint.is_about_the_account() => Reply::Unauthorized,
@@ -224,9 +226,7 @@ fn in_lower_case(map: HashMap<String, String>) -> HashMap<String, String> {
 
 fn success(endpoint: &Endpoint, body: &[u8]) -> Option<Payload> {
     Some(match endpoint {
-        Endpoint::Member(_) | Endpoint::AddMember(_) | Endpoint::RemoveMember(_) => {
-            is_blank_or_json(body).then_some(Payload::Nothing)?
-        }
+        _ if endpoint.may_answer_nothing() => is_blank_or_json(body).then_some(Payload::Nothing)?,
         Endpoint::CustomFields => {
             let body = simdutf8::basic::from_utf8(body).ok()?;
             Payload::CustomFields(parts(body)?.into_iter().filter_map(custom_field).collect())
@@ -245,7 +245,7 @@ fn success(endpoint: &Endpoint, body: &[u8]) -> Option<Payload> {
         }
         Endpoint::Members(_) => Payload::HasMembers(!parts(object(body)?.contacts?.get())?.is_empty()),
         Endpoint::UpsertOne(_) => Payload::Written(contact_id(object(body)?.contact_id)?),
-        Endpoint::UpsertMany(_) => upserted(read_object(body)?)?,
+        _ => upserted(read_object(body)?)?,
     })
 }
 

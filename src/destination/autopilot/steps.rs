@@ -14,5 +14,7 @@ pub(super) const CHECK: &str = "read_back";
 pub(super) const THERE: &str = "ask_for_list";
 /// The same where a contact could not be put on it.
 pub(super) const IS_GONE: &str = "ask_for_gone_list";
+/// Opts out a contact that is known by its id, or whose row was refused.
+pub(super) const OPT_OUT: &str = "opt_out";
 /// Looks up the email of a leaver.
 pub(super) const LOOK_UP: &str = "look_up";

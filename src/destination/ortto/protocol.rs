@@ -33,6 +33,9 @@ impl Protocol for OrttoProtocol {
         if group.operation == Operation::Leave {
             return None;
         }
+        if row.cells.is_empty() {
+            return Some(RowOutcome::Refused("the person is known by an id alone".to_owned()));
+        }
         if self.withheld.contains(&half(&row.key)) {
             return Some(RowOutcome::Suppressed);
         }

@@ -11,7 +11,7 @@ use crate::plan::members::{Fields, Lookup, OptedOut, Seen};
 use crate::plan::objections::Objection;
 use crate::plan::output::{ChunkKind, PlanOutput};
 use crate::segment;
-use crate::state::{FIELDS_UNCONFIRMED, MatchId, OPT_OUT_ALONE, ProfileKey, half, push_hex};
+use crate::state::{FIELDS_UNCONFIRMED, MatchId, ProfileKey, half, push_hex};
 
 /// Bytes of rejects in one object.
 const REJECT_BYTES: usize = 1 << 20;
@@ -111,7 +111,9 @@ impl Planner<'_> {
     /// Leaves the profile as it is that was sent in the place of a rejected row.
     pub(super) fn stays_corrected(&mut self, row: &segment::Row<'_>, digest: &RowDigest, corrected: Corrected) {
         self.keep_corrected(digest, &corrected);
-        if !corrected.opted_out && !self.contact.normal.is_empty() {
+        if !corrected.opted_out && self.contact.opt_out == OptOut::Yes && self.contact.normal.is_empty() {
+            self.objections.opt_out_member(&corrected.profile);
+        } else if !corrected.opted_out && !self.contact.normal.is_empty() {
             let key = self.known.digester.profile(&self.contact.normal);
             let opted_out = self.contact.opt_out == OptOut::Yes;
             self.opt_out(row.line, &key, Objection { opted_out, ..Objection::default() });
@@ -163,7 +165,9 @@ impl Planner<'_> {
         let known = self.objections.of(&key);
         let all = own.and(known).and(self.objections.of_person(&key, id.as_ref()));
         self.say(Some(&key), id.as_ref(), own);
-        id.iter().for_each(|id| self.objections.meet(&key, id));
+        if let Some(id) = id.as_ref().filter(|_| self.objections.are_shared()) {
+            self.objections.meet(&key, id);
+        }
         if known.suppressed && !own.suppressed || known.corrected && !all.suppressed {
             // Another row counts: one that is suppressed, or a rejected one in whose place the person was sent.
             self.opt_out(row.line, &key, own);
@@ -270,21 +274,6 @@ impl Planner<'_> {
         }
     }
 
-    /// Sends the opt-out of a contact whose row is not sent itself, once.
-    fn opt_out(&mut self, line: u64, key: &ProfileKey, objection: Objection) {
-        if !objection.opted_out || self.room.is_some() || self.members.opt_out(key) != OptedOut::Contact {
-            return;
-        }
-        let Some(matching) = &self.matching else { return };
-        let mut cells = String::new();
-        matching.opt_out_alone(&self.contact.email, &mut cells);
-        self.counts.opt_outs += 1;
-        let row = NewRow { key, digest: &OPT_OUT_ALONE, match_id: None, cells: &cells, source: self.source, line };
-        // Where it is refused, there is no further reject: the row is one already, or suppressed.
-        self.written
-            .extend(self.chunks.add(ChunkKind::OptOuts, |chunk| write_row(chunk, row, |out| out.push_str("[]"))));
-    }
-
     /// The digest of the row's customer id, where it has one.
     pub(super) fn match_id(&self) -> Option<MatchId> {
         let id = self.contact.id.as_str();
@@ -344,7 +333,9 @@ impl Planner<'_> {
             contact.keep_email_only();
             digest = FIELDS_UNCONFIRMED;
         }
-        let new = NewRow { key, digest: &digest, match_id, cells: &contact.cells, source: self.source, line: row.line };
+        let (cells_of_contact, contact_id) = (contact.cells.as_str(), "");
+        let (source, line) = (self.source, row.line);
+        let new = NewRow { key, digest: &digest, match_id, cells: cells_of_contact, contact_id, source, line };
         // Of a row that is sent again, its fingerprint stands behind its columns.
         let width = self.columns.len() + usize::from(self.retry.is_some());
         self.chunk(kind, |chunk| write_row(chunk, new, |out| cells(row, width, out)));

@@ -4,6 +4,7 @@
 //! fetched with [`Planner::written`] between two pieces of input.
 
 mod judge;
+mod opting_out;
 mod retry;
 
 use super::columns::unknown_columns;
@@ -167,7 +168,7 @@ impl<'a> Planner<'a> {
     /// `unreadable_allowed` rows without a readable identity: they may be those of the missing, or where each has a
     /// customer's id, those of that customer. Members that are suppressed leave in any case.
     ///
-    /// Where there are leavers, the state's profiles follow with [`Planner::leaver`].
+    /// Where [`Planner::needs_members`], the state's profiles follow with [`Planner::leaver`].
     pub fn rows_done(&mut self, withhold: bool, unreadable_allowed: u64) {
         self.heed_other_rows();
         let gone = self.members.gone();
@@ -202,9 +203,17 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes a profile of the state once more, which may be a leaver's. `contact` names it at the destination.
+    /// Whether the profiles of the state are asked for once more.
+    pub fn needs_members(&self) -> bool {
+        self.counts.leavers > 0 || self.objections.by_id().any(|(_, said)| said.opted_out)
+    }
+
+    /// Takes a profile of the state once more, which may be a leaver's, or opt out. `contact` names it at the destination.
     pub fn leaver(&mut self, profile: &Profile, contact: Option<&str>) {
         let key = &profile.key;
+        if let Some(contact) = contact.filter(|_| self.objections.opts_out(key)) {
+            self.opt_out_by_contact(key, contact);
+        }
         let is_kept = match (self.members.leaving(key), self.withheld) {
             (None, _) | (Some(Leaving::Gone), Withheld::Everybody) => return,
             (Some(Leaving::Gone), Withheld::ByIds) => self.lost.may_hold(profile.match_id),

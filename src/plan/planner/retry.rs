@@ -48,13 +48,11 @@ impl Planner<'_> {
     pub(super) fn is_anothers(&self, key: &ProfileKey, retried: &Retried) -> bool {
         let Some(Retry { applied, .. }) = &self.retry else { return false };
         let short = half(key);
-        let before = retried.fingerprint.as_ref();
-        let had_it = retried.is_refused || before.and_then(|before| before.address) == Some(short);
+        // Where nothing says which row it was, the other may be itself.
+        let Some(before) = &retried.fingerprint else { return false };
+        let had_it = retried.is_refused || before.address == Some(short);
         // It may have been sent with this address before.
-        let is_corrected = || {
-            let known = before.and_then(|before| self.corrections.of(&before.row));
-            known.is_some_and(|known| known.profile == *key)
-        };
+        let is_corrected = || self.corrections.of(&before.row).is_some_and(|known| known.profile == *key);
         applied.with_own_row.contains(&short) && !(applied.are_members && (had_it || is_corrected()))
     }
 

@@ -215,7 +215,7 @@ fn utf_32_is_refused_by_its_name() {
 }
 
 #[test]
-fn what_ends_a_file_of_old_is_no_part_of_its_last_cell() {
+fn an_end_of_file_character_does_not_reach_the_last_cell() {
     for (text, rows) in [
         ("EMail,FirstName\nann@example.com,Ann\u{1a}", 1),
         ("EMail,FirstName\r\nann@example.com,Ann\u{1a}\r\n", 1),

@@ -216,7 +216,7 @@ async fn plan_segment<W: Environment>(
     }
     let allowed = if is_passed { u64::MAX } else { allowed };
     planner.rows_done(record.request.full || record.request.is_partial() || not_whole, allowed);
-    if planner.counts().leavers > 0
+    if planner.needs_members()
         && let Some(mut profiles) = held.profiles(store).await?
     {
         let emails = UnconfirmedEmails::of(store, &export.name).await?;

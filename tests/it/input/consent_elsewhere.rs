@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RequestedDrop, RunRequest};
-use autopilot_export::sandbox::Options;
+use autopilot_export::sandbox::{Fault, Options};
 use serde_json::{Value, json};
 
 use crate::support::fixture::{LIST, Scene, set};
@@ -126,7 +126,7 @@ async fn an_unreadable_consent_of_one_segment_counts_in_both() {
 }
 
 #[tokio::test]
-async fn a_member_whom_another_segment_suppresses_leaves_while_leavers_are_withheld() {
+async fn who_is_suppressed_elsewhere_leaves_though_leavers_stay() {
     let scene = scene(false).await;
     run(&scene, &[ANN, BOB, "cy,Cy,,,1,3"], &[ANN]).await;
     let mut request = both(&scene, &[ANN], &[ANN, NO[0]]);
@@ -198,4 +198,39 @@ async fn who_says_nothing_elsewhere_is_read_once() {
     let report = run(&scene, &[ANN, BOB, NO[0]], &[ANN, "di,Di,1,,1,4", "ed,Ed,,1,1,5"]).await;
     assert_eq!((report.rows.delivered, report.rows.suppressed, report.rows.rejected), (3, 2, 1), "{report:?}");
     assert_eq!(Value::from(scene.emails().len()), json!(2));
+}
+
+#[tokio::test]
+async fn an_opt_out_without_an_address_reaches_the_member_with_its_id() {
+    for out in [",Bob,1,,1,2", "bob@,Bob,yes,,1,2", "bob@,Bob,1,1,1,2"] {
+        let scene = scene(true).await;
+        run(&scene, &[ANN, BOB], &[ANN]).await;
+        let rows = [ANN, out];
+        let report = run(&scene, &rows, &[ANN]).await;
+        assert_eq!((report.opt_outs_sent, report.rows.rejected), (1, 1), "{out}: {report:?}");
+        let stays = !out.contains(",1,1,1,");
+        assert_eq!((opted_out(&scene), on(&scene, LIST).contains("bob")), (set(&["bob"]), stays), "{out}");
+        let report = run(&scene, &rows, &[ANN]).await;
+        assert_eq!((report.opt_outs_sent, report.requests.total), (0, 0), "once: {report:?}");
+    }
+    // Nobody is created, and who has a row of their own is sent with it.
+    let scene = scene(true).await;
+    run(&scene, &[ANN, BOB], &[ANN]).await;
+    let report = run(&scene, &[ANN, BOB, "zoe@,Zoe,1,,1,9", "bob@,Bob,1,,1,2"], &[ANN]).await;
+    assert_eq!((report.opt_outs_sent, opted_out(&scene)), (0, set(&["bob"])), "{report:?}");
+    assert_eq!(scene.emails().len(), 2);
+}
+
+#[tokio::test]
+async fn the_opt_out_of_a_row_that_the_account_refuses_arrives() {
+    for faulty in [[ANN, "bob,Bob,1,,1,2"], ["bob,Bob,1,,1,2", ANN]] {
+        let scene = scene(false).await;
+        run(&scene, &[ANN, BOB], &[ANN]).await;
+        scene.sandbox.set_faults(Fault::parse_list("refuse-rows:bob@").unwrap());
+        let report = run(&scene, &faulty, &[ANN]).await;
+        assert_eq!((report.rows.rejected, opted_out(&scene)), (1, set(&["bob"])), "{report:?}");
+        // A newcomer is not created.
+        let report = run(&scene, &[ANN, "bobby.bob,Bob,1,,1,7"], &[ANN]).await;
+        assert_eq!((report.rows.rejected, scene.emails().len()), (1, 2), "{report:?}");
+    }
 }

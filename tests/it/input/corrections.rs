@@ -323,7 +323,7 @@ async fn a_row_is_corrected_beside_a_duplicate_of_its_address() {
 }
 
 #[tokio::test]
-async fn a_corrected_row_that_says_no_by_other_settings_ends_its_correction() {
+async fn a_corrected_row_that_says_no_since_ends_its_correction() {
     for (bad, fixed) in [("bob@@x.example", "bob@x.example"), ("rob@x.example", "bob@x.example")] {
         let mut cli = consenting().await;
         cli.scene.set_export("suppress", json!([{ "column": "No", "equals": "gone" }]));

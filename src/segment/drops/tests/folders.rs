@@ -142,7 +142,7 @@ fn a_mark_above_partitions_completes_them() {
 }
 
 #[test]
-fn partitions_by_time_in_one_drop_are_told() {
+fn partitions_by_time_in_one_drop_are_named() {
     let told = |keys: &[&str]| {
         let metas: Vec<ObjectMeta> = keys.iter().map(|key| meta(key, "2026-11-23T06:00:00Z")).collect();
         let mut drops = DropRules::of_prefix("s/", DropKind::Folder, false, &[]).survey(&metas).drops;

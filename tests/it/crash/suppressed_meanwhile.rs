@@ -97,3 +97,17 @@ async fn conditions_that_change_in_mid_run_end_it_at_the_next_look() {
         assert!(sim.sandbox.contact_count() < 10_000, "{}", sim.sandbox.contact_count());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_became_suppressed_before_the_run_was_opened_is_not_sent() {
+    let mut sim = Sim::new(Options::default());
+    sim.store.write("suppressed.txt", "nobody@example.com\n");
+    sim.set("/exports/newsletter/suppression_file", json!("suppressed.txt"));
+    let (world, request) = (sim.world(&Kill::never()), sim.drop("a", &people(0, 40, 1)));
+    steps::prepare(&world, &sim.config, &request).await.unwrap();
+    // All whom the canary may look at.
+    let emails = (0..6).map(|number| format!("person.{number}@example.com\n"));
+    sim.store.write("suppressed.txt", emails.collect::<String>());
+    let report = resumed(&sim, &request).await;
+    assert_eq!((report.rows.suppressed, sim.sandbox.contact_count()), (6, 34), "{report:?}");
+}

@@ -71,12 +71,13 @@ impl Config {
         let target = connection.map(|connection| (connection.api, connection.region, &connection.base_url));
         // Field order is the types' own and maps are sorted, so the text is the same for the same meaning. Writing it
         // cannot fail: every key is a text and every number finite.
-        let text = serde_json::to_string(&(export_name, export, target)).unwrap_or_default();
-        let mut hex = String::with_capacity(64);
-        for byte in Sha256::digest(text.as_bytes()) {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        hex
+        hex_digest(&serde_json::to_string(&(export_name, export, target)).unwrap_or_default())
+    }
+
+    /// A digest of what keeps an export's rows from being sent: its `suppress` and `require`.
+    pub fn conditions_digest(&self, export_name: &str) -> String {
+        let conditions = self.exports.get(export_name).map(|export| (&export.suppress, &export.require));
+        hex_digest(&serde_json::to_string(&conditions).unwrap_or_default())
     }
 
     /// The exports and segments that a dropped object belongs to: those with the longest prefix of its key. Exports of
@@ -92,6 +93,14 @@ impl Config {
         let longest = all.iter().map(|(prefix, _)| prefix.len()).max();
         all.into_iter().filter(|(prefix, _)| Some(prefix.len()) == longest).map(|(_, found)| found).collect()
     }
+}
+
+fn hex_digest(text: &str) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// The connection of this name, which a run began with.

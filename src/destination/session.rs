@@ -53,6 +53,16 @@ pub trait Session: Send {
         judge: &'a (dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
     ) -> BoxFuture<'a, Result<Vec<HttpResponse>>>;
 
+    /// Makes a call that must not be repeated before its effect was looked for; none where it is unknown.
+    ///
+    /// # Errors
+    /// As [`Session::call_all`].
+    fn call_once<'a>(
+        &'a mut self,
+        call: Call,
+        judge: &'a (dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
+    ) -> BoxFuture<'a, Result<Option<HttpResponse>>>;
+
     /// The profile that an address stands for.
     fn profile(&self, email: &str) -> ProfileKey;
 

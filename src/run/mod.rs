@@ -214,6 +214,9 @@ pub struct RunRecord {
     pub stage: Stage,
     /// Digest of the configuration it works by.
     pub config_digest: String,
+    /// Digest of what kept rows from being planned.
+    #[serde(default)]
+    pub conditions_digest: String,
     /// What it reads.
     pub sources: Vec<SourceRecord>,
     /// The export's segments, in the configuration's order.
@@ -255,6 +258,7 @@ impl RunRecord {
             started_at: at,
             stage: Stage::Preparing,
             config_digest,
+            conditions_digest: String::new(),
             sources,
             segments,
             fields: Vec::new(),
@@ -278,6 +282,20 @@ impl RunRecord {
         }
         let problem = "the configuration has changed since the run was prepared";
         Err(Error::new(Kind::Config, &self.request.export, problem).hint("run it again; nothing was sent"))
+    }
+
+    /// Checks that no planned row may have to stay unsent by what the configuration says since.
+    ///
+    /// # Errors
+    /// Kind `config`, where `suppress` or `require` has changed.
+    pub fn check_conditions(&self, config: &Config) -> Result<()> {
+        let known = self.conditions_digest.as_str();
+        if known.is_empty() || config.conditions_digest(&self.request.export) == known {
+            return Ok(());
+        }
+        let problem = "suppress or require has changed since the run was prepared";
+        let hint = "run it again: what was confirmed is kept, the other rows are judged anew";
+        Err(Error::new(Kind::Config, &self.request.export, problem).hint(hint))
     }
 
     /// All segments' counts together.

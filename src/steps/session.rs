@@ -113,6 +113,7 @@ impl<'e, E: Environment> Session<'e, E> {
         &mut self,
         calls: Vec<Call>,
         judge: &(dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
+        repeats: bool,
     ) -> Result<Vec<HttpResponse>> {
         let (env, clock) = (self.env, self.env.clock());
         let mut responses: Vec<Option<HttpResponse>> = calls.iter().map(|_| None).collect();
@@ -193,6 +194,10 @@ impl<'e, E: Environment> Session<'e, E> {
                 Judgement::Failed(why) if until >= end => return Err(self.gave_up(Kind::Unavailable, why)),
                 _ => {}
             }
+            if !repeats && matches!(failure, Judgement::Failed(_)) {
+                clock.sleep_until(until).await;
+                return Ok(Vec::new());
+            }
             failures += 1;
             env.observer().notify(Event::Retries { rate_limited: matches!(failure, Judgement::RateLimited(_)) });
             self.sent.requests.retried += responses.iter().filter(|response| response.is_none()).count() as u64;
@@ -207,7 +212,15 @@ impl<E: Environment> destination::Session for Session<'_, E> {
         calls: Vec<Call>,
         judge: &'a (dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
     ) -> BoxFuture<'a, Result<Vec<HttpResponse>>> {
-        Box::pin(self.call_until_answered(calls, judge))
+        Box::pin(self.call_until_answered(calls, judge, true))
+    }
+
+    fn call_once<'a>(
+        &'a mut self,
+        call: Call,
+        judge: &'a (dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
+    ) -> BoxFuture<'a, Result<Option<HttpResponse>>> {
+        Box::pin(async move { Ok(self.call_until_answered(vec![call], judge, false).await?.pop()) })
     }
 
     fn profile(&self, email: &str) -> ProfileKey {

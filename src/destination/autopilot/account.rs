@@ -126,20 +126,33 @@ impl ClassicAccount {
     }
 }
 
+/// How often a list is asked for whose making gave no answer and which is not there.
+const MAKES: usize = 5;
+
 /// Makes a list. Where another run made it first, Autopilot refuses (409), or makes a second list of that title: either
-/// way everybody who looks takes the list that comes first by its id.
+/// way everybody who looks takes the list that comes first by its id. Where no answer came it may be made: it is looked
+/// for before it is asked for again.
 async fn create(session: &mut dyn Session, title: &str) -> Result<String> {
-    let reply = call(session, Endpoint::CreateList(title.into())).await?;
-    let lists = match call(session, Endpoint::Lists).await? {
-        Reply::Done(Payload::Lists(lists)) => lists,
-        _ => Vec::new(),
-    };
-    let first = lists.into_iter().filter(|list| list.title == title).map(|list| list.id).min();
-    match (first, reply) {
-        (Some(id), _) | (None, Reply::Done(Payload::List(id))) => Ok(id),
-        _ => Err(Error::new(Kind::Access, format!("list \"{title}\""), "cannot be made")
-            .hint("make a list with that title in Autopilot")),
+    let cannot = || Error::new(Kind::Access, format!("list \"{title}\""), "cannot be made");
+    let endpoint = Endpoint::CreateList(title.into());
+    for _ in 0..MAKES {
+        let call_to_make = endpoint.call().ok_or_else(cannot)?;
+        let judge = |_: usize, response: &_| read(&endpoint, response).judgement();
+        let made = session.call_once(call_to_make, &judge).await?;
+        let reply = made.map(|response| read(&endpoint, &response));
+        let lists = match call(session, Endpoint::Lists).await? {
+            Reply::Done(Payload::Lists(lists)) => lists,
+            _ => Vec::new(),
+        };
+        let first = lists.into_iter().filter(|list| list.title == title).map(|list| list.id).min();
+        match (first, reply) {
+            (Some(id), _) | (None, Some(Reply::Done(Payload::List(id)))) => return Ok(id),
+            (None, None) => {}
+            (None, Some(_)) => return Err(cannot().hint("make a list with that title in Autopilot")),
+        }
     }
+    Err(Error::new(Kind::Unavailable, format!("list \"{title}\""), "is not made, and no answer says why")
+        .hint("run again later"))
 }
 
 impl Account for ClassicAccount {

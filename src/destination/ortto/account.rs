@@ -355,6 +355,14 @@ mod tests {
             Box::pin(async { Ok(answers) })
         }
 
+        fn call_once<'a>(
+            &'a mut self,
+            call: Call,
+            judge: &'a (dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
+        ) -> BoxFuture<'a, Result<Option<HttpResponse>>> {
+            Box::pin(async move { Ok(self.call_all(vec![call], judge).await?.pop()) })
+        }
+
         fn profile(&self, email: &str) -> ProfileKey {
             let mut key = [0; 32];
             key.iter_mut().zip(email.bytes()).for_each(|(to, from)| *to = from);

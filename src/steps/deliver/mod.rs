@@ -79,6 +79,7 @@ async fn work<E: Environment>(
     // A run keeps its connection, whatever the configuration says since.
     let ((export, _), connection) = (export_of(config, &request.export)?, connection_of(config, &run.connection)?);
     may_go_on(export, connection, env.clock().now())?;
+    run.check_conditions(config)?;
     // A late or repeated call, after the run's end or beside another run, does nothing.
     if !env.leases().renew(&connection.name, run_id).await? {
         return Ok(response(LaneStatus::Finished));

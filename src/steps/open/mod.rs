@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chunk::{self, Operation};
 use crate::config::{Config, Connection, Export, export_of};
+use crate::contact::SuppressionList;
 use crate::delivery::pace::{after, between, shares};
 use crate::destination::{Account, Assumption, Destination, Wanted};
 use crate::error::{AtStage, Error, Kind, Result};
@@ -22,6 +23,7 @@ use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
 use crate::steps::quiet::{CLOCKS_DIFFER, quiet_until};
 use crate::steps::session::{Session, another_account};
+use crate::steps::suppression::listed;
 
 /// How long what was learnt of an account is believed.
 const LEARNT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -107,7 +109,8 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         if let Some(held) = keep_first(store, &open_key, &record).await? {
             return list_lanes(store, run_id, &held).await;
         }
-        opening.play_canary(&range, &mut record).await?;
+        let suppression = listed(env.store(), config, export).await?;
+        opening.play_canary(&range, &mut record, &suppression).await?;
     }
     opening.assign(connection, &mut record)?;
     record.warnings.iter().for_each(|warning| env.observer().notify(Event::Warns(warning)));
@@ -216,13 +219,20 @@ impl<E: Environment> Opening<'_, E> {
     }
 
     /// Sends the canary's rows ahead, and keeps what they taught.
-    async fn play_canary(&mut self, range: &Range, record: &mut OpenRecord) -> Result<()> {
+    async fn play_canary(
+        &mut self,
+        range: &Range,
+        record: &mut OpenRecord,
+        suppression: &SuppressionList,
+    ) -> Result<()> {
         let (store, run) = (self.env.store(), self.run);
         let Some(chunk) = run.chunks.get(range.chunk) else { return Ok(()) };
         let Some(target) = record.targets.get(chunk.segment) else { return Ok(()) };
         let key = keys::of_run(&run.request.run_id, &chunk.name);
         let Some(object) = store.get(&key).await? else { return Ok(()) };
-        let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize)?;
+        let mut rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize)?;
+        // Somebody may have become suppressed since the plan was made.
+        rows.retain(|row| !suppression.holds_sent(&row.email()));
         match self.destination.canary(&mut self.session, target, &run.fields, rows).await? {
             Some(setup) => {
                 record.setup = setup.clone();

@@ -98,6 +98,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
         record.guards_passed_over.push(guards::UNREADABLE_ROWS.to_owned());
     }
     let guard = guards::joined(stopping);
+    record.conditions_digest = config.conditions_digest(&export.name);
     if guard.is_none() && !record.chunks.is_empty() {
         record.stage = Stage::Ready;
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use autopilot_export::error::Kind;
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::RunRequest;
 use autopilot_export::sandbox::Options;
-use autopilot_export::steps::{self, Cancellation};
+use autopilot_export::steps::{self, Cancellation, Limit};
 use serde_json::json;
 
 use crate::support::fixture::people;
@@ -54,4 +55,59 @@ async fn who_became_suppressed_between_kill_and_resume_is_not_sent() {
     let held = sim.held();
     let is_member = |number: &u32| held.get(&format!("person.{number}@example.com")).is_some_and(|(_, _, on)| *on);
     assert!(!unsent.iter().chain([&sent]).any(is_member), "whoever had been sent has left");
+}
+
+/// A run of two lanes that is opened.
+async fn opened(sim: &Sim, rows: u32) -> RunRequest {
+    let (world, request) = (sim.world(&Kill::never()), sim.drop("a", &people(0, rows, 1)));
+    steps::prepare(&world, &sim.config, &request).await.unwrap();
+    steps::open(&world, &sim.config, &request).await.unwrap();
+    request
+}
+
+const CONDITIONS: [&str; 2] = ["suppress", "require"];
+
+#[tokio::test(start_paused = true)]
+async fn conditions_that_changed_since_a_run_was_prepared_end_it() {
+    for condition in CONDITIONS {
+        let mut sim = Sim::new(Options::default());
+        let request = opened(&sim, 60).await;
+        let before = sim.sandbox.counters().requests;
+        sim.set(&format!("/exports/newsletter/{condition}"), json!([{ "column": "Value", "equals": 1 }]));
+        let world = sim.world(&Kill::never());
+        let error = steps::deliver(&world, &sim.config, &request, 0, &Limit::default()).await.unwrap_err();
+        assert!(error.kind == Kind::Config && error.to_string().contains("suppress or require"), "{error}");
+        assert_eq!(sim.sandbox.counters().requests, before, "nothing was sent by what was planned");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn conditions_that_change_in_mid_run_end_it_at_the_next_look() {
+    for condition in CONDITIONS {
+        let mut sim = Sim::new(Options::default());
+        sim.pace(2, 1);
+        sim.set("/exports/newsletter/segments/0/membership", json!("none"));
+        let request = opened(&sim, 20_000).await;
+        let before = sim.config.clone();
+        sim.set(&format!("/exports/newsletter/{condition}"), json!([{ "column": "Value", "equals": 1 }]));
+        sim.store.write("config/exports.json", sim.settings.to_string());
+        let world = sim.world(&Kill::never());
+        let error = steps::deliver(&world, &before, &request, 0, &Limit::default()).await.unwrap_err();
+        assert!(error.kind == Kind::Config && error.to_string().contains("suppress or require"), "{error}");
+        assert!(sim.sandbox.contact_count() < 10_000, "{}", sim.sandbox.contact_count());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_became_suppressed_before_the_run_was_opened_is_not_sent() {
+    let mut sim = Sim::new(Options::default());
+    sim.store.write("suppressed.txt", "nobody@example.com\n");
+    sim.set("/exports/newsletter/suppression_file", json!("suppressed.txt"));
+    let (world, request) = (sim.world(&Kill::never()), sim.drop("a", &people(0, 40, 1)));
+    steps::prepare(&world, &sim.config, &request).await.unwrap();
+    // All whom the canary may look at.
+    let emails = (0..6).map(|number| format!("person.{number}@example.com\n"));
+    sim.store.write("suppressed.txt", emails.collect::<String>());
+    let report = resumed(&sim, &request).await;
+    assert_eq!((report.rows.suppressed, sim.sandbox.contact_count()), (6, 34), "{report:?}");
 }

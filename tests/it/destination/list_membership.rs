@@ -102,6 +102,21 @@ async fn an_existing_list_is_used_and_a_missing_one_is_made_once() {
 }
 
 #[tokio::test]
+async fn a_list_whose_making_gave_no_answer_is_made_once() {
+    for fault in ["cut-after", "truncate", "garbage", "html"] {
+        for conflict in [true, false] {
+            let options = AutopilotOptions { conflict_on_duplicate_list: conflict, ..AutopilotOptions::default() };
+            let scene = Scene::new(options.into()).await;
+            // The first three ask for the account, its lists and its fields.
+            scene.sandbox.set_faults(vec![format!("{fault}@4").parse().unwrap()]);
+            let report = scene.run(&scene.drop(people(0, 3, 1))).await;
+            assert_eq!(report.outcome, Outcome::Succeeded, "{fault} {report:?}");
+            assert_eq!((scene.sandbox.contents().lists.len(), scene.members().len()), (1, 3), "{fault} {conflict}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_two_lists_with_one_title_the_same_is_always_used() {
     let lists = vec![("contactlist_b".into(), LIST.into()), ("contactlist_a".into(), LIST.into())];
     let scene = Scene::new(AutopilotOptions { lists, ..AutopilotOptions::default() }.into()).await;

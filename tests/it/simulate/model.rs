@@ -150,6 +150,8 @@ pub(super) struct Model {
     pub(super) contacts: BTreeMap<Person, Contact>,
     /// People whom nothing may be sent of.
     pub(super) suppressed: BTreeSet<Person>,
+    /// Those of them whom a run may have sent that was planned before.
+    late: BTreeSet<Person>,
     /// The account changed the way onto its lists: whoever is read back may have been put there by hand.
     is_dishonoured: bool,
 }
@@ -179,6 +181,7 @@ impl Model {
         order.sort_by_key(|taken| taken.time.map(std::cmp::Reverse));
         let before = self.clone();
         let mut written = BTreeSet::new();
+        let late = self.late.clone();
         for taken in order {
             for person in before.contacts.keys().copied() {
                 let said = self.says(&taken.drop, person);
@@ -201,6 +204,10 @@ impl Model {
             };
             segment.is_new &= !end.is_whole || !end.was_sent;
             segment.is_begun = segment.is_new && (segment.is_begun || end.was_sent);
+        }
+        if end.is_whole && end.was_sent {
+            // The run that was planned before is over.
+            self.late.retain(|person| !late.contains(person));
         }
     }
 
@@ -228,6 +235,7 @@ impl Model {
         let is_misled = before.is_dishonoured && before.segments.iter().any(Segment::has_others);
         let Some(held) = segment.people.get_mut(&person) else { return };
         let Membership { is_member, claim, by_hand } = held;
+        let is_late = before.late.contains(&person);
         match said {
             Some(Says::Member(fields)) if end.is_whole => {
                 let contact = &before.contacts[&person];
@@ -260,7 +268,7 @@ impl Model {
             None if end.part => {}
             // Whoever is suppressed leaves, also where leavers are withheld.
             None | Some(Says::Suppressed)
-                if end.is_whole && (end.removed_all || said.is_some() && !end.refused_leavers) =>
+                if end.is_whole && !is_late && (end.removed_all || said.is_some() && !end.refused_leavers) =>
             {
                 if *claim == Claim::Yes || (*claim == Claim::Perhaps && !*by_hand) {
                     *is_member = Known::Is(false);
@@ -371,12 +379,24 @@ impl Model {
 
     /// Nothing is sent of somebody from now on; whether a run that was going on did is not known.
     pub(super) fn suppress(&mut self, person: Person, in_a_run: bool) {
-        self.suppressed.insert(person);
-        for held in self.segments.iter_mut().filter_map(|segment| segment.people.get_mut(&person)) {
-            if in_a_run && held.claim != Claim::No {
-                (held.is_member, held.claim) = (Known::Unsure, Claim::Perhaps);
+        let is_new = self.suppressed.insert(person);
+        if in_a_run && is_new {
+            self.late.insert(person);
+            if let Some(contact) = self.contacts.get_mut(&person) {
+                (contact.name, contact.value, contact.opted_out) = (Known::Unsure, Known::Unsure, Known::Unsure);
+                (contact.by_hand, contact.delivered) = (true, None);
             }
         }
+        for held in self.segments.iter_mut().filter_map(|segment| segment.people.get_mut(&person)) {
+            if in_a_run && held.claim != Claim::No {
+                (held.is_member, held.claim, held.by_hand) = (Known::Unsure, Claim::Perhaps, true);
+            }
+        }
+    }
+
+    /// Whether a run may go on that was planned before somebody was suppressed.
+    pub(super) fn is_suppressed_late(&self) -> bool {
+        !self.late.is_empty()
     }
 
     /// A segment marks its members in another place from now on, where nobody is marked.

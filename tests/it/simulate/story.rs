@@ -104,8 +104,10 @@ impl Story {
             let full = self.last.as_ref().is_some_and(|last| last.full);
             let Some(event) = self.event(false, full) else { continue };
             told!(self, "{event:?}");
+            // A run that was killed goes on with the next.
+            let goes_on = self.world.disk.body(&keys::unfinished(EXPORT)).is_some();
             if event.happens(&self.world) {
-                self.took_place(event, false);
+                self.took_place(event, goes_on && matches!(event, Event::Suppress(_)));
             }
         }
     }
@@ -130,7 +132,7 @@ impl Story {
             13 if !or_known("lower_rate") => Event::Rate(*self.random.choice(&[1, 3, 8, 20, 40]).unwrap()),
             14 => Event::Lanes(self.random.u32(1..6)),
             15 => Event::Enable(false),
-            16 | 17 if !or_known("suppressed_in_mid_run") => Event::Suppress(person - person % 3),
+            16 | 17 => Event::Suppress(person - person % 3),
             18 if !in_a_run => Event::Move(segment),
             19 => Event::Dishonour(self.random.bool()),
             _ => return None,
@@ -382,7 +384,7 @@ impl Story {
             withheld == 0 || unidentified > 0 || ask.full || ask.part || self.refuses,
             "leavers are withheld: {report:?}"
         );
-        if disturbed {
+        if disturbed || self.model.is_suppressed_late() {
             return;
         }
         let (mut rejected, mut suppressed) = (0, 0);

@@ -26,9 +26,9 @@ impl<E: Environment> Worker<'_, E> {
         self.apply_current_config().await
     }
 
-    /// Stops where the export or its connection may no longer send, and slows down where the rate was lowered.
+    /// Stops where the export or its connection may no longer send, or rows are kept from being sent that were planned, and slows down where the rate was lowered.
     async fn apply_current_config(&mut self) -> Result<()> {
-        let Assignment { export, connection, opened, number, .. } = self.assignment;
+        let Assignment { export, connection, run, opened, number, .. } = self.assignment;
         let Some(config) = current(self.env.store()).await? else { return Ok(()) };
         let (Some(export), Some(connection)) =
             (config.exports.get(&export.name), config.connections.get(&connection.name))
@@ -36,6 +36,7 @@ impl<E: Environment> Worker<'_, E> {
             return Ok(());
         };
         may_go_on(export, connection, self.clock().now())?;
+        run.check_conditions(&config)?;
         let (rate, share) = lane_rate(opened, connection, number)?;
         if rate < self.rate {
             self.rate = rate;

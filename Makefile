@@ -1,7 +1,7 @@
 # `make` lists the targets. They install what they need, except Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init invoke redrive check check-infra fmt
+.PHONY: help run test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init check-config invoke redrive check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -57,6 +57,7 @@ build: ## build the function's zip and its bill of materials; ARCH=arm64 (defaul
 	@ls -l $(ZIP) $(BOM)
 
 plan deploy destroy: infra-init
+plan deploy: check-config
 plan: ## show what a deployment would change; CONFIG=exports.json OPTIONS="-var=..."
 	$(TERRAFORM) -chdir=infra plan $(INPUTS)
 
@@ -68,6 +69,9 @@ deploy: ## deploy the function that `make build` built, with Terraform
 destroy: ## remove the deployment
 	@TERRAFORM=$(TERRAFORM) scripts/may-destroy infra $(INPUTS)
 	$(TERRAFORM) -chdir=infra destroy $(INPUTS)
+
+check-config: # a typo must not reach the bucket
+	@cargo run --quiet $(LOCAL) --bin autopilot-export -- --config $(CONFIG) check --offline
 
 infra-init:
 	@$(TERRAFORM) -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null

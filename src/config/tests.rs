@@ -610,6 +610,7 @@ fn the_parser_and_the_schema_know_the_same_keys() {
     export["suppress"] = json!([strange()]);
     export["require"] = json!([strange()]);
     export["guards"] = strange();
+    export["notify"] = strange();
     let mut connection = strange();
     connection["consent"] = strange();
     let mut file = strange();

@@ -1,6 +1,7 @@
 //! Ortto, the successor of classic Autopilot. What is known of it, and how well: docs/ORTTO_API.md.
 
 mod account;
+mod back;
 mod cost;
 mod fields;
 mod leaving;
@@ -17,7 +18,9 @@ mod setup;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField};
+use super::{
+    Account, Assumption, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
+};
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
 use crate::membership::{Membership, MembershipTarget};
@@ -109,6 +112,15 @@ impl Destination for Ortto {
         _rows: Vec<Row>,
     ) -> BoxFuture<'s, Result<Option<Value>>> {
         Box::pin(async { Ok(None) })
+    }
+
+    fn read_back<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        fields: &'s [FieldSpec],
+        row: &'s Row,
+    ) -> BoxFuture<'s, Result<ReadBack>> {
+        Box::pin(back::read_back(session, fields, row))
     }
 
     fn wants_ids(&self) -> bool {

@@ -17,6 +17,7 @@ mod run;
 mod sandbox;
 mod shell;
 mod status;
+mod try_one;
 
 use std::path::Path;
 
@@ -78,6 +79,7 @@ pub async fn carry_out<W: Environment>(
             let how = run::How { allow_rejects, plan: plan.as_deref(), limit };
             run::run(env, common, (&args, how), config, stop).await
         }
+        Command::Try { args, email } => try_one::try_one(env, common, (&args, &email), config, stop).await,
         Command::Plan(args) => plan::plan(env, common, &args, config).await,
         Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,

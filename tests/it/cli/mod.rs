@@ -18,3 +18,4 @@ mod permissions;
 mod plan;
 mod retry;
 mod terminal;
+mod try_one;

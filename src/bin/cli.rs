@@ -46,7 +46,9 @@ async fn until_stopped(args: Args) -> Code {
     match &args.command {
         // While it asks for a key, a signal ends it at once, as the terminal must be put right by the shell.
         Command::Connect { .. } => return carry_out(args, &stop).await,
-        Command::Run { .. } | Command::Retry { .. } => on_signal(stop.clone(), "what was confirmed is being saved"),
+        Command::Run { .. } | Command::Retry { .. } | Command::Try { .. } => {
+            on_signal(stop.clone(), "what was confirmed is being saved")
+        }
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => on_signal(stop.clone(), "the sandbox forgets everything"),
         Command::Watch { .. } => on_signal(stop.clone(), "the run goes on"),

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::back::ReadBack;
 use super::protocol::{Known, Protocol};
 use super::region::Region;
 use super::session::Session;
@@ -162,6 +163,19 @@ pub trait Destination: Send + Sync {
         fields: &'s [FieldSpec],
         rows: Vec<Row>,
     ) -> BoxFuture<'s, Result<Option<Value>>>;
+
+    /// Asks for the person of a row, as the account holds them now.
+    ///
+    /// # Errors
+    /// Those of the session.
+    fn read_back<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        _fields: &'s [FieldSpec],
+        _row: &'s Row,
+    ) -> BoxFuture<'s, Result<ReadBack>> {
+        Box::pin(async { Ok(ReadBack::NotAsked) })
+    }
 
     /// Which of the contacts' ids that the state has its protocol needs.
     fn wants_ids(&self) -> WantedIds {

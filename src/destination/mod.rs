@@ -5,6 +5,7 @@
 //! a [`Session`]'s, or that of the lane that asks the protocol.
 
 pub mod autopilot;
+mod back;
 mod batch;
 mod contract;
 pub mod ortto;
@@ -16,6 +17,7 @@ mod usage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use back::{FieldBack, ReadBack};
 pub use batch::batches;
 pub use contract::{
     Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,

@@ -153,6 +153,16 @@ pub enum Command {
         #[arg(long, value_name = "ROWS", conflicts_with = "plan", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
+    /// Send the row of one person, read it back, and show field by field what arrived. Removes nobody; what was applied of
+    /// the segment stays as it was. Prints personal data.
+    Try {
+        /// The export and the drop, as of run.
+        #[command(flatten)]
+        args: RunArgs,
+        /// The person's address.
+        #[arg(long, value_name = "ADDRESS")]
+        email: String,
+    },
     /// Say what a code means, what it comes from and what to do: of a reject, guard, kind of error, outcome or exit code.
     Explain {
         /// The code; without it all are listed.
@@ -263,6 +273,7 @@ impl Command {
             Self::Run { .. } => "run",
             Self::Plan(_) => "plan",
             Self::Retry { .. } => "retry",
+            Self::Try { .. } => "try",
             Self::Explain { .. } => "explain",
             Self::Reconcile { .. } => "reconcile",
             Self::Check { .. } => "check",

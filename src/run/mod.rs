@@ -55,9 +55,17 @@ pub struct Terms {
     /// How many rows are sent; the run removes nobody then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// The one profile that is sent, by its key in hexadecimal digits; unchanged, it is sent all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
 }
 
 impl Terms {
+    /// Whether not all rows are sent.
+    pub fn is_narrow(&self) -> bool {
+        self.limit.is_some() || self.only.is_some()
+    }
+
     fn are_none(&self) -> bool {
         *self == Self::default()
     }
@@ -105,7 +113,7 @@ pub struct RunRequest {
 impl RunRequest {
     /// Whether the run is for some rows only: what was applied of the segment stays as it was.
     pub fn is_partial(&self) -> bool {
-        self.keep_leavers || self.terms.limit.is_some()
+        self.keep_leavers || self.terms.is_narrow()
     }
 
     /// The input of the workflow's execution that carries the run out.

@@ -29,7 +29,7 @@ pub use environment::Environment;
 pub use failure::Failure;
 pub use finish::finish;
 pub use lease::with_lease;
-pub use open::{Opened, open, survey};
+pub use open::{Opened, open, read_back, survey};
 pub use prepare::{Cause, Rehearsal, Rehearsed, has_drop, plan};
 pub use session::Session;
 pub use stop::{heeding_stop, is_stopped, mark_stopped, unless_stopped};

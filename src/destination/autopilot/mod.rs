@@ -1,6 +1,7 @@
 //! Classic Autopilot, API v1. What is known of it, and how well: docs/AUTOPILOT_API.md.
 
 mod account;
+mod back;
 mod belief;
 mod canary;
 mod contact;
@@ -16,7 +17,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField, WantedIds,
+    Account, Assumption, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
+    WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
@@ -114,6 +116,15 @@ impl Destination for Autopilot {
             let learned = Canary::new(session, id, fields).play(rows).await?;
             Ok(learned.map(|list_strategy| Setup { list_strategy }.write()))
         })
+    }
+
+    fn read_back<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        fields: &'s [FieldSpec],
+        row: &'s Row,
+    ) -> BoxFuture<'s, Result<ReadBack>> {
+        Box::pin(back::read_back(session, fields, row))
     }
 
     fn wants_ids(&self) -> WantedIds {

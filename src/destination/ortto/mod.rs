@@ -2,6 +2,7 @@
 
 mod account;
 mod asking;
+mod back;
 mod cost;
 mod fields;
 mod leaving;
@@ -21,7 +22,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Cost, Destination, Known, Limits, Protocol, Region, Session, StandardField, WantedIds,
+    Account, Assumption, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
+    WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
@@ -117,6 +119,15 @@ impl Destination for Ortto {
         _rows: Vec<Row>,
     ) -> BoxFuture<'s, Result<Option<Value>>> {
         Box::pin(async { Ok(None) })
+    }
+
+    fn read_back<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        fields: &'s [FieldSpec],
+        row: &'s Row,
+    ) -> BoxFuture<'s, Result<ReadBack>> {
+        Box::pin(back::read_back(session, fields, row))
     }
 
     fn wants_ids(&self) -> WantedIds {

@@ -20,6 +20,7 @@ mod sandbox;
 mod shell;
 mod status;
 mod stop;
+mod try_one;
 
 use std::path::Path;
 
@@ -82,6 +83,7 @@ pub async fn carry_out<W: Environment>(
             let how = run::How { allow_rejects, plan: plan.as_deref(), limit };
             run::run(env, common, (&args, how), config, stop).await
         }
+        Command::Try { args, email } => try_one::try_one(env, common, (&args, &email), config, stop).await,
         Command::Plan(args) => plan::plan(env, common, &args, config).await,
         Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,

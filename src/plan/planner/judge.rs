@@ -299,7 +299,9 @@ impl Planner<'_> {
             push_hex(id, &mut self.contact.digested);
         }
         let mut digest = self.known.digester.fields(&self.contact.digested);
+        let is_asked_for = self.only == Some(*key);
         let is_held = match lookup {
+            _ if is_asked_for => false,
             Lookup::Existing(Fields::Outdated) => true,
             Lookup::Existing(Fields::Held(before)) => before == Some(digest),
             Lookup::New(_) | Lookup::Duplicate => false,
@@ -323,6 +325,7 @@ impl Planner<'_> {
         };
         *count += 1;
         match &mut self.room {
+            Some(_) if self.only.is_some() && !is_asked_for => return self.counts.held_back += 1,
             Some(0) => return self.counts.held_back += 1,
             Some(room) => *room -= 1,
             None => {}

@@ -21,7 +21,7 @@ use crate::config::Export;
 use crate::contact::{Contact, Matching, Outcome, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Columns, Sink};
-use crate::state::{Digester, Profile};
+use crate::state::{Digester, Profile, ProfileKey};
 
 /// Which members that are gone from a drop stay in its segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct Planner<'a> {
     retry: Option<Retry>,
     /// How many rows may yet be sent; none of a run without a limit.
     room: Option<u64>,
+    /// The one profile that is sent.
+    only: Option<ProfileKey>,
     source: usize,
     columns: Vec<String>,
     matching: Option<Matching>,
@@ -100,6 +102,7 @@ impl<'a> Planner<'a> {
             corrections,
             retry: None,
             room: None,
+            only: None,
             source: 0,
             columns: Vec::new(),
             matching: None,
@@ -118,14 +121,10 @@ impl<'a> Planner<'a> {
         self.retry = Some(Retry { applied, made: Vec::new() });
     }
 
-    /// Says that so many rows are sent, and that nobody is removed.
-    pub fn sends_at_most(&mut self, rows: u64) {
+    /// Says that so many rows are sent, or `only` those of one profile, and that nobody is removed.
+    pub fn sends_at_most(&mut self, rows: u64, only: Option<ProfileKey>) {
         self.room = Some(rows);
-    }
-
-    /// How many rows may yet be sent, where there is a limit.
-    pub fn room(&self) -> Option<u64> {
-        self.room
+        self.only = only;
     }
 
     /// Says that the rows to come are of this source of the run.

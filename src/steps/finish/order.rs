@@ -100,7 +100,7 @@ pub(super) async fn write_corrections(
 
 /// Records how many entries the suppression file had, once a run is applied.
 pub(super) async fn write_suppression(store: &impl Store, run: &RunRecord) -> Result<()> {
-    if let Some(entries) = run.suppression_entries.filter(|_| run.request.terms.limit.is_none()) {
+    if let Some(entries) = run.suppression_entries.filter(|_| !run.request.terms.is_narrow()) {
         write_json(store, &keys::suppression(&run.request.export), &entries).await?;
     }
     Ok(())

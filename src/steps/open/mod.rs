@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{self, Operation};
+use crate::chunk::{self, FieldSpec, Operation, Row};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::contact::SuppressionList;
 use crate::delivery::pace::{after, between, shares};
-use crate::destination::{Account, Assumption, Destination, Wanted};
+use crate::destination::{Account, Assumption, Destination, ReadBack, Wanted};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ledger::Sent;
 use crate::membership::{Membership, MembershipTarget};
@@ -61,6 +61,33 @@ pub async fn survey<E: Environment>(
     let account = surveying.await.at(purpose);
     env.leases().release(&connection.name, &holder).await?;
     account.map(Some)
+}
+
+/// Asks the account for the person of a row, in the connection's turn and pace; none where a run has the connection.
+///
+/// # Errors
+/// As [`survey`].
+pub async fn read_back<E: Environment>(
+    env: &E,
+    connection: &Connection,
+    fields: &[FieldSpec],
+    row: &Row,
+) -> Result<Option<ReadBack>> {
+    let holder = format!("try-{:016x}", fastrand::u64(..));
+    if !env.leases().take(&connection.name, &holder).await? {
+        return Ok(None);
+    }
+    let reading = async {
+        let from = quiet_until(env, connection, &holder).await?;
+        let mut session = Session::new(env, connection, from).await?;
+        let back = env.destination(connection.api).read_back(&mut session, fields, row).await;
+        let activity = ConnectionActivity { run_id: holder.clone(), ended_at: Some(env.clock().now()) };
+        write_json(env.store(), &keys::spoke(&connection.name), &activity).await?;
+        back
+    };
+    let back = reading.await.at("try");
+    env.leases().release(&connection.name, &holder).await?;
+    back.map(Some)
 }
 
 /// Opens a run. A run that was opened is left as it is.

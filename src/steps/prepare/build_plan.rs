@@ -24,7 +24,7 @@ use crate::plan::planner::{Finished, Known};
 use crate::plan::{ChunkKind, Counts, LeftOut, PlanOutput, Planner, guards};
 use crate::ports::{Event, PutMode, PutOutcome, Reader, Store};
 use crate::run::{RunRecord, SegmentRecord, keys};
-use crate::state::Digester;
+use crate::state::{Digester, unhex};
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
 use crate::steps::suppression::{Suppression, entries_before, suppression};
@@ -173,10 +173,12 @@ async fn plan_segment<W: Environment>(
     let last = Corrections::new(corrections, |profile| suppression.profiles.contains(profile));
     let mut planner = Planner::new(known, members, objections, last);
     applied.into_iter().for_each(|applied| planner.retries(applied));
-    if let Some(limit) = record.request.terms.limit {
+    let terms = &record.request.terms;
+    if terms.is_narrow() {
         // What the segments before have planned.
         let planned: u64 = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-        planner.sends_at_most(limit.saturating_sub(planned));
+        let room = terms.limit.map_or(u64::MAX, |limit| limit.saturating_sub(planned));
+        planner.sends_at_most(room, terms.only.as_deref().and_then(unhex));
     }
     let mut shown = 0;
     let mut writing = Writing::default();

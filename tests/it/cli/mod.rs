@@ -20,3 +20,4 @@ mod plan;
 mod retry;
 mod stop;
 mod terminal;
+mod try_one;

@@ -117,7 +117,10 @@ fn given(args: &InitArgs) -> Result<Answers> {
     let stem = stem.split('.').next().unwrap_or_default().to_owned();
     let export = args.export.clone().unwrap_or_else(|| names::slug(&stem));
     let title = || {
-        let words = export.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        // The time of a drop is in its file's name, and not in the segment's.
+        let is_word = |word: &&str| !word.is_empty() && !word.bytes().all(|byte| byte.is_ascii_digit());
+        let words: Vec<&str> = stem.split(|c: char| !c.is_alphanumeric()).filter(is_word).collect();
+        let words = if words.is_empty() { export.replace('-', " ") } else { words.join(" ") };
         let mut letters = words.chars();
         letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(words)
     };

@@ -3,6 +3,7 @@
 //! It is the [`Sink`] of a segment's decoder, so nothing holds the segment as a whole. What has come out so far is
 //! fetched with [`Planner::written`] between two pieces of input.
 
+mod corrected;
 mod judge;
 mod opting_out;
 mod retry;

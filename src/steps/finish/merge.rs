@@ -4,7 +4,8 @@
 use std::fs::File;
 
 use super::order::{write_order, write_suppression};
-use super::results::{Change, RejectsFile, RunResults, Totals, What};
+use super::results::{Change, RejectsFile, RunResults, What};
+use super::totals::Totals;
 use crate::chunk::Operation;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Store};

@@ -7,11 +7,13 @@ mod order;
 mod read_back;
 mod refusals;
 mod results;
+mod totals;
 
 use merge::merge;
 use order::{keep_order, write_corrections};
 use read_back::ReadBack;
-use results::{RejectsFile, RunResults, Totals};
+use results::{RejectsFile, RunResults};
+use totals::Totals;
 
 use crate::config::{Config, Connection, connection_of};
 use crate::delivery::pace::{after, window};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::results::Totals;
+use super::totals::Totals;
 use crate::error::Result;
 use crate::plan::refusals::Refusal;
 use crate::ports::Store;

@@ -1,0 +1,89 @@
+//! Sums over a run.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::ledger::{Entry, Results, Sent};
+use crate::plan::lanes::Chunk;
+use crate::run::RunRecord;
+use crate::state::{FieldsDigest, ProfileKey};
+
+/// Sums over a run.
+#[derive(Default)]
+pub(super) struct Totals {
+    pub(super) delivered: u64,
+    pub(super) delivered_by_segment: BTreeMap<usize, u64>,
+    pub(super) refused: u64,
+    /// The segment, the profile and the fields of rows that the destination refused, where that is recorded.
+    pub(super) refused_rows: Vec<(usize, ProfileKey, FieldsDigest)>,
+    /// Whose rows were refused before the run, and who of them was delivered in it.
+    pub(super) refused_before: HashSet<ProfileKey>,
+    pub(super) accepted: HashSet<ProfileKey>,
+    /// Rows that became suppressed since the plan was made.
+    pub(super) suppressed: u64,
+    /// Whose rows were delivered, where the run sends rows again.
+    pub(super) delivered_again: HashSet<ProfileKey>,
+    /// Leavers that have left, or could not.
+    pub(super) left: u64,
+    /// Leavers that could not: the destination refused.
+    pub(super) stayed: u64,
+    /// Opt-outs that were sent apart from their rows.
+    pub(super) opt_outs: u64,
+    /// Such that the destination refused.
+    pub(super) opt_outs_refused: u64,
+    /// Such of people whom the destination sends nothing.
+    pub(super) opt_outs_suppressed: u64,
+    pub(super) sent: Sent,
+    pub(super) lost: Lost,
+}
+
+/// What can no longer be read of a run, as after a power failure.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Lost {
+    /// Results.
+    pub(super) results: u64,
+    /// Joiners that may have been sent.
+    pub(super) joiners: u64,
+}
+
+impl Lost {
+    /// What people should know of it.
+    pub(super) fn warnings(self) -> impl Iterator<Item = String> {
+        let Self { results, joiners } = self;
+        let of_results = format!(
+            "{results} results are damaged, as after a power failure; their rows count as sent without an answer, and \
+             the next run sends them again"
+        );
+        let of_joiners = format!(
+            "{joiners} people may have been sent whom the state does not know: their chunk is damaged or gone; the next \
+             run sends those who are in its drop, and who is not must be taken off by hand"
+        );
+        [(results, of_results), (joiners, of_joiners)].into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text)
+    }
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, run: &RunRecord, chunk: &Chunk, results: &Results) {
+        self.sent.add(&results.sent);
+        for (_, entry) in &results.entries {
+            match entry {
+                Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
+                Entry::Refused(_) if chunk.opt_outs => self.opt_outs_refused += 1,
+                Entry::Suppressed { .. } if chunk.opt_outs => self.opt_outs_suppressed += 1,
+                Entry::Delivered { key, .. } => {
+                    self.delivered += 1;
+                    if self.refused_before.contains(key) {
+                        self.accepted.insert(*key);
+                    }
+                    if run.request.keep_leavers {
+                        self.delivered_again.insert(*key);
+                    }
+                    *self.delivered_by_segment.entry(chunk.segment).or_default() += 1;
+                }
+                Entry::Refused(_) => self.refused += 1,
+                Entry::Left(_) => self.left += 1,
+                Entry::Stays => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
+                Entry::Suppressed { .. } => self.suppressed += 1,
+            }
+        }
+    }
+}

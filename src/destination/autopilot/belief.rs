@@ -12,9 +12,10 @@ use crate::membership::MembershipTarget;
 
 /// How many joiners are read back before any is believed to be on its list.
 const FIRST: usize = 2;
-/// Of how many bulk calls, and of how many joiners alone, one is read back from then on.
-const EVERY_BATCH: u32 = 8;
-const EVERY_ROW: u32 = 50;
+/// After how many bulk calls, and how many joiners alone, the next is read back; then after twice as many each time, so
+/// that a long run spends few requests on it.
+const BATCHES: u32 = 8;
+const ROWS: u32 = 50;
 
 /// The reply to a call for a list that is gone.
 pub(super) const LIST_IS_GONE: Response = Response::Ends(
@@ -29,8 +30,9 @@ struct State {
     strategy: ListStrategy,
     /// Somebody was read back and was on the list.
     is_confirmed: bool,
-    /// Answers since the last that was read back.
+    /// Answers since the last that was read back, and how many there are to the next.
     answers: u32,
+    gap: u32,
     /// Somebody was delivered who was not read back.
     believed: bool,
     is_disproved: bool,
@@ -38,7 +40,8 @@ struct State {
 
 impl Belief {
     pub(super) fn new(strategy: ListStrategy) -> Self {
-        let state = State { strategy, is_confirmed: false, answers: 0, believed: false, is_disproved: false };
+        let gap = if strategy == ListStrategy::Bulk { BATCHES } else { ROWS };
+        let state = State { strategy, is_confirmed: false, answers: 0, gap, believed: false, is_disproved: false };
         Self(Mutex::new(state))
     }
 
@@ -70,11 +73,13 @@ impl Belief {
             return Response::Rows(outcomes);
         }
         let mut state = self.state();
-        let every = if state.strategy == ListStrategy::Bulk { EVERY_BATCH } else { EVERY_ROW };
         state.answers += 1;
-        if state.is_confirmed && state.answers < every {
+        if state.is_confirmed && state.answers < state.gap {
             state.believed = true;
             return Response::Rows(outcomes);
+        }
+        if state.is_confirmed {
+            state.gap = state.gap.saturating_mul(2);
         }
         state.answers = 0;
         let left = if state.is_confirmed { 1 } else { FIRST };

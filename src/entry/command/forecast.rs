@@ -12,6 +12,8 @@ use crate::plan::lanes::{Chunk, Costs, lanes_for, requests};
 
 /// What the canary and a new list may take on top.
 const CANARY_REQUESTS: u64 = 24;
+/// Joiners whom a lane reads back after its first second, at most: the gap between two doubles.
+const LATER_READ_BACKS: u64 = 16;
 
 /// What it takes to send rows.
 #[derive(Debug, Serialize)]
@@ -51,7 +53,13 @@ pub(super) fn forecast(
     let costs = |assumption| Costs { destination, memberships: &memberships, assumption };
     let fewest = requests(chunks, costs(Assumption::Cheapest));
     let most = requests(chunks, costs(Assumption::Dearest));
-    let canary = if most > fewest { CANARY_REQUESTS } else { 0 };
+    let lanes = lanes_for(chunks, costs(Assumption::Dearest), connection.lanes);
+    let canary = if most > fewest {
+        // Joiners who are read back: up to two for each answer of about the first second, then ever fewer.
+        CANARY_REQUESTS + (2.0 * connection.requests_per_second).ceil() as u64 + LATER_READ_BACKS * u64::from(lanes)
+    } else {
+        0
+    };
     let (opening, opening_at_most) = match chunks.is_empty() {
         true => (0, 0),
         false => destination.requests_beside(&export.match_.specs(), &memberships, export.create_fields),
@@ -59,7 +67,6 @@ pub(super) fn forecast(
     let slot = pace::interval(connection.requests_per_second).as_secs_f64();
     let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
     let (fewest, most) = (fewest + opening, most + opening_at_most + canary);
-    let lanes = lanes_for(chunks, costs(Assumption::Dearest), connection.lanes);
     let rows = chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
     Forecast {
         requests: fewest,

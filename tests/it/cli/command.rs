@@ -110,7 +110,7 @@ async fn plan_says_what_a_run_would_do_and_sends_nothing() {
     let (_, report) = cli.export(&drop).await;
     let (fewest, most) = (plan["requests"].as_u64().unwrap(), plan["requests_at_most"].as_u64().unwrap());
     let total = report["requests"]["total"].as_u64().unwrap();
-    assert!(fewest <= total && total <= most, "{fewest} <= {total} <= {most}");
+    assert!(fewest <= total && total <= most, "{fewest} <= {total} <= {most}: {report}");
 }
 
 #[tokio::test]

@@ -217,6 +217,6 @@ async fn full_recovers_from_an_unfinished_run_and_damaged_state() {
         assert_eq!((code, &report["rows"]["unchanged"]), (0, &json!(expected.len())), "{same_drop}: {report}");
         let dead = std::fs::read(scene.root().join(keys::of_run(&request.run_id, "report.json"))).unwrap();
         let dead: Report = serde_json::from_slice(&dead).unwrap();
-        assert!(dead.rows.add_up() && dead.outcome == Outcome::Failed, "{same_drop}: {dead:?}");
+        assert!(dead.rows.add_up() && dead.outcome == Outcome::Interrupted, "{same_drop}: {dead:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::drops::{Drop, Person, Says};
+use super::drops::{Drop, Fields, Person, Says};
 
 /// What is known of something: this, or nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +122,42 @@ pub(super) struct Taken {
     pub(super) drop: Drop,
     /// None where a person named it: it is the newest.
     pub(super) time: Option<Timestamp>,
+    /// Who opts out by a row that is not sent.
+    pub(super) alone: BTreeSet<Person>,
+    /// Whom any row suppresses: a member leaves, whether or not this drop has a row.
+    pub(super) suppressed: BTreeSet<Person>,
+}
+
+/// What a row says of consent counts in all drops of a run; so does what the drops `before` say of their people.
+pub(super) fn unite(taken: &mut [Taken], before: &[Drop]) {
+    let people: BTreeSet<Person> = taken.iter().flat_map(|taken| taken.drop.says.keys().copied()).collect();
+    let mut all: BTreeMap<Person, (bool, bool, bool)> = BTreeMap::new();
+    for (person, says) in taken.iter().map(|taken| &taken.drop).chain(before).flat_map(|drop| &drop.says) {
+        if people.contains(person) {
+            let (suppressed, unreadable, opted_out) = all.entry(*person).or_default();
+            *suppressed |= *says == Says::Suppressed;
+            *unreadable |= *says == Says::Unreadable;
+            *opted_out |= matches!(says, Says::Member(Fields { opted_out: true, .. }));
+        }
+    }
+    let is_rejected = |says: &Says| u64::from(matches!(says, Says::Nothing | Says::Unreadable));
+    for Taken { drop, alone, suppressed: everywhere, .. } in taken {
+        everywhere.extend(all.iter().filter(|(_, (suppressed, ..))| *suppressed).map(|(person, _)| *person));
+        for (person, says) in &mut drop.says {
+            let (suppressed, unreadable, opted_out) = all[person];
+            drop.rejected -= is_rejected(says);
+            match says {
+                _ if suppressed => *says = Says::Suppressed,
+                _ if unreadable => *says = Says::Unreadable,
+                Says::Member(fields) => fields.opted_out = opted_out,
+                _ => {}
+            }
+            drop.rejected += is_rejected(says);
+            if opted_out && !matches!(says, Says::Member(_)) {
+                alone.insert(*person);
+            }
+        }
+    }
 }
 
 /// How a run ended.
@@ -183,6 +219,9 @@ impl Model {
         let mut written = BTreeSet::new();
         let late = self.late.clone();
         for taken in order {
+            for person in &taken.alone {
+                self.contacts.get_mut(person).unwrap().opted_out.or(&true);
+            }
             for person in before.contacts.keys().copied() {
                 let said = self.says(&taken.drop, person);
                 if let Some(Says::Member(_)) = said {
@@ -194,6 +233,7 @@ impl Model {
                     };
                     self.contact(person, said, taken.segment, outdated, &before, end);
                 }
+                let said = said.or(taken.suppressed.contains(&person).then_some(&Says::Suppressed));
                 self.member(person, said.cloned().as_ref(), taken.segment, &before, end);
             }
             let segment = &mut self.segments[taken.segment];

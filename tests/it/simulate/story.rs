@@ -1,5 +1,6 @@
 //! A story: what happens to an export, drawn from one seed, and what must be true of it after each run.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::drops::{Drop, Says};
 use super::events::Event;
 use super::known::is_left_out;
-use super::model::{Edit, End, Known, Model, Taken};
+use super::model::{Edit, End, Known, Model, Taken, unite};
 use super::runs::{Engine, Fate, run};
 use super::world::World;
 use crate::support::fixture::EXPORT;
@@ -51,6 +52,8 @@ pub(super) struct Story {
     people: u32,
     /// Of each segment: its drops, and when each was written.
     drops: Vec<Vec<(Drop, Timestamp)>>,
+    /// Of each segment: the drop that was applied last.
+    applied: Vec<Known<Option<Drop>>>,
     last: Option<Ask>,
     runs: u32,
     /// The account refuses rows.
@@ -70,9 +73,9 @@ impl Story {
         let segments = world.shared.lock().unwrap().places.len();
         let people = if random.u8(..8) == 0 { random.u32(100..260) } else { random.u32(2..40) };
         let model = Model::new(segments, people);
-        let drops = vec![Vec::new(); segments];
-        let story =
-            Self { random, world, model, trace: Arc::clone(trace), people, drops, last: None, runs: 0, refuses: false };
+        let (drops, applied) = (vec![Vec::new(); segments], vec![Known::Is(None); segments]);
+        let trace = Arc::clone(trace);
+        let story = Self { random, world, model, trace, people, drops, applied, last: None, runs: 0, refuses: false };
         let places = story.world.shared.lock().unwrap().places.clone();
         let account = story.world.account.contents();
         let marks: Vec<_> = places.iter().map(|place| (&place.mark, place.is_folder)).collect();
@@ -318,9 +321,20 @@ impl Story {
             });
             told!(self, "power cut, {harmed} objects harmed");
         }
-        let taken = self.taken(ask, report.as_ref());
-        self.judge_report(ask, report.as_ref(), &taken, was_sent, !happened.is_empty());
-        let is_whole = report.as_ref().is_some_and(is_whole);
+        // Rows that are sent again heed the drops that were applied last.
+        let is_known = !ask.part || self.applied.iter().all(|applied| !matches!(applied, Known::Unsure));
+        let mut taken = self.taken(ask, report.as_ref());
+        let before = |applied: &Known<Option<Drop>>| match applied {
+            Known::Is(Some(drop)) if ask.part => Some(drop.clone()),
+            _ => None,
+        };
+        let before: Vec<Drop> = self.applied.iter().filter_map(before).collect();
+        let is_whole = report.as_ref().is_some_and(is_whole) && is_known;
+        for Taken { segment, drop, .. } in taken.iter().filter(|_| !ask.part) {
+            self.applied[*segment] = if is_whole { Known::Is(Some(drop.clone())) } else { Known::Unsure };
+        }
+        unite(&mut taken, &before);
+        self.judge_report(ask, report.as_ref(), &taken, was_sent, !happened.is_empty() || !is_known);
         let removed_all = report.as_ref().is_some_and(|report| report.members.leavers_withheld == 0);
         if was_sent || (is_whole && !ask.full) {
             let end = End {
@@ -360,7 +374,7 @@ impl Story {
                 assert_eq!(takes, !older, "drop {number} of segment {segment}: is it taken?");
             }
             if takes.unwrap_or(older != Some(true)) {
-                all.push(Taken { segment, drop, time });
+                all.push(Taken { segment, drop, time, alone: BTreeSet::new(), suppressed: BTreeSet::new() });
             }
         }
         all

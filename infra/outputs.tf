@@ -15,7 +15,8 @@ output "workflow_arn" {
 
 output "secrets" {
   description = "Connection -> the secret that `autopilot-export connect` fills."
-  value       = { for name, connection in local.config.connections : name => aws_secretsmanager_secret.connection[local.secret_of[name]].arn }
+  # While a secret is taken over, those after it are not in the state yet.
+  value = { for name, connection in local.config.connections : name => try(aws_secretsmanager_secret.connection[local.secret_of[name]].arn, null) }
 }
 
 output "topic_arn" {

@@ -23,14 +23,16 @@ static CONFIGS: LazyLock<[Config; 3]> = LazyLock::new(|| {
 
 /// An object belongs to a drop in the folders above it, by its key as in a listing.
 fn belongs(config: &Config, key: &str) {
-    let Some((_, segment)) = config.route(key) else { return };
-    let Some(rules) = segment.drop_rules() else { return };
-    let meta = ObjectMeta { key: key.to_owned(), bytes: 1, modified: Timestamp::UNIX_EPOCH, version: String::new() };
-    let survey = rules.survey(&[meta]);
-    match (rules.drop_of(key), survey.drops.first()) {
-        (Ok(name), Some(drop)) => assert!(drop.name == name && key.starts_with(name) && drop.parts.len() == 1),
-        (Ok(name), None) => assert!(key.ends_with("_SUCCESS") || key.ends_with("model.json"), "{name}"),
-        (Err(why), drop) => assert!(drop.is_none(), "{why}"),
+    for (_, segment) in config.route(key) {
+        let Some(rules) = segment.drop_rules() else { continue };
+        let meta =
+            ObjectMeta { key: key.to_owned(), bytes: 1, modified: Timestamp::UNIX_EPOCH, version: String::new() };
+        let survey = rules.survey(&[meta]);
+        match (rules.drop_of(key), survey.drops.first()) {
+            (Ok(name), Some(drop)) => assert!(drop.name == name && key.starts_with(name) && drop.parts.len() == 1),
+            (Ok(name), None) => assert!(key.ends_with("_SUCCESS") || key.ends_with("model.json"), "{name}"),
+            (Err(why), drop) => assert!(drop.is_none(), "{why}"),
+        }
     }
 }
 

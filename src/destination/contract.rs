@@ -6,8 +6,8 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::back::ReadBack;
 use super::protocol::{Known, Protocol};
+use super::read_back::ReadBack;
 use super::region::Region;
 use super::session::Session;
 use crate::chunk::{FieldSpec, Operation, Row};

@@ -5,11 +5,11 @@
 //! a [`Session`]'s, or that of the lane that asks the protocol.
 
 pub mod autopilot;
-mod back;
 mod batch;
 mod contract;
 pub mod ortto;
 mod protocol;
+mod read_back;
 mod region;
 mod session;
 mod usage;
@@ -17,12 +17,12 @@ mod usage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use back::{FieldBack, ReadBack};
 pub use batch::batches;
 pub use contract::{
     Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,
 };
 pub use protocol::{Finding, Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows};
+pub use read_back::{FieldBack, ReadBack};
 pub use region::Region;
 pub use session::{Call, HttpResponse, Judgement, Session, bounded_wait, retry_after};
 pub use usage::{RequestKind, Usage};

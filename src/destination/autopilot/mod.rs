@@ -1,13 +1,13 @@
 //! Classic Autopilot, API v1. What is known of it, and how well: docs/AUTOPILOT_API.md.
 
 mod account;
-mod back;
 mod belief;
 mod canary;
 mod contact;
 mod cost;
 mod fields;
 mod protocol;
+mod read_back;
 pub mod request;
 pub mod response;
 mod steps;
@@ -124,7 +124,7 @@ impl Destination for Autopilot {
         fields: &'s [FieldSpec],
         row: &'s Row,
     ) -> BoxFuture<'s, Result<ReadBack>> {
-        Box::pin(back::read_back(session, fields, row))
+        Box::pin(read_back::read_back(session, fields, row))
     }
 
     fn wants_ids(&self) -> WantedIds {

@@ -2,7 +2,6 @@
 
 mod account;
 mod asking;
-mod back;
 mod cost;
 mod fields;
 mod leaving;
@@ -11,6 +10,7 @@ mod number;
 mod opting_out;
 mod person;
 mod protocol;
+mod read_back;
 mod request;
 pub mod response;
 mod run;
@@ -127,7 +127,7 @@ impl Destination for Ortto {
         fields: &'s [FieldSpec],
         row: &'s Row,
     ) -> BoxFuture<'s, Result<ReadBack>> {
-        Box::pin(back::read_back(session, fields, row))
+        Box::pin(read_back::read_back(session, fields, row))
     }
 
     fn wants_ids(&self) -> WantedIds {

@@ -2,16 +2,16 @@
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+mod members_there;
 mod merge;
 mod order;
-mod read_back;
 mod refusals;
 mod results;
 mod totals;
 
+use members_there::MembersThere;
 use merge::merge;
 use order::{keep_order, write_corrections};
-use read_back::ReadBack;
 use results::{RejectsFile, RunResults};
 use totals::Totals;
 
@@ -175,7 +175,7 @@ async fn finish_run<W: Environment>(
     let mut report = Report::of(&run, sums, error, env.clock().now());
     if let Some(opened) = opened.filter(|_| holder == run_id && report.error.is_none() && report.rows.pending == 0) {
         let connection = connection_of(config, name)?;
-        ReadBack { connection, run: &run, opened: &opened, members: &members }
+        MembersThere { connection, run: &run, opened: &opened, members: &members }
             .remark(env, reads_from, &mut report)
             .await;
     }

@@ -90,7 +90,7 @@ async fn a_list_that_goes_in_mid_run_ends_it() {
             () = goes => unreachable!(),
         };
         let message = report.error.clone().map(|error| error.message).unwrap_or_default();
-        assert!(message.contains("is no longer in the account"), "{way:?} {message} {:?}", report.rows);
+        assert!(message.contains("the account has lost the list"), "{way:?} {message} {:?}", report.rows);
         assert_eq!(report.rows.rejected, 0, "{way:?}");
     }
 }

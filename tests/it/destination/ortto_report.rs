@@ -19,7 +19,7 @@ async fn the_report_tells_the_tags_count_beside_the_expected() {
     let report = run(&sim, "first", &people(0, 330, 1)).await;
     let remarks = &report.remarks;
     for words in
-        ["at most 330 people more", "subscribed to email by default", "may start journeys", "330 members, as expected"]
+        ["at most 330 more people", "subscribed to email by default", "may start journeys", "330 members, as expected"]
     {
         assert!(has(remarks, words), "{words}: {remarks:?}");
     }

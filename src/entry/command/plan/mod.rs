@@ -30,7 +30,7 @@ const SAMPLE_ROWS: usize = 5;
 pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanArgs, config: &Config) -> Code {
     let (export, connection) = export_of(config, &args.run.export)?;
     let rehearsal = Rehearsal::new(if args.sample { SAMPLE_ROWS } else { 0 }, args.rejects.is_some())?;
-    let planned = rehearse(env, config, &request(env, export, &args.run)?, rehearsal).await?;
+    let mut planned = rehearse(env, config, &request(env, export, &args.run)?, rehearsal).await?;
     let destination = env.destination(connection.api);
     let refused = connection.may_send(export, env.clock().now()).err();
     let plan = of(&planned, (destination, export, connection), refused);
@@ -43,11 +43,10 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
         file::write(path, &planned, &plan)?;
         say(&format!("{}: autopilot-export run {} --plan {0} does exactly this", path.display(), export.name));
     }
-    let Rehearsed { record, guards, rehearsal, expected } = planned;
     if let Some(path) = &args.rejects {
-        rejects::write(path, &record, rehearsal.into_rejects())?;
+        let rehearsal = std::mem::take(&mut planned.rehearsal);
+        rejects::write(path, &planned.record, rehearsal.into_rejects())?;
     }
-    let planned = Rehearsed { record, guards, rehearsal: Rehearsal::default(), expected };
     planned.guard().map_or(Ok(0), Err)
 }
 

@@ -13,7 +13,7 @@ use crate::steps::environment::Environment;
 use crate::steps::session::Session;
 
 /// A run that sent everything, and how many members each of its segments has now.
-pub(super) struct ReadBack<'r> {
+pub(super) struct MembersThere<'r> {
     pub(super) connection: &'r Connection,
     pub(super) run: &'r RunRecord,
     pub(super) opened: &'r OpenRecord,
@@ -23,7 +23,7 @@ pub(super) struct ReadBack<'r> {
 /// How many seconds the account has to say how many members there are: a run ends without it.
 const PATIENCE_SECONDS: u64 = 10;
 
-impl ReadBack<'_> {
+impl MembersThere<'_> {
     /// Adds to the report what the account says, asked not before `from`, and what its joiners mean there.
     pub(super) async fn remark<E: Environment>(&self, env: &E, from: Timestamp, report: &mut Report) {
         let destination = env.destination(self.connection.api);
@@ -47,7 +47,7 @@ impl ReadBack<'_> {
         if joiners == 0 || first_fill.is_empty() || !self.run.segments.iter().any(is_first) {
             return Vec::new();
         }
-        let billed = format!("at most {joiners} people more are in the account, and billed");
+        let billed = format!("at most {joiners} more people are in the account, and billed");
         std::iter::once(billed).chain(first_fill.iter().map(|&text| text.to_owned())).collect()
     }
 

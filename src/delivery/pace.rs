@@ -216,8 +216,13 @@ pub fn between(from: Timestamp, to: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Instant;
+
+    use jiff::SignedDuration;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::ports::Reading;
 
     fn start() -> Timestamp {
         Timestamp::from_millisecond(1_764_000_000_123).unwrap()
@@ -349,6 +354,44 @@ mod tests {
         let shares = [3, 1];
         let dealt = [0, 1].map(|lane| history(&sent, &shares, lane));
         assert_eq!((dealt[0].len(), dealt[1].len()), (9, 3));
+    }
+
+    /// The milliseconds at which a lane sends in ten seconds by what it takes for the time.
+    fn sent_by(clock: impl Fn(u32) -> Timestamp) -> Vec<u32> {
+        let mut pace = Pace::new(20.0, 5, &[], clock(0));
+        let send = |passed: &u32| {
+            let now = clock(*passed);
+            let may = pace.next(now) <= now;
+            may.then(|| pace.take(now));
+            may
+        };
+        (0..10_000).filter(send).collect()
+    }
+
+    /// The most in any second, and the longest gap in milliseconds.
+    fn most_and_gap(sent: &[u32]) -> (usize, u32) {
+        let within = |from: &u32| sent.iter().filter(|at| (*from..*from + 1000).contains(*at)).count();
+        let gap = sent.windows(2).map(|two| two[1] - two[0]).chain([10_000 - sent[sent.len() - 1]]).max();
+        (sent.iter().map(within).max().unwrap(), gap.unwrap())
+    }
+
+    #[test]
+    fn a_clock_that_is_set_neither_stalls_a_lane_nor_crowds_it() {
+        let (wall, instant) = (Timestamp::from_second(1_764_000_000).unwrap(), Instant::now());
+        let reading = Reading(wall, instant);
+        let undisturbed = sent_by(|passed| after(wall, Duration::from_millis(passed.into())));
+        for hours in [-1, 1] {
+            // What the machine says: after five seconds and a bit somebody sets its clock.
+            let machine = |passed: u32| {
+                let set = SignedDuration::from_hours(if passed < 5450 { 0 } else { hours });
+                after(wall, Duration::from_millis(passed.into())) + set
+            };
+            let (most, gap) = most_and_gap(&sent_by(machine));
+            assert!(most > 5 || gap > 4000, "the machine's own clock does crowd or stall: {most}, {gap}");
+            let by_reading = sent_by(|passed| reading.at(instant + Duration::from_millis(passed.into())));
+            assert_eq!(by_reading, undisturbed);
+            assert_eq!(most_and_gap(&by_reading).0, 5);
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use batch::batches;
 pub use contract::{
     Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,
 };
-pub use protocol::{Finding, Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows};
+pub use protocol::{Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows, SetupCheck};
 pub use read_back::{FieldBack, ReadBack};
 pub use region::Region;
 pub use session::{Call, HttpResponse, Judgement, Session, bounded_wait, retry_after};

@@ -78,15 +78,15 @@ pub enum Response {
     Failed(&'static str),
 }
 
-/// What became of what the setup says of an account.
+/// What spot checks say of the setup that an earlier run learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// Nothing speaks against it.
-    AsLearnt,
-    /// It is no longer so. Joiners may have been `believed` to be marked who are not.
-    NoLonger {
-        /// Whether there are such.
-        believed: bool,
+pub enum SetupCheck {
+    /// It has passed every check so far.
+    Holds,
+    /// The account no longer works this way.
+    Failed {
+        /// Whether joiners counted as delivered without being read back.
+        some_trusted: bool,
     },
 }
 
@@ -140,8 +140,8 @@ pub trait Protocol: Send + Sync {
     }
 
     /// Whether the account is still as the setup says.
-    fn finding(&self) -> Finding {
-        Finding::AsLearnt
+    fn setup_check(&self) -> SetupCheck {
+        SetupCheck::Holds
     }
 
     /// What a request counts as.

@@ -143,13 +143,12 @@ mod tests {
     proptest! {
         #[test]
         fn every_row_is_assigned_once_and_lanes_cost_alike(
-            parts in proptest::collection::vec((0usize..3, 0u8..3, 1u32..1001), 0..12), lanes in 1u32..11, way in 0u8..3
+            parts in proptest::collection::vec((0usize..3, 0u8..3, 1u32..1001), 0..12), lanes in 1u32..11, is_dearest: bool
         ) {
             let operation = |n| [Operation::Join, Operation::Update, Operation::Leave][usize::from(n)];
             let chunks: Vec<_> = parts.iter().map(|(s, e, r)| chunk(*s, operation(*e), *r)).collect();
-            let strategy = ["bulk", "single", "bulk_then_list"][usize::from(way)];
-            let (setup, memberships) = (serde_json::json!({ "list_strategy": strategy }), memberships());
-            let costs = costs(&memberships, Assumption::Opened(&setup));
+            let memberships = memberships();
+            let costs = costs(&memberships, if is_dearest { Assumption::Dearest } else { Assumption::Cheapest });
             let shares = vec![3; lanes as usize];
             let assigned = assign_lanes(&chunks, costs, &shares);
             prop_assert!(assigned.len() <= lanes as usize);

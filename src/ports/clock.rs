@@ -60,14 +60,14 @@ static READING: Mutex<Option<Reading>> = Mutex::new(None);
 
 /// The wall clock's time at an instant of the clock that only counts.
 #[derive(Clone, Copy, Debug)]
-struct Reading(Timestamp, Instant);
+pub(crate) struct Reading(pub(crate) Timestamp, pub(crate) Instant);
 
 impl Reading {
     fn now() -> Self {
         Self(Timestamp::now(), Instant::now())
     }
 
-    fn at(self, now: Instant) -> Timestamp {
+    pub(crate) fn at(self, now: Instant) -> Timestamp {
         counted(self.0, now.duration_since(self.1))
     }
 }
@@ -80,47 +80,6 @@ fn counted(from: Timestamp, passed: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::pace::Pace;
-
-    const MILLISECOND: Duration = Duration::from_millis(1);
-
-    /// The milliseconds at which a lane sends in ten seconds by what it takes for the time.
-    fn sent(clock: impl Fn(u32) -> Timestamp) -> Vec<u32> {
-        let mut pace = Pace::new(20.0, 5, &[], clock(0));
-        let send = |passed: &u32| {
-            let now = clock(*passed);
-            let may = pace.next(now) <= now;
-            may.then(|| pace.take(now));
-            may
-        };
-        (0..10_000).filter(send).collect()
-    }
-
-    /// The most in any second, and the longest gap in milliseconds.
-    fn most_and_gap(sent: &[u32]) -> (usize, u32) {
-        let within = |from: &u32| sent.iter().filter(|at| (*from..*from + 1000).contains(*at)).count();
-        let gap = sent.windows(2).map(|two| two[1] - two[0]).chain([10_000 - sent[sent.len() - 1]]).max();
-        (sent.iter().map(within).max().unwrap(), gap.unwrap())
-    }
-
-    #[test]
-    fn a_clock_that_is_set_neither_stalls_a_lane_nor_crowds_it() {
-        let (wall, instant) = (Timestamp::from_second(1_764_000_000).unwrap(), Instant::now());
-        let reading = Reading(wall, instant);
-        let undisturbed = sent(|passed| counted(wall, MILLISECOND * passed));
-        for hours in [-1, 1] {
-            // What the machine says: after five seconds and a bit somebody sets its clock.
-            let machine = |passed: u32| {
-                let set = SignedDuration::from_hours(if passed < 5450 { 0 } else { hours });
-                counted(wall, MILLISECOND * passed) + set
-            };
-            let (most, gap) = most_and_gap(&sent(machine));
-            assert!(most > 5 || gap > 4000, "the machine's own clock does crowd or stall: {most}, {gap}");
-            let by_reading = sent(|passed| reading.at(instant + MILLISECOND * passed));
-            assert_eq!(by_reading, undisturbed);
-            assert_eq!(most_and_gap(&by_reading).0, 5);
-        }
-    }
 
     #[test]
     fn the_systems_clock_counts_on_whatever_the_machine_says() {

@@ -10,6 +10,8 @@ mod store;
 
 pub use self::http::{Http, NoResponse};
 pub use clock::Clock;
+#[cfg(test)]
+pub(crate) use clock::Reading;
 pub use executions::Executions;
 pub use leases::Leases;
 pub use observer::{Event, Observer};

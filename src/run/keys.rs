@@ -120,7 +120,7 @@ pub fn told(export: &str) -> String {
 }
 
 /// What the canary learned of a connection's account.
-pub fn learnt(connection: &str) -> String {
+pub fn learned_setup(connection: &str) -> String {
     format!("state/connections/{connection}.json")
 }
 

@@ -25,7 +25,7 @@ pub async fn read_json<T: DeserializeOwned>(store: &impl Store, key: &str) -> Re
     })
 }
 
-/// The same of an object on which nothing depends that is not learnt anew: a damaged one counts as none.
+/// The same for an object that can be rebuilt: a damaged one counts as missing.
 ///
 /// # Errors
 /// Those of the store.

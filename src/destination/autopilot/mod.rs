@@ -1,7 +1,6 @@
 //! Classic Autopilot, API v1. What is known of it, and how well: docs/AUTOPILOT_API.md.
 
 mod account;
-mod belief;
 mod canary;
 mod contact;
 mod cost;
@@ -10,6 +9,7 @@ mod protocol;
 mod read_back;
 pub mod request;
 pub mod response;
+mod spot_check;
 mod steps;
 mod strategy;
 

@@ -8,16 +8,16 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
-use super::belief::{Belief, LIST_IS_GONE, asked};
 use super::contact::{ContactWriter, leaver, mark as member_mark};
 use super::request::{Endpoint, Membership};
 use super::response::{Payload, Reply, read};
+use super::spot_check::{LIST_IS_GONE, SpotCheck, asked};
 use super::steps::{ADD, ALONE, BULK, CHECK, IS_GONE, LOOK_UP, OPT_OUT, REMOVE, THERE};
 use super::strategy::ListStrategy;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::destination::{
-    Call, Finding, Group, HttpResponse, Known, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome,
-    Rows, batches,
+    Call, Group, HttpResponse, Known, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
+    SetupCheck, batches,
 };
 use crate::membership::MembershipTarget;
 use crate::state::OPT_OUT_ALONE;
@@ -29,7 +29,7 @@ pub(super) const LIMITS: Limits = Limits { batch_rows: 100, batch_bytes: 1_000_0
 
 /// The protocol of one run.
 pub(super) struct ClassicProtocol {
-    belief: Belief,
+    spot_check: SpotCheck,
     writer: ContactWriter,
     known: Known,
 }
@@ -45,7 +45,7 @@ struct Body<'g> {
 
 impl ClassicProtocol {
     pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy, known: Known) -> Self {
-        Self { belief: Belief::new(strategy), writer: ContactWriter::new(fields), known }
+        Self { spot_check: SpotCheck::new(strategy), writer: ContactWriter::new(fields), known }
     }
 
     /// Writes a row as a contact; with its list, where a call of this strategy puts joiners on it.
@@ -61,7 +61,7 @@ impl ClassicProtocol {
                 self.writer.write(row, Some(mark), None, out);
             }
             MembershipTarget::List { id, .. }
-                if self.belief.strategy() == *strategy && group.operation == Operation::Join =>
+                if self.spot_check.strategy() == *strategy && group.operation == Operation::Join =>
             {
                 self.writer.write(row, None, Some(id), out);
             }
@@ -153,7 +153,7 @@ impl ClassicProtocol {
                 *id,
                 match contact {
                     Some(contact) => {
-                        self.arrived(group, row, contact, self.belief.strategy() != ListStrategy::BulkThenList)
+                        self.arrived(group, row, contact, self.spot_check.strategy() != ListStrategy::BulkThenList)
                     }
                     None => RowOutcome::Then(ALONE, note.to_owned()),
                 },
@@ -184,7 +184,7 @@ impl Protocol for ClassicProtocol {
             (Operation::Leave, MembershipTarget::Field(_)) => one_by_one(LOOK_UP),
             // There is nothing to take away, so nothing to ask for.
             (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::None) => Vec::new(),
-            (Operation::Join, MembershipTarget::List { .. }) if self.belief.strategy() == ListStrategy::Single => {
+            (Operation::Join, MembershipTarget::List { .. }) if self.spot_check.strategy() == ListStrategy::Single => {
                 one_by_one(ALONE)
             }
             _ => {
@@ -199,8 +199,8 @@ impl Protocol for ClassicProtocol {
         }
     }
 
-    fn finding(&self) -> Finding {
-        self.belief.finding()
+    fn setup_check(&self) -> SetupCheck {
+        self.spot_check.setup_check()
     }
 
     fn kind(&self, step: &'static str) -> RequestKind {
@@ -254,7 +254,7 @@ impl Protocol for ClassicProtocol {
         if request.step == BULK {
             return match reply {
                 Reply::Done(Payload::Upserted { map, ids }) => {
-                    self.belief.written(self.arrived_in_bulk(&request.rows, rows, Upserted { map, ids }), rows)
+                    self.spot_check.written(self.arrived_in_bulk(&request.rows, rows, Upserted { map, ids }), rows)
                 }
                 reply if request.rows.len() == 1 => {
                     let reason = reply.reason();
@@ -270,7 +270,7 @@ impl Protocol for ClassicProtocol {
         }
         if matches!(request.step, CHECK | THERE) {
             let delivered = |id, contact| rows.row(id).map(|(_, row, _)| (id, self.delivered(row, contact)));
-            return self.belief.read_back(request, &reply, delivered);
+            return self.spot_check.read_back(request, &reply, delivered);
         }
         if request.step == IS_GONE && reply == Reply::NotFound {
             return LIST_IS_GONE;
@@ -279,7 +279,7 @@ impl Protocol for ClassicProtocol {
             rows.row(*id).map(|(group, row, note)| (*id, self.one(request.step, group, row, note, reply.clone())))
         };
         let outcomes = request.rows.iter().filter_map(of).collect();
-        if request.step == ALONE { self.belief.written(outcomes, rows) } else { Response::Rows(outcomes) }
+        if request.step == ALONE { self.spot_check.written(outcomes, rows) } else { Response::Rows(outcomes) }
     }
 }
 
@@ -291,7 +291,7 @@ impl ClassicProtocol {
             // What was wrong with the row, whether or not the account has the contact.
             (OPT_OUT, _) if !row.cells.is_empty() => RowOutcome::Refused(note.to_owned()),
             (ALONE, Reply::Done(Payload::Written(id))) => {
-                self.arrived(group, row, id, self.belief.strategy() == ListStrategy::Single)
+                self.arrived(group, row, id, self.spot_check.strategy() == ListStrategy::Single)
             }
             (ADD, Reply::Done(_)) => self.delivered(row, note.to_owned()),
             (ADD, Reply::NotFound) => RowOutcome::Then(IS_GONE, note.to_owned()),

@@ -259,7 +259,7 @@ fn upserted(body: Upserted<'_>) -> Option<Payload> {
     ids.iter().all(|id| is_contact(id)).then_some(Payload::Upserted { map: None, ids })
 }
 
-/// The longest id of a contact that is believed; Autopilot's have 43 bytes.
+/// The longest contact id that is accepted; Autopilot's have 43 bytes.
 const CONTACT_ID_BYTES: usize = 254;
 
 /// Whether a text can name a contact.

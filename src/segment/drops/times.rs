@@ -12,7 +12,7 @@ const NAME_MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How far ahead of its objects the time in a path may be, whatever the time zones.
 const PATH_MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
-/// A drop's time: that in its path, else the newest of its parts'. Neither is believed where it cannot be: such a drop
+/// A drop's time: that in its path, else the newest of its parts'. A time that is not plausible does not count: such a drop
 /// would be the newest for years, and every other one superseded.
 pub(super) fn time_of(name: &str, parts: &[ObjectMeta]) -> Timestamp {
     let written = parts.iter().map(|part| part.modified).max().unwrap_or(Timestamp::MIN);
@@ -22,11 +22,11 @@ pub(super) fn time_of(name: &str, parts: &[ObjectMeta]) -> Timestamp {
 
 /// The time in a file's name, else when it was written.
 fn part_time(part: &ObjectMeta) -> Timestamp {
-    let believed = |at: &Timestamp| {
+    let is_plausible = |at: &Timestamp| {
         let age = part.modified.duration_since(*at);
         !age.is_negative() && age <= NAME_MAX_AGE
     };
-    name_times(&part.key).filter(believed).max().unwrap_or(part.modified)
+    name_times(&part.key).filter(is_plausible).max().unwrap_or(part.modified)
 }
 
 /// The time in the folders of a Customer Insights path, `.../{YYYY}/{MM}/{DD}/{HHMM}/...`, in UTC.

@@ -1,8 +1,8 @@
 //! One deliver call at work: the lane, its pace and its checkpoints, driven by what comes in.
 
-mod finding;
 mod key;
 mod look;
+mod setup_check;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -70,8 +70,8 @@ pub(super) struct Worker<'w, E: Environment> {
     pace: Pace,
     /// Of all lanes.
     rate: f64,
-    /// Whether what was learnt of the account is forgotten.
-    is_learnt_anew: bool,
+    /// Whether the learned setup has been deleted.
+    has_forgotten_setup: bool,
     next_range: usize,
     checkpoints: Checkpoints<'w, E::Store>,
     confirmed: u64,
@@ -121,7 +121,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             lane: Lane::new(settings, now),
             pace,
             rate: opened.rate.min(connection.requests_per_second),
-            is_learnt_anew: false,
+            has_forgotten_setup: false,
             next_range: 0,
             checkpoints: Checkpoints::new(env.store(), &run.request.run_id, LaneId { number, lanes }, ranges),
             confirmed: 0,
@@ -280,7 +280,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         };
         let handled = self.lane.handle_response(number, incoming, now);
         self.allowance.note(handled, (400..500).contains(&status) && status != 429, now);
-        self.heed_finding().await?;
+        self.heed_setup_check().await?;
         for (key, contact_id) in self.lane.protocol().found() {
             self.checkpoints.found(range, &key, &contact_id, now);
         }

@@ -25,8 +25,8 @@ use crate::steps::quiet::{CLOCKS_DIFFER, quiet_until};
 use crate::steps::session::{Session, another_account};
 use crate::steps::suppression::listed;
 
-/// How long what was learnt of an account is believed.
-const LEARNT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long a learned setup is used before the canary runs again.
+const SETUP_EXPIRES_AFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What open says: where the list of lanes lies, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,13 +188,13 @@ impl<E: Environment> Opening<'_, E> {
         let (targets, more) = account.targets(&mut self.session, &wanted).await?;
         warnings.extend(more);
         let learned: Option<LearnedStrategy> =
-            read_if_whole(self.env.store(), &keys::learnt(&self.run.connection)).await?;
+            read_if_whole(self.env.store(), &keys::learned_setup(&self.run.connection)).await?;
         let now = self.env.clock().now();
         // Whom a run with --full reads back may have been on the list before.
         let is_of_now = |learned: &LearnedStrategy| {
             !self.run.request.full
                 && learned.account == account.id()
-                && between(learned.at, now) < LEARNT_FOR
+                && between(learned.at, now) < SETUP_EXPIRES_AFTER
                 && learned.at <= after(now, CLOCKS_DIFFER)
         };
         let learned = learned.filter(is_of_now).map(|learned| learned.setup);
@@ -265,7 +265,7 @@ impl<E: Environment> Opening<'_, E> {
                 record.setup = setup.clone();
                 let at = self.env.clock().now();
                 let learned = LearnedStrategy { account: record.account.clone(), setup, at };
-                write_json(store, &keys::learnt(&run.connection), &learned).await?;
+                write_json(store, &keys::learned_setup(&run.connection), &learned).await?;
             }
             None => {
                 let warning = "the canary found no joiners to learn from; they are put on their list one by one";

@@ -64,11 +64,7 @@ async fn few_joiners_are_put_on_the_list_without_a_canary() {
     let report = scene.run(&scene.drop(people(0, 5, 1))).await;
     assert_eq!((report.list_way, scene.members().len()), (Some("bulk_then_list".to_owned()), 5));
     let report = scene.run(&scene.drop(people(0, 25, 1))).await;
-    assert_eq!(
-        (report.list_way, scene.members().len()),
-        (Some("bulk".to_owned()), 25),
-        "nothing was learnt of the few"
-    );
+    assert_eq!((report.list_way, scene.members().len()), (Some("bulk".to_owned()), 25), "a few joiners teach nothing");
 }
 
 #[tokio::test]

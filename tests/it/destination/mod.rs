@@ -4,7 +4,7 @@ mod deleted_contacts;
 mod faults;
 mod hostile_server;
 mod lane;
-mod learnt_lists;
+mod learned_lists;
 mod list_membership;
 mod npm_client;
 mod ortto;

@@ -83,7 +83,7 @@ impl<S> Guarded<S> {
     fn check(&self, key: &str) {
         let holders = self.1.holders();
         let may = match key.split('/').collect::<Vec<_>>()[..] {
-            // What was learnt about an account belongs to no export.
+            // A learned setup belongs to no export.
             ["state", "connections", ..] => true,
             ["state", export, ..] => holders.iter().any(|run| export_of(run) == Some(export)),
             ["runs", _, run, "results", ..] => holders.iter().any(|holder| holder == run),

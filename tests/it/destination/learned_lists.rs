@@ -1,4 +1,4 @@
-//! What was learnt of an account is not believed for ever: joiners are read back, and a list may go.
+//! A learned setup expires: joiners are spot-checked, and lists may disappear.
 
 use autopilot_export::report::Outcome;
 use autopilot_export::run::{LearnedStrategy, keys};
@@ -37,7 +37,7 @@ async fn an_account_that_changes_its_way_between_runs_is_found_out() {
                 let report = run(&sim, "second", &people(0, to, 1)).await;
                 assert_eq!((report.outcome, members(&sim)), (Outcome::Succeeded, to as usize), "{bulk:?} {now:?}");
                 assert!(sent_nothing(&run(&sim, "third", &people(0, to, 1)).await), "{bulk:?} {now:?}");
-                // What is so now is learnt anew.
+                // The canary runs again.
                 let report = run(&sim, "fourth", &people(0, to + 40, 1)).await;
                 assert_eq!(members(&sim), to as usize + 40, "{report:?}");
                 let way = if now.1 == BulkLists::Always { "single" } else { "bulk_then_list" };
@@ -100,7 +100,7 @@ async fn what_was_learnt_is_forgotten_after_thirty_days() {
     for (days, way) in [(29, "bulk"), (31, "single")] {
         let sim = account(BulkLists::Always, BulkLists::Always);
         run(&sim, "first", &people(0, 40, 1)).await;
-        let key = keys::learnt("eu");
+        let key = keys::learned_setup("eu");
         let mut learned: LearnedStrategy = serde_json::from_slice(&sim.store.body(&key).unwrap()).unwrap();
         learned.at -= SignedDuration::from_hours(24 * days);
         sim.store.write(&key, serde_json::to_vec(&learned).unwrap());

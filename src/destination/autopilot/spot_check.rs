@@ -1,5 +1,5 @@
-//! Whether an account still takes joiners as it was learnt: some of those who are on their list by what was learnt are read
-//! back. Where they are not on it, nobody is believed to be any more, and joiners are put on their list one by one.
+//! Spot checks: whether the account still puts joiners on their list the way the canary saw. A few joiners are read back.
+//! If one is not on the list, the rest are added to it one by one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,10 +7,10 @@ use super::response::Reply;
 use super::steps::{ADD, CHECK, THERE};
 use super::strategy::ListStrategy;
 use crate::chunk::Operation;
-use crate::destination::{Finding, Request, Response, RowId, RowOutcome, Rows};
+use crate::destination::{Request, Response, RowId, RowOutcome, Rows, SetupCheck};
 use crate::membership::MembershipTarget;
 
-/// How many joiners are read back before any is believed to be on its list.
+/// How many joiners are read back before any counts as delivered.
 const FIRST: usize = 2;
 /// After how many bulk calls, and how many joiners alone, the next is read back; then after twice as many each time, so
 /// that a long run spends few requests on it.
@@ -23,8 +23,8 @@ pub(super) const LIST_IS_GONE: Response = Response::Ends(
     "run again, which says how to go on; what was confirmed before stays confirmed",
 );
 
-/// What is believed of an account.
-pub(super) struct Belief(Mutex<State>);
+/// How joiners get on their list, and what the spot checks have found so far.
+pub(super) struct SpotCheck(Mutex<State>);
 
 struct State {
     strategy: ListStrategy,
@@ -34,14 +34,14 @@ struct State {
     answers: u32,
     gap: u32,
     /// Somebody was delivered who was not read back.
-    believed: bool,
-    is_disproved: bool,
+    some_trusted: bool,
+    has_failed: bool,
 }
 
-impl Belief {
+impl SpotCheck {
     pub(super) fn new(strategy: ListStrategy) -> Self {
         let gap = if strategy == ListStrategy::Bulk { BATCHES } else { ROWS };
-        let state = State { strategy, is_confirmed: false, answers: 0, gap, believed: false, is_disproved: false };
+        let state = State { strategy, is_confirmed: false, answers: 0, gap, some_trusted: false, has_failed: false };
         Self(Mutex::new(state))
     }
 
@@ -54,10 +54,10 @@ impl Belief {
         self.state().strategy
     }
 
-    pub(super) fn finding(&self) -> Finding {
+    pub(super) fn setup_check(&self) -> SetupCheck {
         match *self.state() {
-            State { is_disproved: true, believed, .. } => Finding::NoLonger { believed },
-            _ => Finding::AsLearnt,
+            State { has_failed: true, some_trusted, .. } => SetupCheck::Failed { some_trusted },
+            _ => SetupCheck::Holds,
         }
     }
 
@@ -75,7 +75,7 @@ impl Belief {
         let mut state = self.state();
         state.answers += 1;
         if state.is_confirmed && state.answers < state.gap {
-            state.believed = true;
+            state.some_trusted = true;
             return Response::Rows(outcomes);
         }
         if state.is_confirmed {
@@ -105,20 +105,20 @@ impl Belief {
             )
         };
         match (request.step, reply) {
-            (CHECK, Reply::Done(_)) if state.is_disproved => put_on(check),
+            (CHECK, Reply::Done(_)) if state.has_failed => put_on(check),
             (CHECK, Reply::Done(_)) if check.left > 1 => {
                 let next = Check { left: check.left - 1, ..check };
                 Response::Partly(Vec::new(), vec![next.request(CHECK)])
             }
             (CHECK, Reply::Done(_)) => {
                 state.is_confirmed = true;
-                state.believed = true;
+                state.some_trusted = true;
                 Response::Rows(check.joiners.into_iter().filter_map(|(id, contact)| delivered(id, contact)).collect())
             }
             (CHECK, _) => Response::Partly(Vec::new(), vec![check.request(THERE)]),
             (_, Reply::NotFound) => LIST_IS_GONE,
             _ => {
-                (state.is_disproved, state.strategy) = (true, ListStrategy::BulkThenList);
+                (state.has_failed, state.strategy) = (true, ListStrategy::BulkThenList);
                 put_on(check)
             }
         }

@@ -1,0 +1,25 @@
+//! What happens when a spot check disproves the learned setup.
+
+use super::Worker;
+use crate::destination::SetupCheck;
+use crate::error::Result;
+use crate::ports::Store;
+use crate::run::keys;
+use crate::steps::documents::write_json;
+use crate::steps::environment::Environment;
+
+impl<E: Environment> Worker<'_, E> {
+    /// Deletes a setup that failed a spot check, once. Finish then counts joiners who were not read back as unconfirmed.
+    pub(super) async fn heed_setup_check(&mut self) -> Result<()> {
+        let SetupCheck::Failed { some_trusted } = self.lane.protocol().setup_check() else { return Ok(()) };
+        if std::mem::replace(&mut self.has_forgotten_setup, true) {
+            return Ok(());
+        }
+        let (store, run) = (self.env.store(), self.assignment.run);
+        store.delete(&keys::learned_setup(&run.connection)).await?;
+        if some_trusted || !self.assignment.attempts.is_first() {
+            write_json(store, &keys::doubted(&run.request.run_id), &true).await?;
+        }
+        Ok(())
+    }
+}

@@ -10,6 +10,7 @@ mod failure;
 mod finish;
 mod lease;
 mod lost;
+mod noes;
 mod open;
 mod prepare;
 mod profiles;

@@ -17,6 +17,7 @@ mod offline;
 mod page;
 mod permissions;
 mod plan;
+mod readme;
 mod retry;
 mod stop;
 mod terminal;

@@ -1,6 +1,7 @@
 //! What became of a run: `report.json`, the page, the rejects.
 
 pub mod codes;
+pub mod history;
 pub mod html;
 pub mod message;
 pub mod metrics;
@@ -17,6 +18,7 @@ use crate::destination::Usage;
 use crate::error::Kind;
 use crate::plan::{Counts, LeftOut, Unreadable};
 use crate::run::{RunRecord, SegmentRecord, Trigger};
+use history::{Point, Traffic};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +251,12 @@ pub struct Report {
     /// What the account says at the end, and what its joiners mean there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// Requests over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+    /// The members after the last runs, this one included; oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<Point>,
     /// Why the run failed or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
@@ -365,6 +373,8 @@ impl Report {
             notes: run.segments.iter().filter_map(note).collect(),
             list_way: confirmed.way,
             remarks: Vec::new(),
+            traffic: None,
+            trend: Vec::new(),
             error,
             warnings,
         }

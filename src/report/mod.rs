@@ -5,7 +5,9 @@ pub mod history;
 pub mod html;
 pub mod message;
 pub mod metrics;
+mod outcome;
 pub mod rejects;
+pub mod timeline;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,45 +20,9 @@ use crate::destination::Usage;
 use crate::error::Kind;
 use crate::plan::{Counts, LeftOut, Unreadable};
 use crate::run::{RunRecord, SegmentRecord, Trigger};
-use history::{Point, Traffic};
+use timeline::{Point, Traffic};
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every row that was to be sent was confirmed.
-    Succeeded,
-    /// Every row was confirmed or rejected.
-    SucceededWithRejects,
-    /// The account already holds everything.
-    NothingToDo,
-    /// A newer drop was applied before.
-    Superseded,
-    /// A guard stopped the run.
-    StoppedByGuard,
-    /// A person stopped the run.
-    Stopped,
-    /// The run never reached its end; a later one finished it.
-    Interrupted,
-    /// Something else stopped it, or rows are pending.
-    Failed,
-}
-
-impl Outcome {
-    /// Its name, as it stands in the report.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::SucceededWithRejects => "succeeded_with_rejects",
-            Self::NothingToDo => "nothing_to_do",
-            Self::Superseded => "superseded",
-            Self::StoppedByGuard => "stopped_by_guard",
-            Self::Stopped => "stopped",
-            Self::Interrupted => "interrupted",
-            Self::Failed => "failed",
-        }
-    }
-}
+pub use outcome::Outcome;
 
 /// Every row's outcome, counted. `read = delivered + unchanged + rejected + suppressed + pending`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

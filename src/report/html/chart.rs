@@ -8,7 +8,7 @@ use plotters::style::IntoFont;
 
 use super::words::{counted, duration, number, time};
 use crate::report::Report;
-use crate::report::history::{Point, Traffic};
+use crate::report::timeline::{Point, Traffic};
 
 /// Of the drawing itself; the page scales it.
 const SIZE: (u32, u32) = (480, 200);
@@ -93,11 +93,11 @@ fn drawing(scale: &Scale<'_>, points: &[(f64, f64)], limit: Option<f64>) -> Opti
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        let text = TextStyle::from(("sans-serif", 13).into_font()).color(&TEXT);
+        let text = TextStyle::from(("sans-serif", 15).into_font()).color(&TEXT);
         let mut chart = ChartBuilder::on(&area)
             .margin(8)
             .x_label_area_size(24)
-            .y_label_area_size(48)
+            .y_label_area_size(52)
             .build_cartesian_2d(0.0..scale.until, scale.least..scale.most)
             .ok()?;
         chart

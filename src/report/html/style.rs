@@ -26,7 +26,7 @@ color:var(--page);margin-right:.4em;font-weight:700}.good{background:var(--deliv
 .legend{list-style:none;margin:.75rem 0;padding:0;display:grid;gap:.35rem 1.5rem;\
 grid-template-columns:repeat(auto-fit,minmax(15rem,1fr))}\
 .legend i{display:inline-block;width:1.1rem;height:1.1rem;border-radius:3px;margin-right:.5rem;vertical-align:-.15rem}\
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0}\
+.scroll{overflow-x:auto}.scroll th,.scroll td{overflow-wrap:normal}table{border-collapse:collapse;width:100%;margin:.5rem 0}\
 caption{text-align:left;color:var(--dim);padding-bottom:.25rem}\
 th,td{text-align:left;vertical-align:top;padding:.4rem .6rem;border-bottom:1px solid var(--line)}\
 thead th{color:var(--dim);font-weight:600}tbody th{font-weight:500}\

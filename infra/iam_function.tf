@@ -16,7 +16,7 @@ data "aws_iam_policy_document" "function" {
   statement {
     sid       = "KeepState"
     actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-    resources = [for prefix in ["state", "leases", "runs"] : "${local.objects}${prefix}/*"]
+    resources = [for prefix in ["state", "leases", "runs", "returns"] : "${local.objects}${prefix}/*"]
   }
 
   # Without permission to list, S3 answers 403 instead of 404 for a missing object. That check has no prefix, hence IfExists.
@@ -28,7 +28,7 @@ data "aws_iam_policy_document" "function" {
     condition {
       test     = "StringLikeIfExists"
       variable = "s3:prefix"
-      values   = ["segments/*", "config/*", "state/*", "leases/*", "runs/*"]
+      values   = ["segments/*", "config/*", "state/*", "leases/*", "runs/*", "returns/*"]
     }
   }
 

@@ -1,5 +1,5 @@
 # How long objects are kept. Lifecycle rules match prefixes only, so a run expires as a whole: its chunks, results and
-# rejects, which hold personal data, and its report with them. `state/`, `leases/` and `config/` never expire.
+# rejects, which hold personal data, and its report with them. So do the opt-outs under `returns/`. `state/`, `leases/` and `config/` never expire.
 
 resource "aws_s3_bucket_lifecycle_configuration" "store" {
   count  = local.own_bucket ? 1 : 0
@@ -11,6 +11,19 @@ resource "aws_s3_bucket_lifecycle_configuration" "store" {
 
     filter {
       prefix = "runs/"
+    }
+
+    expiration {
+      days = var.runs_expire_days
+    }
+  }
+
+  rule {
+    id     = "returns"
+    status = "Enabled"
+
+    filter {
+      prefix = "returns/"
     }
 
     expiration {

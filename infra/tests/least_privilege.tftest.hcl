@@ -45,8 +45,9 @@ run "nobody_may_do_more_than_they_need" {
   assert {
     condition = setunion([for statement in data.aws_iam_policy_document.function.statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
       "arn:aws:s3:::own-bucket/state/*", "arn:aws:s3:::own-bucket/leases/*", "arn:aws:s3:::own-bucket/runs/*",
+      "arn:aws:s3:::own-bucket/returns/*",
     ])
-    error_message = "The function writes under state/, leases/ and runs/ only."
+    error_message = "The function writes under state/, leases/, runs/ and returns/ only."
   }
 
   assert {

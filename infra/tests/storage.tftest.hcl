@@ -18,11 +18,12 @@ run "personal_data_is_encrypted_and_expires" {
 
   # Runs drops and old versions expire.
   assert {
-    condition = { for rule in aws_s3_bucket_lifecycle_configuration.store[0].rule : rule.filter[0].prefix => rule.expiration[0].days if contains(["runs", "drops"], rule.id) } == {
+    condition = { for rule in aws_s3_bucket_lifecycle_configuration.store[0].rule : rule.filter[0].prefix => rule.expiration[0].days if contains(["runs", "returns", "drops"], rule.id) } == {
       "runs/"     = 14
+      "returns/"  = 14
       "segments/" = 40
     }
-    error_message = "All under runs/ (chunks, results, rejects) and segments/ expires after the days asked for."
+    error_message = "All under runs/ (chunks, results, rejects), returns/ and segments/ expires after the days asked for."
   }
 
   assert {

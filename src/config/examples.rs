@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// A key, an example as JSON, and what holds where it is not there. A key in several places means the same in each.
-const KEYS: [(&str, &str, &str); 53] = [
+const KEYS: [(&str, &str, &str); 54] = [
     ("$schema", r#""./exports.schema.json""#, "editors know nothing of the file"),
     ("agreed_by", r#""dpo@example.com""#, ""),
     ("agreed_on", r#""2026-11-23""#, ""),
@@ -36,7 +36,7 @@ const KEYS: [(&str, &str, &str); 53] = [
     ("format", r#""%d.%m.%Y""#, "detected"),
     ("guards", r#"{"max_profiles":250000}"#, ""),
     ("header", "true", "detected"),
-    ("honour_optouts", "false", ""),
+    ("honour_optouts", "true", ""),
     ("id", r#""CustomerId""#, "the address alone tells who is who"),
     ("kind", r#""csv""#, "detected"),
     ("lanes", "2", "one for each 10 requests a second"),
@@ -50,6 +50,7 @@ const KEYS: [(&str, &str, &str); 53] = [
     ("notify", r#"{"max_reject_share":0.01}"#, ""),
     ("null_values", r#"["NULL","n/a"]"#, "no further words"),
     ("optional", "true", "false"),
+    ("others", r#""remove""#, ""),
     ("patience_seconds", "120", ""),
     ("prefix", r#""segments/newsletter/""#, "each run is given its drop"),
     ("recursive", "true", ""),

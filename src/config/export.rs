@@ -51,7 +51,7 @@ pub struct Export {
     /// SHA-256; or the file is a CSV with a column `email` or `email_sha256`.
     #[schemars(extend("examples" = ["config/suppressed.csv"]))]
     pub suppression_file: Option<String>,
-    /// Whether people who opted out in the account are suppressed from then on. Not yet supported.
+    /// Whether people who opted out in the account, as reconcile finds them, are suppressed from then on.
     #[serde(default)]
     pub honour_optouts: bool,
     /// How many days a run's rejects.csv is kept; the first run after that removes it. Default 30.
@@ -143,7 +143,7 @@ impl Export {
         let suppress = condition::read_all(&mut object, "suppress");
         let require = condition::read_all(&mut object, "require");
         let suppression_file = object.get("suppression_file").and_then(|entry| checked(&entry, checks::key));
-        let honour_optouts = object.get("honour_optouts").and_then(|entry| honour_optouts(&entry)).unwrap_or(false);
+        let honour_optouts = object.get("honour_optouts").and_then(|entry| entry.flag()).unwrap_or(false);
         let rejects_days = object.get("rejects_days").and_then(|entry| rejects_days(&entry)).unwrap_or(thirty());
         let schedule = object.get("schedule").and_then(|entry| checked(&entry, checks::schedule));
         if schedule.is_some() {
@@ -238,14 +238,6 @@ fn create_fields(entry: &Entry<'_>, destination: &dyn Destination) -> Option<boo
     let flag = entry.flag()?;
     if flag && !destination.makes_fields() {
         entry.fault(format!("{} cannot be asked to make fields", destination.name()));
-    }
-    Some(flag)
-}
-
-fn honour_optouts(entry: &Entry<'_>) -> Option<bool> {
-    let flag = entry.flag()?;
-    if flag {
-        entry.fault("is not yet supported");
     }
     Some(flag)
 }

@@ -45,7 +45,7 @@ pub use migrate::{Migrated, Move, with_export, written_export};
 pub use notify::Notify;
 pub use parse::parse;
 pub use schema::schema;
-pub use source::Segment;
+pub use source::{Others, Segment};
 
 /// The whole of `exports.json`.
 #[derive(Clone, Debug, Default, PartialEq, schemars::JsonSchema)]

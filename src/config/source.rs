@@ -37,9 +37,31 @@ pub struct Segment {
     /// How many seconds a folder must have been left unchanged to count as complete. Default 60.
     #[serde(default = "sixty")]
     pub settle_seconds: u64,
+    /// Whether people whom others put on the list, or gave the tag or field, are left alone or are leavers where
+    /// reconcile --repair finds them.
+    #[serde(default)]
+    pub others: Others,
     /// How the files are written, where that is not to be detected.
     #[schemars(extend("examples" = [{ "kind": "csv", "delimiter": ";" }]))]
     pub format: Option<Format>,
+}
+
+/// What becomes of people whom others put on a segment's list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Others {
+    /// They are left alone.
+    #[default]
+    Keep,
+    /// They are leavers.
+    Remove,
+}
+
+impl Others {
+    /// Whether they are left alone.
+    pub fn are_kept(self) -> bool {
+        self == Self::Keep
+    }
 }
 
 const fn sixty() -> u64 {
@@ -64,6 +86,7 @@ impl Segment {
             recursive: object.get("recursive").and_then(|entry| entry.flag()).unwrap_or_default(),
             ignore: object.get("ignore").map(|entry| globs(&entry)).unwrap_or_default(),
             settle_seconds: object.get("settle_seconds").and_then(|entry| entry.whole(0..=u64::MAX)).unwrap_or(sixty()),
+            others: object.get("others").and_then(|entry| entry.word(&OTHERS)).unwrap_or_default(),
             format: object.get("format").and_then(|entry| format(&entry)),
         };
         object.done();
@@ -82,6 +105,7 @@ impl Segment {
     }
 }
 
+const OTHERS: [(&str, Others); 2] = [("keep", Others::Keep), ("remove", Others::Remove)];
 const DROPS: [(&str, DropKind); 2] = [("file", DropKind::File), ("folder", DropKind::Folder)];
 const KINDS: [(&str, FileKind); 2] = [("csv", FileKind::Csv), ("ndjson", FileKind::Ndjson)];
 /// A text that passes a check.

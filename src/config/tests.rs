@@ -476,15 +476,12 @@ fn the_stable_id_is_a_column() {
 }
 
 #[test]
-fn a_setting_without_effect_so_far_is_refused() {
-    assert_eq!(
-        faults(&[(&at(EXPORT, "honour_optouts"), json!(false)), (&at(EXPORT, "rejects_days"), json!(7))]),
-        [""; 0]
-    );
-    assert_eq!(
-        faults(&[(&at(EXPORT, "honour_optouts"), json!(true))]),
-        ["config: exports.newsletter.honour_optouts: is not yet supported"]
-    );
+fn people_whom_others_put_there_are_kept_unless_told() {
+    for (others, kept) in [(json!(null), true), (json!("keep"), true), (json!("remove"), false)] {
+        let config = parsed(&[(&at(EXPORT, "segments/0/others"), others)]);
+        assert_eq!(config.exports["newsletter"].segments[0].others.are_kept(), kept);
+    }
+    assert_eq!(faults(&[(&at(EXPORT, "segments/0/others"), json!("drop"))]).len(), 1);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::email;
 use crate::segment::separator_of;
+use crate::state::{Digester, half};
 use crate::value::{folded, trim};
 
 /// The emails of a suppression file, as SHA-256 digests: of an address that the file writes out, that of the address as
@@ -16,9 +17,16 @@ use crate::value::{folded, trim};
 #[derive(Clone, Debug, Default)]
 pub struct SuppressionList {
     digests: HashSet<[u8; 32]>,
+    /// Who else is on it, by half the profiles' keys.
+    profiles: Option<(Digester, HashSet<[u8; 16]>)>,
 }
 
 impl SuppressionList {
+    /// The same with people who are known by half their profiles' keys.
+    pub fn with(self, digester: &Digester, profiles: HashSet<[u8; 16]>) -> Self {
+        Self { profiles: (!profiles.is_empty()).then(|| (digester.clone(), profiles)), ..self }
+    }
+
     /// Reads the file as it was saved: UTF-8, UTF-16 with its mark, else windows-1252. The rest is as for
     /// [`SuppressionList::parse`].
     pub fn read(bytes: &[u8]) -> (Self, Vec<usize>) {
@@ -89,10 +97,13 @@ impl SuppressionList {
     /// in either form. One to three digests for most addresses, and none where the list is empty.
     pub fn holds(&self, email: &str, normal: &str) -> bool {
         let has = |text: &str| self.digests.contains(&digest(text));
-        !self.is_empty()
-            && (has(normal)
-                || email != normal && (has(email) || !email.is_ascii() && has(&folded(email)))
-                || in_other_forms(email, normal).iter().any(|form| has(form)))
+        let is_known =
+            |(digester, profiles): &(Digester, HashSet<[u8; 16]>)| profiles.contains(&half(&digester.profile(normal)));
+        self.profiles.as_ref().is_some_and(is_known)
+            || !self.is_empty()
+                && (has(normal)
+                    || email != normal && (has(email) || !email.is_ascii() && has(&folded(email)))
+                    || in_other_forms(email, normal).iter().any(|form| has(form)))
     }
 
     /// The digests that may stand for an address, which is given as in [`SuppressionList::holds`].
@@ -127,7 +138,7 @@ impl SuppressionList {
         self.digests.len()
     }
 
-    /// Whether nobody is on it.
+    /// Whether the file has no entries.
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
     }

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::census::Census;
 use super::protocol::{Known, Protocol};
 use super::read_back::ReadBack;
 use super::region::Region;
@@ -218,6 +219,11 @@ pub trait Destination: Send + Sync {
         Box::pin(async { Ok(vec![None; targets.len()]) })
     }
 
+    /// How the account tells who has a mark; none where it does not.
+    fn census(&self) -> Option<&dyn Census> {
+        None
+    }
+
     /// What of an account no export takes to another destination, and people rebuild by hand.
     fn stays_behind(&self) -> &'static [&'static str] {
         &[]
@@ -307,6 +313,11 @@ pub trait Account: Send + Sync {
         _membership: &'s Membership,
     ) -> BoxFuture<'s, Result<bool>> {
         Box::pin(async { Ok(false) })
+    }
+
+    /// A mark that is there already; nothing is made.
+    fn find(&self, _membership: &Membership) -> Option<MembershipTarget> {
+        None
     }
 
     /// Finds or makes the marks of a run's segments, in their order; the second part are warnings.

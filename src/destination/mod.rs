@@ -6,6 +6,7 @@
 
 pub mod autopilot;
 mod batch;
+mod census;
 mod contract;
 pub mod ortto;
 mod protocol;
@@ -18,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use batch::batches;
+pub use census::{Census, Page, PersonThere};
 pub use contract::{
     Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,
 };

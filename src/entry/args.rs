@@ -185,17 +185,9 @@ pub enum Command {
         #[arg(long = "pass-guard", value_name = "NAME")]
         pass_guards: Vec<String>,
     },
-    /// Compare the state with what the account holds. Not there yet.
-    Reconcile {
-        /// The export, as named in the configuration.
-        export: String,
-        /// Take over what the account holds as the state.
-        #[arg(long)]
-        adopt: bool,
-        /// Put right what differs.
-        #[arg(long)]
-        repair: bool,
-    },
+    /// Compare the state with what the account holds: members who are missing there, extra there, deleted, opted out or
+    /// bounced. Changes nothing, unless asked to.
+    Reconcile(ReconcileArgs),
     /// Write an export's configuration for another destination: lists and tags, fields, what to do by hand, the first fill.
     Migrate(MigrateArgs),
     /// Check configuration, key, lists and custom fields against the live account. Changes nothing.
@@ -277,7 +269,7 @@ impl Command {
             Self::Retry { .. } => "retry",
             Self::Try { .. } => "try",
             Self::Explain { .. } => "explain",
-            Self::Reconcile { .. } => "reconcile",
+            Self::Reconcile(_) => "reconcile",
             Self::Check { .. } => "check",
             Self::Migrate(_) => "migrate",
             Self::Runs { .. } => "runs",
@@ -294,6 +286,29 @@ impl Command {
             Self::Sandbox(_) => "sandbox",
         }
     }
+}
+
+/// What to compare with the account, and what to do about it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReconcileArgs {
+    /// The export, as named in the configuration.
+    pub export: String,
+    /// With --repair, the drop that is run: a file or a folder; SEGMENT=FILE where the export has several segments.
+    #[arg(value_name = "[SEGMENT=]FILE", requires = "repair")]
+    pub files: Vec<String>,
+    /// Only this segment.
+    #[arg(long, value_name = "SEGMENT")]
+    pub segment: Option<String>,
+    /// Take over who is there into the state. The next run sends the fields of those who are new to it once, and removes
+    /// who is not in its drop.
+    #[arg(long)]
+    pub adopt: bool,
+    /// Put back who is missing and take off who is extra, by running the drop again under the guards.
+    #[arg(long, conflicts_with = "adopt")]
+    pub repair: bool,
+    /// With --repair, pass over a guard for this run.
+    #[arg(long = "pass-guard", value_name = "NAME", requires = "repair")]
+    pub pass_guards: Vec<String>,
 }
 
 /// What to write for another destination.

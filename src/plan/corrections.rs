@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::RowDigest;
-use crate::state::{ProfileKey, hex, unhex};
+use crate::state::{ProfileKey, half, hex, unhex};
 
 /// One corrected row, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +46,13 @@ pub struct Corrections {
 }
 
 impl Corrections {
-    /// Those that hold before the run: nobody of them may be on the suppression file, which has these keyed digests.
+    /// Those that hold before the run: nobody of them may be suppressed, which these keyed digests
+    /// and halves of profiles' keys are.
     pub fn new(corrections: &[Correction], listed: &HashSet<[u8; 16]>) -> Self {
         let is_listed = |correction: &&Correction| {
-            correction.listed.iter().filter_map(|digest| unhex(digest)).any(|digest| listed.contains(&digest))
+            let profile = unhex(&correction.profile).map(|profile| half(&profile));
+            let listed_as = correction.listed.iter().filter_map(|digest| unhex(digest));
+            listed_as.chain(profile).any(|digest| listed.contains(&digest))
         };
         let stored: Vec<Correction> = corrections.iter().filter(|correction| !is_listed(correction)).cloned().collect();
         let read = |Correction { row, profile, opted_out, .. }: &Correction| {

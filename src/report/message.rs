@@ -43,7 +43,7 @@ pub struct Place<'p> {
 /// What a run says of its export; nothing where a person stopped it, or a newer drop had been applied.
 pub fn condition(report: &Report, max_reject_share: f64) -> Option<Condition> {
     match report.outcome {
-        Outcome::Stopped | Outcome::Superseded => None,
+        Outcome::Stopped | Outcome::Superseded | Outcome::DifferencesFound => None,
         Outcome::StoppedByGuard => Some(Condition::Guard),
         Outcome::Failed | Outcome::Interrupted => {
             Some(Condition::Failed(report.error.as_ref().map(|error| error.kind)))

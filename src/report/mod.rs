@@ -5,12 +5,13 @@ pub mod history;
 pub mod html;
 pub mod message;
 pub mod metrics;
+mod note;
 mod outcome;
+mod reconciled;
 pub mod rejects;
 pub mod timeline;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,9 @@ use crate::plan::{Counts, LeftOut, Unreadable};
 use crate::run::{RunRecord, SegmentRecord, Trigger};
 use timeline::{Point, Traffic};
 
+pub use note::Note;
 pub use outcome::Outcome;
+pub use reconciled::Reconciled;
 
 /// Every row's outcome, counted. `read = delivered + unchanged + rejected + suppressed + pending`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,29 +62,6 @@ pub struct Members {
     pub leavers: u64,
     /// Gone from the drop, but kept, because rows of it could not be read or it is not the whole segment.
     pub leavers_withheld: u64,
-}
-
-/// Rows of newcomers that are suppressed, as a column of consent cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
-    /// The segment.
-    pub segment: String,
-    /// What is wrong.
-    pub code: RejectCode,
-    /// How many rows.
-    pub count: u64,
-    /// The line of the first.
-    pub first_line: u64,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { segment, code, count, first_line } = self;
-        write!(
-            f,
-            "{segment}: {count} rows are suppressed, as their consent cannot be read ({code}), first in line {first_line}"
-        )
-    }
 }
 
 /// Rows that are rejected for one cause.
@@ -223,6 +203,9 @@ pub struct Report {
     /// The members after the last runs, this one included; oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trend: Vec<Point>,
+    /// What the account holds beside the state, where the run compared them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reconciled: Vec<Reconciled>,
     /// Why the run failed or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
@@ -341,6 +324,7 @@ impl Report {
             remarks: Vec::new(),
             traffic: None,
             trend: Vec::new(),
+            reconciled: Vec::new(),
             error,
             warnings,
         }
@@ -350,7 +334,7 @@ impl Report {
     pub fn exit_code(&self) -> u8 {
         match (self.outcome, &self.error) {
             (Outcome::Succeeded | Outcome::NothingToDo | Outcome::Superseded, _) => 0,
-            (Outcome::SucceededWithRejects, _) => 1,
+            (Outcome::SucceededWithRejects | Outcome::DifferencesFound, _) => 1,
             (Outcome::StoppedByGuard, _) => Kind::Guard.exit_code(),
             (Outcome::Stopped | Outcome::Interrupted, _) => Kind::Stopped.exit_code(),
             (Outcome::Failed, Some(error)) => error.kind.exit_code(),

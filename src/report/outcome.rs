@@ -12,6 +12,8 @@ pub enum Outcome {
     SucceededWithRejects,
     /// The account already holds everything.
     NothingToDo,
+    /// The account holds something else than the state says.
+    DifferencesFound,
     /// A newer drop was applied before.
     Superseded,
     /// A guard stopped the run.
@@ -31,6 +33,7 @@ impl Outcome {
             Self::Succeeded => "succeeded",
             Self::SucceededWithRejects => "succeeded_with_rejects",
             Self::NothingToDo => "nothing_to_do",
+            Self::DifferencesFound => "differences_found",
             Self::Superseded => "superseded",
             Self::StoppedByGuard => "stopped_by_guard",
             Self::Stopped => "stopped",

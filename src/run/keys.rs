@@ -137,6 +137,24 @@ pub fn learned_setup(connection: &str) -> String {
     format!("state/connections/{connection}.json")
 }
 
+/// Who opted out in a connection's account.
+pub fn opted_out(connection: &str) -> String {
+    format!("state/connections/{connection}.opted_out.json")
+}
+
+/// The opt-outs of an export's account as they were at a time: personal data.
+pub fn returns(export: &str, at: jiff::Timestamp) -> String {
+    format!("{}{}.csv", all_returns(export), at.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// The folder of an export's returns, with its `/`.
+pub fn all_returns(export: &str) -> String {
+    format!("returns/{export}/")
+}
+
+/// What a comparison with the account found, row by row: personal data.
+pub const DIFFERENCES: &str = "differences.csv";
+
 /// Who spoke last through a connection.
 pub fn spoke(connection: &str) -> String {
     format!("state/connections/{connection}.spoke.json")
@@ -162,9 +180,9 @@ pub fn is_transient(key: &str) -> bool {
         && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
 }
 
-/// Whether an object is a run's rejected rows.
+/// Whether an object is a run's rejected rows, or its differences from the account.
 pub fn is_rejects(key: &str) -> bool {
-    key.starts_with("runs/") && key.split('/').nth(3) == Some("rejects.csv")
+    key.starts_with("runs/") && key.split('/').nth(3).is_some_and(|name| ["rejects.csv", DIFFERENCES].contains(&name))
 }
 
 /// Whether an object is a part of a run's results.

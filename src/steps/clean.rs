@@ -65,6 +65,12 @@ pub(super) async fn remove_leftovers<E: Environment>(
             removed += 1;
         }
     }
+    for meta in store.list(&keys::all_returns(export)).await? {
+        if meta.modified < oldest {
+            store.delete(&meta.key).await?;
+            removed += 1;
+        }
+    }
     store.sweep(&folder).await?;
     store.sweep(&keys::state(export)).await?;
     Ok(removed)

@@ -12,15 +12,17 @@ use crate::ports::Store;
 use crate::run::keys;
 use crate::state::Digester;
 use crate::steps::documents::read_json;
+use crate::steps::opt_outs::OptOuts;
 
 /// Who is not sent to.
 pub(super) struct Suppression {
     pub(super) list: SuppressionList,
-    /// Keyed digests of its entries; where there are corrections, whose addresses nobody knows.
+    /// Keyed digests of its entries, where there are corrections, whose addresses nobody knows; and half the profiles' keys
+    /// of who opted out in the account, where that counts.
     pub(super) listed: HashSet<[u8; 16]>,
 }
 
-/// The list of an export for its plan; an empty one where it names no file.
+/// The list of an export for its plan: of its file, and of who opted out in the account where that counts.
 ///
 /// # Errors
 /// As [`listed`].
@@ -30,12 +32,18 @@ pub(super) async fn suppression(
     digester: &Digester,
     has_corrections: bool,
 ) -> Result<Suppression> {
+    let opted_out = match export.honour_optouts {
+        true => OptOuts::of(store, &export.connection).await?.keys(),
+        false => HashSet::new(),
+    };
     let Some(body) = file(store, config, export).await? else {
-        return Ok(Suppression { list: SuppressionList::default(), listed: HashSet::new() });
+        let list = SuppressionList::default().with(digester, opted_out.clone());
+        return Ok(Suppression { list, listed: opted_out });
     };
     let list = read(export, &body)?;
-    let listed = list.digests().filter(|_| has_corrections).map(|entry| digester.listed(entry)).collect();
-    Ok(Suppression { list, listed })
+    let entries = list.digests().filter(|_| has_corrections).map(|entry| digester.listed(entry));
+    let listed = entries.chain(opted_out.iter().copied()).collect();
+    Ok(Suppression { list: list.with(digester, opted_out), listed })
 }
 
 /// The list of an export, as its file is now; an empty one where it names no file.

@@ -214,6 +214,17 @@ impl Account for ClassicAccount {
         }
     }
 
+    fn find(&self, membership: &Membership) -> Option<MembershipTarget> {
+        match membership {
+            Membership::List(title) => {
+                let id = self.titled(title).map(|list| list.id.clone()).min()?;
+                Some(MembershipTarget::List { title: title.clone(), id })
+            }
+            Membership::Field(name) => Some(MembershipTarget::Field(name.clone())),
+            Membership::Tag(_) | Membership::None => None,
+        }
+    }
+
     fn has_members<'s>(
         &'s self,
         session: &'s mut dyn Session,

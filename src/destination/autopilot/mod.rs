@@ -2,6 +2,7 @@
 
 mod account;
 mod canary;
+mod census;
 mod contact;
 mod cost;
 mod fields;
@@ -17,7 +18,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
+    Account, Assumption, Census, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
     WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
@@ -138,6 +139,10 @@ impl Destination for Autopilot {
     fn strategy(&self, setup: &Value) -> Option<String> {
         let strategy = serde_json::to_value(Setup::read(setup).ok()?.list_strategy).ok()?;
         strategy.as_str().map(str::to_owned)
+    }
+
+    fn census(&self) -> Option<&dyn Census> {
+        Some(&census::ClassicCensus)
     }
 
     fn stays_behind(&self) -> &'static [&'static str] {

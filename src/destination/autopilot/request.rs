@@ -39,8 +39,17 @@ pub enum Endpoint {
     CustomFields,
     /// One contact, by id or email.
     Contact(String),
+    /// One contact with everything that it holds.
+    WholeContact(String),
     /// The first contacts on the list with this id.
     Members(String),
+    /// A page of the contacts of a list, or of all.
+    Page {
+        /// The list's id.
+        list: Option<String>,
+        /// Where the page before ended; none for the first.
+        bookmark: Option<String>,
+    },
     /// Whether a contact is on a list.
     Member(Membership),
     /// Creates or updates many contacts; the request's JSON.
@@ -69,10 +78,11 @@ impl Endpoint {
     pub fn kind(&self) -> RequestKind {
         match self {
             Self::UpsertMany(_) => RequestKind::Bulk,
-            Self::UpsertOne(_) | Self::Contact(_) | Self::Unsubscribe(_) => RequestKind::Single,
+            Self::UpsertOne(_) | Self::Contact(_) | Self::WholeContact(_) | Self::Unsubscribe(_) => RequestKind::Single,
             Self::Lists
             | Self::CreateList(_)
             | Self::Members(_)
+            | Self::Page { .. }
             | Self::Member(_)
             | Self::AddMember(_)
             | Self::RemoveMember(_) => RequestKind::List,
@@ -87,7 +97,15 @@ impl Endpoint {
 
     /// Whether a 403 is about the account (and ends the run), not about one row.
     pub(super) fn is_about_the_account(&self) -> bool {
-        matches!(self, Self::Account | Self::Lists | Self::CreateList(_) | Self::CustomFields | Self::UpsertMany(_))
+        matches!(
+            self,
+            Self::Account
+                | Self::Lists
+                | Self::CreateList(_)
+                | Self::CustomFields
+                | Self::Page { .. }
+                | Self::UpsertMany(_)
+        )
     }
 
     /// The request as HTTP; `None` where an id in it would lead elsewhere.
@@ -102,8 +120,8 @@ impl Endpoint {
                 Self::Lists | Self::CustomFields => ACCOUNT_BYTES,
                 Self::UpsertMany(_) => BULK_BYTES,
                 // A hundred contacts.
-                Self::Members(_) => ACCOUNT_BYTES,
-                Self::Contact(_) => CONTACT_BYTES,
+                Self::Members(_) | Self::Page { .. } => ACCOUNT_BYTES,
+                Self::Contact(_) | Self::WholeContact(_) => CONTACT_BYTES,
                 _ => ID_BYTES,
             },
         })
@@ -115,8 +133,11 @@ impl Endpoint {
             Self::Lists => (Method::GET, "/lists".into()),
             Self::CreateList(_) => (Method::POST, "/list".into()),
             Self::CustomFields => (Method::GET, "/contacts/custom_fields".into()),
-            Self::Contact(contact) => (Method::GET, format!("/contact/{}", segment(contact)?)),
+            Self::Contact(contact) | Self::WholeContact(contact) => {
+                (Method::GET, format!("/contact/{}", segment(contact)?))
+            }
             Self::Members(list) => (Method::GET, format!("/list/{}/contacts", segment(list)?)),
+            Self::Page { list, bookmark } => (Method::GET, page(list.as_deref(), bookmark.as_deref())?),
             Self::UpsertMany(_) => (Method::POST, "/contacts".into()),
             Self::UpsertOne(_) => (Method::POST, "/contact".into()),
             Self::Unsubscribe(contact) => (Method::POST, format!("/contact/{}/unsubscribe", segment(contact)?)),
@@ -139,6 +160,18 @@ impl Membership {
     fn path(&self) -> Option<String> {
         Some(format!("/list/{}/contact/{}", segment(&self.list)?, segment(&self.contact)?))
     }
+}
+
+/// The path of a page of contacts.
+fn page(list: Option<&str>, bookmark: Option<&str>) -> Option<String> {
+    let mut path = match list {
+        Some(list) => format!("/list/{}/contacts", segment(list)?),
+        None => "/contacts".to_owned(),
+    };
+    if let Some(bookmark) = bookmark {
+        path.push_str(&format!("/{}", segment(bookmark)?));
+    }
+    Some(path)
 }
 
 /// Whether a text can be a part of a path. A URL's parser takes dots for the way up, encoded or not: what is meant to

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::request::{Endpoint, can_be_in_a_path};
@@ -51,6 +52,8 @@ pub enum Payload {
         /// The ids of the lists it is on, where the response names them.
         lists: Option<Vec<String>>,
     },
+    /// A page of contacts, or a contact, as it came.
+    Page(Value),
     /// Whether a list has members.
     HasMembers(bool),
     /// Which rows of a bulk call arrived: contact ids by lower-case email; without a map, the ids alone.
@@ -243,10 +246,17 @@ fn success(endpoint: &Endpoint, body: &[u8]) -> Option<Payload> {
                 lists: lists.map(|lists| lists.into_iter().filter_map(|id| list_id(Some(id))).collect()),
             }
         }
+        Endpoint::Page { .. } => Payload::Page(json_with(body, "contacts")?),
+        Endpoint::WholeContact(_) => Payload::Page(json_with(body, "contact_id")?),
         Endpoint::Members(_) => Payload::HasMembers(!parts(object(body)?.contacts?.get())?.is_empty()),
         Endpoint::UpsertOne(_) => Payload::Written(contact_id(object(body)?.contact_id)?),
         _ => upserted(read_object(body)?)?,
     })
+}
+
+/// A body that has this key.
+fn json_with(body: &[u8], key: &str) -> Option<Value> {
+    serde_json::from_slice(body).ok().filter(|body: &Value| body.get(key).is_some())
 }
 
 fn upserted(body: Upserted<'_>) -> Option<Payload> {

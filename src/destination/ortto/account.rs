@@ -86,7 +86,7 @@ async fn ask_all(session: &mut dyn Session) -> Result<OrttoAccount> {
 const SUPPRESSED: &str = "whom it suppresses";
 const ARCHIVED: &str = "who is archived";
 
-fn read_fields(body: &Value) -> Vec<AccountField> {
+pub(super) fn read_fields(body: &Value) -> Vec<AccountField> {
     let field = |entry: &Value| {
         let field = entry.get("field").unwrap_or(entry);
         let choices = field.get("dic_items").and_then(Value::as_array).into_iter().flatten();
@@ -288,6 +288,14 @@ impl Account for OrttoAccount {
 
     fn has(&self, _target: &MembershipTarget) -> bool {
         true
+    }
+
+    fn find(&self, membership: &Membership) -> Option<MembershipTarget> {
+        match membership {
+            Membership::Tag(name) => Some(MembershipTarget::Tag(name.clone())),
+            Membership::Field(name) => Some(MembershipTarget::Field(name.clone())),
+            Membership::List(_) | Membership::None => None,
+        }
     }
 
     /// The survey has asked for the tags.

@@ -8,6 +8,10 @@ use crate::value::FieldType;
 pub(super) const EMAIL: &str = "str::email";
 /// The id of the permission to send email.
 pub(super) const PERMISSION: &str = "bol::p";
+/// The id of whether mail came back for good.
+pub(super) const BOUNCED: &str = "bol::hb";
+/// The id by which people are found by their tags.
+pub(super) const TAG_IDS: &str = "u4s::t";
 /// The name under which a person's tags are read.
 pub(super) const TAGS: &str = "tags";
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod asking;
+mod census;
 mod cost;
 mod fields;
 mod leaving;
@@ -22,7 +23,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
+    Account, Assumption, Census, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
     WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
@@ -161,6 +162,10 @@ impl Destination for Ortto {
         targets: &'s [MembershipTarget],
     ) -> BoxFuture<'s, Result<Vec<Option<u64>>>> {
         Box::pin(asking::count(session, targets))
+    }
+
+    fn census(&self) -> Option<&dyn Census> {
+        Some(&census::OrttoCensus)
     }
 
     /// Source: ORTTO_API 6, 8.

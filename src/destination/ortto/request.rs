@@ -47,7 +47,7 @@ pub(super) fn tags() -> Call {
 }
 
 /// The most entries of a page.
-const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 
 /// A page of the suppression list.
 pub(super) fn suppressed(offset: usize) -> Call {
@@ -75,6 +75,16 @@ pub(super) fn people_at(email: &str, fields: &[&str]) -> Call {
     let filter = json!({ "$str::is": { "field_id": EMAIL, "value": email } });
     let body = json!({ "limit": 50, "offset": 0, "fields": fields, "filter": filter });
     Call { kind: RequestKind::Single, ..read("/person/get", &body) }
+}
+
+/// A page of people, all or those of a filter.
+pub(super) fn page(filter: Option<&Value>, fields: &[&str], offset: u64, cursor: Option<&str>) -> Call {
+    let mut body = json!({ "limit": PAGE, "offset": offset, "fields": fields });
+    let more = [("filter", filter.cloned()), ("cursor_id", cursor.map(Value::from))];
+    if let Some(object) = body.as_object_mut() {
+        object.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    }
+    Call { kind: RequestKind::List, ..read("/person/get", &body) }
 }
 
 /// A merge of people, written one behind the other; `creates` says whether people who are not there are made.

@@ -12,6 +12,7 @@ mod migrate;
 mod offline;
 mod plan;
 mod print;
+mod reconcile;
 mod request;
 mod retry;
 mod run;
@@ -87,7 +88,7 @@ pub async fn carry_out<W: Environment>(
         Command::Plan(args) => plan::plan(env, common, &args, config).await,
         Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
         Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
-        Command::Reconcile { export, .. } => Err(reconcile_is_to_come(&export)),
+        Command::Reconcile(args) => reconcile::reconcile(env, common, &args, config, stop).await,
         Command::Check { .. } => check::check(env, common, config).await,
         Command::Migrate(args) => migrate::migrate(env, common, &args, config).await,
         Command::Runs { html: true, .. } => {
@@ -116,6 +117,7 @@ pub fn observer(command: &Command, common: &Common, config: &Config) -> Box<dyn 
     match command {
         _ if common.quiet => Box::new(Silent),
         Command::Run { args, .. } => Box::new(Shown::new(rate_of(&args.export))),
+        Command::Reconcile(args) => Box::new(Shown::new(rate_of(&args.export))),
         Command::Retry { .. } => Box::new(Shown::new(None)),
         _ => Box::new(Silent),
     }
@@ -125,11 +127,6 @@ pub fn observer(command: &Command, common: &Common, config: &Config) -> Box<dyn 
 pub fn on_aws_only() -> Error {
     Error::new(Kind::BadRequest, "connect and start", "only work with a bucket; name it with --store s3://BUCKET")
         .hint("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
-}
-
-fn reconcile_is_to_come(export: &str) -> Error {
-    Error::new(Kind::BadRequest, export, "the account cannot be compared with the state yet; this command is to come")
-        .hint("name the store that has the state with --store, or send every row once with run --full, which removes nobody")
 }
 
 /// Prints the JSON Schema of the configuration.

@@ -11,7 +11,7 @@ use crate::entry::args::{Common, When};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, escaped, escaped_json};
 use crate::report::{Outcome, Report};
-use crate::run::keys::of_run;
+use crate::run::keys::{DIFFERENCES, of_run};
 use crate::run::time_of;
 
 /// Prints an error with its causes.
@@ -68,7 +68,11 @@ fn is_coloured(common: &Common) -> bool {
 fn coloured(common: &Common, outcome: Outcome) -> String {
     let colour = match outcome {
         Outcome::Succeeded | Outcome::NothingToDo => 32,
-        Outcome::SucceededWithRejects | Outcome::Superseded | Outcome::Stopped | Outcome::Interrupted => 33,
+        Outcome::SucceededWithRejects
+        | Outcome::DifferencesFound
+        | Outcome::Superseded
+        | Outcome::Stopped
+        | Outcome::Interrupted => 33,
         Outcome::StoppedByGuard | Outcome::Failed => 31,
     };
     let name = outcome.name();
@@ -101,6 +105,23 @@ pub(super) fn quoted(word: &str) -> String {
     if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
+/// Prints what a comparison with the account found.
+fn reconciled(common: &Common, report: &Report) {
+    for found in &report.reconciled {
+        let counts: Vec<String> = found.counts().iter().map(|(name, count)| format!("{count} {name}")).collect();
+        line(&format!("  {}: {}", found.segment, counts.join(", ")));
+        if found.extra > 0 && found.keeps_others {
+            line("            who is extra is left alone; others: remove in the segment makes leavers of them");
+        }
+    }
+    let rows = report.reconciled.iter().flat_map(|found| found.counts().into_iter().skip(2)).map(|(_, count)| count);
+    if rows.sum::<u64>() > 0 {
+        line(&format!("  rows      in {}", openable(common, &of_run(&report.run_id, DIFFERENCES))));
+    }
+    line(&format!("  requests  {}; at most {} in one second", report.requests.total, report.requests.peak_per_second));
+    report.warnings.iter().for_each(|warning| line(&format!("  note      {warning}")));
+}
+
 /// Prints a report for people.
 pub(super) fn report(common: &Common, report: &Report) {
     let rows = &report.rows;
@@ -109,6 +130,9 @@ pub(super) fn report(common: &Common, report: &Report) {
     let seconds = report.finished_at.duration_since(report.started_at).as_secs_f64();
     // The id and the outcome hold nothing that a terminal must not see.
     whole(&format!("{}  {}  in {seconds:.1} s", escaped(&report.run_id, usize::MAX), coloured(common, report.outcome)));
+    if !report.reconciled.is_empty() {
+        return reconciled(common, report);
+    }
     line(&format!(
         "  rows      {} read = {} delivered + {} unchanged + {} rejected + {} suppressed + {} pending",
         rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending

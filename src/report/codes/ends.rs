@@ -17,6 +17,11 @@ pub(super) const fn of_outcome(outcome: Outcome) -> Texts {
         Outcome::NothingToDo => {
             ("The account holds everything already.", "The drop is the same as the last one.", "Nothing.")
         }
+        Outcome::DifferencesFound => (
+            "The account holds something else than the state says.",
+            "Contacts were deleted, or taken off a list or put on it, by somebody else.",
+            "Look at differences.csv in the run's folder. reconcile --repair puts it right.",
+        ),
         Outcome::Superseded => (
             "A newer drop was applied before, so nothing was sent.",
             "An event came late, or drops came out of order.",
@@ -45,10 +50,11 @@ pub(super) const fn of_outcome(outcome: Outcome) -> Texts {
     }
 }
 
-pub(super) const OUTCOMES: [Outcome; 8] = [
+pub(super) const OUTCOMES: [Outcome; 9] = [
     Outcome::Succeeded,
     Outcome::SucceededWithRejects,
     Outcome::NothingToDo,
+    Outcome::DifferencesFound,
     Outcome::Superseded,
     Outcome::StoppedByGuard,
     Outcome::Stopped,

@@ -37,14 +37,19 @@ pub fn page(report: &Report) -> String {
             @for warning in &report.warnings { p.note { "Note: " (shown(warning)) } }
             @for remark in &report.remarks { p.note { "Note: " (remark) } }
             @for note in &report.notes { p.note { "Note: " (shown(&note.to_string())) } }
-            (rows(report))
-            (rejects(report))
-            (members(report))
-            (chart::trend(&report.trend))
-            (segments(report))
-            (guards(report))
-            (requests(report))
-            (sources(report))
+            @if report.reconciled.is_empty() {
+                (rows(report))
+                (rejects(report))
+                (members(report))
+                (chart::trend(&report.trend))
+                (segments(report))
+                (guards(report))
+                (requests(report))
+                (sources(report))
+            } @else {
+                (reconciled(report))
+                (requests(report))
+            }
         },
     )
 }
@@ -163,6 +168,25 @@ fn segments(report: &Report) -> Markup {
                         } } }
                     }
                 }
+            }
+        }
+    }
+}
+
+fn reconciled(report: &Report) -> Markup {
+    html! {
+        section {
+            h2 { "The account beside the state" }
+            @for found in &report.reconciled {
+                h3 { (shown(&found.segment)) }
+                table { tbody { @for (name, count) in found.counts() { (line(name, count)) } } }
+                @if found.extra > 0 && found.keeps_others {
+                    p { "People whom the state does not have are left alone." }
+                }
+            }
+            p {
+                "The people are in " a href="differences.csv" { "differences.csv" } ", as long as it is kept, where there are any. "
+                code { "autopilot-export reconcile " (report.export) " --repair" } " puts right what differs."
             }
         }
     }

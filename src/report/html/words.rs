@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, Reconciled, Report};
 
 /// A number with its thousands apart.
 pub(super) fn number(count: u64) -> String {
@@ -65,6 +65,7 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Succeeded => "succeeded",
         Outcome::SucceededWithRejects => "succeeded, with rejects",
         Outcome::NothingToDo => "nothing to do",
+        Outcome::DifferencesFound => "differences found",
         Outcome::Superseded => "superseded by a newer drop",
         Outcome::StoppedByGuard => "stopped by a guard",
         Outcome::Stopped => "stopped",
@@ -77,7 +78,11 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
 pub(super) const fn sign(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded | Outcome::NothingToDo => "✓",
-        Outcome::SucceededWithRejects | Outcome::Superseded | Outcome::Stopped | Outcome::Interrupted => "!",
+        Outcome::SucceededWithRejects
+        | Outcome::DifferencesFound
+        | Outcome::Superseded
+        | Outcome::Stopped
+        | Outcome::Interrupted => "!",
         Outcome::StoppedByGuard | Outcome::Failed => "✕",
     }
 }
@@ -87,6 +92,7 @@ pub(super) fn sentence(report: &Report) -> String {
     let rows = &report.rows;
     let people = |count| counted(count, "person", "people");
     let begin = match report.outcome {
+        _ if !report.reconciled.is_empty() => return compared(report),
         Outcome::Superseded => return "A newer file was applied before this one, so nothing was sent.".to_owned(),
         Outcome::StoppedByGuard => {
             return "A guard stopped the run before anything was sent; the numbers below say why.".to_owned();
@@ -110,6 +116,15 @@ pub(super) fn sentence(report: &Report) -> String {
     }
     let last = parts.pop().unwrap_or_default();
     if parts.is_empty() { format!("{last}.") } else { format!("{}, and {last}.", parts.join(", ")) }
+}
+
+fn compared(report: &Report) -> String {
+    match report.reconciled.iter().map(Reconciled::differences).sum() {
+        0 => "The account holds what the state says. Nothing was sent.".to_owned(),
+        count => {
+            format!("The account differs from the state in {}. Nothing was sent.", counted(count, "person", "people"))
+        }
+    }
 }
 
 #[cfg(test)]

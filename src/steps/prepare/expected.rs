@@ -54,6 +54,9 @@ async fn state(store: &impl Store, config: &Config, export: &Export) -> Result<S
             metas.extend(store.head(key).await?);
         }
     }
+    if export.honour_optouts {
+        metas.extend(store.head(&keys::opted_out(&export.connection)).await?);
+    }
     for meta in metas {
         digest.update(format!("{}\t{}\n", meta.key, meta.version));
     }

@@ -7,7 +7,7 @@ mod build_plan;
 mod contents;
 mod expected;
 mod held;
-mod recovery;
+pub(super) mod recovery;
 mod rehearsal;
 mod retried;
 pub(super) mod select_drops;

@@ -12,7 +12,7 @@ use crate::steps::unfinished::unfinished;
 
 /// Merges what an earlier run of this export had confirmed when it was stopped for good; `false` where that run's
 /// connection, which may be another, is busy.
-pub(super) async fn finish_abandoned<W: Environment>(
+pub(in crate::steps) async fn finish_abandoned<W: Environment>(
     env: &W,
     config: &Config,
     connection: &Connection,

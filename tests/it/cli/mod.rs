@@ -19,6 +19,7 @@ mod page;
 mod permissions;
 mod plan;
 mod readme;
+mod reconcile;
 mod retry;
 mod stop;
 mod terminal;

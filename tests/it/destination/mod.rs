@@ -12,5 +12,6 @@ mod ortto_pace;
 mod ortto_refusals;
 mod ortto_report;
 mod ortto_trouble;
+mod reconcile;
 mod renewed_key;
 mod third;

@@ -107,8 +107,6 @@ async fn the_command_line_names_its_store_and_refuses_a_mistyped_one() {
         let (code, _, err) = cli.run_in(store, &["run", EXPORT, drop]).await;
         assert!(code == 2 && err.contains("s3://BUCKET"), "{store}: {code}: {err}");
     }
-    let (code, _, err) = cli.run(&["reconcile", EXPORT, "--adopt"]).await;
-    assert!(code == 2 && err.contains("--store") && err.contains("--full"), "{code}: {err}");
 }
 
 #[tokio::test]

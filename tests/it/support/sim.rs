@@ -51,6 +51,10 @@ impl Memory {
         version.to_string()
     }
 
+    pub(crate) fn remove(&self, key: &str) {
+        self.0.lock().unwrap().0.remove(key);
+    }
+
     fn meta(&self, key: &str) -> Option<ObjectMeta> {
         let inner = self.0.lock().unwrap();
         inner.0.get(key).map(|(body, version)| ObjectMeta {

@@ -1,0 +1,49 @@
+//! What an account holds of a segment, beside what the state says.
+
+use serde::{Deserialize, Serialize};
+
+/// One segment, compared with the account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciled {
+    /// Its name.
+    pub segment: String,
+    /// Its members by the state.
+    pub members: u64,
+    /// Who has its mark in the account.
+    pub there: u64,
+    /// Members whose contact is there, without the mark.
+    pub missing: u64,
+    /// Members whose contact is gone.
+    pub deleted: u64,
+    /// People with the mark whom the state does not have.
+    pub extra: u64,
+    /// Whether those are left alone.
+    pub keeps_others: bool,
+    /// People of these who opted out in the account.
+    pub opted_out: u64,
+    /// People of these to whom mail bounces.
+    pub bounced: u64,
+    /// People with the mark who have no readable address, and are not compared.
+    pub without_address: u64,
+}
+
+impl Reconciled {
+    /// How many differences there are. People whom others put there are none, where they are left alone.
+    pub fn differences(&self) -> u64 {
+        self.missing + self.deleted + if self.keeps_others { 0 } else { self.extra }
+    }
+
+    /// The counts with their names.
+    pub fn counts(&self) -> [(&'static str, u64); 8] {
+        [
+            ("members", self.members),
+            ("there", self.there),
+            ("missing", self.missing),
+            ("deleted", self.deleted),
+            ("extra", self.extra),
+            ("opted out", self.opted_out),
+            ("bounced", self.bounced),
+            ("without address", self.without_address),
+        ]
+    }
+}

@@ -1,0 +1,13 @@
+//! What a comparison with the account is for.
+
+/// What becomes of differences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They are told.
+    Look,
+    /// What is there is taken over into the state.
+    Adopt,
+    /// The same, but for people whom others put there, where they are left alone: the next run then puts right what
+    /// differs.
+    Repair,
+}

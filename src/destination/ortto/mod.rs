@@ -4,6 +4,7 @@ mod account;
 mod asking;
 mod cost;
 mod fields;
+mod leaver;
 mod leaving;
 mod merging;
 mod number;
@@ -14,6 +15,7 @@ mod read_back;
 mod request;
 pub mod response;
 mod run;
+mod scanning;
 mod setup;
 
 use std::time::Duration;

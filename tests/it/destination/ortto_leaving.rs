@@ -12,15 +12,15 @@ use crate::support::fixture::{API_KEY, csv, people};
 use crate::support::kill::Kill;
 use crate::support::sim::Sim;
 
-/// Archives these people, and deletes them.
-fn archive(sim: &Sim, gone: &BTreeSet<String>, and_delete: bool) {
+/// Deletes these people.
+fn delete(sim: &Sim, gone: &BTreeSet<String>) {
     let contacts = sim.sandbox.contents().contacts;
     let is_gone = |email: &Option<String>| email.as_ref().is_some_and(|email| gone.contains(email));
     let ids: Vec<String> = contacts.into_iter().filter(|held| is_gone(&held.email)).map(|held| held.id).collect();
     let body = json!({ "inclusion_ids": ids }).to_string();
     let ask = |method: &str, path: &str| sim.sandbox.ask(method, path, API_KEY, body.as_bytes()).unwrap().0;
     assert_eq!(ask("PUT", "/person/archive"), 200);
-    assert!(!and_delete || ask("DELETE", "/person/delete") == 200);
+    assert_eq!(ask("DELETE", "/person/delete"), 200);
 }
 
 // The state may have the id of somebody who was deleted with the profile of a leaver.
@@ -29,29 +29,13 @@ async fn leavers_lose_their_tag_though_their_ids_are_others() {
     for assumed in [&["entry-order=shuffled"][..], &["entry-order=completion"], &["entry-order=rows"]] {
         let sim = sim(assumed);
         run(&sim, "first", &people(0, 95, 1)).await;
-        archive(&sim, &emails(0..40), true);
+        delete(&sim, &emails(0..40));
         for (name, to) in [("second", 94), ("third", 70)] {
             let report = run(&sim, name, &people(0, to, 1)).await;
             assert_eq!((report.outcome, report.members.leavers_withheld), (Outcome::Succeeded, 0), "{report:?}");
             assert_eq!(tagged(&sim), emails(40..to), "{assumed:?}");
         }
         assert_eq!(sim.sandbox.contact_count(), 55, "{assumed:?}: somebody was made by leaving");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn leavers_that_reads_show_late_are_waited_for() {
-    for skipped in ["skipped-rows=omitted", "skipped-rows=invalid", "skipped-rows=listed"] {
-        let assumed = [skipped, "read-lag-ms=2500", "archived-by-id=true", "mixed-batch=refused-but-applied"];
-        let sim = sim(&assumed);
-        run(&sim, "first", &people(0, 20, 1)).await;
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-        // One of them is not there any more when the others are asked to leave.
-        archive(&sim, &emails(15..16), false);
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-        let report = run(&sim, "second", &people(0, 10, 1)).await;
-        assert_eq!((report.outcome, report.members.leavers_withheld), (Outcome::Succeeded, 0), "{skipped} {report:?}");
-        assert_eq!(tagged(&sim), emails(0..10), "{skipped}");
     }
 }
 

@@ -87,7 +87,7 @@ invoke: ## invoke the deployed function and print its answer; EVENT=events/sched
 redrive: ## send the events in the dead-letter queue again
 	@scripts/redrive "$$($(TERRAFORM) -chdir=infra output -raw dead_letters_url)" "$$($(TERRAFORM) -chdir=infra output -raw function_name)"
 
-simulate: ## replay what one seed does to an export; SEED=1, or several: SEED=1-500
+simulate: ## replay what one seed does to an export; SEED=1, or several: SEED=1-500; API=ortto for one destination
 	SEED=$(or $(SEED),1) cargo test --locked --test it simulate::whatever_happens_ends -- --nocapture
 
 soak: ## run the long suites: minutes to an hour

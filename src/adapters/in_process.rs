@@ -22,7 +22,8 @@ impl Http for InProcess {
         let path = path.split_once("/v1/").map_or(path, |(_, path)| path);
         let key = request.headers().values().find(|value| value.is_sensitive());
         let key = key.and_then(|key| key.to_str().ok()).unwrap_or_default();
-        let (status, body) = self.0.ask(request.method().as_str(), path, key, request.body()).ok_or(NoResponse::CUT)?;
+        let answer = self.0.ask_slowly(request.method().as_str(), path, key, request.body()).await;
+        let (status, body) = answer.ok_or(NoResponse::CUT)?;
         http::Response::builder().status(status).body(body.into()).map_err(|_| NoResponse::CUT)
     }
 }

@@ -2,17 +2,19 @@
 //!
 //! The state holds no address, and an id may have been kept for another row of its batch ([`merging`](super::merging)). So
 //! an address counts only if its keyed digest is the leaver's. Where it is another member's, the id that the state has for
-//! that one is looked at next, and so on until the leaver is found. Nobody is created by leaving, and nobody loses a mark
-//! whose digest is not the leaver's.
+//! that one is looked at next, and so on until the leaver is found; where that leads nowhere, everybody is read
+//! ([`scanning`]). Nobody is created by leaving, and nobody loses a mark whose digest is not the leaver's.
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use super::fields::{EMAIL, TAGS, is_same_tag};
+use super::leaver::{Leaver, NOT_FOUND};
 use super::person::{is_true, untagged, with_field};
 use super::request::{self, is_id};
 use super::response::{Entry, Person, Reply, entries, people, people_by_id};
-use super::run::{CHECK, FIND, LIMITS, LOOK, OPT_OUT, OrttoProtocol, UNMARK, is_opt_out, kind};
+use super::run::{CHECK, FIND, LAG, LIMITS, LOOK, OPT_OUT, OrttoProtocol, SCAN, UNMARK, is_opt_out, kind};
+use super::scanning;
 use crate::chunk::Row;
 use crate::destination::{Call, Group, Request, Response, RowId, RowOutcome, Rows, batches};
 use crate::membership::MembershipTarget;
@@ -22,52 +24,20 @@ use crate::state::half;
 const LOOKS: usize = 150;
 
 /// Why a leaver stays.
-const NOT_FOUND: &str = "the id of its contact belongs to somebody else, and its own was not found";
 const STILL_MARKED: &str = "is still a member after removal";
-const NO_ID: &str = "the state has no id of its contact that Ortto could have given";
 
 /// The first requests for leavers. One without an id has its address in the id's place.
 pub(super) fn first(rows: &[(RowId, &Row)]) -> Vec<Request> {
-    let (by_address, by_id): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, row)| row.contact_id.contains('@'));
-    let cut = |step: &'static str, rows: Vec<(RowId, &Row)>| {
-        let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
-        let requests = batches(&rows, LIMITS, |_| 400).into_iter();
-        requests.map(|batch| Request::new(step, ids(batch))).collect::<Vec<_>>()
+    let step = |row: &Row| match row.contact_id.as_ref() {
+        id if is_id(id) => LOOK,
+        id if id.contains('@') => UNMARK,
+        _ => SCAN,
     };
-    let mut requests = cut(LOOK, by_id);
-    requests.extend(cut(UNMARK, by_address));
-    requests
-}
-
-/// What is known of a leaver on its way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Leaver<'a> {
-    /// How often it was asked after, or to leave.
-    times: usize,
-    /// The id that is looked at, or is its own.
-    id: &'a str,
-    /// Its address, once it is known.
-    pub(super) email: &'a str,
-}
-
-impl<'a> Leaver<'a> {
-    pub(super) fn of(row: &'a Row, note: &'a str) -> Self {
-        let mut parts = note.split('\t');
-        let times = parts.next().and_then(|times| times.parse().ok()).unwrap_or_default();
-        match (parts.next(), parts.next()) {
-            (Some(id), Some(email)) => Self { times, id, email },
-            (Some(id), None) => Self { times, id, email: "" },
-            _ if row.contact_id.contains('@') => Self { times, id: "", email: &row.contact_id },
-            _ => Self { times, id: &row.contact_id, email: "" },
-        }
-    }
-
-    fn note(&self) -> String {
-        match self.email {
-            "" => format!("{}\t{}", self.times, self.id),
-            email => format!("{}\t{}\t{email}", self.times, self.id),
-        }
-    }
+    let cut = |wanted: &'static str| {
+        let rows: Vec<RowId> = rows.iter().filter(|(_, row)| step(row) == wanted).map(|(id, _)| *id).collect();
+        batches(&rows, LIMITS, |_| 400).into_iter().map(move |batch| Request::new(wanted, batch))
+    };
+    [LOOK, UNMARK, SCAN].into_iter().flat_map(cut).collect()
 }
 
 fn leavers<'r>(request: &'r Request, rows: &'r dyn Rows) -> impl Iterator<Item = (RowId, &'r Row, Leaver<'r>)> {
@@ -86,6 +56,7 @@ pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows)
     let (group, ..) = rows.row(*request.rows.first()?)?;
     let leavers = || leavers(request, rows).map(|(.., leaver)| leaver);
     match request.step {
+        SCAN => Some(scanning::call(request)),
         LOOK | CHECK => {
             let ids: BTreeSet<&str> = leavers().map(|leaver| leaver.id).filter(|id| is_id(id)).collect();
             let ids: Vec<&str> = ids.into_iter().collect();
@@ -131,6 +102,7 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
             None => Response::Failed("an answer that does not say who is there"),
         },
         (UNMARK, reply) => unmarked(request, rows, &reply),
+        (SCAN, Reply::Done(body)) => scanning::response(protocol, request, rows, &body),
         // One id that is not accepted has the call refused; each is asked for alone.
         (_, Reply::Refused(..) | Reply::Bad(_)) if request.rows.len() > 1 => {
             Response::Partly(Vec::new(), request.rows.iter().map(|id| Request::new(request.step, vec![*id])).collect())
@@ -150,7 +122,8 @@ fn learn(protocol: &OrttoProtocol, person: &Person) {
     let key = protocol.known.profile(&person.email);
     let mut found = protocol.found.lock().unwrap_or_else(PoisonError::into_inner);
     let before = found.people.insert(half(&key), (person.id.clone(), person.email.clone()));
-    if before.is_none() && protocol.known.id(&key).is_some_and(|known| known != person.id) {
+    let is_swapped = protocol.known.id(&key).is_some_and(|known| known != person.id);
+    if before.is_none() && is_swapped {
         found.news.push((key, person.id.clone()));
     }
 }
@@ -164,21 +137,21 @@ fn looked_up(protocol: &OrttoProtocol, row: &Row, leaver: &Leaver<'_>, person: O
             return RowOutcome::ThenTogether(next, Leaver { times: 0, id, email }.note());
         }
     }
-    let stays = |why: &str| RowOutcome::Refused(why.to_owned());
+    let scan = || RowOutcome::ThenTogether(SCAN, String::new());
     match person {
-        _ if !is_id(leaver.id) => stays(NO_ID),
-        // An id that is gone has left; that of another says nothing of the leaver.
         None if is_opt_out(row) => RowOutcome::Suppressed,
-        None if leaver.times == 0 => RowOutcome::Left,
-        None => stays(NOT_FOUND),
+        // An id that is gone may have been somebody else's.
+        None => scan(),
         Some(person) => {
             let owner = protocol.known.profile(&person.email);
-            match protocol.known.id(&owner).filter(|next| *next != leaver.id) {
-                Some(id) if leaver.times < LOOKS => {
+            match protocol.known.id(&owner) {
+                Some(id) if id != leaver.id && leaver.times < LOOKS => {
                     let next = Leaver { times: leaver.times + 1, id, email: "" };
                     RowOutcome::ThenTogether(LOOK, next.note())
                 }
-                _ => stays(NOT_FOUND),
+                Some(_) => scan(),
+                // Whoever has another address now is nobody whom the state knows.
+                None => RowOutcome::Refused(NOT_FOUND.to_owned()),
             }
         }
     }
@@ -201,14 +174,15 @@ fn unmarked(request: &Request, rows: &dyn Rows, reply: &Reply) -> Response {
     if entries.len() == request.rows.len() && entries.iter().all(is_clear) {
         return Response::Rows(request.rows.iter().map(|id| (*id, RowOutcome::Left)).collect());
     }
-    let outcome = |(id, _, leaver): (RowId, &Row, Leaver<'_>)| {
-        let next = match leaver.id {
-            "" => RowOutcome::Then(FIND, leaver.note()),
-            _ => RowOutcome::ThenTogether(CHECK, leaver.note()),
-        };
-        (id, next)
-    };
-    Response::Rows(leavers(request, rows).map(outcome).collect())
+    // What was taken off may show for a while.
+    let later = |step, rows| Request { wait: LAG, ..Request::new(step, rows) };
+    let (by_address, by_id): (Vec<_>, Vec<_>) = leavers(request, rows).partition(|(.., leaver)| leaver.id.is_empty());
+    let by_id: Vec<RowId> = by_id.into_iter().map(|(id, ..)| id).collect();
+    let mut requests: Vec<Request> = by_address.into_iter().map(|(id, ..)| later(FIND, vec![id])).collect();
+    if !by_id.is_empty() {
+        requests.push(later(CHECK, by_id));
+    }
+    Response::Partly(Vec::new(), requests)
 }
 
 /// Whether leavers still have the mark: one that does is asked to leave once more.

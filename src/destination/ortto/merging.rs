@@ -6,19 +6,16 @@
 //! nothing but bad rows tells their reasons; what still is unclear goes alone.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
 
 use super::fields::EMAIL;
 use super::request;
 use super::response::{Entry, Reply, entries, people_by_id};
-use super::run::{AGAIN, ALONE, MERGE, OrttoProtocol, READ, kind};
+use super::run::{AGAIN, ALONE, LAG, MERGE, OrttoProtocol, READ, kind};
 use crate::chunk::{Operation, Row};
 use crate::destination::{Call, Request, Response, RowId, RowOutcome, Rows};
 use crate::membership::MembershipTarget;
 use crate::state::half;
 
-/// How long reading may lag behind writing before it is read once more. How long it does is unknown. Source: ORTTO_API 7.
-const LAG: Duration = Duration::from_secs(3);
 /// How often people are read who are not there.
 const READS: usize = 3;
 

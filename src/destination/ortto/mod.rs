@@ -5,6 +5,7 @@ mod asking;
 mod census;
 mod cost;
 mod fields;
+mod leaver;
 mod leaving;
 mod merging;
 mod number;
@@ -15,6 +16,7 @@ mod read_back;
 mod request;
 pub mod response;
 mod run;
+mod scanning;
 mod setup;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::fields::PERMISSION;
-use super::leaving::Leaver;
+use super::leaver::Leaver;
 use super::merging::{delivered, halves, id};
 use super::person::with_field;
 use super::request;

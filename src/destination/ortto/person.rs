@@ -22,6 +22,8 @@ enum Form {
     Plain,
     /// A text of at most so many characters.
     Text(usize),
+    /// The address, in lower case: whether Ortto takes two spellings for one person is unknown. Source: ORTTO_API 7.
+    Email,
     /// One of the field's choices.
     Choice,
     Thousandths,
@@ -149,7 +151,7 @@ fn field(spec: &FieldSpec, custom: &BTreeMap<String, AccountField>) -> Field {
         return of(&known.id, form, &known.choices);
     }
     match spec.name.as_str() {
-        "email" => return of(EMAIL, Form::Text(TEXT), &[]),
+        "email" => return of(EMAIL, Form::Email, &[]),
         "unsubscribed" => return of(PERMISSION, Form::OptOut, &[]),
         _ => {}
     }
@@ -173,6 +175,7 @@ impl Field {
             (Form::Nowhere, _) | (_, "") => None,
             (Form::OptOut, value) => (value == "true").then_some(Cow::Borrowed("false")),
             (_, "null") => Some(Cow::Borrowed("null")),
+            (Form::Email, value) => Some(Cow::Owned(value.to_lowercase())),
             (Form::Plain | Form::Text(_) | Form::Choice | Form::Choices, value) => Some(Cow::Borrowed(value)),
             (Form::Thousandths, value) => Some(Cow::Owned(thousandths(value)?.to_string())),
             (Form::Day, value) => Some(Cow::Owned(day(value)?)),
@@ -187,7 +190,7 @@ impl Field {
     fn fault(&self, value: &str) -> Option<String> {
         match self.form {
             Form::Text(most) if is_longer(value, most) => Some(format!("has more than {most} characters")),
-            Form::Place if is_longer(value, TEXT) => Some(format!("has more than {TEXT} characters")),
+            Form::Email | Form::Place if is_longer(value, TEXT) => Some(format!("has more than {TEXT} characters")),
             Form::Choice if !self.may_be(&text(value)) => Some("is not one of the field's choices".to_owned()),
             Form::Choices => {
                 let choices: Vec<String> = serde_json::from_str(value).unwrap_or_default();

@@ -64,6 +64,16 @@ pub(super) fn archived(offset: u64, cursor: Option<&str>) -> Call {
     read("/person/get", &body)
 }
 
+/// A page of everybody: each one's address.
+pub(super) fn everybody(offset: &str, cursor: &str) -> Call {
+    let offset: u64 = offset.parse().unwrap_or_default();
+    let mut body = json!({ "limit": PAGE, "offset": offset, "fields": [EMAIL] });
+    if let (false, Some(object)) = (cursor.is_empty(), body.as_object_mut()) {
+        object.insert("cursor_id".to_owned(), cursor.into());
+    }
+    Call { kind: RequestKind::List, ..read("/person/get", &body) }
+}
+
 /// The people behind ids.
 pub(super) fn people(ids: &[&str], fields: &[&str]) -> Call {
     let body = json!({ "contact_ids": ids, "fields": fields });

@@ -27,6 +27,9 @@ pub(super) const LIMITS: Limits = Limits {
     }),
 };
 
+/// How long reading may lag behind writing before it is read once more. How long it does is unknown. Source: ORTTO_API 7.
+pub(super) const LAG: Duration = Duration::from_secs(3);
+
 /// Merges rows.
 pub(super) const MERGE: &str = "merge";
 /// Merges rows again that a merge did not confirm.
@@ -39,6 +42,8 @@ pub(super) const OPT_OUT: &str = "opt_out";
 pub(super) const READ: &str = "read_back";
 /// Looks up the addresses of leavers.
 pub(super) const LOOK: &str = "look_up";
+/// Reads everybody, for leavers whose own ids the state does not have.
+pub(super) const SCAN: &str = "scan";
 /// Takes the mark off leavers.
 pub(super) const UNMARK: &str = "unmark";
 /// Reads whether leavers still have the mark.

@@ -133,10 +133,13 @@ fn pace(
     now: Timestamp,
 ) -> Result<Pace> {
     let (rate, share) = lane_rate(opened, connection, number)?;
-    if !first || rate < opened.rate {
-        let settle = destination.limits().caution.map(|caution| caution.settle).unwrap_or_default();
-        return Ok(Pace::new(rate, share, &[], after(now, window(rate).max(settle))));
-    }
-    let from = after(now, offset(rate, number));
-    Ok(Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, number as usize), from))
+    let caution = destination.limits().caution;
+    let pace = if !first || rate < opened.rate {
+        let settle = caution.map(|caution| caution.settle).unwrap_or_default();
+        Pace::new(rate, share, &[], after(now, window(rate).max(settle)))
+    } else {
+        let from = after(now, offset(rate, number));
+        Pace::new(rate, share, &history(&opened.last_sent, &opened.shares, number as usize), from)
+    };
+    Ok(if caution.is_some() { pace.wide(rate) } else { pace })
 }

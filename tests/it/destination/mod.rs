@@ -8,6 +8,7 @@ mod learned_lists;
 mod list_membership;
 mod npm_client;
 mod ortto;
+mod ortto_leaving;
 mod ortto_pace;
 mod ortto_refusals;
 mod ortto_report;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::drops::{Person, email};
 use super::model::Edit;
+use super::ortto;
 use super::world::{Place, World, membership};
 use crate::support::fixture::EXPORT;
 
@@ -26,13 +27,20 @@ pub(super) enum Event {
     Move(usize),
     /// The account no longer honours lists in bulk calls, or in any.
     Dishonour(bool),
+    /// Others who share the address have it banned for a while.
+    Ban,
+    /// The account's contact limit is lifted.
+    Upgrade,
 }
 
 impl Event {
     /// Does it; says whether it could be done: nobody edits what is not there.
     pub(super) fn happens(self, world: &World) -> bool {
         match self {
+            Self::Edit(edit) if world.is_ortto => return ortto::by_hand(world, edit),
             Self::Edit(edit) => return by_hand(world, edit),
+            Self::Ban => return ortto::ban(world),
+            Self::Upgrade => world.account.change(|options| options.ortto.contact_limit = None),
             Self::Rotate(is_given) => world.rotate(is_given),
             Self::OtherKey => {
                 world.rotate(false);
@@ -120,5 +128,6 @@ fn by_hand(world: &World, edit: Edit) -> bool {
             let ids = lists(&places[segment]);
             !ids.is_empty() && ids.into_iter().all(|id| ask("DELETE", &format!("list/{id}"), Value::Null))
         }
+        Edit::Archive(..) | Edit::SuppressThere(_) => false,
     }
 }

@@ -8,6 +8,7 @@ use autopilot_export::state::{Digester, MemberStatus};
 
 use super::drops::{email, is_personal};
 use super::model::{Claim, Known};
+use super::ortto;
 use super::story::Story;
 use super::world::Place;
 use crate::support::fixture::{EXPORT, STATE_KEY, profiles_of};
@@ -21,6 +22,10 @@ impl Story {
             panic!("{requests} requests in a second, at a rate of {rate}");
         }
         assert_eq!(self.world.other.contact_count(), 0, "the other account holds contacts");
+        if self.world.is_ortto {
+            let drawn = self.world.shared.lock().unwrap().bans;
+            assert_eq!(self.world.account.counters().bans, drawn, "a ban was drawn");
+        }
         self.judge_privacy();
         self.judge_people();
         if is_whole {
@@ -31,11 +36,18 @@ impl Story {
     fn judge_people(&self) {
         let contents = self.world.account.contents();
         let places = self.world.shared.lock().unwrap().places.clone();
+        let ortto = self.world.is_ortto.then(|| self.world.ortto());
+        let living = || contents.contacts.iter().filter(|contact| !contact.archived);
         let emails: BTreeSet<String> =
-            contents.contacts.iter().filter_map(|contact| Some(contact.email.as_ref()?.to_lowercase())).collect();
-        assert_eq!(emails.len(), contents.contacts.len(), "a contact stands twice");
+            living().filter_map(|contact| Some(contact.email.as_ref()?.to_lowercase())).collect();
+        assert_eq!(emails.len(), living().count(), "a contact stands twice");
+        let gone = self.model.withheld.gone().find(|person| contents.by_email(&email(*person)).is_some());
+        assert!(gone.is_none(), "somebody is back who was archived after opting out: {gone:?}");
         for (place, segment) in places.iter().zip(&self.model.segments) {
-            let listed = contents.members(&place.mark);
+            let listed = match &ortto {
+                Some(options) => ortto::tagged(&contents, &place.mark, options),
+                None => contents.members(&place.mark),
+            };
             for (person, held) in &segment.people {
                 let marked = contents
                     .by_email(&email(*person))
@@ -50,11 +62,15 @@ impl Story {
         }
         for (person, known) in &self.model.contacts {
             let Some(contact) = contents.by_email(&email(*person)) else { continue };
-            let name = contact.fields.get("FirstName").and_then(|name| name.as_str()).map(str::to_owned);
+            let field = if self.world.is_ortto { "str::first" } else { "FirstName" };
+            let name = contact.fields.get(field).and_then(|name| name.as_str()).map(str::to_owned);
             let value = contact.custom.get("Value").and_then(serde_json::Value::as_i64);
             assert!(known.name.may_be(&name), "person {person} is called {name:?}; {known:?}");
             assert!(known.value.may_be(&value), "person {person} has the value {value:?}; {known:?}");
             let opted_out = contact.unsubscribed;
+            if ortto.as_ref().is_some_and(|options| options.resubscribes_by_omission) {
+                continue;
+            }
             assert!(known.opted_out.may_be(&opted_out), "person {person} opted out: {opted_out}; {known:?}");
         }
     }
@@ -100,8 +116,11 @@ impl Story {
     /// After a run that ended well, nothing is left of any.
     pub(super) fn judge_end(&self) {
         for segment in &self.model.segments {
-            let members = segment.people.values();
-            assert!(members.clone().all(|held| held.claim != Claim::Perhaps), "{members:?}");
+            let withheld = &self.model.withheld;
+            let is_sent = |person: &u32| !withheld.is(*person) && !withheld.is_unclear(*person);
+            let mut members = segment.people.iter().filter(|(person, _)| is_sent(person));
+            let unclear = members.find(|(_, held)| held.claim == Claim::Perhaps);
+            assert!(unclear.is_none(), "{unclear:?}");
             assert!(segment.applied != Known::Unsure);
         }
         let left: Vec<String> = self.world.disk.all().into_iter().map(|(key, _)| key).collect();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::drops::{Drop, Fields, Person, Says};
+use super::ortto::Withheld;
 
 /// What is known of something: this, or nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +89,10 @@ pub(super) enum Edit {
     TakeOff(Person, usize),
     PutOn(Person, usize),
     DeleteList(usize),
+    /// Whether the person opts out before.
+    Archive(Person, bool),
+    /// The account sends the person nothing from now on.
+    SuppressThere(Person),
 }
 
 /// One segment.
@@ -222,6 +227,8 @@ pub(super) struct Model {
     late: BTreeSet<Person>,
     /// The account changed the way onto its lists: whoever is read back may have been put there by hand.
     is_dishonoured: bool,
+    /// Whom the account itself keeps from being sent.
+    pub(super) withheld: Withheld,
 }
 
 impl Model {
@@ -256,7 +263,10 @@ impl Model {
             }
             for person in before.contacts.keys().copied() {
                 let said = self.says(&taken.drop, person);
-                if let Some(Says::Member(_)) = said {
+                let is_withheld = before.withheld.is(person) || before.withheld.is_unclear(person);
+                if let Some(Says::Member(_)) = said
+                    && !is_withheld
+                {
                     let outdated = match written.insert(person) {
                         // Without a state, no drop is known but the run's own.
                         true if end.full => Known::Is(false),
@@ -307,12 +317,27 @@ impl Model {
         let is_misled = before.is_dishonoured && before.segments.iter().any(Segment::has_others);
         let Some(held) = segment.people.get_mut(&person) else { return };
         let Membership { is_member, claim, by_hand } = held;
+        if before.withheld.is_unclear(person) {
+            (*is_member, *by_hand) = (Known::Unsure, true);
+            *claim = if *claim == Claim::No && said.is_none() { Claim::No } else { Claim::Perhaps };
+            return;
+        }
+        if before.withheld.is(person) && matches!(said, Some(Says::Member(_))) {
+            if end.full || *claim == Claim::No && !end.is_whole {
+                *claim = Claim::Perhaps;
+            }
+            return;
+        }
         let is_late = before.late.contains(&person);
+        if end.full && before.withheld.is_anonymous && *claim != Claim::No && !matches!(said, Some(Says::Member(_))) {
+            (*claim, *by_hand) = (Claim::Perhaps, true);
+        }
         match said {
             Some(Says::Member(fields)) if end.is_whole => {
                 let contact = &before.contacts[&person];
                 let changed = contact.delivered.as_ref().is_some_and(|said| *said != Says::Member(fields.clone()));
                 let joins = before.segments.len() == 1 && contact.is_deleted && changed;
+                let joins = joins && !before.withheld.is_archived(person);
                 *is_member = match (&claim, &is_member, *by_hand) {
                     (Claim::No | Claim::Perhaps, ..) if is_misled => Known::Unsure,
                     _ if joins && is_misled => Known::Unsure,
@@ -404,6 +429,12 @@ impl Model {
 
     /// Somebody changed something in the account; while a run went on, nobody knows what the run did after it.
     pub(super) fn edited(&mut self, edit: Edit, in_a_run: bool) {
+        match edit {
+            Edit::Archive(person, opts_out) => return self.archived(person, opts_out, in_a_run),
+            Edit::SuppressThere(person) => return self.suppressed_there(person, in_a_run),
+            Edit::Delete(person) => self.withheld.deleted(person),
+            _ => {}
+        }
         let known = |now: bool| if in_a_run { Known::Unsure } else { Known::Is(now) };
         let segments = self.segments.len();
         let mut set = |number: usize, person: Person, now: bool| {
@@ -435,6 +466,7 @@ impl Model {
                 let contact = self.contacts.get_mut(&person).unwrap();
                 (contact.name, contact.by_hand) = (Known::Unsure, true);
             }
+            Edit::Archive(..) | Edit::SuppressThere(_) => {}
         }
     }
 

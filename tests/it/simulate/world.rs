@@ -9,7 +9,7 @@ use autopilot_export::config::{Config, parse};
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::Result;
 use autopilot_export::ports::{Clock, Http, NoResponse, SecretSource, Secrets};
-use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options, Sandbox};
+use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Hosted, Options, OrttoOptions, Sandbox};
 use bytes::Bytes;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +20,7 @@ use super::disk::Disk;
 use super::drops::person;
 use super::events::Event;
 use super::known;
+use super::ortto;
 use crate::support::fixture::{EXPORT, Nobody, STATE_KEY};
 use crate::support::kill::{Doomed, Kill};
 use crate::support::lease_checked_store::{Guarded, MemoryLeases};
@@ -38,6 +39,7 @@ pub(super) struct Place {
     /// The title of its list, or the name of its field.
     pub(super) mark: String,
     pub(super) is_field: bool,
+    pub(super) is_of_ortto: bool,
 }
 
 impl Place {
@@ -54,6 +56,8 @@ pub(super) struct Shared {
     pub(super) key: String,
     pub(super) given: String,
     keys: u32,
+    /// Bans that others drew.
+    pub(super) bans: u64,
     /// Nothing of them is sent by a process that began after they were added.
     pub(super) suppressed: BTreeSet<u32>,
     /// What happens at which of the run's requests.
@@ -78,6 +82,7 @@ pub(super) struct World {
     pub(super) account: Sandbox,
     pub(super) other: Sandbox,
     pub(super) shared: Arc<Mutex<Shared>>,
+    pub(super) is_ortto: bool,
     latency: Duration,
     start: Timestamp,
     began: Instant,
@@ -89,18 +94,22 @@ fn key(number: u32) -> String {
 }
 
 impl World {
-    pub(super) fn new(random: &mut Rng) -> Self {
+    pub(super) fn new(hosted: Hosted, random: &mut Rng) -> Self {
         let start: Timestamp = "2026-11-24T06:00:00Z".parse().unwrap();
-        let places = places(random);
-        let account = Sandbox::unserved(options(random, &places, &key(1)));
-        let other = AutopilotOptions { instance_id: "another_account".into(), ..AutopilotOptions::default() };
-        let other = Options { api_key: Some(OTHER_KEY.into()), ..other.into() };
+        let is_ortto = hosted == Hosted::Ortto;
+        let places = places(random, is_ortto);
+        let account = match hosted {
+            Hosted::Autopilot => options(random, &places, &key(1)),
+            Hosted::Ortto => ortto::options(random, &key(1)),
+        };
+        let account = Sandbox::unserved(account);
         let shared = Shared {
             settings: settings(random, &places),
             places,
             key: key(1),
             given: key(1),
             keys: 1,
+            bans: 0,
             suppressed: BTreeSet::new(),
             events: Vec::new(),
             happened: Vec::new(),
@@ -110,13 +119,18 @@ impl World {
             late: Vec::new(),
             random: random.fork(),
         };
+        let latency = Duration::from_millis(*random.choice(&[5, 80, 400, 3000]).unwrap());
+        if is_ortto {
+            ortto::furnish(random, &account, &shared.places, &key(1), latency / 2);
+        }
         let world = Self {
             disk: Disk::new(start),
             leases: MemoryLeases::default(),
             account,
-            other: Sandbox::unserved(other),
+            other: Sandbox::unserved(other(hosted)),
             shared: Arc::new(Mutex::new(shared)),
-            latency: Duration::from_millis(*random.choice(&[5, 80, 400, 3000]).unwrap()),
+            is_ortto,
+            latency,
             start,
             began: Instant::now(),
         };
@@ -211,6 +225,19 @@ impl World {
         shared.happened.clear();
     }
 
+    /// Whether a request left just now.
+    pub(super) fn is_busy(&self) -> bool {
+        let shared = self.shared.lock().unwrap();
+        shared.sent.iter().rev().take(20).any(|(at, _)| at.elapsed() < Duration::from_secs(60))
+    }
+
+    /// How Ortto's account behaves now.
+    pub(super) fn ortto(&self) -> OrttoOptions {
+        let mut ortto = None;
+        self.account.change(|options| ortto = Some(options.ortto.clone()));
+        ortto.unwrap_or_default()
+    }
+
     /// How many requests the run made.
     pub(super) fn requests(&self) -> u64 {
         self.shared.lock().unwrap().requests
@@ -232,7 +259,10 @@ impl World {
             due
         };
         for (_, request) in due {
-            let _ = InProcess(self.account.clone()).send(request, Duration::MAX, usize::MAX).await;
+            // Nobody waits for its answer.
+            let account = InProcess(self.account.clone());
+            let answer = account.send(request, Duration::MAX, usize::MAX);
+            let _ = tokio::time::timeout(Duration::ZERO, answer).await;
         }
     }
 
@@ -255,11 +285,24 @@ impl World {
     }
 }
 
-fn places(random: &mut Rng) -> Vec<Place> {
+/// An account that is not the export's.
+fn other(hosted: Hosted) -> Options {
+    let name = "another_account".to_owned();
+    let options = match hosted {
+        Hosted::Autopilot => AutopilotOptions { instance_id: name, ..AutopilotOptions::default() }.into(),
+        Hosted::Ortto => {
+            let organization_tags = vec!["Elsewhere".into()];
+            OrttoOptions { instance_id: name, organization_tags, ..OrttoOptions::default() }.into()
+        }
+    };
+    Options { api_key: Some(OTHER_KEY.into()), ..options }
+}
+
+fn places(random: &mut Rng, is_of_ortto: bool) -> Vec<Place> {
     let place = |name, random: &mut Rng| {
         let is_field = random.u8(..4) == 0;
         let mark = if is_field { format!("In {name} 1") } else { format!("{name} 1") };
-        Place { name, is_folder: random.u8(..3) == 0, mark, is_field }
+        Place { name, is_folder: random.u8(..3) == 0, mark, is_field, is_of_ortto }
     };
     let names = if random.u8(..3) == 0 { &["Newsletter"][..] } else { &["Newsletter", "Vip"] };
     names.iter().map(|name| place(name, random)).collect()
@@ -301,7 +344,7 @@ fn settings(random: &mut Rng, places: &[Place]) -> Value {
             "drop": if *is_folder { "folder" } else { "file" },
         })
     };
-    json!({
+    let mut settings = json!({
     "connections": { "eu": {
         "secret": "eu", "base_url": "http://127.0.0.1:9/v1",
         "requests_per_second": random.choice([2, 5, 10, 20, 50]).unwrap(), "lanes": random.u32(1..5),
@@ -319,11 +362,21 @@ fn settings(random: &mut Rng, places: &[Place]) -> Value {
         "suppression_file": SUPPRESSION,
         "guards": { "max_leavers_share": 1, "max_reject_share": 1, "allow_empty": random.bool() }
     } }
-    })
+    });
+    if places.iter().any(|place| place.is_of_ortto) {
+        settings["connections"]["eu"]["api"] = json!("ortto");
+        settings["exports"][EXPORT]["create_fields"] = json!(true);
+    }
+    settings
 }
 
 pub(super) fn membership(place: &Place) -> Value {
-    if place.is_field { json!({ "field": place.mark }) } else { json!({ "list": place.mark }) }
+    let kind = match (place.is_field, place.is_of_ortto) {
+        (true, _) => "field",
+        (false, true) => "tag",
+        (false, false) => "list",
+    };
+    json!({ kind: place.mark })
 }
 
 /// The keys as one process has them: asked for once, unless it asks again.
@@ -357,6 +410,10 @@ impl Wire {
     fn watch(&self, request: &http::Request<Bytes>, shared: &mut Shared) {
         if !self.is_enabled {
             shared.wrong = Some("a request of an export that is disabled".into());
+        }
+        if self.world.is_ortto {
+            shared.wrong = shared.wrong.take().or_else(|| ortto::fault(request, &self.suppressed));
+            return;
         }
         let Ok(body) = serde_json::from_slice::<Value>(request.body()) else { return };
         let contacts = body["contacts"].as_array().cloned().unwrap_or_else(|| vec![body["contact"].clone()]);
@@ -427,7 +484,9 @@ impl Http for Wire {
             tokio::time::sleep(within.saturating_sub(latency / 2)).await;
             return Err(NoResponse::TIMED_OUT);
         }
-        tokio::time::sleep(latency / 2).await;
+        if !self.world.is_ortto {
+            tokio::time::sleep(latency / 2).await;
+        }
         response
     }
 }

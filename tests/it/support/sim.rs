@@ -123,7 +123,6 @@ impl Store for Memory {
 #[derive(Clone)]
 pub(crate) struct Distant {
     account: InProcess,
-    latency: Duration,
     sent: Arc<Mutex<Vec<Instant>>>,
 }
 
@@ -135,13 +134,8 @@ impl Http for Distant {
         max_bytes: usize,
     ) -> Result<http::Response<bytes::Bytes>, NoResponse> {
         self.sent.lock().unwrap().push(Instant::now());
-        let answer = self.account.send(request, within, max_bytes).await;
-        if self.latency > within {
-            tokio::time::sleep(within).await;
-            return Err(NoResponse::TIMED_OUT);
-        }
-        tokio::time::sleep(self.latency).await;
-        answer
+        let answer = self.account.send(request, within, max_bytes);
+        tokio::time::timeout(within, answer).await.unwrap_or(Err(NoResponse::TIMED_OUT))
     }
 }
 
@@ -213,7 +207,6 @@ pub(crate) struct Sim {
     pub(crate) store: Memory,
     pub(crate) leases: MemoryLeases,
     pub(crate) sandbox: Sandbox,
-    latency: Duration,
     pub(crate) sent: Arc<Mutex<Vec<Instant>>>,
     pub(crate) settings: Value,
     pub(crate) config: Config,
@@ -227,8 +220,7 @@ impl Sim {
         Self {
             store: Memory::default(),
             leases: MemoryLeases::default(),
-            latency,
-            sandbox: Sandbox::unserved(options),
+            sandbox: Sandbox::unserved(Options { latency, ..options }),
             sent: Arc::default(),
             config: parse(&settings.to_string()).unwrap(),
             settings,
@@ -271,7 +263,7 @@ impl Sim {
             store,
             leases: Doomed(self.leases.clone(), Arc::clone(kill)),
             secrets: Doomed(Self::secrets(), Arc::clone(kill)),
-            http: Doomed(Distant { account, latency: self.latency, sent }, Arc::clone(kill)),
+            http: Doomed(Distant { account, sent }, Arc::clone(kill)),
             clock: Clock::Counted("2026-11-24T06:00:00Z".parse::<Timestamp>().unwrap() + off, self.began),
             observer: Box::new(Nobody),
         }

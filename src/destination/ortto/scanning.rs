@@ -1,0 +1,58 @@
+//! Leavers whose own ids the state does not have: everybody in the account is read, page by page, until they are found.
+//! Who is not there has left.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::leaver::{Leaver, NOT_FOUND};
+use super::request;
+use super::response::{Person, people};
+use super::run::{OPT_OUT, OrttoProtocol, SCAN, UNMARK, is_opt_out};
+use crate::destination::{Call, Request, Response, RowOutcome, Rows};
+use crate::state::half;
+
+pub(super) fn call(request: &Request) -> Call {
+    let (offset, cursor) = request.note.split_once(' ').unwrap_or_default();
+    request::everybody(offset, cursor)
+}
+
+/// What a page says of the leavers that are looked for.
+pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, body: &Value) -> Response {
+    let Some(page) = people(body) else { return Response::Failed("an answer that does not say who is there") };
+    let there = page.iter().filter(|person| !person.email.is_empty());
+    let there: HashMap<[u8; 16], &Person> =
+        there.map(|person| (half(&protocol.known.profile(&person.email)), person)).collect();
+    let (mut outcomes, mut rest) = (Vec::new(), Vec::new());
+    for id in &request.rows {
+        let Some((_, row, _)) = rows.row(*id) else { continue };
+        match there.get(&half(&row.key)) {
+            Some(Person { id: own, email, .. }) => {
+                let note = Leaver { times: 0, id: own, email }.note();
+                let next = if is_opt_out(row) { OPT_OUT } else { UNMARK };
+                outcomes.push((*id, RowOutcome::ThenTogether(next, note)));
+            }
+            None => rest.push((*id, is_opt_out(row))),
+        }
+    }
+    let (offset, _) = request.note.split_once(' ').unwrap_or_default();
+    let next = body.get("next_offset").and_then(Value::as_u64).unwrap_or_default();
+    let has_more = body.get("has_more") == Some(&Value::Bool(true));
+    match (rest.is_empty(), has_more) {
+        (false, true) if next > offset.parse().unwrap_or_default() => {
+            let cursor = body.get("cursor_id").and_then(Value::as_str).unwrap_or_default();
+            let note = format!("{next} {cursor}");
+            let rest = rest.into_iter().map(|(id, _)| id).collect();
+            return Response::Partly(outcomes, vec![Request { note, ..Request::new(SCAN, rest) }]);
+        }
+        // Pages that lead nowhere do not say who is not there.
+        (false, true) => {
+            outcomes.extend(rest.into_iter().map(|(id, _)| (id, RowOutcome::Refused(NOT_FOUND.to_owned()))))
+        }
+        _ => outcomes.extend(rest.into_iter().map(|(id, opts_out)| {
+            let outcome = if opts_out { RowOutcome::Suppressed } else { RowOutcome::Left };
+            (id, outcome)
+        })),
+    }
+    Response::Rows(outcomes)
+}

@@ -47,7 +47,7 @@ run "the_same_name_in_another_region_shares_nothing" {
   # What is the whole account's, not a region's.
   assert {
     condition = alltrue([for name in concat(
-      [aws_iam_role.function.name, aws_iam_role.workflow.name, aws_iam_role.scheduler.name, aws_iam_policy.operator.name, aws_iam_policy.viewer.name],
+      [aws_iam_role.function.name, aws_iam_role.workflow.name, aws_iam_role.scheduler.name, aws_iam_policy.operator.name, aws_iam_policy.viewer.name, aws_iam_policy.administrator.name, aws_iam_policy.rejects.name],
       values(aws_iam_policy.contributor)[*].name, [aws_cloudwatch_dashboard.this.dashboard_name, aws_s3_bucket.store[0].bucket],
     ) : strcontains(name, "us-east-1")])
     error_message = "A name is taken by the same deployment in another region."

@@ -7,7 +7,7 @@ locals {
     [for key in local.suppression_files : "${local.objects}${key}"],
   )
   kept_by_runs   = [for prefix in ["state", "leases", "runs"] : "${local.objects}${prefix}/*"]
-  keep_actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+  keep_actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"]
   listed_by_runs = ["segments/*", "config/*", "state/*", "leases/*", "runs/*"]
 }
 

@@ -178,7 +178,7 @@ fn base_url(entry: &Entry<'_>) -> Option<String> {
     None
 }
 
-fn secret(entry: &Entry<'_>) -> Option<String> {
+pub(super) fn secret(entry: &Entry<'_>) -> Option<String> {
     let text = entry.text()?;
     if checks::looks_like_a_key(&text) {
         entry.fault_with("looks like a key itself", "give the name of the secret, and renew the key");

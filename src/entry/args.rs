@@ -60,6 +60,10 @@ pub struct Common {
     /// Secrets Manager.
     #[arg(long, global = true, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
+    /// On one machine, a file that holds the address of the webhook that an export's notify.webhook names; else the environment's
+    /// AUTOPILOT_EXPORT_WEBHOOK.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub webhook_file: Option<PathBuf>,
     /// Standard output is JSON alone.
     #[arg(long, global = true)]
     pub json: bool,

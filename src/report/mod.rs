@@ -5,6 +5,7 @@ pub mod html;
 pub mod message;
 pub mod metrics;
 pub mod rejects;
+pub mod webhook;
 
 use std::collections::BTreeMap;
 use std::fmt;

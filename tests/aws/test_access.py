@@ -104,8 +104,13 @@ class Person:
         }
 
 
-def test_each_command_is_allowed_as_the_page_says(aws, ended):
+def test_each_command_is_allowed_as_the_page_says(aws, ended, monkeypatch):
     expected, seen = table(), {}
+    # `check` looks at all connections, and others may be busy.
+    whole = json.loads(aws.config.read_text())
+    alone = aws.folder / "people.json"
+    alone.write_text(json.dumps({kind: {"people": whole[kind]["people"]} for kind in ("connections", "exports")}))
+    monkeypatch.setattr(aws, "config", alone)
     for who in PEOPLE:
         policy = aws.outputs["people"][who]
         with aws.gate(policy["people"] if who == "contributor" else policy) as gate:

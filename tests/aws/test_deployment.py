@@ -50,6 +50,14 @@ def test_a_dropped_file_is_exported(aws):
     assert (rows["read"], rows["delivered"], rows["pending"]) == (253, 250, 0)
 
 
+def test_what_holds_personal_data_is_tagged_to_expire_early(aws):
+    run, tags = aws.executions("plain")[0]["name"], {}
+    for name in ("rejects.csv", "report.json", "run.json"):
+        found = aws.client("s3").get_object_tagging(Bucket=aws.outputs["bucket"], Key=f"runs/plain/{run}/{name}")
+        tags[name] = [(tag["Key"], tag["Value"]) for tag in found["TagSet"]]
+    assert tags == {"rejects.csv": [("content", "personal")], "report.json": [], "run.json": []}
+
+
 def test_the_same_event_again_starts_nothing(aws):
     before = aws.executions("plain")
     event = next(event for event, _, _ in aws.functions.calls if "plain" in json.dumps(event) and "Records" in event)

@@ -155,6 +155,73 @@ async fn a_run_that_a_person_stops_sends_nothing_and_says_so() {
     sandbox.stop().await;
 }
 
+/// Deploys the configuration with these texts replaced.
+async fn deploy(function: &Here, replaced: &[(&str, &str)]) {
+    let mut text = include_str!("../../../exports.json").to_owned();
+    for (old, new) in replaced {
+        assert!(text.contains(old), "{old}");
+        text = text.replace(old, new);
+    }
+    function.env.store().put(keys::CONFIG, text.into(), PutMode::Overwrite).await.unwrap();
+}
+
+// DESIGN: a run ends under the configuration it began with, but for what makes it more careful.
+#[tokio::test]
+async fn a_run_ends_under_the_configuration_it_began_with() {
+    for (at, replaced) in [
+        (
+            "open",
+            &[("\"list\": \"Newsletter\"", "\"list\": \"Another\""), ("\"email\": \"EMail\"", "\"email\": \"Mail\"")][..],
+        ),
+        ("deliver", &[("\"list\": \"Newsletter\"", "\"list\": \"Another\"")]),
+        ("deliver", &[("{", "not JSON")]),
+    ] {
+        let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+        let function = function(folder.path(), &sandbox).await;
+        let run = drop_file(&function, TWO).await;
+        let run_id = run["run_id"].clone();
+        let steps = [
+            json!({ "step": "prepare", "run": run }),
+            json!({ "step": "open", "run_id": run_id }),
+            json!({ "step": "deliver", "run_id": run_id, "lane": 0 }),
+            json!({ "step": "finish", "run_id": run_id }),
+        ];
+        let mut last = Value::Null;
+        for step in steps {
+            if step["step"] == at {
+                deploy(&function, replaced).await;
+            }
+            last = ask(&function, step).await.unwrap();
+        }
+        assert_eq!((&last["outcome"], &last["rows"]["delivered"]), (&json!("succeeded"), &json!(2)), "{at}");
+        assert_eq!(sandbox.contents().members("Newsletter").len(), 2, "{at}");
+        sandbox.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_makes_a_run_more_careful_counts_at_once() {
+    for (replaced, outcome) in [
+        (("\"enabled\": true", "\"enabled\": false"), "stopped"),
+        (("\"newsletter\": {", "\"another\": {"), "stopped"),
+        ((",\n      \"consent\": { \"agreed_by\": \"dpo@example.com\", \"agreed_on\": \"2026-11-23\" }", ""), "failed"),
+        (("\"schedule\"", "\"suppress\": [{ \"column\": \"LastName\", \"equals\": \"B\" }], \"schedule\""), "failed"),
+    ] {
+        let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+        let function = function(folder.path(), &sandbox).await;
+        let run = drop_file(&function, TWO).await;
+        let run_id = run["run_id"].clone();
+        ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+        ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+        deploy(&function, &[replaced]).await;
+        let delivered = ask(&function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await;
+        assert!(delivered.is_err(), "{replaced:?}");
+        let finished = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+        assert_eq!(finished["outcome"], json!(outcome), "{replaced:?}");
+        sandbox.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn each_change_has_one_message_to_people() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);

@@ -21,3 +21,4 @@ mod retry;
 mod stop;
 mod terminal;
 mod try_one;
+mod webhook;

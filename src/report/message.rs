@@ -29,6 +29,18 @@ pub struct Message {
     pub body: String,
 }
 
+impl Message {
+    /// The message of an object that lies where nothing is read.
+    pub fn of_place(deployment: &str, key: &str, why: &str) -> Self {
+        let body = format!(
+            "The object {key} started no run: it {why}.\n\nIf it is a segment's file, put it under the segment's prefix, as exports.json has it; the \
+             answer to each event, and the function's log, name such objects. This is told once. Remove state/misplaced.json to be told of the \
+             next.\n"
+        );
+        Self { subject: format!("{deployment}: a file is where nothing is read"), body }
+    }
+}
+
 /// Where a run belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'p> {

@@ -124,6 +124,9 @@ pub fn told(export: &str) -> String {
     format!("state/{export}/told.json")
 }
 
+/// The first object that lay where nothing is read: people were told of it.
+pub const MISPLACED: &str = "state/misplaced.json";
+
 /// What the canary learned of a connection's account.
 pub fn learned_setup(connection: &str) -> String {
     format!("state/connections/{connection}.json")

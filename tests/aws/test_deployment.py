@@ -12,7 +12,7 @@ import zlib
 import pytest
 from faulty_s3 import FaultyS3
 from scene import DOMAIN, KEY, WRONG_KEY, emails
-from world import ROOT
+from world import ROOT, wait_for
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,7 +70,9 @@ def test_the_schedules_own_input_runs_its_export_and_sends_nothing(aws):
     before = {one["name"] for one in aws.executions("plain")}
     schedule = aws.aws("scheduler", "get-schedule", "--group-name", "autopilot-export", "--name", "plain", "--output", "json")
     assert schedule["Target"]["Arn"].endswith(":function:autopilot-export")
-    aws.invoke(schedule["Target"]["Input"])
+    tick = schedule["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-23T06:00:00Z")
+    answers = [aws.invoke(tick) for _ in range(2)]
+    assert answers[0] == answers[1], "one tick is one run"
     run = aws.new_run("plain", before)
     ends_with_nothing_but_its_rejects(aws, run)
 
@@ -82,6 +84,17 @@ def test_a_person_starts_a_run_with_the_command_line(aws):
     assert aws.ended(run)["status"] == "SUCCEEDED"
     assert aws.report(run)["rows"]["delivered"] == 250, "a full run sends every row"
     assert run in aws.cli("runs", "plain").stdout
+
+
+def test_the_first_object_out_of_place_is_told_once(aws):
+    with aws.listening() as messages:
+        for number in range(2):
+            aws.client("s3").put_object(Bucket=aws.outputs["bucket"], Key=f"segments/plian/{number}.csv", Body=b"EMail")
+        wait_for("the execution that tells", 60, lambda: [one for one in aws.executions("misplaced") if one["status"] == "SUCCEEDED"])
+        told = messages()
+    assert [message["Subject"] for message in told] == ["autopilot-export: a file is where nothing is read"]
+    assert "segments/plian/" in told[0]["Message"]
+    assert len(aws.executions("misplaced")) == 1
 
 
 def test_an_on_demand_event_starts_a_run(aws):

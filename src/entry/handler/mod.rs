@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
 use crate::ports::{Executions, Leases, PutMode, Store};
-use crate::report::{Report, metrics};
-use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
+use crate::report::message::Message;
+use crate::report::{Outcome, Report, metrics};
+use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
     Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, heeding_stop, open, prepare, read_json, tell,
     unless_stopped, with_lease, write_json, write_json_if,
 };
-use crate::trigger::{Triggered, triggered};
+use crate::trigger::{Ignored, Triggered, triggered};
 use input::Input;
 
 pub use logged::Logged;
@@ -135,7 +136,24 @@ impl<W: Environment, X: Executions> Function<W, X> {
         for ignored in &ignored {
             tracing::info!(key = escaped(&ignored.key, KEY_CHARS), why = ignored.why, "started nothing");
         }
+        if let Some(misplaced) = ignored.iter().find(|ignored| ignored.is_misplaced) {
+            self.tell_of_place(misplaced, now).await?;
+        }
         Ok(json!({ "started": started, "ignored": ignored }))
+    }
+
+    /// Tells people of the first object that lies where nothing is read, by an execution that does nothing else: it may be a file
+    /// that somebody waits for.
+    async fn tell_of_place(&self, misplaced: &Ignored, now: Timestamp) -> Result<()> {
+        let key = escaped(&misplaced.key, KEY_CHARS);
+        let mark = json!({ "key": key, "why": misplaced.why, "at": now });
+        if !write_json_if(self.env.store(), keys::MISPLACED, &mark, PutMode::Create).await? {
+            return Ok(());
+        }
+        let message = Message::of_place(&self.deployment, &key, &misplaced.why);
+        let answer = json!({ "outcome": Outcome::NothingToDo, "deployment": self.deployment, "message": message });
+        let input = json!({ "last": { "answer": answer } }).to_string();
+        self.executions.start(&run_id(now, "misplaced", &key), &input).await.map(drop)
     }
 
     /// A request that Lambda delivers again is the run that it was the first time. A dropped object's run is named by the

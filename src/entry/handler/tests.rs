@@ -11,12 +11,15 @@ use crate::sandbox::{Options, Sandbox};
 
 /// Starts nothing, and remembers what it was asked for.
 #[derive(Default)]
-struct Recorded(Mutex<Vec<RunRequest>>);
+struct Recorded(Mutex<Vec<RunRequest>>, Mutex<Vec<Value>>);
 
 impl Executions for Recorded {
     async fn start(&self, run_id: &str, input: &str) -> Result<String> {
         let input: Value = serde_json::from_str(input).unwrap();
-        self.0.lock().unwrap().push(serde_json::from_value(input["run"].clone()).unwrap());
+        match input.get("run") {
+            Some(run) => self.0.lock().unwrap().push(serde_json::from_value(run.clone()).unwrap()),
+            None => self.1.lock().unwrap().push(input),
+        }
         Ok(format!("execution:{run_id}"))
     }
 
@@ -220,6 +223,23 @@ async fn what_makes_a_run_more_careful_counts_at_once() {
         assert_eq!(finished["outcome"], json!(outcome), "{replaced:?}");
         sandbox.stop().await;
     }
+}
+
+#[tokio::test]
+async fn the_first_object_out_of_place_is_told_once() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let event =
+        include_str!("../../../events/s3-object-created.json").replace("segments/newsletter", "segments/newsleter");
+    for _ in 0..2 {
+        let answer = ask(&function, serde_json::from_str(&event).unwrap()).await.unwrap();
+        assert_eq!(answer["ignored"].as_array().unwrap().len(), 1, "{answer}");
+    }
+    let told = function.executions.1.lock().unwrap();
+    let message = told[0].pointer("/last/answer/message").unwrap();
+    assert_eq!((told.len(), &message["subject"]), (1, &json!("d: a file is where nothing is read")));
+    assert!(message["body"].as_str().unwrap().contains("segments/newsleter/"), "{message}");
+    sandbox.stop().await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ data "aws_iam_policy_document" "administrator" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["secretsmanager.${local.region}.amazonaws.com"]
+      values   = ["secretsmanager.${local.region}.${local.dns_suffix}"]
     }
   }
 

@@ -45,7 +45,7 @@ data "aws_iam_policy_document" "key_through_s3" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["s3.${local.region}.amazonaws.com"]
+      values   = ["s3.${local.region}.${local.dns_suffix}"]
     }
   }
 }

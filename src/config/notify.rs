@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::connection::secret;
 use super::reader::Entry;
 
 /// When people are told of an export's runs, beside those that fail or are stopped by a guard.
@@ -65,7 +64,7 @@ impl Webhook {
     fn read(entry: &Entry<'_>) -> Option<Self> {
         let mut object = entry.object()?;
         let kind = object.need("kind").and_then(|entry| entry.word(&WebhookKind::WORDS));
-        let named = object.get("secret").and_then(|entry| secret(&entry));
+        let named = object.get("secret").and_then(|entry| entry.secret());
         object.done();
         Some(Self { kind: kind?, secret: named.unwrap_or_else(|| "autopilot-export/webhook".into()) })
     }

@@ -1,6 +1,7 @@
 """A proxy in front of the local AWS; what it does with a call is its subclasses' business."""
 
 import http.client
+import json
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,6 +59,22 @@ class Call(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Webhook(Proxy):
+    """Takes messages, as a chat would: `received` holds their JSON."""
+
+    def __init__(self):
+        super().__init__("http://nowhere", WebhookCall)
+        self.received = []
+        self.url += "/hook?sig=a-secret-of-the-webhook"
+
+
+class WebhookCall(Call):
+    def answer(self, body):
+        with self.server.lock:
+            self.server.received.append(json.loads(body))
+        return self.reply(200, [], b"")
 
 
 def error_of_s3(code, message):

@@ -55,6 +55,7 @@ def config(urls):
                 "segments": [{"name": export, "prefix": f"segments/{export}/", "membership": {"tag" if name == ORTTO else "list": title(export)}}],
                 "match": {"email": "EMail", "first_name": "FirstName"},
                 "schedule": "cron(0 6 * * ? *)",
+                **({"notify": {"webhook": {"kind": "json"}}} if export == "refused" else {}),
             }
     return {"connections": connections, "exports": exports}
 

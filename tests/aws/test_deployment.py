@@ -11,6 +11,8 @@ import zlib
 
 import pytest
 from faulty_s3 import FaultyS3
+from metric_math import is_in_alarm
+from proxy import Webhook
 from scene import DOMAIN, KEY, WRONG_KEY, emails
 from world import ROOT, wait_for
 
@@ -143,10 +145,13 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     secret = json.loads(aws.aws("secretsmanager", "get-secret-value", "--secret-id", "autopilot-export/refused", "--output", "json")["SecretString"])
     wrong = json.dumps(secret | {"api_key": WRONG_KEY})
     aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/refused", "--secret-string", wrong)
-    with aws.listening() as messages:
+    with aws.listening() as messages, Webhook() as webhook:
+        aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/webhook", "--secret-string", webhook.url)
         run = aws.drop("refused", emails("refused", 5))
         ended = aws.ended(run)
         told = messages()
+    assert [one["message"]["subject"] for one in webhook.received] == ["autopilot-export: refused: failed"]
+    assert webhook.url not in aws.function_log.read_text()
     assert [message["Subject"] for message in told] == ["autopilot-export: refused: failed"]
     body = told[0]["Message"]
     assert "refuses the key" in body and f"runs/refused/{run}/report.html" in body and "autopilot-export start refused" in body
@@ -209,6 +214,25 @@ def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     rows = aws.report(following)["rows"]
     assert rows["delivered"] + rows["unchanged"] == 200
     assert rows["unchanged"] >= 40, "what was confirmed before is not sent again"
+
+
+def test_silence_is_an_alarm_from_when_a_run_was_due(aws):
+    """The alarm as deployed, on made-up runs: its own expressions, evaluated as CloudWatch does."""
+    (alarm,) = aws.client("cloudwatch").describe_alarms(AlarmNames=["autopilot-export-plain-silence"])["MetricAlarms"]
+    hours = alarm["EvaluationPeriods"]
+    assert hours == 26, "a day, and two hours for the run"
+    began = int(time.time()) // 3600 * 3600
+    at = lambda hour: began + hour * 3600
+    runs = lambda *done: {at(hour): 1.0 for hour in done}
+    for now, metrics, is_silent in [
+        (1, {}, False),
+        (hours - 1, {}, False),
+        (2 * hours + 2, {}, True),
+        (2 * hours + 2, runs(3), True),
+        (2 * hours + 2, runs(2 * hours - 5), False),
+        (2 * hours + 2, runs(10, 34, 58), False),
+    ]:
+        assert is_in_alarm(alarm, at(now), metrics) == is_silent, (now, metrics)
 
 
 def test_an_event_that_started_nothing_is_sent_again(aws):

@@ -226,7 +226,7 @@ async fn what_makes_a_run_more_careful_counts_at_once() {
 }
 
 #[tokio::test]
-async fn the_first_object_out_of_place_is_told_once() {
+async fn the_first_object_out_of_place_is_reported_once() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
     let function = function(folder.path(), &sandbox).await;
     let event =

@@ -54,7 +54,7 @@ fn folder(sandbox: &Sandbox, kind: &str) -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn a_webhook_is_told_once_of_each_change() {
+async fn a_webhook_gets_each_change_once() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let folder = folder(&sandbox, "json");
     // The first attempt fails, and is repeated.
@@ -80,7 +80,7 @@ async fn a_webhook_is_told_once_of_each_change() {
 }
 
 #[tokio::test]
-async fn slack_and_teams_are_told_in_their_own_form() {
+async fn slack_and_teams_get_their_own_form() {
     for (kind, at) in [("slack", "/text"), ("teams", "/attachments/0/content/body/0/text")] {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         let folder = folder(&sandbox, kind);
@@ -96,7 +96,7 @@ async fn slack_and_teams_are_told_in_their_own_form() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_fails_fails_no_run_and_is_told_by_the_next() {
+async fn a_webhook_that_fails_fails_no_run_and_is_tried_again() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let folder = folder(&sandbox, "json");
     let (address, received) = server(&[404; 4]).await;

@@ -4,8 +4,8 @@ locals {
   tell = [aws_sns_topic.alerts.arn]
 }
 
-# The workflow tells of every run that ends badly; one that is aborted in Step Functions cannot. It is over at once, so there is
-# nothing to be told of later.
+# The workflow reports every run that ends badly, but not one that is aborted in Step Functions. An abort has no lasting state,
+# so there is no recovery message.
 resource "aws_cloudwatch_metric_alarm" "aborted_run" {
   alarm_name          = "${var.name}-run-aborted"
   alarm_description   = "An execution was aborted by hand, which leaves a run without an end: the next run of its export finishes it. `autopilot-export stop` ends a run in order."

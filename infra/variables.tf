@@ -102,7 +102,7 @@ variable "reserved_concurrency" {
 }
 
 variable "base_url_override" {
-  description = "Address to export to instead of those of the connections to Autopilot, for trials; null for none."
+  description = "Overrides the address of all Autopilot connections, for testing; null keeps their own."
   type        = string
   default     = null
 
@@ -113,7 +113,7 @@ variable "base_url_override" {
 }
 
 variable "ortto_base_url_override" {
-  description = "The same for the connections to Ortto."
+  description = "Overrides the address of all Ortto connections, for testing; null keeps their own."
   type        = string
   default     = null
 

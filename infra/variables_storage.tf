@@ -92,7 +92,7 @@ variable "alert_emails" {
 }
 
 variable "silence_hours" {
-  description = "Export -> hours without a successful run after which to alarm. Of an export with a regular schedule, by default the schedule's own interval and two hours; of one that only drops start, none. 0 for no such alarm."
+  description = "Hours without a successful run before an alarm, by export. Default: the schedule's interval plus two hours; no alarm without a schedule. 0 disables it."
   type        = map(number)
   default     = {}
 

@@ -37,27 +37,39 @@ pub enum MembershipTarget {
 }
 
 impl Membership {
+    /// What it is called for people: its kind and its name.
+    pub fn label(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::List(name) => Some(("list", name)),
+            Self::Tag(name) => Some(("tag", name)),
+            Self::Field(name) => Some(("field", name)),
+            Self::None => None,
+        }
+    }
+
     /// What it is called for people, and its name in small letters, by which no two marks of an account may be alike.
     pub fn mark(&self) -> Option<(&'static str, String)> {
         match self {
             // A segment without a name has a fault of its own.
             Self::List(title) | Self::Tag(title) if title.is_empty() => None,
-            Self::List(title) => Some(("list", title.to_lowercase())),
-            Self::Tag(name) => Some(("tag", name.to_lowercase())),
-            Self::Field(name) => Some(("field", name.to_lowercase())),
-            Self::None => None,
+            _ => self.label().map(|(kind, name)| (kind, name.to_lowercase())),
         }
     }
 }
 
 impl MembershipTarget {
+    /// What it is called for people: its kind and its name.
+    pub fn label(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::List { title, .. } => Some(("list", title)),
+            Self::Tag(name) => Some(("tag", name)),
+            Self::Field(name) => Some(("field", name)),
+            Self::None => None,
+        }
+    }
+
     /// Whether the target is what `membership` asks for.
     pub fn is_for(&self, membership: &Membership) -> bool {
-        match (self, membership) {
-            (Self::List { title, .. }, Membership::List(now)) => title == now,
-            (Self::Field(name), Membership::Field(now)) | (Self::Tag(name), Membership::Tag(now)) => name == now,
-            (Self::None, Membership::None) => true,
-            _ => false,
-        }
+        self.label() == membership.label()
     }
 }

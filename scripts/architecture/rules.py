@@ -17,9 +17,11 @@ OUTSIDE = re.compile(r"\b(?:reqwest|aws_sdk\w*|axum|lambda_runtime|std::(?:fs|en
 RECOVERY = ("steps/prepare/recovery.rs", "steps/finish")
 STEPS = ["prepare", "open", "deliver", "finish"]
 
-# What only classic Autopilot says on the wire, and where it may stand.
-WIRE_WORDS = ["_autopilot_list", "email_contact_map", "autopilotapikey", "contactlist", "api2.autopilothq"]
-WIRE_FOLDERS = ("destination/autopilot/", "sandbox/")
+# What only one API says on the wire. Each destination's words may stand in its own folder and in the sandbox.
+WIRE_WORDS = {
+    "autopilot": ["_autopilot_list", "email_contact_map", "autopilotapikey", "contactlist", "api2.autopilothq"],
+    "ortto": ["bol::p", "str::email", "get-by-ids", "skip_non_existing", "suppression_list_field_id", "api.ap3api"],
+}
 
 MOST_CODE_LINES = 300
 MOST_NAME_LETTERS = 60
@@ -114,13 +116,19 @@ def steps_apart(tree):
 
 
 def wire_words(tree):
-    """Classic Autopilot's wire format stays in its destination and in the sandbox."""
+    """An API's wire format stays in its destination and in the sandbox."""
     for file in tree.rust_files():
-        if not file.relative_to(tree.src).as_posix().startswith(WIRE_FOLDERS):
-            for number, line in enumerate(file.read_text().splitlines(), 1):
-                for word in WIRE_WORDS:
-                    if word in line:
-                        yield f"{tree.name(file)}:{number}: {word}"
+        path = file.relative_to(tree.src).as_posix()
+        words = [
+            word
+            for api, words in WIRE_WORDS.items()
+            if not path.startswith((f"destination/{api}/", "sandbox/"))
+            for word in words
+        ]  # fmt: skip
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            for word in words:
+                if word in line:
+                    yield f"{tree.name(file)}:{number}: {word}"
 
 
 def small_files(tree):

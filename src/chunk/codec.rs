@@ -29,11 +29,11 @@ pub struct Origin<'a> {
 /// A row that joins or changed, to be added to a chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRow<'a> {
-    /// Who.
+    /// The profile's key.
     pub key: &'a ProfileKey,
-    /// Of the mapped fields.
+    /// Digest of the mapped fields.
     pub digest: &'a FieldsDigest,
-    /// Of the stable customer id, where there is one.
+    /// Digest of `match.id`, if it is mapped.
     pub match_id: Option<MatchId>,
     /// A value per field, with tabs between them; empty where the contact is known by its id alone.
     pub cells: &'a str,

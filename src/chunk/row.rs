@@ -23,11 +23,11 @@ pub enum Operation {
 /// One row of a chunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
-    /// Who.
+    /// The profile's key.
     pub key: ProfileKey,
-    /// Of the mapped fields.
+    /// Digest of the mapped fields.
     pub digest: FieldsDigest,
-    /// Of the stable customer id, where there is one.
+    /// Digest of `match.id`, if it is mapped.
     pub match_id: Option<MatchId>,
     /// A value per field of the run, as [`Row::values`] gives them; empty for a leaver.
     pub cells: ByteString,

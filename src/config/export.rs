@@ -54,7 +54,7 @@ pub struct Export {
     /// Whether people who opted out in the account are suppressed from then on. Not yet supported.
     #[serde(default)]
     pub honour_optouts: bool,
-    /// For how many days a run's rejects.csv is kept: the next run after removes it. Default 30.
+    /// How many days a run's rejects.csv is kept; the first run after that removes it. Default 30.
     #[serde(default = "thirty")]
     #[schemars(range(min = 1, max = 3650))]
     pub rejects_days: u32,
@@ -64,13 +64,13 @@ pub struct Export {
     /// The schedule's time zone. Default UTC.
     #[serde(default = "utc")]
     pub time_zone: String,
-    /// `false` stops it at once.
+    /// `false` disables the export; a run in progress stops within 15 seconds.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// What stops a run before its first request.
     #[serde(default)]
     pub guards: Guards,
-    /// When people are told of its runs.
+    /// When to send notifications.
     #[serde(default)]
     pub notify: Notify,
 }

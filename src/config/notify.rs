@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::reader::Entry;
 
-/// When people are told of an export's runs, beside those that fail or are stopped by a guard.
+/// When to send notifications, besides runs that fail or are stopped by a guard.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notify {
-    /// The share of rejected rows, 0 to 1, above which a run that succeeded is told of. Default 0.05.
+    /// Notify even of a successful run if more than this share of its rows, 0 to 1, is rejected. Default 0.05.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_reject_share: f64,
     /// A chat or another program that is told as well.

@@ -73,8 +73,10 @@ fn one_connection_per_secret(entry: &Entry<'_>, connections: &BTreeMap<String, C
     for (name, connection) in connections.iter().filter(|(_, connection)| connection.enabled) {
         match owners.get(connection.secret.as_str()) {
             Some(owner) => {
-                let what =
-                    format!("is also that of connections.{}, which would double the account's rate", shown(owner));
+                let what = format!(
+                    "is already used by connections.{}; together they would double the account's rate",
+                    shown(owner)
+                );
                 entry.fault_below_with(&format!("{}.secret", shown(name)), what, "let the exports name one connection");
             }
             None => drop(owners.insert(&connection.secret, name)),

@@ -125,7 +125,7 @@ fn what_only_the_other_destination_has_is_refused_by_its_name() {
     };
     let segment = |membership: Value| json!([{ "name": "News", "prefix": "segments/n/", "membership": membership }]);
     refused(&[(&at(EXPORT, "segments"), segment(json!({ "list": "L" })))], "Ortto has tags, not lists");
-    refused(&[(&at(EXPORT, "segments"), segment(json!({ "tag": "a, b" })))], "no comma");
+    refused(&[(&at(EXPORT, "segments"), segment(json!({ "tag": "a, b" })))], "must not contain a comma");
     refused(&[(&at(EXPORT, "segments"), segment(json!({ "tag": "x".repeat(101) })))], "at most 100 characters");
     refused(&[(&at(EXPORT, "match/company"), json!("c"))], "Ortto has no such field; map it under custom");
     refused(&[(&at(EXPORT, "match/mobile_phone"), json!("m"))], "fills the same field as phone");
@@ -558,8 +558,8 @@ fn two_connections_never_share_a_secret() {
         second["enabled"] = json!(enabled);
         second
     };
-    let text = "config: connections.second.secret: is also that of connections.autopilot-eu, which would double the \
-                account's rate; let the exports name one connection";
+    let text = "config: connections.second.secret: is already used by connections.autopilot-eu; together they would \
+                double the account's rate; let the exports name one connection";
     assert_eq!(faults(&[("/connections/second", second(true))]), [text]);
     parsed(&[("/connections/second", second(false))]);
     let mut own = second(true);

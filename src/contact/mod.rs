@@ -1,6 +1,6 @@
-//! One row of a drop -> the contact as Autopilot takes it, or the reject that says why not.
+//! Turns one row of a drop into a contact, or into a reject with a reason.
 //!
-//! A [`Matching`] is compiled once for the columns of a file and applied to each row. It writes the contact's JSON
+//! A [`Matching`] is compiled once for the columns of a file and applied to each row. It writes the contact's cells
 //! straight into a reused buffer. Two rules stand above all mapping: `unsubscribed` is only ever written as true, and
 //! a reject's reason names field and column but never the value.
 

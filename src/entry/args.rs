@@ -56,15 +56,15 @@ pub struct Common {
         value_name = "NAME"
     )]
     pub deployment: String,
-    /// A file that holds Autopilot's API key; else the environment's AUTOPILOT_API_KEY. With a bucket the key comes from
-    /// Secrets Manager.
+    /// A file that holds the account's API key; without it the environment's AUTOPILOT_API_KEY is used, for Ortto too.
+    /// With a bucket the key comes from Secrets Manager.
     #[arg(long, global = true, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
     /// On one machine, a file that holds the address of the webhook that an export's notify.webhook names; else the environment's
     /// AUTOPILOT_EXPORT_WEBHOOK.
     #[arg(long, global = true, value_name = "FILE")]
     pub webhook_file: Option<PathBuf>,
-    /// Standard output is JSON alone.
+    /// Print only JSON to standard output.
     #[arg(long, global = true)]
     pub json: bool,
     /// Log what happens to standard error: each step, request, retry and lease, and never a person. Twice for more.
@@ -150,18 +150,18 @@ pub enum Command {
         /// What to run.
         #[command(flatten)]
         args: RunArgs,
-        /// Exit with 0 where rejected rows are all there is to report.
+        /// Exit with 0 even if some rows were rejected.
         #[arg(long)]
         allow_rejects: bool,
-        /// Do exactly what plan --out has written; refused if the drop, the configuration or the state moved since.
+        /// Do exactly what plan --out has written; fails if the drop, the configuration or the state has changed since.
         #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "drops", "full"])]
         plan: Option<PathBuf>,
         /// Send this many rows at most, the first of the drop, and remove nobody. The next run sends the rest.
         #[arg(long, value_name = "ROWS", conflicts_with = "plan", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
-    /// Send the row of one person, read it back, and show field by field what arrived. Removes nobody; what was applied of
-    /// the segment stays as it was. Prints personal data.
+    /// Send the row of one person, read it back, and show field by field what arrived. Removes nobody, and
+    /// does not count as applying the drop. Prints personal data.
     Try {
         /// The export and the drop, as of run.
         #[command(flatten)]
@@ -170,7 +170,7 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS")]
         email: String,
     },
-    /// Say what a code means, what it comes from and what to do: of a reject, guard, kind of error, outcome or exit code.
+    /// Explain a code: of a reject, guard, kind of error, outcome, or an exit code.
     Explain {
         /// The code; without it all are listed.
         code: Option<String>,
@@ -178,8 +178,8 @@ pub enum Command {
         #[arg(long, hide = true)]
         markdown: bool,
     },
-    /// The same up to the first request: rows, rejects with their causes, guards, requests, time and cost. Sends nothing,
-    /// and needs neither a key nor consent nor a network.
+    /// Show what a run would do, without sending anything: rows, rejects with their causes, guards, requests, time and
+    /// cost. Needs no key, no consent and no network.
     Plan(PlanArgs),
     /// Send only the rows that a run rejected, from its rejects.csv, corrected or not. Removes nobody.
     Retry {
@@ -212,15 +212,14 @@ pub enum Command {
     Runs {
         /// Only of this export.
         export: Option<String>,
-        /// Instead, remove personal data that no run needs any longer: what was left by runs that were killed, and
-        /// rejects older than the export's rejects_days.
+        /// Instead, remove personal data left by killed runs, and rejects older than the export's rejects_days.
         #[arg(long)]
         clean: bool,
-        /// Instead, print the page of all runs, which a run on one machine leaves as runs/index.html.
+        /// Instead, print the page of all runs; on one machine it is also in runs/index.html.
         #[arg(long, conflicts_with_all = ["clean", "export"])]
         html: bool,
     },
-    /// Say how each export is: its connection, its last run, its members, when it runs next.
+    /// Show the status of each export: its connection, its last run, its members, when it runs next.
     Status,
     /// Show one run's report.
     Report {
@@ -254,7 +253,7 @@ pub enum Command {
     },
     /// Print the JSON Schema of the configuration.
     Schema,
-    /// Print what a shell needs to complete commands and options.
+    /// Print a shell completion script.
     Completions {
         /// The shell.
         shell: Shell,
@@ -306,13 +305,13 @@ impl Command {
 pub struct MigrateArgs {
     /// The export, as named in the configuration.
     pub export: String,
-    /// The connection that leads to the other destination. Where its key is at hand, its account is asked for its fields.
+    /// The connection to migrate to. If its key is available, the account's fields are looked up.
     #[arg(long, value_name = "CONNECTION")]
     pub to: String,
-    /// The name of the export that is made. Default: EXPORT-CONNECTION.
+    /// Name of the new export. Default: EXPORT-CONNECTION.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
-    /// The drop by which the first fill is estimated. Default: the newest of each segment.
+    /// The drop to estimate the first fill with. Default: the newest of each segment.
     #[arg(long = "drop", value_name = "[SEGMENT=]PATH")]
     pub drops: Vec<String>,
     /// Add the export to the configuration; all else in the file stays as it is.

@@ -208,8 +208,7 @@ impl MemberIndex {
         marks.is_some_and(|marks| marks.has(Marks::READ))
     }
 
-    /// Keeps a member without a row in the drop from being sent to, or with `Rejected` from leaving. Gives whether there
-    /// is one.
+    /// Marks a member that has no row in the drop as suppressed or rejected. Returns whether there was one.
     pub fn observe_unseen(&mut self, key: &[u8; 16], seen: Seen) -> bool {
         let entry = self.find(key).and_then(|at| self.entries.get_mut(at)).filter(|entry| entry.marks.is_gone());
         entry.map(|entry| entry.marks.observe(seen, None)).is_some()

@@ -8,6 +8,8 @@ pub mod guards;
 mod ids;
 pub mod lanes;
 pub mod members;
+pub mod noes;
+pub mod objection;
 pub mod objections;
 mod output;
 pub mod people;

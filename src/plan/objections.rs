@@ -5,53 +5,12 @@
 
 use std::collections::HashMap;
 
-use crate::contact::{Consent, OptOut};
+use super::noes::Noes;
+use super::objection::Objection;
 use crate::state::{MatchId, Profile, ProfileKey, half};
 
 /// Half a profile's key.
 type ShortKey = [u8; 16];
-
-/// What the rows of one person object to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Objection {
-    /// A row is not to be sent.
-    pub suppressed: bool,
-    /// A row opts out.
-    pub opted_out: bool,
-    /// A row has an opt-out or consent that cannot be read.
-    pub unreadable: bool,
-    /// A rejected row is in the drop in whose place the person was sent.
-    pub corrected: bool,
-}
-
-impl Objection {
-    /// What a row says by itself.
-    pub fn of_row(consent: Consent, opt_out: OptOut) -> Self {
-        let suppressed = matches!(consent, Consent::Suppressed | Consent::Missing);
-        Self {
-            suppressed,
-            opted_out: opt_out == OptOut::Yes,
-            unreadable: !suppressed && (consent == Consent::Unreadable || opt_out == OptOut::Unreadable),
-            corrected: false,
-        }
-    }
-
-    /// What either objects to.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            suppressed: self.suppressed || other.suppressed,
-            opted_out: self.opted_out || other.opted_out,
-            unreadable: self.unreadable || other.unreadable,
-            corrected: self.corrected || other.corrected,
-        }
-    }
-
-    /// Whether there is none.
-    pub fn is_none(self) -> bool {
-        self == Self::default()
-    }
-}
 
 /// What is known of the people of a run before their rows are read.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +30,8 @@ pub struct Objections {
     /// The ids that were met, and whose they are: first bytes of an id, and of a profile's key or [`SEVERAL`].
     met: HashMap<u64, u64>,
     is_late: bool,
+    /// What drops say that were applied before and take no part in the run.
+    applied: Noes,
 }
 
 /// An id that several addresses have.
@@ -80,6 +41,11 @@ impl Objections {
     /// Nothing is known yet. `is_shared` says that the run has several segments, or that ids are mapped.
     pub fn new(is_shared: bool) -> Self {
         Self { is_shared, ..Self::default() }
+    }
+
+    /// Heeds what drops say that were applied before and take no part in the run.
+    pub fn heed(&mut self, applied: Noes) {
+        self.applied = applied;
     }
 
     /// Begins with a segment; `is_later` says that others of the run were read before it.
@@ -110,6 +76,10 @@ impl Objections {
         if !self.ids.is_empty() || !self.by_id.is_empty() {
             let by_id = [id.and_then(|id| self.ids.get(id)), self.by_id.get(&half(key))];
             said = by_id.into_iter().flatten().fold(said, |said, other| said.and(*other));
+        }
+        if !self.applied.is_empty() {
+            said = said.and(self.applied.of_person(&half(key)));
+            said = id.map_or(said, |id| said.and(self.applied.of_id(id)));
         }
         said
     }
@@ -166,7 +136,8 @@ impl Objections {
     pub fn meet_member(&mut self, profile: &Profile) {
         let Some(id) = profile.match_id.filter(|_| self.is_shared) else { return };
         self.meet(&profile.key, &id);
-        if let Some(said) = self.ids.get(&id).copied() {
+        let said = self.ids.get(&id).copied().unwrap_or_default().and(self.applied.of_id(&id));
+        if !said.is_none() {
             widen(self.by_id.entry(half(&profile.key)).or_default(), said);
         }
     }
@@ -184,7 +155,7 @@ impl Objections {
     /// Who is not to be sent to, by any row.
     pub fn suppressed(&self) -> impl Iterator<Item = &ShortKey> {
         let all = self.people.iter().chain(&self.by_id);
-        all.filter(|(_, said)| said.suppressed).map(|(key, _)| key)
+        all.filter(|(_, said)| said.suppressed).map(|(key, _)| key).chain(self.applied.suppressed())
     }
 
     /// What is said of members by rows with their ids.

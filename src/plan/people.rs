@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::fingerprint::{Fingerprint, RowDigest};
-use super::objections::Objection;
+use super::objection::Objection;
 use super::retry::RETRY_COLUMNS;
 use crate::config::Export;
 use crate::contact::{Contact, Matching, Outcome};

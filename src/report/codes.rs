@@ -157,7 +157,7 @@ pub const fn of_kind(kind: Kind) -> Texts {
         Kind::BadRequest => (
             "What was asked for does not exist or makes no sense.",
             "A name is misspelled.",
-            "Correct the command; the message names the nearest.",
+            "Correct the command; the message suggests the closest name.",
         ),
         Kind::Config => (
             "The configuration, or the state that belongs to it, must be put right.",
@@ -177,10 +177,10 @@ pub const fn of_kind(kind: Kind) -> Texts {
         Kind::Guard => (
             "A guard stopped the run before its first request, or refusals passed the limit.",
             "The drop differs more from the last one than the guards allow.",
-            "Look at the numbers in the message; explain NAME says more of each guard.",
+            "Look at the numbers in the message; see explain NAME for each guard.",
         ),
         Kind::Throttled => (
-            "The account answered for too long that there were too many requests.",
+            "The account kept rate limiting for too long.",
             "Another program uses the same account.",
             "Run again later, or lower requests_per_second.",
         ),
@@ -192,7 +192,7 @@ pub const fn of_kind(kind: Kind) -> Texts {
         Kind::OutOfTime => (
             "The time limit of the function came before a step could stop in order.",
             "The account answers very slowly.",
-            "Nothing: the workflow calls the step again. If it stays so, raise the function's time limit.",
+            "Nothing: the workflow calls the step again. If it keeps happening, raise the function's time limit.",
         ),
         Kind::Stopped => (
             "A person stopped the run.",

@@ -86,7 +86,7 @@ pub fn message(report: &Report, now: Condition, place: Place<'_>) -> Message {
         ),
         Condition::Guard => (
             "stopped by a guard",
-            "was stopped by a guard, before anything that it guards was done",
+            "was stopped by a guard",
             format!(
                 "Check the drop and deliver it again, or pass over the guard once, as the reason says: autopilot-export {again} {export}"
             ),

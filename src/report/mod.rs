@@ -27,7 +27,7 @@ pub enum Outcome {
     Succeeded,
     /// Every row was confirmed or rejected.
     SucceededWithRejects,
-    /// Autopilot holds everything already.
+    /// The account already holds everything.
     NothingToDo,
     /// A newer drop was applied before.
     Superseded,
@@ -275,9 +275,9 @@ pub struct Confirmed {
     pub stayed: u64,
     /// Opt-outs that were sent apart from their rows.
     pub opt_outs: u64,
-    /// Such that the destination refused.
+    /// Of these, how many the destination refused.
     pub opt_outs_refused: u64,
-    /// Such of people whom the destination sends nothing.
+    /// Of these, how many were for people whom the destination suppresses.
     pub opt_outs_suppressed: u64,
     /// Requests.
     pub requests: Usage,
@@ -317,8 +317,10 @@ impl Report {
         }
         warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
         if counts.held_back > 0 {
-            warnings
-                .push(format!("{} rows are held back by the limit; a run without one sends them", counts.held_back));
+            warnings.push(format!(
+                "{} rows were not sent because of --limit; a run without it sends them",
+                counts.held_back
+            ));
         }
         for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
             let (name, missing) = (&segment.name, segment.missing_parts);

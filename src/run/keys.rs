@@ -104,6 +104,16 @@ pub fn corrections(export: &str, segment: &str) -> String {
     format!("state/{export}/{}/corrections.json", part(segment))
 }
 
+/// What the drop of a segment that was applied last says of people who opt out or are not to be sent.
+pub fn noes(export: &str, segment: &str) -> String {
+    format!("state/{export}/{}/noes.bin", part(segment))
+}
+
+/// The same of the drop that a run reads, until it is applied.
+pub fn noes_found(run_id: &str, segment: &str) -> String {
+    of_run(run_id, &format!("chunks/noes-{}.bin", part(segment)))
+}
+
 /// A segment's rows that the destination refused.
 pub fn refusals(export: &str, segment: &str) -> String {
     format!("state/{export}/{}/refusals.json", part(segment))

@@ -82,7 +82,7 @@ impl Unpack {
                     self.unpacked += written as u64;
                     if self.unpacked > BOMB_BYTES && self.unpacked / BOMB_RATIO > self.packed {
                         return Err(unreadable(format!("unpacks to more than {BOMB_RATIO} times its size"))
-                            .hint("look at what wrote it; a segment does not pack like this"));
+                            .hint("check the program that wrote it; real segments do not compress this well"));
                     }
                     out(piece.get(..written).unwrap_or_default(), false)?;
                     match status {
@@ -101,7 +101,7 @@ impl Unpack {
                     begun.push(*first);
                     if !GZIP.starts_with(begun) {
                         return Err(unreadable("has other bytes behind its gzip data")
-                            .hint("deliver the gzip data alone; look at what wrote it"));
+                            .hint("deliver the gzip data alone; check the program that wrote it"));
                     }
                     if begun.len() == GZIP.len() {
                         self.state = State::member(std::mem::take(piece));

@@ -98,7 +98,7 @@ impl Model {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         if body.iter().filter(|byte| matches!(byte, b',' | b'/')).count() > MOST_PARTS {
             let what = format!("has more than {MOST_PARTS} commas and slashes, as no model.json has");
-            return Err(Error { subject: key.to_owned(), ..unreadable(what).hint("look at what wrote it") });
+            return Err(Error { subject: key.to_owned(), ..unreadable(what).hint("check the program that wrote it") });
         }
         let json: ModelJson = serde_json::from_slice(body).map_err(|cause| {
             // The cause names what it found there, which may be anything: its place is enough.

@@ -11,6 +11,7 @@ mod finish;
 mod kept;
 mod lease;
 mod lost;
+mod noes;
 mod open;
 mod prepare;
 mod profiles;

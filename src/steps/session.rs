@@ -157,7 +157,9 @@ impl<'e, E: Environment> Session<'e, E> {
                     Judgement::Unauthorized => {}
                     Judgement::RateLimited(asked) => {
                         self.sent.requests.throttled += 1;
-                        wait = wait.max(asked.unwrap_or_else(|| backoff::wait(failures + 1, fastrand::f64())));
+                        // As in a lane: however short a wait is asked for, the next one is longer.
+                        let backoff = backoff::wait(failures + 1, fastrand::f64());
+                        wait = wait.max(asked.unwrap_or_default()).max(backoff);
                     }
                     Judgement::Failed(_) => wait = wait.max(backoff::wait(failures + 1, fastrand::f64())),
                 }

@@ -102,7 +102,7 @@ fn key(connection: &str) -> String {
 }
 
 fn contended(key: &str) -> Error {
-    Error::new(Kind::Unavailable, key, "is written by others again and again").hint("run again later")
+    Error::new(Kind::Unavailable, key, "keeps being changed by other processes").hint("run again later")
 }
 
 impl Leases for S3Leases {

@@ -23,10 +23,10 @@ const PERSONAL: &str = "content=personal";
 /// Tries of a conditional write that met another at the same moment.
 /// Source: the S3 user guide, "Conditional writes": 409 ConditionalRequestConflict is to be tried again.
 const CONFLICTS: u32 = 5;
-/// Times that a stream is taken up again where it was cut.
+/// How often a stream that was cut off is resumed.
 const CUTS: u32 = 5;
-/// A longer file has [`LONG`] to arrive and be answered: the SDK counts a call's sending into the time that its answer may
-/// take. An upload that comes to a stand it ends by itself, much sooner.
+/// Uploads of larger files time out after [`LONG`], because the SDK's timeout includes the upload. Stalled uploads end
+/// much sooner.
 const LONG_BYTES: u64 = 8 << 20;
 /// 256 MiB at 1 MB a second.
 const LONG: Duration = Duration::from_secs(300);
@@ -171,8 +171,9 @@ impl Reader for ObjectReader {
                     self.stream = self.bucket.stream(&self.meta, self.read).await?;
                 }
                 _ => {
-                    return Err(Error::new(Kind::Unavailable, &self.meta.key, "is cut off again and again")
-                        .hint("run again later"));
+                    return Err(
+                        Error::new(Kind::Unavailable, &self.meta.key, "was cut off repeatedly").hint("run again later")
+                    );
                 }
             }
         }

@@ -43,7 +43,7 @@ impl Bucket {
                 Ok(body) => return Ok(Some(Whole { body: body.into_bytes(), tag, modified, now: told.time() })),
                 Err(_) if reads < READS => tokio::time::sleep(Duration::from_millis(100) * reads).await,
                 Err(cause) => {
-                    return Err(Error::new(Kind::Unavailable, key, "is cut off again and again")
+                    return Err(Error::new(Kind::Unavailable, key, "was cut off repeatedly")
                         .hint("run again later")
                         .with_source(cause.to_string()));
                 }

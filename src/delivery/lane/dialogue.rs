@@ -1,4 +1,4 @@
-//! What a lane says and is given.
+//! The types exchanged with a lane.
 
 use std::time::Duration;
 

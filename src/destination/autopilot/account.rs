@@ -151,7 +151,7 @@ async fn create(session: &mut dyn Session, title: &str) -> Result<String> {
             (None, Some(_)) => return Err(cannot().hint("make a list with that title in Autopilot")),
         }
     }
-    Err(Error::new(Kind::Unavailable, format!("list \"{title}\""), "is not made, and no answer says why")
+    Err(Error::new(Kind::Unavailable, format!("list \"{title}\""), "could not be created: no answer")
         .hint("run again later"))
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn survey(session: &mut dyn Session) -> Result<OrttoAccount> {
             return Ok(account);
         }
     }
-    Err(Error::new(Kind::Access, "Ortto", "refuses one key after the other").hint("run again once the key is settled"))
+    Err(Error::new(Kind::Access, "Ortto", "rejected several keys in a row").hint("run again once the key is stable"))
 }
 
 /// Asks which account the key opens.

@@ -81,7 +81,7 @@ pub(super) fn membership_fault(membership: &Membership) -> Option<(&'static str,
     match membership {
         Membership::List(_) => Some(("Ortto has tags, not lists", "write { \"tag\": NAME }")),
         Membership::Tag(name) if name.contains(',') => Some((
-            "a tag must have no comma: many programs take it for two",
+            "a tag must not contain a comma: many programs split it in two",
             "write { \"tag\": NAME } with another name",
         )),
         Membership::Tag(name) if name.chars().count() > TAG_CHARACTERS => {

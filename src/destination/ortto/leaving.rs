@@ -23,7 +23,7 @@ const LOOKS: usize = 150;
 
 /// Why a leaver stays.
 const NOT_FOUND: &str = "the id of its contact belongs to somebody else, and its own was not found";
-const STILL_MARKED: &str = "it was asked to leave and is still a member";
+const STILL_MARKED: &str = "is still a member after removal";
 const NO_ID: &str = "the state has no id of its contact that Ortto could have given";
 
 /// The first requests for leavers. One without an id has its address in the id's place.

@@ -33,10 +33,10 @@ pub struct InitArgs {
     /// A column that is not to be sent.
     #[arg(long, value_name = "COLUMN")]
     pub leave_out: Vec<String>,
-    /// How dates are written that can be read both ways, such as 3/4/2024.
+    /// Order of day and month in ambiguous dates, such as 3/4/2024.
     #[arg(long, value_name = "ORDER", value_enum)]
     pub dates: Option<DateOrder>,
-    /// The character before a fraction, where 1.234 can be read both ways.
+    /// Decimal separator, if 1.234 is ambiguous.
     #[arg(long, value_name = ".|,", value_parser = decimal)]
     pub decimal: Option<char>,
     /// Send to the built-in sandbox, or to the one at this address.

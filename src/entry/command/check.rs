@@ -54,7 +54,7 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
         let account = match survey(env, connection, "check").await {
             Ok(Some(account)) => account,
             Ok(None) => {
-                let text = "a run has the connection; the account was not asked".into();
+                let text = "the connection is in use by a run; the account was not asked".into();
                 findings.push(Finding { subject, ok: true, text });
                 continue;
             }

@@ -30,7 +30,7 @@ pub fn connection<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> 
 pub fn ask_key(connection: &str) -> Result<SecretString> {
     let mut line = String::new();
     let asked = if stdin().is_terminal() {
-        rpassword::prompt_password(format!("Autopilot's API key for {connection} (hidden): ")).map(|key| line = key)
+        rpassword::prompt_password(format!("API key for {connection} (hidden): ")).map(|key| line = key)
     } else {
         stdin().lock().read_line(&mut line).map(|_| ())
     };
@@ -38,7 +38,7 @@ pub fn ask_key(connection: &str) -> Result<SecretString> {
     asked.map_err(|cause| none().with_source(cause))?;
     let key = line.trim();
     if key.is_empty() {
-        return Err(none().hint("type it, or pipe it into the command; Autopilot shows it under Settings, API key"));
+        return Err(none().hint("type it, or pipe it into the command"));
     }
     Ok(SecretString::from(key.to_owned()))
 }
@@ -50,7 +50,11 @@ pub fn ask_key(connection: &str) -> Result<SecretString> {
 pub async fn verify<W: Environment>(env: &W, connection: &Connection) -> Result<()> {
     match survey(env, connection, "connect").await? {
         Some(_) => Ok(()),
-        None => Err(Error::new(Kind::Unavailable, &connection.name, "a run has the connection; nothing was stored")
-            .hint("connect once it has ended; the key is not needed before the next run")),
+        None => Err(Error::new(
+            Kind::Unavailable,
+            &connection.name,
+            "the connection is in use by a run; nothing was stored",
+        )
+        .hint("try again when the run has ended")),
     }
 }

@@ -144,5 +144,5 @@ pub(super) fn print_forecast(forecast: &Forecast) {
     print::line(&format!("  requests  {}", forecast.requests()));
     print::line(&format!("  time      {}", forecast.time()));
     let dollars = forecast.dollars;
-    print::line(&format!("  cost      at most ${dollars:.4} on AWS, beside what the account bills for contacts"));
+    print::line(&format!("  cost      at most ${dollars:.4} on AWS, plus what the account bills for contacts"));
 }

@@ -179,7 +179,7 @@ pub(super) async fn clean<W: Environment>(env: &W, config: &Config, export: Opti
     for (name, connection) in exports {
         let days = config.exports.get(&name).map_or(REJECTS_DAYS, |export| export.rejects_days);
         let text = match clean_export(env, connection.as_deref(), &name, days).await? {
-            Cleaned::Busy => "a run has the connection; nothing was removed".to_owned(),
+            Cleaned::Busy => "the connection is in use by a run; nothing was removed".to_owned(),
             Cleaned::Done(removed, None) => format!("{removed} objects removed"),
             Cleaned::Done(removed, Some(run)) => {
                 format!("{removed} objects removed; {run} is unfinished and keeps its own until the export runs again")

@@ -123,7 +123,7 @@ pub fn observer(command: &Command, common: &Common, config: &Config) -> Box<dyn 
 
 /// The error of a command that a folder has no use for.
 pub fn on_aws_only() -> Error {
-    Error::new(Kind::BadRequest, "connect and start", "are for AWS; name the store with --store s3://BUCKET")
+    Error::new(Kind::BadRequest, "connect and start", "only work with a bucket; name it with --store s3://BUCKET")
         .hint("on one machine use run, with the key from --api-key-file or the environment's AUTOPILOT_API_KEY")
 }
 

@@ -72,11 +72,11 @@ pub(super) async fn try_one<W: Environment>(
             Err(Error::new(Kind::Unavailable, name, problem).hint("try again in a minute"))
         }
         Some(ReadBack::NotAsked) => {
-            say(&format!("sent, and confirmed by {name}, which cannot be asked for the person"));
+            say(&format!("sent and confirmed; {name} has no way to read a person back"));
             Ok(0)
         }
         None => {
-            say("sent and confirmed; a run has the connection, so it was not read back");
+            say("sent and confirmed; not read back, because the connection is in use by a run");
             Ok(0)
         }
     }

@@ -5,7 +5,7 @@ use crate::contact::{Consent, Contact, OptOut, Outcome};
 use crate::plan::corrections::Corrected;
 use crate::plan::fingerprint::RowDigest;
 use crate::plan::members::{Lookup, Seen};
-use crate::plan::objections::Objection;
+use crate::plan::objection::Objection;
 use crate::segment;
 use crate::state::ProfileKey;
 
@@ -19,15 +19,15 @@ impl Planner<'_> {
         let digest = self.row_digest(row);
         let corrected = self.corrections.of(&digest)?;
         let Contact { email, normal, .. } = &self.contact;
+        let is_listed = !normal.is_empty() && self.known.suppression.holds(email, normal);
         let says_no = match outcome {
-            Outcome::Contact | Outcome::Reject(_) if normal.is_empty() => self.refuses(row),
-            Outcome::Contact | Outcome::Reject(_) => self.known.suppression.holds(email, normal),
+            Outcome::Contact | Outcome::Reject(_) => normal.is_empty() && self.refuses(row),
             _ => true,
         };
-        if says_no {
+        if says_no || is_listed {
             let key = (!normal.is_empty()).then(|| self.known.digester.profile(normal));
             if key != Some(corrected.profile) {
-                self.object_to_corrected(&corrected.profile);
+                self.object_to_corrected(&corrected.profile, says_no);
             }
             return None;
         }
@@ -41,9 +41,12 @@ impl Planner<'_> {
         matches!(consent, Some(Consent::Suppressed | Consent::Missing))
     }
 
-    /// Suppresses who was sent in the place of a row that is not to be sent.
-    fn object_to_corrected(&mut self, profile: &ProfileKey) {
+    /// Suppresses who was sent in the place of a row that is not to be sent, as it `says_no` itself or for its address.
+    fn object_to_corrected(&mut self, profile: &ProfileKey, says_no: bool) {
         let no = Objection { suppressed: true, ..Objection::default() };
+        if says_no {
+            self.noes.add(Some(profile), None, no);
+        }
         self.say(Some(profile), None, no);
         if self.members.observe(profile, Seen::Suppressed) == Lookup::Duplicate && !self.members.is_suppressed(profile)
         {
@@ -54,6 +57,12 @@ impl Planner<'_> {
     /// Leaves the profile as it is that was sent in the place of a rejected row.
     pub(super) fn stays_corrected(&mut self, row: &segment::Row<'_>, digest: &RowDigest, corrected: Corrected) {
         self.keep_corrected(digest, &corrected);
+        if self.contact.opt_out == OptOut::Yes {
+            let opts_out = Objection { opted_out: true, ..Objection::default() };
+            let normal = self.contact.normal.as_str();
+            let own = (!normal.is_empty()).then(|| self.known.digester.profile(normal));
+            self.noes.add(Some(&own.unwrap_or(corrected.profile)), self.match_id().as_ref(), opts_out);
+        }
         if !corrected.opted_out && self.contact.opt_out == OptOut::Yes && self.contact.normal.is_empty() {
             self.objections.opt_out_member(&corrected.profile);
         } else if !corrected.opted_out && !self.contact.normal.is_empty() {

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::Planner;
 use crate::chunk::{NewRow, quoted, write_row};
-use crate::contact::{Contact, Matching, OptOut, Outcome, Reject, RejectCode};
+use crate::contact::{Matching, OptOut, Outcome, Reject, RejectCode};
 use crate::plan::fingerprint::{Fingerprint, RowDigest};
 use crate::plan::members::{Fields, Lookup, OptedOut, Seen};
-use crate::plan::objections::Objection;
+use crate::plan::objection::Objection;
 use crate::plan::output::{ChunkKind, PlanOutput};
 use crate::segment;
 use crate::state::{FIELDS_UNCONFIRMED, MatchId, ProfileKey, half, push_hex};
@@ -78,7 +78,10 @@ impl Planner<'_> {
             }
         }
         let id = self.match_id();
-        let own = self.objection(&key, &outcome);
+        let says = self.objection(&key, &outcome);
+        // The suppression file is read by each run.
+        self.noes.add(Some(&key), id.as_ref(), says);
+        let own = says.or_suppressed(self.known.suppression.holds(&self.contact.email, &self.contact.normal));
         let known = self.objections.of(&key);
         let all = own.and(known).and(self.objections.of_person(&key, id.as_ref()));
         self.say(Some(&key), id.as_ref(), own);
@@ -138,15 +141,14 @@ impl Planner<'_> {
 
     /// What a row objects to by itself.
     fn objection(&self, key: &ProfileKey, outcome: &Outcome) -> Objection {
-        let Contact { email, normal, opt_out, .. } = &self.contact;
+        let opt_out = self.contact.opt_out;
         let is_unreadable = matches!(outcome, Outcome::UnreadableConsent(_));
-        let suppressed = matches!(outcome, Outcome::Suppressed | Outcome::NoConsent)
-            || is_unreadable && !self.members.is_known(key)
-            || self.known.suppression.holds(email, normal);
+        let suppressed =
+            matches!(outcome, Outcome::Suppressed | Outcome::NoConsent) || is_unreadable && !self.members.is_known(key);
         Objection {
             suppressed,
-            opted_out: *opt_out == OptOut::Yes,
-            unreadable: (is_unreadable || *opt_out == OptOut::Unreadable) && !suppressed,
+            opted_out: opt_out == OptOut::Yes,
+            unreadable: (is_unreadable || opt_out == OptOut::Unreadable) && !suppressed,
             corrected: false,
         }
     }
@@ -166,6 +168,7 @@ impl Planner<'_> {
             None => Objection::default(),
         };
         let id = self.match_id();
+        self.noes.add(None, id.as_ref(), own);
         self.say(None, id.as_ref(), own);
         // Whoever must not be sent to is not kept.
         if self.matching.as_ref().is_some_and(Matching::has_ids) && !(own.suppressed && id.is_some()) {

@@ -13,6 +13,7 @@ use super::corrections::{Corrections, NewCorrection};
 use super::counts::Counts;
 use super::ids::LostRows;
 use super::members::{Leaving, MemberIndex, Seen};
+use super::noes::Noes;
 use super::objections::Objections;
 use super::output::{ChunkKind, Chunks, PlanOutput};
 use super::refusals::Refusals;
@@ -59,6 +60,8 @@ pub struct Finished {
     pub corrections: Corrections,
     /// The corrections that the rows are themselves.
     pub made: Vec<NewCorrection>,
+    /// What the drop says of people, for the runs to come.
+    pub noes: Noes,
 }
 
 /// The plan of one segment in the making.
@@ -84,6 +87,8 @@ pub struct Planner<'a> {
     /// Which members that are gone from the drop stay.
     withheld: Withheld,
     lost: LostRows,
+    /// What the drop says of people.
+    noes: Noes,
 }
 
 impl<'a> Planner<'a> {
@@ -114,6 +119,7 @@ impl<'a> Planner<'a> {
             written: Vec::new(),
             withheld: Withheld::Nobody,
             lost: LostRows::default(),
+            noes: Noes::default(),
         }
     }
 
@@ -236,7 +242,8 @@ impl<'a> Planner<'a> {
             self.written.push(PlanOutput::Rejects(self.rejects));
         }
         let made = self.retry.map(|retry| retry.made).unwrap_or_default();
-        Finished { counts: self.counts, written: self.written, corrections: self.corrections, made }
+        self.noes.settle();
+        Finished { counts: self.counts, written: self.written, corrections: self.corrections, made, noes: self.noes }
     }
 
     fn chunk(&mut self, kind: ChunkKind, write: impl FnOnce(&mut String)) {

@@ -3,7 +3,7 @@
 use super::Planner;
 use crate::chunk::{NewRow, write_row};
 use crate::plan::members::OptedOut;
-use crate::plan::objections::Objection;
+use crate::plan::objection::Objection;
 use crate::plan::output::ChunkKind;
 use crate::state::{OPT_OUT_ALONE, ProfileKey};
 

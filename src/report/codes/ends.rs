@@ -25,7 +25,7 @@ pub(super) const fn of_outcome(outcome: Outcome) -> Texts {
         Outcome::StoppedByGuard => (
             "A guard stopped the run.",
             "The drop differs more from the last one than the guards allow.",
-            "Look at the guard that the report names; explain NAME says more of it.",
+            "Look at the guard that the report names; see explain NAME.",
         ),
         Outcome::Stopped => (
             "A person stopped the run.",

@@ -171,7 +171,7 @@ fn guards(report: &Report) -> Markup {
             h2 { "Guards" }
             @match (report.outcome, report.guards_passed_over.as_slice()) {
                 (super::Outcome::StoppedByGuard, _) => p { "A guard stopped the run; the message above names its numbers." },
-                (_, []) => p { "No guard objected." },
+                (_, []) => p { "No guard was triggered." },
                 (_, passed) => p { "Passed over for this run: " (passed.join(", ")) "." },
             }
         }

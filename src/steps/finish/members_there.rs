@@ -35,7 +35,7 @@ impl MembersThere<'_> {
             Ok(remarks) => report.remarks.extend(remarks),
             Err(error) => {
                 let problem = error.problem;
-                report.remarks.push(format!("the account does not say how many members there are now: {problem}"));
+                report.remarks.push(format!("the member count could not be read: {problem}"));
             }
         }
     }

@@ -36,9 +36,9 @@ use crate::steps::temporary::temporary;
 use crate::steps::unfinished::unfinished as unfinished_run;
 use secrecy::ExposeSecret;
 
-/// What people should know where an account changed its way in mid-run.
-const NO_LONGER: &str = "the account no longer puts joiners on the list that their rows name; the next run sends the joiners of this \
-                         one again, and puts them on it";
+/// The warning when a spot check failed during the run.
+const NO_LONGER: &str = "the account stopped adding joiners to the list that their rows name; the next run sends the joiners of this \
+                         run again and adds them";
 
 /// How many objects are removed at once.
 const AT_ONCE: usize = 16;

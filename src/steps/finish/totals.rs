@@ -28,9 +28,9 @@ pub(super) struct Totals {
     pub(super) stayed: u64,
     /// Opt-outs that were sent apart from their rows.
     pub(super) opt_outs: u64,
-    /// Such that the destination refused.
+    /// Of these, how many the destination refused.
     pub(super) opt_outs_refused: u64,
-    /// Such of people whom the destination sends nothing.
+    /// Of these, how many were for people whom the destination suppresses.
     pub(super) opt_outs_suppressed: u64,
     pub(super) sent: Sent,
     pub(super) lost: Lost,

@@ -267,7 +267,7 @@ impl<E: Environment> Opening<'_, E> {
                 write_json(store, &keys::learned_setup(&run.connection), &learned).await?;
             }
             None => {
-                let warning = "the canary found no joiners to learn from; they are put on their list one by one";
+                let warning = "no joiners suit the canary; they are added to their list one by one";
                 record.warnings.push(warning.into());
             }
         }
@@ -341,7 +341,7 @@ fn same_account(run: &RunRecord, account: &dyn Account, destination: &str) -> Re
     }
     for segment in &run.segments {
         if segment.target.as_ref().is_some_and(|target| !account.has(target)) {
-            return wrong(&segment.name, "the list that the state belongs to is no longer in the account".into());
+            return wrong(&segment.name, "the list of the state is no longer in the account".into());
         }
     }
     Ok(())

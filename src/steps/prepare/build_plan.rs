@@ -27,6 +27,7 @@ use crate::run::{RunRecord, SegmentRecord, keys};
 use crate::state::{Digester, unhex};
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
+use crate::steps::noes;
 use crate::steps::suppression::{Suppression, entries_before, suppression};
 
 /// Rows between two signs of life.
@@ -80,7 +81,11 @@ pub(super) async fn build_plan<W: Environment>(
     let numbers = newest_first(&record.segments);
     let notes: Vec<usize> = record.segments.iter().map(|segment| segment.notes.len()).collect();
     let is_shared = numbers.len() > 1 || export.match_.id.is_some();
-    let mut objections = Objections::new(is_shared && Matching::asks_for_consent(export));
+    let asks_for_consent = Matching::asks_for_consent(export);
+    let mut objections = Objections::new(is_shared && asks_for_consent);
+    if asks_for_consent {
+        objections.heed(noes::applied(env.store(), export, record, digester).await?);
+    }
     let members = loop {
         let mut members = MemberIndex::default();
         shared.mode.keep(Rehearsal::begin)?;
@@ -230,14 +235,19 @@ async fn plan_segment<W: Environment>(
             }
         }
     }
-    let Finished { counts, written, corrections: read, made } = planner.finish();
+    let Finished { counts, written, corrections: read, made, noes } = planner.finish();
     store_written(store, &mut writing, record, number, written, *mode).await?;
     while writing.try_next().await?.is_some() {}
     note_unreadable(record, number, &counts, allowed);
+    let unreadable_rows = counts.unreadable_rows();
     if let Some(segment) = record.segments.get_mut(number) {
         segment.counts = counts;
         segment.corrections = (!record.request.is_partial() && !corrections.is_empty()).then(|| read.lasting());
         segment.corrected = made;
+    }
+    if mode.is_stored() {
+        let is_whole = !record.request.is_partial() && !not_whole && unreadable_rows <= allowed;
+        noes::keep(store, (record, number), (noes, is_whole), digester).await?;
     }
     Ok(())
 }

@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::config::{Export, Membership, Segment};
+use crate::config::{Export, Segment};
 use crate::destination::Destination;
 use crate::error::{Error, Kind, Result};
-use crate::membership::MembershipTarget;
 use crate::plan::corrections::Correction;
 use crate::plan::members::{MemberIndex, View};
 use crate::plan::objections::Objections;
@@ -181,10 +180,12 @@ fn belongs(header: &Header, segment: &Segment, digester: &Digester, key: &str) -
         return of_another("the state was written with another state key".into());
     }
     let Some(known) = header.segments.iter().find(|known| known.name == segment.name) else { return Ok(()) };
-    match (&known.target, &segment.membership) {
-        (target, now) if target.is_for(now) => Ok(()),
-        (MembershipTarget::List { title, .. }, Membership::List(now)) => of_another(format!(
-            "the state of segment {} is of the list \"{title}\", the configuration names \"{now}\"",
+    if known.target.is_for(&segment.membership) {
+        return Ok(());
+    }
+    match (known.target.label(), segment.membership.label()) {
+        (Some((kind, before)), Some((now_kind, now))) if kind == now_kind => of_another(format!(
+            "the state of segment {} is of the {kind} \"{before}\", the configuration names \"{now}\"",
             segment.name
         )),
         _ => of_another(format!("the state of segment {} is of another kind of membership", segment.name)),

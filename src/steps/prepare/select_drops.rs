@@ -321,7 +321,7 @@ pub(super) async fn model(store: &impl Store, key: Option<&str>) -> Result<Optio
     let Some(meta) = store.head(key).await? else { return Ok(None) };
     if meta.bytes > MAX_MODEL_BYTES {
         let what = format!("is longer than {} MiB, as no model.json is", MAX_MODEL_BYTES >> 20);
-        return Err(Error::new(Kind::Segment, key, what).hint("look at what wrote it"));
+        return Err(Error::new(Kind::Segment, key, what).hint("check the program that wrote it"));
     }
     let Some(object) = store.get(key).await? else { return Ok(None) };
     Model::parse(key, &object.body).map(Some)

@@ -27,7 +27,7 @@ async fn a_limited_run_sends_the_first_rows_and_removes_nobody() {
     );
     assert_eq!((&report["rows"]["pending"], &report["members"]["leavers"]), (&json!(5), &json!(0)), "{report}");
     let warnings = report["warnings"].to_string();
-    assert!(warnings.contains("5 rows are held back by the limit"), "{warnings}");
+    assert!(warnings.contains("5 rows were not sent because of --limit"), "{warnings}");
     assert!(cli.scene.members().contains("person.0@example.com"), "nobody has left");
     // What is confirmed is in the state; what was applied stays.
     let after: Value = serde_json::from_str(&order()).unwrap();

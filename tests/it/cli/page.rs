@@ -43,7 +43,7 @@ async fn the_page_says_what_happened_and_what_to_do() {
         "Write one address alone into the cell",
         "autopilot-export retry",
         "Joined: new to the export 4",
-        "No guard objected.",
+        "No guard was triggered.",
         "By segment",
         " UTC",
     ] {

@@ -146,6 +146,15 @@ async fn another_title_in_the_configuration_sends_nothing() {
 }
 
 #[tokio::test]
+async fn another_field_in_the_configuration_is_named() {
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set_membership(json!({ "field": "Reader" }));
+    scene.run(&scene.drop(people(0, 4, 1))).await;
+    scene.set_membership(json!({ "field": "Subscriber" }));
+    refused(&scene, "is of the field \"Reader\", the configuration names \"Subscriber\"").await;
+}
+
+#[tokio::test]
 async fn the_state_of_another_account_sends_nothing() {
     let scene = Scene::new(Options::default()).await;
     scene.run(&scene.drop(people(0, 4, 1))).await;

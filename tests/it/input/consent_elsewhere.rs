@@ -12,9 +12,9 @@ use crate::support::fixture::{LIST, Scene, set};
 
 /// Columns: the address, a name, the opt-out, a suppression, a consent, the customer's id.
 const HEADER: &str = "EMail,FirstName,Out,NoMail,Consent,Id\n";
-const VIPS: &str = "VIPs";
+pub(super) const VIPS: &str = "VIPs";
 
-async fn scene(ids: bool) -> Scene {
+pub(super) async fn scene(ids: bool) -> Scene {
     let mut scene = Scene::new(Options::default()).await;
     let segment =
         |name: &str| json!({ "name": name, "prefix": format!("segments/{name}/"), "membership": { "list": name } });
@@ -29,7 +29,7 @@ async fn scene(ids: bool) -> Scene {
     scene
 }
 
-fn rows(rows: &[&str]) -> String {
+pub(super) fn rows(rows: &[&str]) -> String {
     let row = |row: &&str| row.replacen(',', "@example.com,", 1) + "\n";
     HEADER.to_owned() + &rows.iter().map(row).collect::<String>()
 }
@@ -46,21 +46,21 @@ async fn run(scene: &Scene, list: &[&str], vips: &[&str]) -> Report {
     scene.run(&both(scene, list, vips)).await
 }
 
-fn on(scene: &Scene, list: &str) -> BTreeSet<String> {
+pub(super) fn on(scene: &Scene, list: &str) -> BTreeSet<String> {
     let members = scene.sandbox.contents().members(list);
     members.iter().map(|email| email.replace("@example.com", "")).collect()
 }
 
-fn opted_out(scene: &Scene) -> BTreeSet<String> {
+pub(super) fn opted_out(scene: &Scene) -> BTreeSet<String> {
     let contacts = scene.sandbox.contents().contacts;
     let names = contacts.into_iter().filter(|contact| contact.unsubscribed).filter_map(|contact| contact.email);
     names.map(|email| email.replace("@example.com", "").to_lowercase()).collect()
 }
 
-const ANN: &str = "ann,Ann,,,1,1";
-const BOB: &str = "bob,Bob,,,1,2";
+pub(super) const ANN: &str = "ann,Ann,,,1,1";
+pub(super) const BOB: &str = "bob,Bob,,,1,2";
 /// Bob's rows that keep him from being sent.
-const NO: [&str; 4] = ["bob,Bob,,1,1,2", "bob,Bob,,,0,2", "bob,Bob,,,,2", "bob,Bob,1,1,1,2"];
+pub(super) const NO: [&str; 4] = ["bob,Bob,,1,1,2", "bob,Bob,,,0,2", "bob,Bob,,,,2", "bob,Bob,1,1,1,2"];
 
 #[tokio::test]
 async fn a_suppressed_row_of_one_segment_counts_in_the_other() {

@@ -3,6 +3,7 @@
 mod cells;
 mod consent;
 mod consent_elsewhere;
+mod consent_kept;
 mod corrections;
 mod leavers;
 mod lost_state;

@@ -8,6 +8,7 @@ mod disk;
 mod drops;
 mod events;
 mod judge;
+mod kept;
 mod known;
 mod model;
 mod runs;

@@ -128,8 +128,35 @@ pub(super) struct Taken {
     pub(super) suppressed: BTreeSet<Person>,
 }
 
-/// What a row says of consent counts in all drops of a run; so does what the drops `before` say of their people.
-pub(super) fn unite(taken: &mut [Taken], before: &[Drop]) {
+/// Whom a drop suppresses, and who opts out in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Noes {
+    pub(super) suppressed: BTreeSet<Person>,
+    pub(super) opted_out: BTreeSet<Person>,
+}
+
+impl Noes {
+    pub(super) fn of(drop: &Drop) -> Self {
+        let mut noes = Self::default();
+        for (person, says) in &drop.says {
+            match says {
+                Says::Suppressed => noes.suppressed.extend([*person]),
+                Says::Member(Fields { opted_out: true, .. }) => noes.opted_out.extend([*person]),
+                _ => {}
+            }
+        }
+        noes
+    }
+
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.suppressed.extend(&other.suppressed);
+        self.opted_out.extend(&other.opted_out);
+    }
+}
+
+/// What a row says of consent counts in all drops of a run; so does what the drops `before` say of their people, and what
+/// is `kept` of drops that the run does not take.
+pub(super) fn unite(taken: &mut [Taken], before: &[Drop], kept: &Noes) {
     let people: BTreeSet<Person> = taken.iter().flat_map(|taken| taken.drop.says.keys().copied()).collect();
     let mut all: BTreeMap<Person, (bool, bool, bool)> = BTreeMap::new();
     for (person, says) in taken.iter().map(|taken| &taken.drop).chain(before).flat_map(|drop| &drop.says) {
@@ -140,9 +167,14 @@ pub(super) fn unite(taken: &mut [Taken], before: &[Drop]) {
             *opted_out |= matches!(says, Says::Member(Fields { opted_out: true, .. }));
         }
     }
+    for (person, (suppressed, _, opted_out)) in &mut all {
+        *suppressed |= kept.suppressed.contains(person);
+        *opted_out |= kept.opted_out.contains(person);
+    }
     let is_rejected = |says: &Says| u64::from(matches!(says, Says::Nothing | Says::Unreadable));
     for Taken { drop, alone, suppressed: everywhere, .. } in taken {
         everywhere.extend(all.iter().filter(|(_, (suppressed, ..))| *suppressed).map(|(person, _)| *person));
+        everywhere.extend(&kept.suppressed);
         for (person, says) in &mut drop.says {
             let (suppressed, unreadable, opted_out) = all[person];
             drop.rejected -= is_rejected(says);

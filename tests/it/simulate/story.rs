@@ -14,8 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::drops::{Drop, Says};
 use super::events::Event;
+use super::kept::Kept;
 use super::known::is_left_out;
-use super::model::{Edit, End, Known, Model, Taken, unite};
+use super::model::{Edit, End, Known, Model, Noes, Taken, unite};
 use super::runs::{Engine, Fate, run};
 use super::world::World;
 use crate::support::fixture::EXPORT;
@@ -54,6 +55,8 @@ pub(super) struct Story {
     drops: Vec<Vec<(Drop, Timestamp)>>,
     /// Of each segment: the drop that was applied last.
     applied: Vec<Known<Option<Drop>>>,
+    /// Of each segment: what its drops say of people.
+    kept: Vec<Kept>,
     last: Option<Ask>,
     runs: u32,
     /// The account refuses rows.
@@ -74,8 +77,10 @@ impl Story {
         let people = if random.u8(..8) == 0 { random.u32(100..260) } else { random.u32(2..40) };
         let model = Model::new(segments, people);
         let (drops, applied) = (vec![Vec::new(); segments], vec![Known::Is(None); segments]);
+        let kept = world.shared.lock().unwrap().places.iter().map(|place| Kept::new(place.name)).collect();
         let trace = Arc::clone(trace);
-        let story = Self { random, world, model, trace, people, drops, applied, last: None, runs: 0, refuses: false };
+        let (last, runs, refuses) = (None, 0, false);
+        let story = Self { random, world, model, trace, people, drops, applied, kept, last, runs, refuses };
         let places = story.world.shared.lock().unwrap().places.clone();
         let account = story.world.account.contents();
         let marks: Vec<_> = places.iter().map(|place| (&place.mark, place.is_folder)).collect();
@@ -288,6 +293,7 @@ impl Story {
             request.pass_guards.clear();
         }
         let began = self.world.now();
+        self.kept.iter_mut().for_each(|kept| kept.begin(&self.world.disk));
         let drops: Vec<_> =
             ask.drops.iter().map(|(n, drop)| &self.drops[*n][*drop].0).map(|drop| (&drop.key, drop.rows)).collect();
         told!(
@@ -324,6 +330,11 @@ impl Story {
         // Rows that are sent again heed the drops that were applied last.
         let is_known = !ask.part || self.applied.iter().all(|applied| !matches!(applied, Known::Unsure));
         let mut taken = self.taken(ask, report.as_ref());
+        let is_taken = |segment| taken.iter().any(|taken| taken.segment == segment);
+        let kept = self.kept.iter().enumerate().filter(|(segment, _)| ask.part || !is_taken(*segment));
+        let kept = kept.map(|(_, kept)| kept.noes(&self.world.disk)).reduce(Kept::both);
+        let kept = kept.unwrap_or(Known::Is(Noes::default()));
+        let is_known = is_known && kept != Known::Unsure;
         let before = |applied: &Known<Option<Drop>>| match applied {
             Known::Is(Some(drop)) if ask.part => Some(drop.clone()),
             _ => None,
@@ -333,7 +344,10 @@ impl Story {
         for Taken { segment, drop, .. } in taken.iter().filter(|_| !ask.part) {
             self.applied[*segment] = if is_whole { Known::Is(Some(drop.clone())) } else { Known::Unsure };
         }
-        unite(&mut taken, &before);
+        for Taken { segment, drop, .. } in &taken {
+            self.kept[*segment].ran(&self.world.disk, (&request, is_whole), drop);
+        }
+        unite(&mut taken, &before, &if let Known::Is(kept) = kept { kept } else { Noes::default() });
         self.judge_report(ask, report.as_ref(), &taken, was_sent, !happened.is_empty() || !is_known);
         let removed_all = report.as_ref().is_some_and(|report| report.members.leavers_withheld == 0);
         if was_sent || (is_whole && !ask.full) {

@@ -101,7 +101,7 @@ async fn an_object_that_is_cut_off_is_read_again() {
 async fn an_object_that_is_cut_off_again_and_again_is_unavailable() {
     let script = Script::new((0..3).map(|_| object("whole").cut_after(3))).await;
     let error = script.bucket().get("a").await.unwrap_err();
-    assert!(error.kind == Kind::Unavailable && error.to_string().contains("cut off again and again"), "{error}");
+    assert!(error.kind == Kind::Unavailable && error.to_string().contains("cut off repeatedly"), "{error}");
     assert_eq!(script.told().len(), 3);
 }
 

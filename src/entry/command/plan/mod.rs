@@ -41,7 +41,7 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     }
     if let Some(path) = &args.out {
         file::write(path, &planned, &plan)?;
-        say(&format!("{}: autopilot-export run {} --plan {0} does exactly this", path.display(), export.name));
+        say(&format!("{}: run exactly this plan with autopilot-export run {} --plan {0}", path.display(), export.name));
     }
     if let Some(path) = &args.rejects {
         let rehearsal = std::mem::take(&mut planned.rehearsal);

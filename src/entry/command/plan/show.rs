@@ -37,7 +37,10 @@ pub(super) fn print(plan: &Plan) {
     }
     let named: u64 = plan.causes.iter().map(|cause| cause.rows).sum();
     if plan.rejected > named {
-        line(&format!("            {} for other reasons; --rejects FILE writes all", plan.rejected - named));
+        line(&format!(
+            "            {} more for other reasons; write all of them to a file with --rejects FILE",
+            plan.rejected - named
+        ));
     }
     plan.guards.iter().for_each(|guard| line(&format!("  guard     {}: {}", guard.name, guard.message)));
     plan.notes.iter().for_each(|note| line(&format!("  note      {note}")));

@@ -235,7 +235,7 @@ async fn the_first_object_out_of_place_is_reported_once() {
         let answer = ask(&function, serde_json::from_str(&event).unwrap()).await.unwrap();
         assert_eq!(answer["ignored"].as_array().unwrap().len(), 1, "{answer}");
     }
-    let told = function.executions.1.lock().unwrap();
+    let told = std::mem::take(&mut *function.executions.1.lock().unwrap());
     let message = told[0].pointer("/last/answer/message").unwrap();
     assert_eq!((told.len(), &message["subject"]), (1, &json!("d: a file is where nothing is read")));
     assert!(message["body"].as_str().unwrap().contains("segments/newsleter/"), "{message}");

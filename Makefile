@@ -1,7 +1,7 @@
 # `make` lists the targets. They install what they need, except Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init check-config invoke redrive check check-infra fmt
+.PHONY: help run pictures test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init check-config invoke redrive check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -24,8 +24,13 @@ run: ## try it on this machine: a local Autopilot, a bundled segment, then tomor
 	cargo build $(LOCAL) --bin autopilot-export
 	scripts/demo target/debug/autopilot-export
 
-test: ## run all tests
+test: ## run all tests; those of the pages need Chromium, Node and npm
+	@scripts/chromium --install >/dev/null || echo "test: the pages will not be looked at in a browser"
 	cargo test --locked
+
+pictures: ## take the pictures of the page in docs/pictures again; needs Chromium, Node and npm
+	cargo build $(LOCAL) --bin autopilot-export
+	scripts/pictures target/debug/autopilot-export
 
 bench: ## measure speed and memory against typical scripts; ROWS=20000 for a short run
 	cargo build --release --locked --bins --example generate_segment --example floor --example hello

@@ -198,6 +198,16 @@ impl Seconds {
         }
     }
 
+    /// The first and the last second.
+    pub fn span(&self) -> Option<(i64, i64)> {
+        Some((*self.0.first_key_value()?.0, *self.0.last_key_value()?.0))
+    }
+
+    /// Each second that has requests, with how many.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, u32)> {
+        self.0.iter().map(|(second, count)| (*second, *count))
+    }
+
     /// The most in one second.
     pub fn peak(&self) -> f64 {
         f64::from(self.0.values().copied().max().unwrap_or(0))

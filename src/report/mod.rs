@@ -1,10 +1,13 @@
 //! What became of a run: `report.json`, the page, the rejects.
 
 pub mod codes;
+pub mod history;
 pub mod html;
 pub mod message;
 pub mod metrics;
+mod outcome;
 pub mod rejects;
+pub mod timeline;
 pub mod webhook;
 
 use std::collections::BTreeMap;
@@ -18,44 +21,9 @@ use crate::destination::Usage;
 use crate::error::Kind;
 use crate::plan::{Counts, LeftOut, Unreadable};
 use crate::run::{RunRecord, SegmentRecord, Trigger};
+use timeline::{Point, Traffic};
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every row that was to be sent was confirmed.
-    Succeeded,
-    /// Every row was confirmed or rejected.
-    SucceededWithRejects,
-    /// The account already holds everything.
-    NothingToDo,
-    /// A newer drop was applied before.
-    Superseded,
-    /// A guard stopped the run.
-    StoppedByGuard,
-    /// A person stopped the run.
-    Stopped,
-    /// The run never reached its end; a later one finished it.
-    Interrupted,
-    /// Something else stopped it, or rows are pending.
-    Failed,
-}
-
-impl Outcome {
-    /// Its name, as it stands in the report.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::SucceededWithRejects => "succeeded_with_rejects",
-            Self::NothingToDo => "nothing_to_do",
-            Self::Superseded => "superseded",
-            Self::StoppedByGuard => "stopped_by_guard",
-            Self::Stopped => "stopped",
-            Self::Interrupted => "interrupted",
-            Self::Failed => "failed",
-        }
-    }
-}
+pub use outcome::Outcome;
 
 /// Every row's outcome, counted. `read = delivered + unchanged + rejected + suppressed + pending`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,6 +218,12 @@ pub struct Report {
     /// What the account says at the end, and what its joiners mean there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// Requests over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+    /// The members after the last runs, this one included; oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<Point>,
     /// Why the run failed or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
@@ -366,6 +340,8 @@ impl Report {
             notes: run.segments.iter().filter_map(note).collect(),
             list_way: confirmed.way,
             remarks: Vec::new(),
+            traffic: None,
+            trend: Vec::new(),
             error,
             warnings,
         }

@@ -43,6 +43,9 @@ pub fn config_of(run_id: &str) -> String {
 /// The page of all runs.
 pub const INDEX: &str = "runs/index.html";
 
+/// What it lists.
+pub const LISTED: &str = "runs/index.json";
+
 /// Says that a person has stopped the run.
 pub fn stopped(run_id: &str) -> String {
     of_run(run_id, "stop.json")

@@ -11,6 +11,7 @@ use super::faults::InjectedFaults;
 use super::options::Options;
 use super::response::Response;
 use super::route::{Endpoint, Route};
+use super::search::Search;
 
 /// A request that passed key, faults and limits.
 #[derive(Debug)]
@@ -56,6 +57,6 @@ pub(super) trait Api: fmt::Debug + Send + Sync {
     /// A copy of what the account holds.
     fn contents(&self, options: &Options) -> Contents;
 
-    /// What the account holds, as part of a page.
-    fn page(&self) -> Markup;
+    /// What the account holds, as part of a page, with the people that are looked for.
+    fn page(&self, search: &Search) -> Markup;
 }

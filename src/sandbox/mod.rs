@@ -21,6 +21,7 @@ mod ortto;
 mod page;
 mod response;
 mod route;
+mod search;
 mod server;
 #[cfg(test)]
 mod tests;

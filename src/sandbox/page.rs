@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::Html;
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 use super::contents::Contents;
 use super::counters::Counters;
+use super::search::Search;
 use super::server::Server;
+use crate::report::html::frame;
 
 /// How many contacts a page shows.
 pub(super) const SHOWN: usize = 50;
-
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}\
-    table{border-collapse:collapse;margin-bottom:2rem}\
-    th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}";
 
 pub(super) async fn contents(State(server): State<Arc<Server>>) -> Json<Contents> {
     Json(server.api.contents(&server.options()))
@@ -27,31 +25,32 @@ pub(super) async fn counters(State(server): State<Arc<Server>>) -> Json<Counters
     Json(server.counters())
 }
 
-pub(super) async fn page(State(server): State<Arc<Server>>) -> Html<String> {
+pub(super) async fn page(State(server): State<Arc<Server>>, Query(search): Query<Search>) -> Html<String> {
     let title = format!("{} sandbox", server.api.name());
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                title { (title) }
-                style { (STYLE) }
-            }
-            body {
-                h1 { (title) }
-                p {
-                    "A local stand-in for the " (server.api.name()) " API, at " code { "/v1" } ". As JSON: "
-                    a href="/_sandbox/contents" { "contents" } ", " a href="/_sandbox/counters" { "counters" } "."
-                }
-                (requests(&server.counters()))
-                (server.api.page())
-            }
+    let content = html! {
+        h1 { (title) }
+        p {
+            "A local stand-in for the " (server.api.name()) " API, at " code { "/v1" } ". As JSON: "
+            a href="/_sandbox/contents" { "contents" } ", " a href="/_sandbox/counters" { "counters" } "."
         }
+        form role="search" {
+            label for="q" { "Find people by anything that they hold" } " "
+            input id="q" name="q" type="search" value=(search.q);
+            " " button { "Find" }
+        }
+        (server.api.page(&search))
+        (requests(&server.counters()))
     };
-    Html(page.into_string())
+    Html(frame(&title, content))
 }
 
 fn requests(counters: &Counters) -> Markup {
+    let by_route = counters.by_route.iter().map(|(route, requests)| {
+        html! { tr { th scope="row" { code { (route) } } td.n { (requests) } } }
+    });
+    let statuses = counters.statuses.iter().map(|(status, responses)| {
+        html! { tr { th scope="row" { (status) } td.n { (responses) } } }
+    });
     html! {
         h2 { "Requests (" (counters.requests) ")" }
         p {
@@ -60,14 +59,23 @@ fn requests(counters: &Counters) -> Markup {
             ". Without a response: " (counters.unanswered) ". Hit by a fault: " (counters.faulted)
             ". Bans: " (counters.bans) "."
         }
-        table {
-            tr { th { "Endpoint" } th { "Requests" } }
-            @for (route, requests) in &counters.by_route { tr { td { code { (route) } } td { (requests) } } }
-        }
-        table {
-            tr { th { "Status" } th { "Responses" } }
-            @for (status, responses) in &counters.statuses { tr { td { (status) } td { (responses) } } }
-        }
+        (table("requests by endpoint", &["Endpoint", "Requests"], by_route))
+        (table("responses by status", &["Status", "Responses"], statuses))
+    }
+}
+
+/// A table that a narrow screen can scroll; nothing where it has no row.
+pub(super) fn table(name: &str, columns: &[&str], rows: impl Iterator<Item = Markup>) -> Markup {
+    let mut rows = rows.peekable();
+    html! {
+        @if rows.peek().is_some() {
+            div.scroll tabindex="0" role="region" aria-label=(name) {
+                table {
+                    thead { tr { @for column in columns { th scope="col" { (column) } } } }
+                    tbody { @for row in rows { (row) } }
+                }
+            }
+        } @else { p { "None." } }
     }
 }
 

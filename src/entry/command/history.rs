@@ -12,7 +12,7 @@ use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ledger;
-use crate::ports::{Leases, PutMode, Store};
+use crate::ports::{Leases, Store};
 use crate::report::{Outcome, Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::environment::Environment;
@@ -20,8 +20,6 @@ use crate::steps::{Cancellation, Cleaned, clean as clean_export, is_stopped, rea
 
 /// What stands for the newest run.
 const LATEST: &str = "latest";
-/// How many runs the page of all lists.
-const LISTED: usize = 200;
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a run may wait before it begins.
@@ -70,23 +68,7 @@ pub(super) async fn newest<W: Environment>(env: &W, export: Option<&str>) -> Res
 
 /// The page of all runs.
 pub(super) async fn index<W: Environment>(env: &W) -> Result<String> {
-    let mut listed = Vec::new();
-    for run_id in ids(env, None).await?.into_iter().take(LISTED) {
-        let report = read_if_whole(env.store(), &keys::of_run(&run_id, "report.json")).await?;
-        listed.push(html::Listed { run_id, report });
-    }
-    Ok(html::index(&listed))
-}
-
-/// Writes the page of all runs beside them. A run does not fail for it.
-pub(super) async fn write_index<W: Environment>(env: &W) {
-    let writing = async {
-        let page = index(env).await?;
-        env.store().put(keys::INDEX, page.into(), PutMode::Overwrite).await
-    };
-    if let Err(error) = writing.await {
-        say(&format!("note: {}", error.at("runs").chain()));
-    }
+    Ok(html::index(&read_if_whole(env.store(), keys::LISTED).await?.unwrap_or_default()))
 }
 
 /// Lists the runs, newest first.
@@ -162,7 +144,7 @@ pub(super) async fn without_report<W: Environment>(env: &W, id: &str) -> Result<
 pub(super) async fn clean<W: Environment>(env: &W, config: &Config, export: Option<&str>) -> Code {
     let mut exports: BTreeMap<String, Option<String>> = BTreeMap::new();
     for meta in env.store().list("runs/").await? {
-        if meta.key == keys::INDEX {
+        if [keys::INDEX, keys::LISTED].contains(&meta.key.as_str()) {
             continue;
         }
         let Some(name) = meta.key.split('/').nth(1).filter(|name| export.is_none_or(|export| export == *name)) else {

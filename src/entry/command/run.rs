@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::code::Code;
 use super::request::request;
-use super::{history, plan, print};
+use super::{plan, print};
 use crate::config::{Config, export_of};
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
@@ -72,7 +72,6 @@ pub(super) async fn execute<W: Environment>(
         }
     };
     let report = run_steps(env, config, &request, stop).await?;
-    history::write_index(env).await;
     tell_webhook(env, common, config, &report).await;
     show(common, &report)?;
     Ok(report.exit_code())

@@ -7,7 +7,7 @@ use super::words::sign;
 use crate::report::Outcome;
 
 /// A whole page around its content.
-pub(super) fn frame(title: &str, content: Markup) -> String {
+pub fn frame(title: &str, content: Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -6,22 +6,13 @@ use maud::{Markup, html};
 
 use super::frame::{badge, frame};
 use super::words::{counted, number, outcome, time};
-use crate::report::Report;
-use crate::run::{export_of, time_of};
-
-/// A run as the page lists it.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// The run.
-    pub run_id: String,
-    /// Its report; none while it is not finished.
-    pub report: Option<Report>,
-}
+use crate::report::history::{Listed, Runs};
+use crate::run::export_of;
 
 /// The page of these runs, the newest first.
-pub fn index(runs: &[Listed]) -> String {
+pub fn index(runs: &Runs) -> String {
     let mut exports: BTreeMap<&str, Vec<&Listed>> = BTreeMap::new();
-    for run in runs {
+    for run in &runs.0 {
         exports.entry(export_of(&run.run_id).unwrap_or_default()).or_default().push(run);
     }
     let many = counted(exports.len() as u64, "export", "exports");
@@ -29,8 +20,8 @@ pub fn index(runs: &[Listed]) -> String {
         "Runs",
         html! {
             h1 { "Runs" }
-            p.lead { (many) ", " (counted(runs.len() as u64, "run", "runs")) ", newest first." }
-            @if exports.is_empty() { p { "There are no runs yet." } }
+            p.lead { (many) ", " (counted(runs.0.len() as u64, "run", "runs")) ", newest first." }
+            @if exports.is_empty() { p { "No run has ended yet." } }
             @for (export, runs) in &exports {
                 section {
                     h2 { (export) }
@@ -39,35 +30,27 @@ pub fn index(runs: &[Listed]) -> String {
                             thead { tr {
                                 th scope="col" { "Run" } th scope="col" { "Outcome" } th.n scope="col" { "Sent" }
                                 th.n scope="col" { "Unchanged" } th.n scope="col" { "Rejected" } th.n scope="col" { "Pending" }
+                                th.n scope="col" { "Members" }
                             } }
                             tbody { @for run in runs { (line(export, run)) } }
                         }
                     }
                 }
             }
+            p.dim { "A run's page is there as long as runs are kept." }
         },
     )
 }
 
-fn line(export: &str, Listed { run_id, report }: &Listed) -> Markup {
-    let began = time_of(run_id);
+fn line(export: &str, run: &Listed) -> Markup {
+    let rows = &run.rows;
     html! {
         tr {
-            th scope="row" {
-                @match (report, began) {
-                    (Some(_), Some(began)) => a href={ (export) "/" (run_id) "/report.html" } { (time(began)) },
-                    (None, Some(began)) => (time(began)),
-                    _ => (run_id),
-                }
-            }
-            @match report {
-                Some(report) => {
-                    td { (badge(report.outcome)) (outcome(report.outcome)) }
-                    td.n { (number(report.rows.delivered)) } td.n { (number(report.rows.unchanged)) }
-                    td.n { (number(report.rows.rejected)) } td.n { (number(report.rows.pending)) }
-                }
-                None => td colspan="5" { "not finished" },
-            }
+            th scope="row" { a href={ (export) "/" (run.run_id) "/report.html" } { (time(run.started_at)) } }
+            td { (badge(run.outcome)) (outcome(run.outcome)) }
+            td.n { (number(rows.delivered)) } td.n { (number(rows.unchanged)) }
+            td.n { (number(rows.rejected)) } td.n { (number(rows.pending)) }
+            td.n { @if let Some(members) = run.members { (number(members)) } }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The report as a page: one file, no script, nothing loaded from elsewhere.
 
+mod chart;
 mod frame;
 mod index;
 mod style;
@@ -11,10 +12,11 @@ use super::codes::of_reject;
 use super::{Cause, Report};
 use crate::contact::RejectCode;
 use crate::error::escaped;
-use frame::{badge, frame};
+use frame::badge;
 use words::{counted, duration, number, outcome, sentence, share, size, time};
 
-pub use index::{Listed, index};
+pub use frame::frame;
+pub use index::index;
 
 /// The page.
 pub fn page(report: &Report) -> String {
@@ -38,6 +40,7 @@ pub fn page(report: &Report) -> String {
             (rows(report))
             (rejects(report))
             (members(report))
+            (chart::trend(&report.trend))
             (segments(report))
             (guards(report))
             (requests(report))
@@ -183,6 +186,7 @@ fn requests(report: &Report) -> Markup {
     html! {
         section {
             h2 { "Requests" }
+            (chart::traffic(report))
             table { tbody {
                 (line("All", requests.total)) (line("Many rows at once", requests.bulk)) (line("One row", requests.single))
                 (line("Lists, tags and their members", requests.list)) (line("Retried", requests.retried))

@@ -26,14 +26,20 @@ color:var(--page);margin-right:.4em;font-weight:700}.good{background:var(--deliv
 .legend{list-style:none;margin:.75rem 0;padding:0;display:grid;gap:.35rem 1.5rem;\
 grid-template-columns:repeat(auto-fit,minmax(15rem,1fr))}\
 .legend i{display:inline-block;width:1.1rem;height:1.1rem;border-radius:3px;margin-right:.5rem;vertical-align:-.15rem}\
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0}\
+.scroll{overflow-x:auto}.scroll th,.scroll td{overflow-wrap:normal}table{border-collapse:collapse;width:100%;margin:.5rem 0}\
 caption{text-align:left;color:var(--dim);padding-bottom:.25rem}\
 th,td{text-align:left;vertical-align:top;padding:.4rem .6rem;border-bottom:1px solid var(--line)}\
 thead th{color:var(--dim);font-weight:600}tbody th{font-weight:500}\
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
+figure{margin:.5rem 0}figcaption{color:var(--dim)}.chart{max-width:40rem}.chart svg{display:block;width:100%;height:auto}\
+.chart [fill=\"#010101\"]{fill:var(--unchanged)}.chart [stroke=\"#010101\"]{stroke:var(--unchanged)}\
+.chart [stroke=\"#020202\"]{stroke:var(--rejected)}.chart [fill=\"#030303\"]{fill:var(--dim)}\
+.chart [stroke=\"#040404\"]{stroke:var(--line)}\
+input,button{font:inherit;padding:.3rem .6rem;border:1px solid var(--dim);border-radius:6px;background:var(--soft);color:var(--ink)}\
+form{margin:1rem 0}\
 .error{border-left:5px solid var(--rejected);background:var(--bad);padding:.6rem 1rem;border-radius:0 6px 6px 0}\
 .note{border-left:5px solid var(--pending);background:var(--soft);padding:.4rem 1rem;border-radius:0 6px 6px 0}\
 .cause{border-top:1px solid var(--line);padding:.75rem 0}.cause h3{font-size:1rem;margin:0}\
 @media (max-width:36rem){body{padding:1rem .75rem 2rem}h1{font-size:1.3rem}th,td{padding:.35rem .4rem}}\
 @media print{:root{--page:#fff;--ink:#000;--dim:#333;--soft:#fff;--bad:#fff}body{max-width:none;padding:0;font-size:11pt}\
-*{-webkit-print-color-adjust:exact;print-color-adjust:exact}nav{display:none}h2,.cause,tr{break-inside:avoid}}";
+*{-webkit-print-color-adjust:exact;print-color-adjust:exact}nav{display:none}h2,.cause,tr,figure{break-inside:avoid}h2{break-after:avoid}}";

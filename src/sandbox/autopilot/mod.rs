@@ -32,6 +32,7 @@ use super::lock::locked;
 use super::options::Options;
 use super::response::Response;
 use super::route::{Endpoint, reads, writes};
+use super::search::Search;
 use errors::{bad_request, error, failed};
 use store::Store;
 
@@ -135,7 +136,7 @@ impl Api for Account {
         locked(&self.0).contents()
     }
 
-    fn page(&self) -> Markup {
-        page::page(&locked(&self.0))
+    fn page(&self, search: &Search) -> Markup {
+        page::page(&locked(&self.0), search)
     }
 }

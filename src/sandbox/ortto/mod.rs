@@ -39,6 +39,7 @@ use super::lock::locked;
 use super::options::Options;
 use super::response::Response;
 use super::route::{Endpoint, reads, writes};
+use super::search::Search;
 use archive::Removal;
 use errors::error;
 use store::Store;
@@ -146,7 +147,7 @@ impl Api for Account {
         store.contents()
     }
 
-    fn page(&self) -> Markup {
-        page::page(&locked(&self.0))
+    fn page(&self, search: &Search) -> Markup {
+        page::page(&locked(&self.0), search)
     }
 }

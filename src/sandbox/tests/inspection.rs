@@ -19,3 +19,13 @@ async fn the_page_is_escaped_needs_no_key_and_is_not_counted() {
     assert_eq!(counters["by_route"], json!({"POST /contact": 1}));
     assert_eq!(sandbox.counters().requests, 1);
 }
+
+#[tokio::test]
+async fn the_page_finds_people_by_anything_they_hold() {
+    let sandbox = sandbox(AutopilotOptions::default().into()).await;
+    upsert(&sandbox, json!({"Email": "ann@example.com", "FirstName": "Ann"})).await;
+    upsert(&sandbox, json!({"Email": "bea@example.com", "FirstName": "Bea"})).await;
+    let page = received(&raw(&sandbox, "GET", "/?q=ANN", "", "").await).unwrap();
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(text.contains("ann@example.com") && !text.contains("bea@example.com"), "{text}");
+}

@@ -2,6 +2,7 @@
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+mod history;
 mod members_there;
 mod merge;
 mod order;
@@ -15,7 +16,7 @@ use order::{keep_order, write_corrections};
 use results::{RejectsFile, RunResults};
 use totals::Totals;
 
-use crate::config::{Config, Connection, connection_of};
+use crate::config::{Config, Connection, Export, connection_of};
 use crate::delivery::pace::{after, window};
 use crate::destination::Known;
 use crate::error::{AtStage, Error, Kind, Result};
@@ -23,6 +24,7 @@ use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
 use crate::ports::{Leases, PutMode, SecretSource, Store};
 use crate::report::rejects::Rejects;
+use crate::report::timeline::Traffic;
 use crate::report::{self, Failed, Report, html};
 use crate::run::opening::OpenRecord;
 use crate::run::{ConnectionActivity, RunRecord, RunRequest, Stage, keys};
@@ -100,7 +102,7 @@ async fn finish_run<W: Environment>(
         // The run did not get as far as fixing what it reads.
         let run = RunRecord::begin(request, name, String::new(), Vec::new(), Vec::new(), now);
         let report = Report::of(&run, report::Confirmed::default(), error, now);
-        let report = write(store, report).await?;
+        let report = write(store, export, report).await?;
         close(env, name, request, holder).await?;
         return Ok(report);
     };
@@ -173,6 +175,9 @@ async fn finish_run<W: Environment>(
     sums.warnings.extend(rejects.warning());
     sums.causes = rejects.causes();
     let mut report = Report::of(&run, sums, error, env.clock().now());
+    if let Some(opened) = &opened {
+        report.traffic = Traffic::of(&totals.sent.seconds, opened.rate);
+    }
     if let Some(opened) = opened.filter(|_| holder == run_id && report.error.is_none() && report.rows.pending == 0) {
         let connection = connection_of(config, name)?;
         MembersThere { connection, run: &run, opened: &opened, members: &members }
@@ -186,14 +191,15 @@ async fn finish_run<W: Environment>(
         let file = rejects.finish()?;
         store.put_file(&keys::of_run(run_id, "rejects.csv"), &file, PutMode::Overwrite).await?;
     }
-    let report = write(store, report).await?;
+    let report = write(store, export, report).await?;
     close(env, name, request, holder).await?;
     Ok(report)
 }
 
-/// Writes the report; its JSON last, which says that the run is finished. Where another call has finished the run
+/// Lists the run and writes the report; its JSON last, which says that the run is finished. Where another call has finished the run
 /// meanwhile, its report is the one that stays.
-async fn write(store: &impl Store, report: Report) -> Result<Report> {
+async fn write(store: &impl Store, export: Option<&Export>, mut report: Report) -> Result<Report> {
+    history::enter(store, export, &mut report).await;
     let page = html::page(&report);
     store.put(&keys::of_run(&report.run_id, "report.html"), page.into(), PutMode::Overwrite).await?;
     let key = keys::of_run(&report.run_id, "report.json");

@@ -1,6 +1,7 @@
 //! The command line as a person uses it.
 
 mod bad_input;
+mod browser;
 mod columns;
 pub(crate) mod command;
 mod drops;
@@ -17,6 +18,7 @@ mod offline;
 mod page;
 mod permissions;
 mod plan;
+mod readme;
 mod retry;
 mod stop;
 mod terminal;

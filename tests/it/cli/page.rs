@@ -89,6 +89,21 @@ async fn all_runs_are_on_one_page_beside_them() {
 }
 
 #[tokio::test]
+async fn the_page_shows_requests_and_members_over_time() {
+    let (cli, first) = after_a_run().await;
+    let page = page_of(&cli, &first);
+    assert!(text(&page).contains("the dashed line is the account's rate") && page.contains("<svg "), "{page}");
+    assert!(!page.contains("Members over the last runs"), "one run is no trend");
+    let drop = cli.scene.file("members.csv", people(0, 9, 1).as_bytes());
+    let (_, report) = cli.export(&drop).await;
+    let members: Vec<_> = report["trend"].as_array().unwrap().iter().map(|point| &point["members"]).collect();
+    assert_eq!(members, [&json!(4), &json!(9)]);
+    assert_eq!(report["traffic"]["rate"], json!(2000.0), "{}", report["traffic"]);
+    let page = page_of(&cli, report["run_id"].as_str().unwrap());
+    assert!(text(&page).contains("9 members after the last 2 runs; from 4 to 9."), "{}", text(&page));
+}
+
+#[tokio::test]
 async fn the_report_names_segments_and_causes_without_a_value() {
     let (cli, run) = after_a_run().await;
     let (_, out, _) = cli.run(&["report", &run, "--json"]).await;

@@ -1,0 +1,114 @@
+//! The README, as somebody follows it who knows nothing else.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use autopilot_export::sandbox::{Options, Sandbox};
+use tokio::process::Command;
+
+use super::command::ended;
+
+const README: &str = include_str!("../../../README.md");
+const MAKEFILE: &str = include_str!("../../../Makefile");
+
+/// The commands that are not run, by how they begin, and why.
+const NOT_RUN: [(&str, &str); 7] = [
+    ("git clone ", "the repository is there"),
+    ("cargo install ", "the program is built"),
+    ("echo 'alert_emails", "writes into the repository"),
+    ("make ", "takes minutes or an account on AWS; its target is looked up"),
+    ("eval ", "needs a deployment"),
+    ("aws s3 cp ", "needs a deployment"),
+    ("autopilot-export ", "needs an account, or does not end; its options are parsed"),
+];
+
+/// The blocks of a language, in order.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("\n```{language}\n");
+    let bodies = README.split(fence.as_str()).skip(1);
+    bodies.map(|rest| rest.split("\n```\n").next().unwrap()).collect()
+}
+
+/// Runs a command line with the program on the path.
+async fn shell(folder: &Path, line: &str) -> (i32, String) {
+    let program = Path::new(env!("CARGO_BIN_EXE_autopilot-export")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).current_dir(folder).env("PATH", path).env_remove("RUST_LOG").stdin(Stdio::null());
+    let (code, out, err) = ended(command.output().await.unwrap());
+    (code, format!("{}\n{}", out.trim_end(), err.trim_end()))
+}
+
+/// An output without what differs from run to run: ids, and how long something took.
+fn steady(text: &str) -> Vec<String> {
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let word = |(at, word): (usize, &&str)| match words.get(at.wrapping_sub(1)) {
+            Some(&("in" | "most")) if word.parse::<f64>().is_ok() => "N".to_owned(),
+            _ => match word.find("-members-") {
+                Some(id) if id >= 16 => format!("{}ID{}", &word[..id - 16], &word[id + 17..]),
+                _ => (*word).to_owned(),
+            },
+        };
+        words.iter().enumerate().map(word).collect::<Vec<_>>().join(" ")
+    };
+    text.lines().map(line).filter(|line| !line.is_empty()).collect()
+}
+
+#[tokio::test]
+async fn the_readme_shows_what_its_commands_print() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    std::fs::write(folder.path().join("members.csv"), format!("{}\n", blocks("csv")[0])).unwrap();
+    let mut exports = String::new();
+    let mut ran = 0;
+    for block in blocks("console") {
+        for step in format!("\n{block}").split("\n$ ").skip(1) {
+            let (line, expected) = step.split_once('\n').unwrap_or((step, ""));
+            if line.starts_with("export ") {
+                exports += &format!("{line}; ");
+                continue;
+            }
+            let here = line.replace("--sandbox ", &format!("--sandbox={} ", sandbox.url()));
+            let (code, shown) = shell(folder.path(), &format!("{exports}{here}")).await;
+            assert!(code == 0 || shown.contains("succeeded_with_rejects"), "{line}: {code}\n{shown}");
+            assert_eq!(steady(&shown), steady(expected), "{line}\n{shown}");
+            ran += 1;
+        }
+    }
+    assert!(ran >= 6 && sandbox.contents().members("Members").len() == 4, "{ran}");
+}
+
+#[tokio::test]
+async fn the_readme_has_no_command_that_does_not_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for line in blocks("sh").into_iter().flat_map(str::lines) {
+        let line = line.split_once(" # ").map_or(line, |(line, _)| line).trim();
+        let (start, _) = NOT_RUN.iter().find(|(start, _)| line.starts_with(start)).unwrap_or_else(|| panic!("{line}"));
+        match *start {
+            "make " => {
+                let target = line.split(' ').nth(1).unwrap();
+                assert!(MAKEFILE.contains(&format!("\n{target}: ")), "{line}");
+            }
+            "autopilot-export " => {
+                let (code, shown) = shell(folder.path(), &format!("{line} --help")).await;
+                assert_eq!(code, 0, "{line}: {shown}");
+            }
+            _ => {}
+        }
+        seen += 1;
+    }
+    assert!(seen > 10);
+    assert_eq!(shell(folder.path(), "autopilot-export plan --no-such-option --help").await.0, 2);
+}
+
+#[tokio::test]
+async fn the_annotated_configuration_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let uncommented = |line: &str| line.split_once(" // ").map_or(line, |(line, _)| line).to_owned() + "\n";
+    let config: String = blocks("jsonc")[0].lines().map(uncommented).collect();
+    std::fs::write(folder.path().join("exports.json"), config).unwrap();
+    let (code, shown) = shell(folder.path(), "autopilot-export check --offline").await;
+    assert_eq!(code, 0, "{shown}");
+}

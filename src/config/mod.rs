@@ -11,6 +11,7 @@ mod checks;
 mod comments;
 mod condition;
 mod connection;
+mod examples;
 mod export;
 mod fault;
 mod fields;

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::fields::{Match, has_format};
-use super::{Config, reading};
+use super::{Config, examples, reading};
 use crate::destination::{self, Api};
 use crate::value::{FieldType, Reading};
 
@@ -19,7 +19,9 @@ pub fn schema() -> Value {
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         properties.insert("$schema".to_owned(), json!({ "type": "string", "description": "Where this schema is." }));
     }
-    schema.to_value()
+    let mut schema = schema.to_value();
+    examples::complete(&mut schema);
+    schema
 }
 
 impl JsonSchema for Match {

@@ -38,6 +38,7 @@ pub struct Segment {
     #[serde(default = "sixty")]
     pub settle_seconds: u64,
     /// How the files are written, where that is not to be detected.
+    #[schemars(extend("examples" = [{ "kind": "csv", "delimiter": ";" }]))]
     pub format: Option<Format>,
 }
 

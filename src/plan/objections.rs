@@ -3,7 +3,7 @@
 //! A row that says no is honoured in any row of an address or of a customer's id, in any segment of the run and in any
 //! order. The row that counts may be in a chunk by then: the rows are read once more, with what is known now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::noes::Noes;
 use super::objection::Objection;
@@ -30,6 +30,8 @@ pub struct Objections {
     /// The ids that were met, and whose they are: first bytes of an id, and of a profile's key or [`SEVERAL`].
     met: HashMap<u64, u64>,
     is_late: bool,
+    /// Members whose consent cannot be read, who are counted once.
+    unreadable: HashSet<ShortKey>,
     /// What drops say that were applied before and take no part in the run.
     applied: Noes,
 }
@@ -152,6 +154,11 @@ impl Objections {
         self.by_id.get(&half(key)).is_some_and(|said| said.opted_out)
     }
 
+    /// Counts a member whose consent cannot be read: one, or none where it was counted before in this run.
+    pub fn count_unreadable(&mut self, key: &ShortKey) -> u64 {
+        u64::from(self.unreadable.insert(*key))
+    }
+
     /// Who is not to be sent to, by any row.
     pub fn suppressed(&self) -> impl Iterator<Item = &ShortKey> {
         let all = self.people.iter().chain(&self.by_id);
@@ -168,6 +175,7 @@ impl Objections {
         let is_news = !self.found.is_empty() || self.is_late;
         self.known.extend(self.found.drain());
         self.is_late = false;
+        self.unreadable.clear();
         is_news
     }
 }

@@ -34,6 +34,8 @@ impl AppliedPeople {
 pub(super) struct Retry {
     pub(super) applied: AppliedPeople,
     pub(super) made: Vec<NewCorrection>,
+    /// Whether the file has the columns that say what each row was.
+    pub(super) has_columns: bool,
 }
 
 /// What the file says of a row.
@@ -44,4 +46,6 @@ pub(super) struct Retried {
     pub(super) is_duplicate: bool,
     /// Whether the destination refused it, so that nothing was wrong with the row itself.
     pub(super) is_refused: bool,
+    /// Whether no address could be read of it.
+    pub(super) had_no_address: bool,
 }

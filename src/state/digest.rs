@@ -66,6 +66,11 @@ impl Digester {
         half(&self.digest(b'r', cells))
     }
 
+    /// The digest of an entry of a suppression file.
+    pub fn listed(&self, entry: &[u8; 32]) -> [u8; 16] {
+        half(&self.digest(b's', &hex(entry)))
+    }
+
     /// Tells one state key from another without revealing either.
     pub fn fingerprint(&self) -> String {
         hex(&half(&self.digest(b'k', "autopilot-export")))

@@ -10,14 +10,14 @@ use crate::contact::SuppressionList;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Store;
 use crate::run::keys;
-use crate::state::{Digester, ProfileKey};
+use crate::state::Digester;
 use crate::steps::documents::read_json;
 
 /// Who is not sent to.
 pub(super) struct Suppression {
     pub(super) list: SuppressionList,
-    /// The profiles of the addresses that the file writes out; where there are corrections, whose addresses nobody knows.
-    pub(super) profiles: HashSet<ProfileKey>,
+    /// Keyed digests of its entries; where there are corrections, whose addresses nobody knows.
+    pub(super) listed: HashSet<[u8; 16]>,
 }
 
 /// The list of an export for its plan; an empty one where it names no file.
@@ -31,11 +31,11 @@ pub(super) async fn suppression(
     has_corrections: bool,
 ) -> Result<Suppression> {
     let Some(body) = file(store, config, export).await? else {
-        return Ok(Suppression { list: SuppressionList::default(), profiles: HashSet::new() });
+        return Ok(Suppression { list: SuppressionList::default(), listed: HashSet::new() });
     };
-    let addresses = if has_corrections { SuppressionList::addresses(&body) } else { Vec::new() };
-    let profiles = addresses.iter().map(|address| digester.profile(address)).collect();
-    Ok(Suppression { list: read(export, &body)?, profiles })
+    let list = read(export, &body)?;
+    let listed = list.digests().filter(|_| has_corrections).map(|entry| digester.listed(entry)).collect();
+    Ok(Suppression { list, listed })
 }
 
 /// The list of an export, as its file is now; an empty one where it names no file.

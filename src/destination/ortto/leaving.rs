@@ -12,7 +12,7 @@ use super::fields::{EMAIL, TAGS, is_same_tag};
 use super::person::{is_true, untagged, with_field};
 use super::request::{self, is_id};
 use super::response::{Entry, Person, Reply, entries, people, people_by_id};
-use super::run::{CHECK, FIND, LIMITS, LOOK, OrttoProtocol, UNMARK, kind};
+use super::run::{CHECK, FIND, LIMITS, LOOK, OPT_OUT, OrttoProtocol, UNMARK, is_opt_out, kind};
 use crate::chunk::Row;
 use crate::destination::{Call, Group, Request, Response, RowId, RowOutcome, Rows, batches};
 use crate::membership::MembershipTarget;
@@ -41,17 +41,17 @@ pub(super) fn first(rows: &[(RowId, &Row)]) -> Vec<Request> {
 
 /// What is known of a leaver on its way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Leaver<'a> {
+pub(super) struct Leaver<'a> {
     /// How often it was asked after, or to leave.
     times: usize,
     /// The id that is looked at, or is its own.
     id: &'a str,
     /// Its address, once it is known.
-    email: &'a str,
+    pub(super) email: &'a str,
 }
 
 impl<'a> Leaver<'a> {
-    fn of(row: &'a Row, note: &'a str) -> Self {
+    pub(super) fn of(row: &'a Row, note: &'a str) -> Self {
         let mut parts = note.split('\t');
         let times = parts.next().and_then(|times| times.parse().ok()).unwrap_or_default();
         match (parts.next(), parts.next()) {
@@ -155,18 +155,20 @@ fn learn(protocol: &OrttoProtocol, person: &Person) {
     }
 }
 
-/// What comes next of a leaver, by who has the id that was looked at.
+/// What comes next of a leaver, by who has the id that was looked at. Who opts out by an id alone is looked up likewise.
 fn looked_up(protocol: &OrttoProtocol, row: &Row, leaver: &Leaver<'_>, person: Option<&Person>) -> RowOutcome {
     {
         let found = protocol.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((id, email)) = found.people.get(&half(&row.key)) {
-            return RowOutcome::ThenTogether(UNMARK, Leaver { times: 0, id, email }.note());
+            let next = if is_opt_out(row) { OPT_OUT } else { UNMARK };
+            return RowOutcome::ThenTogether(next, Leaver { times: 0, id, email }.note());
         }
     }
     let stays = |why: &str| RowOutcome::Refused(why.to_owned());
     match person {
         _ if !is_id(leaver.id) => stays(NO_ID),
         // An id that is gone has left; that of another says nothing of the leaver.
+        None if is_opt_out(row) => RowOutcome::Suppressed,
         None if leaver.times == 0 => RowOutcome::Left,
         None => stays(NOT_FOUND),
         Some(person) => {

@@ -6,31 +6,38 @@
 
 use std::collections::HashSet;
 
+use super::fields::PERMISSION;
+use super::leaving::Leaver;
 use super::merging::{delivered, halves, id};
+use super::person::with_field;
 use super::request;
 use super::response::{Entry, Reply, entries};
-use super::run::{LIMITS, OPT_OUT, OrttoProtocol, kind};
+use super::run::{LIMITS, LOOK, OPT_OUT, OrttoProtocol, kind};
 use crate::chunk::Row;
 use crate::destination::{Call, Request, Response, RowId, RowOutcome, Rows, batches};
-use crate::state::OPT_OUT_ALONE;
 
-/// Whether a row is sent for its opt-out alone.
-pub(super) fn is_opt_out(row: &Row) -> bool {
-    row.digest == OPT_OUT_ALONE
-}
-
-/// The first requests for opt-outs.
+/// The first requests for opt-outs. The address of a person whom only an id is known of is looked up.
 pub(super) fn first(rows: &[(RowId, &Row)]) -> Vec<Request> {
-    let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
-    let batches = batches(rows, LIMITS, |(_, row)| row.cells.len() + 200).into_iter();
-    batches.map(|batch| Request::new(OPT_OUT, ids(batch))).collect()
+    let is_by_id = |row: &Row| row.cells.is_empty() && !row.contact_id.contains('@');
+    let (by_id, by_address): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, row)| is_by_id(row));
+    let cut = |step: &'static str, rows: Vec<(RowId, &Row)>| {
+        let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
+        let batches = batches(&rows, LIMITS, |(_, row)| row.cells.len() + 400).into_iter();
+        batches.map(|batch| Request::new(step, ids(batch))).collect::<Vec<_>>()
+    };
+    let mut requests = cut(LOOK, by_id);
+    requests.extend(cut(OPT_OUT, by_address));
+    requests
 }
 
 pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows) -> Option<Call> {
     let mut people = String::new();
-    for (n, (_, row, _)) in request.rows.iter().filter_map(|id| rows.row(*id)).enumerate() {
+    for (n, (_, row, note)) in request.rows.iter().filter_map(|id| rows.row(*id)).enumerate() {
         people.push_str(if n > 0 { "," } else { "" });
-        protocol.writer.write(row, None, None, &mut people);
+        match row.cells.is_empty() {
+            true => people.push_str(&with_field(Leaver::of(row, note).email, &format!("\"{PERMISSION}\":false"))),
+            false => protocol.writer.write(row, None, None, &mut people),
+        }
     }
     Some(request::merge(kind(OPT_OUT), &people, false))
 }

@@ -5,7 +5,7 @@
 use std::sync::PoisonError;
 
 use super::response::{BAN, Reply, read};
-use super::run::{AGAIN, ALONE, LIMITS, MERGE, OPT_OUT, OrttoProtocol, READ, kind};
+use super::run::{AGAIN, ALONE, LIMITS, MERGE, OPT_OUT, OrttoProtocol, READ, is_opt_out, kind};
 use super::{leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
@@ -20,7 +20,7 @@ impl Protocol for OrttoProtocol {
             (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::Field(_)) => leaving::first(rows),
             // There is nothing to take away, so nothing to ask for.
             (Operation::Leave, _) => Vec::new(),
-            _ if rows.iter().any(|(_, row)| opting_out::is_opt_out(row)) => opting_out::first(rows),
+            _ if rows.iter().any(|(_, row)| is_opt_out(row)) => opting_out::first(rows),
             _ => {
                 let batches = batches(rows, LIMITS, |(_, row)| row.cells.len() + 200);
                 let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
@@ -32,9 +32,6 @@ impl Protocol for OrttoProtocol {
     fn beforehand(&self, group: &Group, row: &Row) -> Option<RowOutcome> {
         if group.operation == Operation::Leave {
             return None;
-        }
-        if row.cells.is_empty() {
-            return Some(RowOutcome::Refused("the person is known by an id alone".to_owned()));
         }
         if self.withheld.contains(&half(&row.key)) {
             return Some(RowOutcome::Suppressed);

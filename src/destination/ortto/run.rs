@@ -9,7 +9,7 @@ use super::setup::Setup;
 use crate::chunk::{FieldSpec, Row};
 use crate::destination::{Caution, Group, Known, Limits, RequestKind};
 use crate::membership::MembershipTarget;
-use crate::state::{ProfileKey, half};
+use crate::state::{OPT_OUT_ALONE, ProfileKey, half};
 
 /// How requests are cut, and how the account is approached. Source: ORTTO_API 2.1 for rows and bytes, 2.3 for the few in
 /// flight, 3 for the 15 bad requests in 15 s that ban an address, of which other programs behind it make some. What is
@@ -91,6 +91,11 @@ impl OrttoProtocol {
     pub(super) fn mark(&self, group: &Group, is: bool) -> Option<String> {
         self.mark_field(group).map(|id| is_member(id, is))
     }
+}
+
+/// Whether a row is sent for its opt-out alone.
+pub(super) fn is_opt_out(row: &Row) -> bool {
+    row.digest == OPT_OUT_ALONE
 }
 
 /// What a request counts as.

@@ -76,7 +76,7 @@ fn coloured(common: &Common, outcome: Outcome) -> String {
 }
 
 /// An object of the store as it can be opened from here.
-fn openable(common: &Common, key: &str) -> String {
+pub(super) fn openable(common: &Common, key: &str) -> String {
     match common.store.starts_with("s3://") {
         true => format!("{}/{key}", common.store.trim_end_matches('/')),
         false => Path::new(&common.store).join(key).display().to_string(),

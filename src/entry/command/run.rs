@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::ports::Store;
 use crate::report::Report;
 use crate::run::RunRequest;
+use crate::run::keys::of_run;
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, resume, run as run_steps, tell};
 
@@ -97,5 +98,8 @@ fn show(common: &Common, report: &Report) -> Result<()> {
         return print::json(report);
     }
     print::report(common, report);
+    if !common.quiet {
+        say(&format!("page: {}", print::openable(common, &of_run(&report.run_id, "report.html"))));
+    }
     Ok(())
 }

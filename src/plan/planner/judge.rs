@@ -116,7 +116,9 @@ impl Planner<'_> {
             }
             outcome if all.unreadable => {
                 // A member stays as is, and the guard is asked.
-                self.counts.unreadable_opt_outs += u64::from(self.members.is_known(&key));
+                if self.members.is_known(&key) {
+                    self.counts.unreadable_opt_outs += self.objections.count_unreadable(&half(&key));
+                }
                 self.opt_out(row.line, &key, all);
                 let reject = match outcome {
                     Outcome::Reject(reject) => reject,

@@ -125,7 +125,7 @@ impl<'a> Planner<'a> {
 
     /// Says that the rows are those of a rejects file, with [`RETRY_COLUMNS`] behind their own.
     pub fn retries(&mut self, applied: AppliedPeople) {
-        self.retry = Some(Retry { applied, made: Vec::new() });
+        self.retry = Some(Retry { applied, made: Vec::new(), has_columns: false });
     }
 
     /// Says that so many rows are sent, or `only` those of one profile, and that nobody is removed.
@@ -204,8 +204,12 @@ impl<'a> Planner<'a> {
         for key in self.objections.suppressed() {
             self.members.observe_unseen(key, Seen::Suppressed);
         }
-        for (key, _) in self.objections.by_id().filter(|(_, said)| said.unreadable) {
-            self.counts.unreadable_opt_outs += u64::from(self.members.observe_unseen(key, Seen::Rejected));
+        let unreadable: Vec<_> =
+            self.objections.by_id().filter(|(_, said)| said.unreadable).map(|(key, _)| *key).collect();
+        for key in unreadable {
+            if self.members.observe_unseen(&key, Seen::Rejected) {
+                self.counts.unreadable_opt_outs += self.objections.count_unreadable(&key);
+            }
         }
     }
 
@@ -254,8 +258,10 @@ impl<'a> Planner<'a> {
 impl Sink for Planner<'_> {
     fn columns(&mut self, columns: &Columns) -> Result<()> {
         let mut columns = columns.clone();
-        if self.retry.is_some() && columns.names.ends_with(&RETRY_COLUMNS.map(str::to_owned)) {
-            columns.names.truncate(columns.names.len() - RETRY_COLUMNS.len());
+        if let Some(retry) = &mut self.retry {
+            retry.has_columns = columns.names.ends_with(&RETRY_COLUMNS.map(str::to_owned));
+            let own = if retry.has_columns { RETRY_COLUMNS.len() } else { 0 };
+            columns.names.truncate(columns.names.len() - own);
         }
         let matching = self.matching_for(&columns).map_err(|unknown| unknown_columns(&unknown, &columns))?;
         self.columns = columns.names;

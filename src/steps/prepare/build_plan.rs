@@ -175,7 +175,7 @@ async fn plan_segment<W: Environment>(
     let refusals = held.refusals(&segment.name);
     let known = Known { run_id: &run_id, export, digester, suppression: &suppression.list, refusals: &refusals };
     let corrections = held.corrections(&segment.name);
-    let last = Corrections::new(corrections, |profile| suppression.profiles.contains(profile));
+    let last = Corrections::new(corrections, &suppression.listed);
     let mut planner = Planner::new(known, members, objections, last);
     applied.into_iter().for_each(|applied| planner.retries(applied));
     let terms = &record.request.terms;

@@ -223,6 +223,30 @@ async fn an_opt_out_alone_takes_the_permission_and_creates_nobody() {
     }
 }
 
+// Of a row without an address, the customer's id says whose it is.
+#[tokio::test(start_paused = true)]
+async fn an_opt_out_that_an_id_tells_takes_the_permission() {
+    for assumed in ASSUMED {
+        let mut sim = sim(assumed);
+        sim.set("/exports/newsletter/match/unsubscribed", json!("Out"));
+        sim.set("/exports/newsletter/match/id", json!("Id"));
+        sim.set("/exports/newsletter/guards/max_reject_share", json!(1));
+        let drop = |rows: String| format!("EMail,FirstName,Out,Value,Id\n{rows}");
+        let rows = (0..130).map(|n| format!("person.{n}@example.com,A,,1,{n}\n"));
+        run(&sim, "first", &drop(rows.collect())).await;
+        let rows = (0..130).map(|n| match n {
+            0..20 => format!("person.{n},A,1,1,{n}\n"),
+            _ => format!("person.{n}@example.com,A,,1,{n}\n"),
+        });
+        let rows = drop(rows.collect::<String>() + "nobody@,A,1,1,999\n");
+        let report = run(&sim, "second", &rows).await;
+        assert_eq!((report.opt_outs_sent, report.rows.rejected), (20, 21), "{assumed:?} {report:?}");
+        assert_eq!((opted_out(&sim), sim.sandbox.contact_count()), (emails(0..20), 130), "{assumed:?}");
+        assert_eq!(tagged(&sim).len(), 130, "{assumed:?}: they stay");
+        assert_eq!(run(&sim, "third", &rows).await.requests.total, 0, "{assumed:?}: once");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_tag_with_people_and_no_state_stops_before_anything_is_sent() {
     let first = sim(&[]);

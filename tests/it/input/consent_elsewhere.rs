@@ -117,6 +117,8 @@ async fn an_unreadable_consent_of_one_segment_counts_in_both() {
             let mut request = both(&members, &list, &vips);
             let report = members.run(&request).await;
             assert_eq!((report.outcome, report.requests.total), (Outcome::StoppedByGuard, 0), "{report:?}");
+            let message = report.error.map(|error| error.message).unwrap_or_default();
+            assert!(message.contains("of 1 members"), "counted once: {message}");
             request = both(&members, &list, &vips);
             request.pass_guards = vec!["unreadable_opt_outs".into()];
             let report = members.run(&request).await;

@@ -308,6 +308,49 @@ async fn a_correction_does_not_overwrite_a_row_of_that_address() {
     }
 }
 
+/// A spreadsheet may lose the columns that are not the row's.
+#[tokio::test]
+async fn a_rejects_file_without_fingerprints_overwrites_nobody() {
+    for (kept, delivered) in [(1, 1), (0, 1)] {
+        let cli = cli().await;
+        let report = run(&cli, &ROWS).await;
+        let text = rejects(&cli, &report).replace("bob@@x", "ann@x").replace("many", "7");
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let records: Vec<csv::StringRecord> = reader.records().map(|record| record.unwrap()).collect();
+        let is_kept = |name: &str| !name.contains("fingerprint") && (kept == 1 || !name.contains("code"));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for record in &records {
+            let cells = records[0].iter().zip(record).filter(|(name, _)| is_kept(name)).map(|(_, cell)| cell);
+            writer.write_record(cells).unwrap();
+        }
+        let file = cli.scene.file("fixed.csv", &writer.into_inner().unwrap());
+        let (code, report, err) = retry(&cli, file.to_str().unwrap()).await;
+        assert_eq!((code, &report["rows"]["delivered"]), (1, &json!(delivered)), "{report}{err}");
+        assert_eq!((value(&cli, "ann"), value(&cli, "cy")), (json!(1), json!(7)), "{err}");
+    }
+}
+
+/// Nobody knows the address of who was sent in a row's place; the entry of a suppression file may be a hash of it.
+#[tokio::test]
+async fn a_hash_of_a_corrected_address_that_is_listed_later_counts() {
+    // SHA-256 of `bob@x.example`, and a line of somebody else.
+    let hash = "7832d9309020e043e851f1b7936f0934e57fccc68f62a661a414880191f9311e";
+    for entry in [hash, "Bob@X.example"] {
+        let mut scene = Scene::new(Options::default()).await;
+        scene.set_export("suppression_file", json!("stop.txt"));
+        let cli = Cli::new(scene);
+        let stop = "zoe@x.example\nyves@x.example\n".to_owned();
+        cli.scene.write("stop.txt", stop.as_bytes());
+        let report = run(&cli, &ROWS).await;
+        retry_corrected(&cli, &report).await;
+        assert!(on_list(&cli).contains("bob"));
+        cli.scene.write("stop.txt", format!("{stop}{entry}\n").as_bytes());
+        let report = run(&cli, &ROWS).await;
+        assert!(!on_list(&cli).contains("bob"), "{entry}: {report}");
+    }
+}
+
 #[tokio::test]
 async fn a_row_is_corrected_beside_a_duplicate_of_its_address() {
     let cli = cli().await;

@@ -21,6 +21,7 @@ pub struct Notify {
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// What it takes: slack, teams, or json.
+    #[schemars(extend("examples" = ["slack"]))]
     pub kind: WebhookKind,
     /// The name of the secret, in AWS Secrets Manager, that holds its address. Default: autopilot-export/webhook. On one machine
     /// the address is in --webhook-file, or in the environment as AUTOPILOT_EXPORT_WEBHOOK.

@@ -18,6 +18,10 @@ resource "aws_lambda_function" "this" {
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
   kms_key_arn                    = aws_kms_key.this.arn
 
+  ephemeral_storage {
+    size = var.ephemeral_mb
+  }
+
   environment {
     variables = merge(
       {

@@ -17,18 +17,21 @@ locals {
 }
 
 resource "aws_iam_role" "function" {
-  name               = "${local.global_name}-function"
-  assume_role_policy = local.trust.lambda
+  name                 = "${local.global_name}-function"
+  assume_role_policy   = local.trust.lambda
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role" "workflow" {
-  name               = "${local.global_name}-workflow"
-  assume_role_policy = local.trust.states
+  name                 = "${local.global_name}-workflow"
+  assume_role_policy   = local.trust.states
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role" "scheduler" {
-  name               = "${local.global_name}-scheduler"
-  assume_role_policy = local.trust.scheduler
+  name                 = "${local.global_name}-scheduler"
+  assume_role_policy   = local.trust.scheduler
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "function" {

@@ -8,25 +8,17 @@ resource "aws_iam_policy" "contributor" {
 }
 
 data "aws_iam_policy_document" "contributor" {
-  for_each                = local.config.exports
-  source_policy_documents = [data.aws_iam_policy_document.no_secrets.json]
+  for_each = local.config.exports
+
+  source_policy_documents = [
+    data.aws_iam_policy_document.no_secrets.json,
+    data.aws_iam_policy_document.key_through_s3["read"].json, data.aws_iam_policy_document.key_through_s3["write"].json,
+  ]
 
   statement {
     sid       = "Drop"
     actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
     resources = [for segment in each.value.segments : "${local.objects}${segment.prefix}*"]
-  }
-
-  statement {
-    sid       = "EncryptDrops"
-    actions   = ["kms:GenerateDataKey"]
-    resources = local.data_keys
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["s3.${local.region}.amazonaws.com"]
-    }
   }
 
   statement {

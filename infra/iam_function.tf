@@ -1,22 +1,30 @@
 # What the function may do: the bucket by prefix, its secrets, one state machine, one queue.
 
+locals {
+  # What a run needs of the bucket, whoever works on it.
+  read_by_runs = concat(
+    ["${local.objects}segments/*", "${local.objects}config/*"],
+    [for key in local.suppression_files : "${local.objects}${key}"],
+  )
+  kept_by_runs   = [for prefix in ["state", "leases", "runs", "returns"] : "${local.objects}${prefix}/*"]
+  keep_actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"]
+  listed_by_runs = ["segments/*", "config/*", "state/*", "leases/*", "runs/*", "returns/*"]
+}
+
 data "aws_iam_policy_document" "function" {
   #checkov:skip=CKV_AWS_111:X-Ray has no resource-level permissions; see the statement
   #checkov:skip=CKV_AWS_356:X-Ray has no resource-level permissions; see the statement
 
   statement {
-    sid     = "ReadDrops"
-    actions = ["s3:GetObject", "s3:GetObjectVersion"]
-    resources = concat(
-      ["${local.objects}segments/*", "${local.objects}config/*"],
-      [for key in local.suppression_files : "${local.objects}${key}"],
-    )
+    sid       = "ReadDrops"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = local.read_by_runs
   }
 
   statement {
     sid       = "KeepState"
-    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-    resources = [for prefix in ["state", "leases", "runs", "returns"] : "${local.objects}${prefix}/*"]
+    actions   = local.keep_actions
+    resources = local.kept_by_runs
   }
 
   # Without permission to list, S3 answers 403 instead of 404 for a missing object. That check has no prefix, hence IfExists.
@@ -28,7 +36,7 @@ data "aws_iam_policy_document" "function" {
     condition {
       test     = "StringLikeIfExists"
       variable = "s3:prefix"
-      values   = ["segments/*", "config/*", "state/*", "leases/*", "runs/*", "returns/*"]
+      values   = local.listed_by_runs
     }
   }
 

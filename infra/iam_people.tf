@@ -1,5 +1,6 @@
-# Policies for three kinds of people, to attach to the account's own roles or groups. Each denies reading secrets, whatever
-# else the person may do. Chunks and rejects hold personal data, so only `report.*`, `run.json` and `stop.json` may be read.
+# Policies for people, to attach to the account's own roles or groups: docs/OPERATIONS.md has the table. All but the administrator's
+# deny reading secrets, whatever else the person may do. Chunks and results hold personal data, and so do rejects, which have a policy
+# of their own; else only `report.*`, `run.json` and `stop.json` may be read of a run.
 
 resource "aws_iam_policy" "operator" {
   name        = "${local.global_name}-operator"
@@ -13,6 +14,12 @@ resource "aws_iam_policy" "viewer" {
   policy      = data.aws_iam_policy_document.viewer.json
 }
 
+resource "aws_iam_policy" "rejects" {
+  name        = "${local.global_name}-rejects"
+  description = "Read the rejected rows of runs: personal data"
+  policy      = data.aws_iam_policy_document.rejects.json
+}
+
 data "aws_iam_policy_document" "no_secrets" {
   dynamic "statement" {
     for_each = length(local.secrets) == 0 ? [] : ["NoSecrets"]
@@ -24,28 +31,36 @@ data "aws_iam_policy_document" "no_secrets" {
       resources = [for secret in aws_secretsmanager_secret.connection : secret.arn]
     }
   }
+}
 
-  # Through S3 only: the same key encrypts the secrets.
+# The key, through S3 only: it encrypts the secrets as well.
+data "aws_iam_policy_document" "key_through_s3" {
+  for_each = { read = "kms:Decrypt", write = "kms:GenerateDataKey" }
+
   statement {
-    sid       = "DecryptObjects"
-    actions   = ["kms:Decrypt"]
+    sid       = "KeyTo${title(each.key)}"
+    actions   = [each.value]
     resources = local.data_keys
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["s3.${local.region}.amazonaws.com"]
+      values   = ["s3.${local.region}.${local.dns_suffix}"]
     }
   }
 }
 
-data "aws_iam_policy_document" "viewer" {
-  source_policy_documents = [data.aws_iam_policy_document.no_secrets.json]
+data "aws_iam_policy_document" "read_reports" {
+  source_policy_documents = [data.aws_iam_policy_document.key_through_s3["read"].json]
 
+  # order.json says how many members a segment has, and of whom nothing.
   statement {
-    sid       = "ReadReports"
-    actions   = ["s3:GetObject"]
-    resources = [for name in ["report.*", "run.json", "stop.json"] : "${local.objects}runs/*/${name}"]
+    sid     = "ReadReports"
+    actions = ["s3:GetObject"]
+    resources = concat(
+      [for name in ["report.*", "run.json", "stop.json"] : "${local.objects}runs/*/${name}"],
+      ["${local.objects}state/*/order.json"],
+    )
   }
 
   # The check whether an object is missing has no prefix, hence IfExists: without it S3 answers 403 for a missing report.
@@ -62,8 +77,28 @@ data "aws_iam_policy_document" "viewer" {
   }
 }
 
-data "aws_iam_policy_document" "operator" {
+data "aws_iam_policy_document" "viewer" {
+  source_policy_documents = [data.aws_iam_policy_document.no_secrets.json, data.aws_iam_policy_document.read_reports.json]
+}
+
+data "aws_iam_policy_document" "rejects" {
   source_policy_documents = [data.aws_iam_policy_document.viewer.json]
+
+  statement {
+    sid       = "ReadRejects"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.objects}runs/*/rejects.csv"]
+  }
+}
+
+data "aws_iam_policy_document" "operator" {
+  source_policy_documents = [data.aws_iam_policy_document.no_secrets.json, data.aws_iam_policy_document.operate.json]
+}
+
+data "aws_iam_policy_document" "operate" {
+  source_policy_documents = [
+    data.aws_iam_policy_document.read_reports.json, data.aws_iam_policy_document.key_through_s3["write"].json,
+  ]
 
   statement {
     sid       = "Start"
@@ -82,18 +117,6 @@ data "aws_iam_policy_document" "operator" {
     sid       = "Stop"
     actions   = ["s3:PutObject"]
     resources = ["${local.objects}runs/*/stop.json"]
-  }
-
-  statement {
-    sid       = "EncryptMarks"
-    actions   = ["kms:GenerateDataKey"]
-    resources = local.data_keys
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["s3.${local.region}.amazonaws.com"]
-    }
   }
 
   statement {

@@ -8,6 +8,8 @@ locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.id
+  # amazonaws.com but in China.
+  dns_suffix = data.aws_partition.current.dns_suffix
 
   config = jsondecode(file(var.config_file))
 
@@ -25,7 +27,10 @@ locals {
   secret_of = { for name, connection in local.config.connections :
     name => replace(coalesce(try(connection.secret, null), "autopilot-export/${name}"), "/^autopilot-export[/]/", "${var.name}/")
   }
-  secrets = toset(values(local.secret_of))
+  webhook_secrets = [for export in local.config.exports : replace(coalesce(try(export.notify.webhook.secret, null), "autopilot-export/webhook"),
+    "/^autopilot-export[/]/", "${var.name}/") if can(export.notify.webhook.kind)
+  ]
+  secrets = toset(concat(values(local.secret_of), local.webhook_secrets))
   # Unless told, one lane for each 10 requests a second, as in the program.
   lanes_of          = [for connection in local.config.connections : try(connection.lanes, floor(min(40, max(1, connection.requests_per_second / 10))), 1)]
   most_lanes        = max(1, local.lanes_of...)

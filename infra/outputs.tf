@@ -37,9 +37,11 @@ output "schedules" {
 output "people" {
   description = "Policies to attach to people's roles or groups; contributor policies are per export."
   value = {
-    operator    = aws_iam_policy.operator.arn
-    viewer      = aws_iam_policy.viewer.arn
-    contributor = { for export, policy in aws_iam_policy.contributor : export => policy.arn }
+    administrator = aws_iam_policy.administrator.arn
+    operator      = aws_iam_policy.operator.arn
+    rejects       = aws_iam_policy.rejects.arn
+    viewer        = aws_iam_policy.viewer.arn
+    contributor   = { for export, policy in aws_iam_policy.contributor : export => policy.arn }
   }
 }
 

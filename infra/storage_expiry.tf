@@ -1,5 +1,5 @@
-# How long objects are kept. Lifecycle rules match prefixes only, so a run expires as a whole: its chunks, results and
-# rejects, which hold personal data, and its report with them. So do the opt-outs under `returns/`. `state/`, `leases/` and `config/` never expire.
+# How long objects are kept. What holds personal data of a run (chunks, results, rejects) is tagged by the program, and goes before the
+# run's report. `state/`, `leases/` and `config/` never expire.
 
 resource "aws_s3_bucket_lifecycle_configuration" "store" {
   count  = local.own_bucket ? 1 : 0
@@ -19,6 +19,27 @@ resource "aws_s3_bucket_lifecycle_configuration" "store" {
   }
 
   rule {
+    id     = "personal"
+    status = "Enabled"
+
+    filter {
+      tag {
+        key   = "content"
+        value = "personal"
+      }
+    }
+
+    expiration {
+      days = var.personal_expire_days
+    }
+
+    # They are deleted when the run ends; nobody needs their old versions.
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+  }
+
+  rule {
     id     = "returns"
     status = "Enabled"
 
@@ -27,7 +48,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "store" {
     }
 
     expiration {
-      days = var.runs_expire_days
+      days = var.personal_expire_days
     }
   }
 

@@ -46,13 +46,35 @@ variable "architecture" {
 }
 
 variable "memory_mb" {
-  description = "Memory of the function in MB; CPU is allocated in proportion."
+  description = "Memory of the function in MB; CPU is allocated in proportion. 256 carries an export of a million profiles, which takes 114."
   type        = number
   default     = 256
 
   validation {
     condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
     error_message = "memory_mb: a whole number from 128 to 10240."
+  }
+}
+
+variable "ephemeral_mb" {
+  description = "Disk of the function in MB, for what a run sorts, and for rejects, of which there are 256 MiB at most. 512 cost nothing."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = var.ephemeral_mb >= 512 && var.ephemeral_mb <= 10240 && floor(var.ephemeral_mb) == var.ephemeral_mb
+    error_message = "ephemeral_mb: a whole number from 512 to 10240."
+  }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that bounds what the deployment's roles may do, where the account asks for one; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null ? true : can(regex("^arn:[^:]+:iam::[^:]*:policy/", var.permissions_boundary))
+    error_message = "permissions_boundary: null, or the ARN of a policy."
   }
 }
 

@@ -26,13 +26,24 @@ variable "bucket_kms_key_arn" {
 }
 
 variable "runs_expire_days" {
-  description = "Days after which everything of a run expires: chunks, results, rejects (personal data) and report."
+  description = "Days after which a run's report expires, and with it the run in `runs`."
   type        = number
-  default     = 30
+  default     = 400
 
   validation {
     condition     = var.runs_expire_days >= 1 && var.runs_expire_days <= 3650
     error_message = "runs_expire_days: 1 to 3650."
+  }
+}
+
+variable "personal_expire_days" {
+  description = "Days after which what holds personal data of a run expires: rejects, and what a run that died left."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.personal_expire_days >= 1 && var.personal_expire_days <= var.runs_expire_days
+    error_message = "personal_expire_days: 1 to runs_expire_days."
   }
 }
 

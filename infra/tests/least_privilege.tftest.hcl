@@ -18,7 +18,12 @@ run "nobody_may_do_more_than_they_need" {
       data.aws_iam_policy_document.scheduler.statement,
       data.aws_iam_policy_document.key.statement,
       data.aws_iam_policy_document.no_secrets.statement,
+      data.aws_iam_policy_document.administrator.statement,
+      data.aws_iam_policy_document.rejects.statement,
+      [for document in data.aws_iam_policy_document.key_through_s3 : document.statement],
       data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
     ]) : [for action in statement.actions : !strcontains(action, "*")]]))
@@ -32,7 +37,12 @@ run "nobody_may_do_more_than_they_need" {
       data.aws_iam_policy_document.workflow.statement,
       data.aws_iam_policy_document.scheduler.statement,
       data.aws_iam_policy_document.no_secrets.statement,
+      data.aws_iam_policy_document.administrator.statement,
+      data.aws_iam_policy_document.rejects.statement,
+      [for document in data.aws_iam_policy_document.key_through_s3 : document.statement],
       data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
       ]) : !contains(statement.resources, "*") || alltrue([for action in statement.actions :
@@ -66,6 +76,8 @@ run "nobody_may_do_more_than_they_need" {
   assert {
     condition = alltrue([for statement in flatten([
       data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
     ]) : alltrue([for action in statement.actions : !startswith(action, "secretsmanager:")])])
@@ -79,40 +91,45 @@ run "nobody_may_do_more_than_they_need" {
   }
 
   assert {
-    condition = alltrue(concat(
-      [contains(data.aws_iam_policy_document.viewer.source_policy_documents, data.aws_iam_policy_document.no_secrets.json)],
-      [contains(data.aws_iam_policy_document.operator.source_policy_documents, data.aws_iam_policy_document.viewer.json)],
-      [for document in data.aws_iam_policy_document.contributor : contains(document.source_policy_documents, data.aws_iam_policy_document.no_secrets.json)],
-    ))
-    error_message = "Every policy for people contains the denial."
+    condition = alltrue([for document in concat(
+      [data.aws_iam_policy_document.viewer, data.aws_iam_policy_document.operator], values(data.aws_iam_policy_document.contributor),
+    ) : contains(document.source_policy_documents, data.aws_iam_policy_document.no_secrets.json)])
+    error_message = "Every policy for people but the administrator's contains the denial."
   }
 
-  # People may decrypt with the secrets' key through S3 only.
+  # People may decrypt with the secrets' key through a service only.
   assert {
     condition = alltrue([for statement in flatten([
       data.aws_iam_policy_document.no_secrets.statement,
+      data.aws_iam_policy_document.administrator.statement,
+      data.aws_iam_policy_document.rejects.statement,
+      [for document in data.aws_iam_policy_document.key_through_s3 : document.statement],
       data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
       ]) : anytrue([for condition in statement.condition : condition.variable == "kms:ViaService"])
     if anytrue([for action in statement.actions : startswith(action, "kms:")])])
-    error_message = "People use the key through S3 only."
+    error_message = "People use the key through S3 and Secrets Manager only."
   }
 
   # No person reads chunks or rejects.
   assert {
     condition = alltrue(flatten([for statement in flatten([
       data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
-      ]) : [for resource in statement.resources : anytrue([for name in ["/report.*", "/run.json", "/stop.json"] : endswith(resource, name)])]
+      ]) : [for resource in statement.resources : anytrue([for name in ["/report.*", "/run.json", "/stop.json", "/order.json"] : endswith(resource, name)])]
     if contains(statement.actions, "s3:GetObject")]))
     error_message = "People may read reports and requests only."
   }
 
   # An operator writes the mark that stops a run, and nothing else.
   assert {
-    condition = setunion([for statement in data.aws_iam_policy_document.operator.statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
+    condition = setunion([for statement in data.aws_iam_policy_document.operate.statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
       "arn:aws:s3:::own-bucket/runs/*/stop.json",
     ])
     error_message = "An operator may write the marks of stopped runs only."

@@ -11,7 +11,8 @@ variables {
 
 run "personal_data_is_encrypted_and_expires" {
   variables {
-    runs_expire_days       = 14
+    runs_expire_days       = 500
+    personal_expire_days   = 14
     drops_expire_days      = 40
     noncurrent_expire_days = 3
   }
@@ -19,11 +20,19 @@ run "personal_data_is_encrypted_and_expires" {
   # Runs drops and old versions expire.
   assert {
     condition = { for rule in aws_s3_bucket_lifecycle_configuration.store[0].rule : rule.filter[0].prefix => rule.expiration[0].days if contains(["runs", "returns", "drops"], rule.id) } == {
-      "runs/"     = 14
+      "runs/"     = 500
       "returns/"  = 14
       "segments/" = 40
     }
-    error_message = "All under runs/ (chunks, results, rejects), returns/ and segments/ expires after the days asked for."
+    error_message = "All under runs/, returns/ and segments/ expires after the days asked for."
+  }
+
+  # Personal data goes before the report, and its old versions at once.
+  assert {
+    condition = [for rule in aws_s3_bucket_lifecycle_configuration.store[0].rule : [
+      rule.filter[0].tag[0].key, rule.filter[0].tag[0].value, tostring(rule.expiration[0].days), tostring(rule.noncurrent_version_expiration[0].noncurrent_days),
+    ] if rule.id == "personal"] == [["content", "personal", "14", "1"]]
+    error_message = "Personal data of a run outlives what was asked for."
   }
 
   assert {

@@ -31,7 +31,7 @@ run "drops_and_schedules_start_runs" {
     condition = alltrue([
       aws_scheduler_schedule.export["newsletter"].schedule_expression == "cron(0 6 * * ? *)",
       aws_scheduler_schedule.export["newsletter"].schedule_expression_timezone == "Europe/Prague",
-      aws_scheduler_schedule.export["newsletter"].target[0].input == "{\"export\":\"newsletter\"}",
+      aws_scheduler_schedule.export["newsletter"].target[0].input == "{\"export\":\"newsletter\",\"scheduled_time\":\"<aws.scheduler.scheduled-time>\"}",
       aws_scheduler_schedule.export["newsletter"].target[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters.arn,
       aws_scheduler_schedule.export["newsletter"].target[0].retry_policy[0].maximum_retry_attempts == 5,
     ])

@@ -84,6 +84,15 @@ run "the_definition_as_deployed" {
     error_message = "People are told of changes, in the function's words; EventBridge of every run."
   }
 
+  # Throttling by Lambda lasts as long as others use the account's concurrency.
+  assert {
+    condition = alltrue([for state in concat(
+      [for name in ["Prepare", "Open", "Finish", "FinishAfterError"] : jsondecode(aws_sfn_state_machine.this.definition).States[name]],
+      [jsondecode(aws_sfn_state_machine.this.definition).States.Lanes.ItemProcessor.States.Deliver],
+    ) : [for retry in state.Retry : retry.MaxAttempts if contains(retry.ErrorEquals, "Lambda.TooManyRequestsException")] == [20]])
+    error_message = "A throttled call is tried again 20 times."
+  }
+
   # A task waits slightly longer than an invocation can take.
   assert {
     condition = alltrue([for state in ["Prepare", "Open", "Finish", "FinishAfterError"] :

@@ -115,7 +115,7 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     let env = Adapters {
         store: WithFiles(Folder::new(&common.store)),
         leases: FileLeases::new(&common.store),
-        secrets: LocalSecrets::new(api_key(&common)?, &common.store),
+        secrets: LocalSecrets::new(api_key(&common)?, &common.store).with_webhook(webhook(&common)?),
         http: HttpClient::default(),
         clock: Clock::System,
         observer: command::observer(&command, &common, &config),
@@ -125,18 +125,7 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
 
 /// The key from its file, else from the environment.
 fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
-    let given = match &common.api_key_file {
-        Some(file) => Some({
-            say_if_readable(file);
-            std::fs::read_to_string(file).map_err(|cause| {
-                Error::new(Kind::Config, file.display().to_string(), "cannot be read")
-                    .hint("name a file that holds the key")
-                    .with_source(cause)
-            })?
-        }),
-        None => std::env::var("AUTOPILOT_API_KEY").ok(),
-    };
-    let given = given.map(|key| key.trim_start_matches('\u{feff}').trim().to_owned()).filter(|key| !key.is_empty());
+    let given = given(common.api_key_file.as_deref(), "AUTOPILOT_API_KEY", "the key")?;
     if given.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
         return Err(Error::new(Kind::Config, "the API key", "holds more than a key")
             .hint("let the file or the variable hold the key alone, on one line"));
@@ -144,14 +133,36 @@ fn api_key(common: &Common) -> Result<Option<SecretString>, Error> {
     Ok(given.map(SecretString::from))
 }
 
-/// Says where others than the user may read the key's file.
-fn say_if_readable(file: &Path) {
+/// The address of a webhook from its file, else from the environment.
+fn webhook(common: &Common) -> Result<Option<SecretString>, Error> {
+    let given = given(common.webhook_file.as_deref(), "AUTOPILOT_EXPORT_WEBHOOK", "the address")?;
+    Ok(given.map(SecretString::from))
+}
+
+/// A secret from a file, else from the environment.
+fn given(file: Option<&Path>, variable: &str, what: &str) -> Result<Option<String>, Error> {
+    let given = match file {
+        Some(file) => Some({
+            say_if_readable(file, what);
+            std::fs::read_to_string(file).map_err(|cause| {
+                Error::new(Kind::Config, file.display().to_string(), "cannot be read")
+                    .hint(format!("name a file that holds {what}"))
+                    .with_source(cause)
+            })?
+        }),
+        None => std::env::var(variable).ok(),
+    };
+    Ok(given.map(|text| text.trim_start_matches('\u{feff}').trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Says where others than the user may read a secret's file.
+fn say_if_readable(file: &Path, what: &str) {
     use std::os::unix::fs::PermissionsExt;
     // A pipe, as of `<(...)`, is nobody else's.
     let Some(data) = std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file) else { return };
     if data.permissions().mode() & 0o077 != 0 {
         let file = file.display();
-        say(&format!("note: {file} holds the key and others may read it; chmod 600 makes it this user's alone"));
+        say(&format!("note: {file} holds {what} and others may read it; chmod 600 makes it this user's alone"));
     }
 }
 

@@ -41,7 +41,7 @@ async fn on_aws() -> Result<Function<Environment, StateMachine>, Error> {
     let workflow = set("AUTOPILOT_EXPORT_WORKFLOW_ARN")?;
     // Set by Lambda itself.
     let deployment = set("AWS_LAMBDA_FUNCTION_NAME")?;
-    let sdk = sdk_config().await;
+    let sdk = sdk_config().await?;
     let store = Bucket::new(s3(&sdk), bucket.as_str());
     Ok(Function {
         env: Adapters {

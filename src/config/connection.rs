@@ -123,7 +123,7 @@ impl Connection {
             base_url: object.get("base_url").and_then(|entry| base_url(&entry)),
             secret: object
                 .get("secret")
-                .and_then(|entry| secret(&entry))
+                .and_then(|entry| entry.secret())
                 .unwrap_or_else(|| format!("autopilot-export/{name}")),
             requests_per_second,
             lanes: object
@@ -176,14 +176,6 @@ fn base_url(entry: &Entry<'_>) -> Option<String> {
         None => return Some(url.to_owned()),
     }
     None
-}
-
-fn secret(entry: &Entry<'_>) -> Option<String> {
-    let text = entry.text()?;
-    if checks::looks_like_a_key(&text) {
-        entry.fault_with("looks like a key itself", "give the name of the secret, and renew the key");
-    }
-    Some(text)
 }
 
 fn rate(entry: &Entry<'_>) -> Option<f64> {

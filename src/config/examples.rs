@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// A key, an example as JSON, and what holds where it is not there. A key in several places means the same in each.
-const KEYS: [(&str, &str, &str); 54] = [
+const KEYS: [(&str, &str, &str); 55] = [
     ("$schema", r#""./exports.schema.json""#, "editors know nothing of the file"),
     ("agreed_by", r#""dpo@example.com""#, ""),
     ("agreed_on", r#""2026-11-23""#, ""),
@@ -62,6 +62,7 @@ const KEYS: [(&str, &str, &str); 54] = [
     ("true", r#"["Ja"]"#, "no further words"),
     ("unsubscribed", r#""OptedOut""#, "not sent"),
     ("value", r#""Customer Insights""#, "a column is read"),
+    ("webhook", r#"{"kind":"slack"}"#, "none"),
 ];
 
 /// Keys that other values than one fit, or that say themselves what they are.

@@ -6,6 +6,7 @@
 //!
 //! A fault names keys and paths. It never repeats a value of the file, since that may be an address or a key.
 
+mod careful;
 mod checks;
 mod comments;
 mod condition;
@@ -42,7 +43,7 @@ pub use export::{Export, Guards, REJECTS_DAYS};
 pub use fault::Fault;
 pub use fields::{CustomField, Field, Match, Source};
 pub use migrate::{Migrated, Move, with_export, written_export};
-pub use notify::Notify;
+pub use notify::{Notify, Webhook, WebhookKind};
 pub use parse::parse;
 pub use schema::schema;
 pub use source::{Others, Segment};
@@ -60,6 +61,9 @@ pub struct Config {
     /// What the keys of objects next to the file begin with; none where nobody knows.
     #[schemars(skip)]
     pub folder: Option<String>,
+    /// The text that it was read from, which a run keeps.
+    #[schemars(skip)]
+    pub text: String,
 }
 
 impl Config {

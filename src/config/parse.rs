@@ -22,7 +22,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
     let config = read(&Entry::root(&tree.0, &faults));
     let faults = faults.into_list();
     match config {
-        Some(config) if faults.is_empty() => Ok(config),
+        Some(config) if faults.is_empty() => Ok(Config { text: text.to_owned(), ..config }),
         _ => Err(faults),
     }
 }
@@ -64,7 +64,7 @@ fn read(root: &Entry<'_>) -> Option<Config> {
         one_export_per_mark(&entry, &connections, &exports);
     }
     file.done();
-    Some(Config { connections, exports, folder: None })
+    Some(Config { connections, exports, folder: None, text: String::new() })
 }
 
 /// Two connections with one secret speak to one account, each at the whole rate. One that is disabled does not speak.

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use serde_json::{Map, Value};
 
+use super::checks::looks_like_a_key;
 use super::fault::{Fault, shown};
 use crate::value::nearest;
 
@@ -91,6 +92,15 @@ impl<'v> Entry<'v> {
             Some(text) => Some(text.to_owned()),
             None => self.wrong("a text"),
         }
+    }
+
+    /// The name of a secret.
+    pub(super) fn secret(&self) -> Option<String> {
+        let text = self.text()?;
+        if looks_like_a_key(&text) {
+            self.fault_with("looks like a key itself", "give the name of the secret, and renew the key");
+        }
+        Some(text)
     }
 
     pub(super) fn flag(&self) -> Option<bool> {

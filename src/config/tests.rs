@@ -608,6 +608,7 @@ fn the_parser_and_the_schema_know_the_same_keys() {
     export["require"] = json!([strange()]);
     export["guards"] = strange();
     export["notify"] = strange();
+    export["notify"]["webhook"] = strange();
     let mut connection = strange();
     connection["consent"] = strange();
     let mut file = strange();

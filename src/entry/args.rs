@@ -60,6 +60,10 @@ pub struct Common {
     /// With a bucket the key comes from Secrets Manager.
     #[arg(long, global = true, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
+    /// On one machine, a file that holds the address of the webhook that an export's notify.webhook names; else the environment's
+    /// AUTOPILOT_EXPORT_WEBHOOK.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub webhook_file: Option<PathBuf>,
     /// Print only JSON to standard output.
     #[arg(long, global = true)]
     pub json: bool,

@@ -28,7 +28,7 @@ pub async fn carry_out(common: &Common, command: Command, config: &Config, stop:
     match command {
         Command::Connect { connection } => connect(common, config, &connection).await,
         Command::Start(args) => {
-            let executions = StateMachine::new(&sdk_config().await, &args.workflow);
+            let executions = StateMachine::new(&sdk_config().await?, &args.workflow);
             command::start(&executions, common, &args, config).await
         }
         command => in_bucket(common, command, config, stop).await,
@@ -36,7 +36,7 @@ pub async fn carry_out(common: &Common, command: Command, config: &Config, stop:
 }
 
 async fn in_bucket(common: &Common, command: Command, config: &Config, stop: &Cancellation) -> Code {
-    let sdk = sdk_config().await;
+    let sdk = sdk_config().await?;
     let store = Bucket::new(s3(&sdk), bucket(common));
     let env = Adapters {
         leases: S3Leases::of_process(store.clone()),
@@ -70,7 +70,7 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     if let Some(url) = base_url(connection.api)? {
         connection.base_url = Some(url);
     }
-    let sdk = sdk_config().await;
+    let sdk = sdk_config().await?;
     let vault = SecretsManager::new(&sdk, &common.deployment);
     let state_key = match vault.state_key(name, &connection.secret).await? {
         Some(key) => key,

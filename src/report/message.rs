@@ -29,15 +29,29 @@ pub struct Message {
     pub body: String,
 }
 
+impl Message {
+    /// The message of an object that lies where nothing is read.
+    pub fn of_place(deployment: &str, key: &str, why: &str) -> Self {
+        let body = format!(
+            "The object {key} started no run: it {why}.\n\nIf it is a segment's file, put it under the segment's prefix, as exports.json has it; the \
+             answer to each event, and the function's log, name such objects. This is told once. Remove state/misplaced.json to be told of the \
+             next.\n"
+        );
+        Self { subject: format!("{deployment}: a file is where nothing is read"), body }
+    }
+}
+
 /// Where a run belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'p> {
     /// The deployment's name.
     pub deployment: &'p str,
-    /// Its bucket.
-    pub bucket: &'p str,
+    /// Where its store is.
+    pub store: &'p str,
     /// The key of the report's page.
     pub page: &'p str,
+    /// The command that runs an export again.
+    pub again: &'p str,
 }
 
 /// What a run says of its export; nothing where a person stopped it, or a newer drop had been applied.
@@ -59,6 +73,7 @@ pub fn condition(report: &Report, max_reject_share: f64) -> Option<Condition> {
 /// The message of a run that changed its export's condition.
 pub fn message(report: &Report, now: Condition, place: Place<'_>) -> Message {
     let (export, rows) = (&report.export, &report.rows);
+    let Place { deployment, store, page, again } = place;
     let (outcome, what, to_do) = match now {
         Condition::Well => ("recovered", "has recovered: its last run succeeded", "There is nothing to do.".to_owned()),
         Condition::Rejects => (
@@ -73,17 +88,16 @@ pub fn message(report: &Report, now: Condition, place: Place<'_>) -> Message {
             "stopped by a guard",
             "was stopped by a guard",
             format!(
-                "Check the drop and deliver it again, or pass over the guard once, as the reason says: autopilot-export start {export}"
+                "Check the drop and deliver it again, or pass over the guard once, as the reason says: autopilot-export {again} {export}"
             ),
         ),
         Condition::Failed(_) => {
-            ("failed", "failed", format!("Remove the cause, then run it again: autopilot-export start {export}"))
+            ("failed", "failed", format!("Remove the cause, then run it again: autopilot-export {again} {export}"))
         }
     };
     let reason = report.error.as_ref().map(|error| format!("The reason: {}.\n\n", error.message)).unwrap_or_default();
-    let Place { deployment, bucket, page } = place;
     let body = format!(
-        "The export {export} of {deployment} {what}.\n\n{reason}Of {} rows {} were delivered, {} were unchanged, {} rejected and {} suppressed; {} are pending, and the next run sends them.\n\n{to_do}\n\nThe report is s3://{bucket}/{page}; autopilot-export report {} shows it.\n",
+        "The export {export} of {deployment} {what}.\n\n{reason}Of {} rows {} were delivered, {} were unchanged, {} rejected and {} suppressed; {} are pending, and the next run sends them.\n\n{to_do}\n\nThe report is {store}/{page}; autopilot-export report {} shows it.\n",
         rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending, report.run_id,
     );
     Message { subject: format!("{deployment}: {export}: {outcome}"), body }
@@ -131,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_message_names_export_outcome_report_and_what_to_do() {
-        let place = Place { deployment: "trial", bucket: "b", page: "runs/p.html" };
+        let place = Place { deployment: "trial", store: "s3://b", page: "runs/p.html", again: "start" };
         for (outcome, now, subject, to_do) in [
             ("failed", Condition::Failed(None), "trial: newsletter: failed", "autopilot-export start newsletter"),
             ("stopped_by_guard", Condition::Guard, "trial: newsletter: stopped by a guard", "pass over the guard"),

@@ -10,6 +10,7 @@ mod outcome;
 mod reconciled;
 pub mod rejects;
 pub mod timeline;
+pub mod webhook;
 
 use std::collections::BTreeMap;
 

@@ -35,6 +35,11 @@ pub fn of_run(run_id: &str, name: &str) -> String {
     format!("{}{name}", run(run_id))
 }
 
+/// The configuration that a run began with.
+pub fn config_of(run_id: &str) -> String {
+    of_run(run_id, "exports.json")
+}
+
 /// The page of all runs.
 pub const INDEX: &str = "runs/index.html";
 
@@ -132,6 +137,9 @@ pub fn told(export: &str) -> String {
     format!("state/{export}/told.json")
 }
 
+/// The first object that lay where nothing is read: people were told of it.
+pub const MISPLACED: &str = "state/misplaced.json";
+
 /// What the canary learned of a connection's account.
 pub fn learned_setup(connection: &str) -> String {
     format!("state/connections/{connection}.json")
@@ -185,6 +193,11 @@ pub fn is_rejects(key: &str) -> bool {
     key.starts_with("runs/") && key.split('/').nth(3).is_some_and(|name| ["rejects.csv", DIFFERENCES].contains(&name))
 }
 
+/// Whether an object of a run holds personal data: it expires before the rest of the run.
+pub fn is_personal(key: &str) -> bool {
+    is_transient(key) || is_rejects(key) || (key.starts_with("runs/") && key.ends_with("/unconfirmed.ndjson"))
+}
+
 /// Whether an object is a part of a run's results.
 pub fn is_results(key: &str) -> bool {
     is_transient(key) && key.split('/').nth(3) == Some("results")
@@ -210,6 +223,12 @@ mod tests {
         for export in ["chunks", "rejects", "results"] {
             assert!(!is_transient(&of_run(&id(export), "report.json")));
             assert!(is_transient(&results(&id(export), 1, 2)) && is_transient(&retry(&id(export), "a/b")));
+            for personal in [results(&id(export), 1, 2), of_run(&id(export), "rejects.csv"), unconfirmed(export)] {
+                assert!(is_personal(&personal), "{personal}");
+            }
+            for name in ["report.json", "report.html", "run.json", "exports.json", "stop.json"] {
+                assert!(!is_personal(&of_run(&id(export), name)), "{name}");
+            }
         }
         assert!(!is_transient("state/chunks/results/order.json"));
     }

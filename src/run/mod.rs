@@ -283,18 +283,6 @@ impl RunRecord {
         }
     }
 
-    /// Checks that the run goes on under the configuration that it was prepared with.
-    ///
-    /// # Errors
-    /// Kind `config`, where the export has changed since.
-    pub fn check_configuration(&self, config: &Config) -> Result<()> {
-        if config.digest(&self.request.export) == self.config_digest {
-            return Ok(());
-        }
-        let problem = "the configuration has changed since the run was prepared";
-        Err(Error::new(Kind::Config, &self.request.export, problem).hint("run it again; nothing was sent"))
-    }
-
     /// Checks that no planned row may have to stay unsent by what the configuration says since.
     ///
     /// # Errors

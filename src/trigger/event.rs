@@ -57,6 +57,13 @@ pub(super) struct OnDemand {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tick {
+    export: String,
+    scheduled_time: Timestamp,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
     event_version: String,
@@ -106,6 +113,35 @@ struct Scheduled {
     resources: Vec<String>,
 }
 
+/// The most envelopes around one event: SQS around SNS, and one to spare.
+const ENVELOPES: u32 = 3;
+
+/// The events in what SNS or SQS deliver; an event that comes by itself is its own.
+pub(super) fn unwrapped(event: &Value) -> Result<Vec<Value>> {
+    open(event, ENVELOPES)
+}
+
+fn open(event: &Value, left: u32) -> Result<Vec<Value>> {
+    let text = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    let records = event.get("Records").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    // Their keys differ in case: Source: the Lambda guide, "Using Lambda with Amazon SNS", "... SQS".
+    let mut messages: Vec<String> =
+        records.iter().filter_map(|record| text(record, "/Sns/Message").or_else(|| text(record, "/body"))).collect();
+    if text(event, "/Type").as_deref() == Some("Notification") {
+        messages.extend(text(event, "/Message"));
+    }
+    if messages.is_empty() || left == 0 {
+        return Ok(vec![event.clone()]);
+    }
+    let mut all = Vec::new();
+    for message in messages {
+        let inner: Value = serde_json::from_str(&message)
+            .map_err(|_| Error::new(Kind::BadRequest, "the message of SNS or SQS", "is not an event's JSON"))?;
+        all.extend(open(&inner, left - 1)?);
+    }
+    Ok(all)
+}
+
 /// Reads an event of any form.
 pub(super) fn read(event: &Value, now: Timestamp) -> Result<Event> {
     let text = |key: &str| event.get(key).and_then(Value::as_str);
@@ -133,8 +169,12 @@ pub(super) fn read(event: &Value, now: Timestamp) -> Result<Event> {
 
 fn asked(event: &Value, now: Timestamp) -> Result<Event> {
     match event.as_object() {
-        // The scheduler hands over no time of its own: the minute stands for it, so that a second delivery is the
-        // same run.
+        // The tick that it was due at, whenever and however often it is delivered.
+        Some(keys) if keys.contains_key("scheduled_time") => {
+            let Tick { export, scheduled_time } = as_("scheduled event", event)?;
+            Ok(Event::Scheduled { export, at: scheduled_time })
+        }
+        // A schedule of another make hands over no time of its own: the minute stands for it.
         Some(keys) if keys.len() == 1 && keys.contains_key("export") => {
             let OnDemand { export, .. } = as_("scheduled event", event)?;
             let minute = TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Trunc);

@@ -41,6 +41,9 @@ pub struct Ignored {
     pub key: String,
     /// Why.
     pub why: String,
+    /// Whether the object lies where nothing is read.
+    #[serde(skip)]
+    pub is_misplaced: bool,
 }
 
 /// Reads an event. `seed` tells one request on demand from another; it should be the same when the same request is
@@ -50,27 +53,10 @@ pub struct Ignored {
 /// Kind `bad_request`, for an event that is none of those known, or names an export that does not exist.
 pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> Result<Triggered> {
     let mut triggered = Triggered::default();
-    match event::read(event, now)? {
-        Event::Nothing { key, why } => triggered.ignored.push(Ignored { key, why }),
-        Event::Dropped(all) => all.into_iter().for_each(|dropped| triggered.dropped(config, dropped, now)),
-        Event::Scheduled { export, at } => {
-            let request = request(&export, Trigger::Schedule, run_id(at, &export, &format!("schedule/{export}")));
-            triggered.asked(config, request, now)?;
-        }
-        Event::Rule { rule, at } => {
-            let export = export_of_rule(config, &rule).ok_or_else(|| {
-                Error::new(Kind::BadRequest, format!("rule {}", escaped(&rule, 40)), "does not name an export")
-                    .hint("name the rule after the export, or let its name end in - and the export's name")
-            })?;
-            let request = request(export, Trigger::Schedule, run_id(at, export, &format!("schedule/{export}")));
-            triggered.asked(config, request, now)?;
-        }
-        Event::OnDemand(asked) => {
-            let id = run_id(now, &asked.export, &format!("{now}/{seed}"));
-            let request = request(&asked.export, Trigger::OnDemand, id);
-            let OnDemand { drops, full, pass_guards, .. } = asked;
-            triggered.asked(config, RunRequest { drops, full, pass_guards, ..request }, now)?;
-        }
+    for (number, event) in event::unwrapped(event)?.iter().enumerate() {
+        // Of several requests in one delivery each is its own run.
+        let seed = if number == 0 { seed.to_owned() } else { format!("{seed}/{number}") };
+        triggered.one(event, config, now, &seed)?;
     }
     Ok(triggered)
 }
@@ -89,6 +75,33 @@ fn request(export: &str, trigger: Trigger, run_id: String) -> RunRequest {
 }
 
 impl Triggered {
+    fn one(&mut self, event: &Value, config: &Config, now: Timestamp, seed: &str) -> Result<()> {
+        let triggered = self;
+        match event::read(event, now)? {
+            Event::Nothing { key, why } => triggered.ignored.push(Ignored { key, why, is_misplaced: false }),
+            Event::Dropped(all) => all.into_iter().for_each(|dropped| triggered.dropped(config, dropped, now)),
+            Event::Scheduled { export, at } => {
+                let request = request(&export, Trigger::Schedule, run_id(at, &export, &format!("schedule/{export}")));
+                triggered.asked(config, request, now)?;
+            }
+            Event::Rule { rule, at } => {
+                let export = export_of_rule(config, &rule).ok_or_else(|| {
+                    Error::new(Kind::BadRequest, format!("rule {}", escaped(&rule, 40)), "does not name an export")
+                        .hint("name the rule after the export, or let its name end in - and the export's name")
+                })?;
+                let request = request(export, Trigger::Schedule, run_id(at, export, &format!("schedule/{export}")));
+                triggered.asked(config, request, now)?;
+            }
+            Event::OnDemand(asked) => {
+                let id = run_id(now, &asked.export, &format!("{now}/{seed}"));
+                let request = request(&asked.export, Trigger::OnDemand, id);
+                let OnDemand { drops, full, pass_guards, .. } = asked;
+                triggered.asked(config, RunRequest { drops, full, pass_guards, ..request }, now)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A run that was asked for by its export's name.
     fn asked(&mut self, config: &Config, request: RunRequest, now: Timestamp) -> Result<()> {
         let (export, connection) = export_of(config, &request.export)?;
@@ -102,7 +115,7 @@ impl Triggered {
     fn dropped(&mut self, config: &Config, dropped: Dropped, now: Timestamp) {
         let routed = config.route(&dropped.key);
         if routed.is_empty() {
-            return self.ignore(&dropped.key, "is not under any segment's prefix");
+            return self.misplaced(&dropped.key, "is not under any segment's prefix");
         }
         routed.into_iter().for_each(|(name, segment)| self.dropped_for(config, (name, segment), dropped.clone(), now));
     }
@@ -150,7 +163,7 @@ impl Triggered {
         self.requests = kept;
         for request in Vec::into_iter(left_out) {
             let key = self.objects.remove(&request.run_id).unwrap_or_default();
-            self.ignore(
+            self.misplaced(
                 &key,
                 "is in a folder below one that holds data itself; set segments[].recursive to true to read it",
             );
@@ -158,7 +171,11 @@ impl Triggered {
     }
 
     fn ignore(&mut self, key: &str, why: impl Into<String>) {
-        self.ignored.push(Ignored { key: key.to_owned(), why: why.into() });
+        self.ignored.push(Ignored { key: key.to_owned(), why: why.into(), is_misplaced: false });
+    }
+
+    fn misplaced(&mut self, key: &str, why: &str) {
+        self.ignored.push(Ignored { key: key.to_owned(), why: why.into(), is_misplaced: true });
     }
 }
 

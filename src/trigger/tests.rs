@@ -57,6 +57,9 @@ fn every_file_of_events_is_understood() {
         seen.insert(name, (came.requests.len(), came.ignored.len()));
     }
     let expected = [
+        ("schedule-with-its-time.json", (1, 0)),
+        ("sns-s3-object-created.json", (1, 0)),
+        ("sqs-sns-s3-object-created.json", (1, 0)),
         ("eventbridge-object-created.json", (1, 0)),
         ("eventbridge-scheduled-event.json", (1, 0)),
         ("on-demand-full.json", (1, 0)),
@@ -67,6 +70,29 @@ fn every_file_of_events_is_understood() {
         ("schedule.json", (1, 0)),
     ];
     assert_eq!(seen, expected.into_iter().map(|(name, counts)| (name.to_owned(), counts)).collect());
+}
+
+#[test]
+fn an_event_in_envelopes_is_the_same_run() {
+    let plain = ask(&config(), &event("s3-object-created.json"));
+    for name in ["sns-s3-object-created.json", "sqs-sns-s3-object-created.json"] {
+        assert_eq!(ask(&config(), &event(name)).requests, plain.requests, "{name}");
+    }
+    let two = json!({ "Records": [
+        { "body": event("s3-object-created.json").to_string() }, { "body": event("on-demand.json").to_string() }
+    ] });
+    assert_eq!(ask(&config(), &two).requests.len(), 2);
+    let error =
+        triggered(&json!({ "Records": [{ "body": "hello ann@example.com" }] }), &config(), now(), "one").unwrap_err();
+    assert!(error.kind == Kind::BadRequest && !error.chain().contains("ann@"), "{}", error.chain());
+}
+
+#[test]
+fn a_tick_is_one_run_whenever_it_is_delivered() {
+    let tick = event("schedule-with-its-time.json");
+    let late = triggered(&tick, &config(), "2026-11-23T06:59:59Z".parse().unwrap(), "two").unwrap();
+    assert_eq!(ask(&config(), &tick).requests, late.requests);
+    assert!(late.requests[0].run_id.starts_with("20261123T060000Z-newsletter-"));
 }
 
 #[test]

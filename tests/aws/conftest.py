@@ -1,10 +1,24 @@
-"""A test run that is terminated stops everything as well; one that fails prints the log of the local AWS."""
+"""The scene of all tests. A test run that is terminated stops everything as well; one that fails prints the log of the local AWS."""
 
 import signal
 
-from world import ROOT
+import pytest
+from scene import Scene
+from world import ROOT, missing_program
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def aws():
+    assert missing_program() is None, missing_program()
+    scene = Scene(ROOT / ".local-aws/test")
+    try:
+        scene.start()
+        scene.deploy()
+        yield scene
+    finally:
+        scene.stop()
 
 
 def pytest_terminal_summary(terminalreporter):

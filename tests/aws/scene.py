@@ -7,6 +7,7 @@ import json
 import shutil
 
 import boto3
+from gate import Gate
 from world import DIRECT, REGION, World, wait_for
 
 KEY = "k3y-of-the-tests-and-of-nothing-else"
@@ -19,6 +20,7 @@ TIME_LIMIT_SECONDS = 20
 # Connection -> requests a second, options of its sandbox, its exports.
 CONNECTIONS = {
     "plain": (40, ["--bulk-lists", "always"], ["plain"]),
+    "people": (40, ["--bulk-lists", "always"], ["people"]),
     "shared": (20, ["--latency-ms", "100"], ["first", "second"]),
     "mortal": (20, ["--latency-ms", "100"], ["mortal"]),
     "stopped": (20, ["--latency-ms", "100"], ["stopped"]),
@@ -53,6 +55,7 @@ def config(urls):
                 "segments": [{"name": export, "prefix": f"segments/{export}/", "membership": {"tag" if name == ORTTO else "list": title(export)}}],
                 "match": {"email": "EMail", "first_name": "FirstName"},
                 "schedule": "cron(0 6 * * ? *)",
+                **({"notify": {"webhook": {"kind": "json"}}} if export == "refused" else {}),
             }
     return {"connections": connections, "exports": exports}
 
@@ -69,6 +72,11 @@ class Scene(World):
         path = self.folder / "exports.json"
         path.write_text(json.dumps(config(self.urls), indent=2))
         self.apply(path, timeout_seconds=TIME_LIMIT_SECONDS, ortto_base_url_override=self.urls[ORTTO])
+        # The function has its role's policy, and no more.
+        role = self.client("iam").get_role_policy(RoleName=f"autopilot-export-{REGION}-function", PolicyName="steps")
+        self.function_gate = self.gate(role["PolicyDocument"])
+        self.function_gate.__enter__()
+        self.functions.environment = self.functions.environment | {"AWS_ENDPOINT_URL": self.function_gate.url}
         for name in CONNECTIONS:
             self.connect(name, KEY, ORTTO_BASE_URL=self.urls[ORTTO])
 
@@ -87,17 +95,28 @@ class Scene(World):
         assert len(new) == 1, new
         return new[0]
 
-    def client(self, service):
+    def client(self, service, endpoint=None):
         """For frequent calls: the `aws` command line is slow."""
         keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
+        return boto3.client(service, endpoint_url=endpoint or self.endpoint, region_name=REGION, **keys)
 
-    def script(self, *command):
+    def gate(self, *policies):
+        """A way to the local AWS for who has only these policies: ARNs, or documents."""
+        iam, documents = self.client("iam"), []
+        for policy in policies:
+            if isinstance(policy, str):
+                version = iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+                policy = iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
+            documents.append(policy)
+        secrets = self.client("secretsmanager").list_secrets(MaxResults=100)["SecretList"]
+        return Gate(self.endpoint, documents, secrets[0]["KmsKeyId"], {one["Name"]: one["ARN"] for one in secrets})
+
+    def script(self, *command, endpoint=None):
         """Runs a script of the deployment, with an `aws` that names the endpoint: not every version heeds the variable everywhere."""
         tools = self.folder / "tools"
         tools.mkdir(exist_ok=True)
         wrapper = tools / "aws"
-        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("aws", path=self.shell()["PATH"])} --endpoint-url {self.endpoint} "$@"\n')
+        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("aws", path=self.shell()["PATH"])} --endpoint-url {endpoint or self.endpoint} "$@"\n')
         wrapper.chmod(0o755)
         return self.run(command, PATH=f"{tools}:{self.shell()['PATH']}")
 

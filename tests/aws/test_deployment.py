@@ -11,20 +11,10 @@ import zlib
 
 import pytest
 from faulty_s3 import FaultyS3
-from scene import DOMAIN, KEY, WRONG_KEY, Scene, emails
-from world import ROOT, missing_program
-
-
-@pytest.fixture(scope="session")
-def aws():
-    assert missing_program() is None, missing_program()
-    scene = Scene(ROOT / ".local-aws/test")
-    try:
-        scene.start()
-        scene.deploy()
-        yield scene
-    finally:
-        scene.stop()
+from metric_math import is_in_alarm
+from proxy import Webhook
+from scene import DOMAIN, KEY, WRONG_KEY, emails
+from world import ROOT, wait_for
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,6 +52,14 @@ def test_a_dropped_file_is_exported(aws):
     assert (rows["read"], rows["delivered"], rows["pending"]) == (253, 250, 0)
 
 
+def test_what_holds_personal_data_is_tagged_to_expire_early(aws):
+    run, tags = aws.executions("plain")[0]["name"], {}
+    for name in ("rejects.csv", "report.json", "run.json"):
+        found = aws.client("s3").get_object_tagging(Bucket=aws.outputs["bucket"], Key=f"runs/plain/{run}/{name}")
+        tags[name] = [(tag["Key"], tag["Value"]) for tag in found["TagSet"]]
+    assert tags == {"rejects.csv": [("content", "personal")], "report.json": [], "run.json": []}
+
+
 def test_the_same_event_again_starts_nothing(aws):
     before = aws.executions("plain")
     event = next(event for event, _, _ in aws.functions.calls if "plain" in json.dumps(event) and "Records" in event)
@@ -74,7 +72,9 @@ def test_the_schedules_own_input_runs_its_export_and_sends_nothing(aws):
     before = {one["name"] for one in aws.executions("plain")}
     schedule = aws.aws("scheduler", "get-schedule", "--group-name", "autopilot-export", "--name", "plain", "--output", "json")
     assert schedule["Target"]["Arn"].endswith(":function:autopilot-export")
-    aws.invoke(schedule["Target"]["Input"])
+    tick = schedule["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-23T06:00:00Z")
+    answers = [aws.invoke(tick) for _ in range(2)]
+    assert answers[0] == answers[1], "one tick is one run"
     run = aws.new_run("plain", before)
     ends_with_nothing_but_its_rejects(aws, run)
 
@@ -86,6 +86,17 @@ def test_a_person_starts_a_run_with_the_command_line(aws):
     assert aws.ended(run)["status"] == "SUCCEEDED"
     assert aws.report(run)["rows"]["delivered"] == 250, "a full run sends every row"
     assert run in aws.cli("runs", "plain").stdout
+
+
+def test_the_first_object_out_of_place_is_told_once(aws):
+    with aws.listening() as messages:
+        for number in range(2):
+            aws.client("s3").put_object(Bucket=aws.outputs["bucket"], Key=f"segments/plian/{number}.csv", Body=b"EMail")
+        wait_for("the execution that tells", 60, lambda: [one for one in aws.executions("misplaced") if one["status"] == "SUCCEEDED"])
+        told = messages()
+    assert [message["Subject"] for message in told] == ["autopilot-export: a file is where nothing is read"]
+    assert "segments/plian/" in told[0]["Message"]
+    assert len(aws.executions("misplaced")) == 1
 
 
 def test_an_on_demand_event_starts_a_run(aws):
@@ -134,10 +145,13 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     secret = json.loads(aws.aws("secretsmanager", "get-secret-value", "--secret-id", "autopilot-export/refused", "--output", "json")["SecretString"])
     wrong = json.dumps(secret | {"api_key": WRONG_KEY})
     aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/refused", "--secret-string", wrong)
-    with aws.listening() as messages:
+    with aws.listening() as messages, Webhook() as webhook:
+        aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/webhook", "--secret-string", webhook.url)
         run = aws.drop("refused", emails("refused", 5))
         ended = aws.ended(run)
         told = messages()
+    assert [one["message"]["subject"] for one in webhook.received] == ["autopilot-export: refused: failed"]
+    assert webhook.url not in aws.function_log.read_text()
     assert [message["Subject"] for message in told] == ["autopilot-export: refused: failed"]
     body = told[0]["Message"]
     assert "refuses the key" in body and f"runs/refused/{run}/report.html" in body and "autopilot-export start refused" in body
@@ -200,6 +214,25 @@ def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     rows = aws.report(following)["rows"]
     assert rows["delivered"] + rows["unchanged"] == 200
     assert rows["unchanged"] >= 40, "what was confirmed before is not sent again"
+
+
+def test_silence_is_an_alarm_from_when_a_run_was_due(aws):
+    """The alarm as deployed, on made-up runs: its own expressions, evaluated as CloudWatch does."""
+    (alarm,) = aws.client("cloudwatch").describe_alarms(AlarmNames=["autopilot-export-plain-silence"])["MetricAlarms"]
+    hours = alarm["EvaluationPeriods"]
+    assert hours == 26, "a day, and two hours for the run"
+    began = int(time.time()) // 3600 * 3600
+    at = lambda hour: began + hour * 3600
+    runs = lambda *done: {at(hour): 1.0 for hour in done}
+    for now, metrics, is_silent in [
+        (1, {}, False),
+        (hours - 1, {}, False),
+        (2 * hours + 2, {}, True),
+        (2 * hours + 2, runs(3), True),
+        (2 * hours + 2, runs(2 * hours - 5), False),
+        (2 * hours + 2, runs(10, 34, 58), False),
+    ]:
+        assert is_in_alarm(alarm, at(now), metrics) == is_silent, (now, metrics)
 
 
 def test_an_event_that_started_nothing_is_sent_again(aws):
@@ -273,6 +306,10 @@ def unpacked(body):
         whole += one.decompress(body)
         body = one.unused_data
     return whole
+
+
+def test_the_functions_role_was_enough(aws):
+    assert aws.function_gate.refused == []
 
 
 def test_secrets_that_are_there_are_taken_over(aws):

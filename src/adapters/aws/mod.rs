@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_s3::config::SharedHttpClient;
 use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::{ProvideCredentials, SharedHttpClient};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 
 pub use executions::StateMachine;
 pub use leases::S3Leases;
@@ -38,15 +38,32 @@ fn tries() -> RetryConfig {
 }
 
 /// What the clients share: region, credentials and endpoint from the environment or the profile, one HTTP client.
-pub async fn sdk_config() -> SdkConfig {
+///
+/// # Errors
+/// Kind `config`, where there is no region, or there are no credentials.
+pub async fn sdk_config() -> Result<SdkConfig> {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(20)).build();
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http())
         .retry_config(tries())
         .timeout_config(timeouts)
         .load()
-        .await
+        .await;
+    if config.region().is_none() {
+        return Err(Error::new(Kind::Config, "AWS", "no region is set")
+            .hint("set AWS_REGION, or AWS_PROFILE to a profile that has one"));
+    }
+    let provider = config.credentials_provider();
+    let found = match &provider {
+        Some(provider) => provider.provide_credentials().await.is_ok(),
+        None => false,
+    };
+    if !found {
+        return Err(Error::new(Kind::Config, "AWS", "there are no credentials, or they have expired")
+            .hint("log in, or set AWS_PROFILE to a profile that has some"));
+    }
+    Ok(config)
 }
 
 /// A client for S3. Emulators know buckets by path only.

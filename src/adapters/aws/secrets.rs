@@ -150,6 +150,10 @@ impl SecretSource for SecretsManager {
     async fn state_key(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
         Self::state_key(self, connection, secret).await
     }
+
+    async fn webhook(&self, secret: &str) -> Result<Option<SecretString>> {
+        self.text("the webhook", secret).await
+    }
 }
 
 #[cfg(test)]

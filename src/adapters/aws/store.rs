@@ -15,7 +15,11 @@ use jiff::Timestamp;
 use super::{failed, status};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
+use crate::run::keys;
 
+/// The tag of objects that hold personal data, by which the bucket's rules let them and their versions expire early: rules know
+/// prefixes and tags, and such objects lie beside reports.
+const PERSONAL: &str = "content=personal";
 /// Tries of a conditional write that met another at the same moment.
 /// Source: the S3 user guide, "Conditional writes": 409 ConditionalRequestConflict is to be tried again.
 const CONFLICTS: u32 = 5;
@@ -67,6 +71,7 @@ impl Bucket {
                 PutMode::Create => request.if_none_match("*"),
                 PutMode::Update(tag) => request.if_match(quoted(tag)),
             };
+            let request = if keys::is_personal(key) { request.tagging(PERSONAL) } else { request };
             let mut request = request.customize();
             if body.is_long() {
                 let timeouts = TimeoutConfig::builder().read_timeout(LONG).build();

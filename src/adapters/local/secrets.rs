@@ -17,12 +17,19 @@ use crate::state::hex;
 pub struct LocalSecrets {
     api_key: Option<SecretString>,
     state_key: PathBuf,
+    webhook: Option<SecretString>,
 }
 
 impl LocalSecrets {
     /// The key as given by a person, and the state key in the store at `root`.
     pub fn new(api_key: Option<SecretString>, root: impl Into<PathBuf>) -> Self {
-        Self { api_key, state_key: root.into().join("state.key") }
+        Self { api_key, state_key: root.into().join("state.key"), webhook: None }
+    }
+
+    /// The same with the address of a webhook.
+    #[must_use]
+    pub fn with_webhook(self, webhook: Option<SecretString>) -> Self {
+        Self { webhook, ..self }
     }
 }
 
@@ -93,5 +100,9 @@ impl SecretSource for LocalSecrets {
             return Ok(None);
         }
         Ok(Some(blocking(move || state_key(path)).await?.into()))
+    }
+
+    async fn webhook(&self, _secret: &str) -> Result<Option<SecretString>> {
+        Ok(self.webhook.clone())
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::print;
-use crate::config::{Connection, Export, Membership};
+use crate::config::{Config, Connection, Export, Membership};
 use crate::delivery::pace;
 use crate::destination::{Assumption, Destination};
 use crate::plan::lanes::{Chunk, Costs, lanes_for, requests};
+use crate::report::metrics::METRICS;
 
 /// What the canary and a new list may take on top.
 const CANARY_REQUESTS: u64 = 24;
@@ -41,6 +42,29 @@ fn dollars(seconds: f64, lanes: u32, requests: u64, rows: u64) -> f64 {
     let transitions = 2.0 * calls + lanes + 2.0;
     let objects = requests.min(seconds * lanes) + rows * 5.0 / 4000.0 + 30.0;
     compute + transitions * 0.025 / 1000.0 + objects * 0.005 / 1000.0
+}
+
+/// Dollars a month for each secret, metric and alarm, and for the key and the dashboard.
+/// Source: list prices of us-east-1.
+const SECRET: f64 = 0.40;
+const METRIC: f64 = 0.30;
+const ALARM: f64 = 0.10;
+const KEY_AND_DASHBOARD: f64 = 1.0 + 3.0;
+/// Alarms of a deployment, beside those of its exports.
+const ALARMS: usize = 3;
+
+/// The dollars that a deployment of this configuration costs in a month without a run.
+pub(super) fn monthly(config: &Config) -> f64 {
+    let running = config.exports.values().filter(|export| {
+        export.enabled && config.connections.get(&export.connection).is_some_and(|connection| connection.enabled)
+    });
+    // An alarm for throttling, and one for silence where there is a schedule.
+    let of_export =
+        |export: &Export| METRICS.len() as f64 * METRIC + (1.0 + f64::from(export.schedule.is_some())) * ALARM;
+    config.connections.len() as f64 * SECRET
+        + ALARMS as f64 * ALARM
+        + KEY_AND_DASHBOARD
+        + running.map(of_export).sum::<f64>()
 }
 
 /// What it takes to send these chunks of an export.

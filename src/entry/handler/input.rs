@@ -27,6 +27,15 @@ impl Input {
             Self::Finish { .. } => "finish",
         }
     }
+
+    /// The run that a step belongs to.
+    pub(super) fn run_id(&self) -> Option<&str> {
+        match self {
+            Self::Event(_) => None,
+            Self::Prepare { run } => Some(&run.run_id),
+            Self::Open { run_id } | Self::Deliver { run_id, .. } | Self::Finish { run_id, .. } => Some(run_id),
+        }
+    }
 }
 
 #[derive(Deserialize)]

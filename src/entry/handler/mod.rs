@@ -1,12 +1,12 @@
 //! The Lambda function: one handler for the events that start runs and for the steps of a run.
 //!
 //! The request of a run comes with `prepare`; the other steps know its id alone and read the request from `run.json`.
-//! The configuration is read for each call, so that a change holds from the next step on.
+//! A run ends under the configuration that it began with; the deployed one is read for each call, as what makes a run more careful
+//! holds from the next step on.
 
 mod failure;
 mod input;
 mod logged;
-mod told;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
 use crate::ports::{Executions, Leases, PutMode, Store};
-use crate::report::{Report, metrics};
-use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys};
+use crate::report::message::Message;
+use crate::report::{Outcome, Report, metrics};
+use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
-    Cancellation, Failure, Limit, Prepared, deliver, finish, heeding_stop, open, prepare, read_json, unless_stopped,
-    with_lease, write_json, write_json_if,
+    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, heeding_stop, open, prepare, read_json, tell,
+    unless_stopped, with_lease, write_json, write_json_if,
 };
-use crate::trigger::{Triggered, triggered};
+use crate::trigger::{Ignored, Triggered, triggered};
 use input::Input;
 
 pub use logged::Logged;
@@ -66,7 +67,11 @@ impl<W: Environment, X: Executions> Function<W, X> {
     /// Those of the step; the kind is the Lambda error type.
     pub async fn answer(&self, event: Value, invocation: &Invocation) -> Result<Value> {
         let input = input::read(event).at("start")?;
-        let config = self.config().await.at("config")?;
+        let config = match input.run_id() {
+            Some(run_id) => self.config_of(run_id).await,
+            None => self.config().await,
+        };
+        let config = config.at("config")?;
         let stage = input.stage();
         let answer = match input {
             Input::Event(event) => self.start(&event, &config, invocation).await,
@@ -85,16 +90,32 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .get(keys::CONFIG)
             .await?
             .ok_or_else(|| Error::new(Kind::Config, keys::CONFIG, "is not in the bucket").hint("deploy it"))?;
-        let mut config = parse(&String::from_utf8_lossy(&object.body)).map_err(|faults| {
+        let config = parse(&String::from_utf8_lossy(&object.body)).map_err(|faults| {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
             Error::new(Kind::Config, keys::CONFIG, lines.join("; "))
         })?;
+        Ok(self.in_place(config))
+    }
+
+    /// The configuration that a run began with, as careful as the deployed one. One that cannot be read counts from the next run on.
+    async fn config_of(&self, run_id: &str) -> Result<Config> {
+        let now = self.config().await;
+        let Some(kept) = config_of(self.env.store(), run_id).await?.map(|kept| self.in_place(kept)) else { return now };
+        match now {
+            Ok(now) => Ok(kept.as_careful_as(&now, export_of(run_id).unwrap_or_default())),
+            Err(error) if error.kind == Kind::Config => Ok(kept),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A configuration as it lies in the bucket, with the function's own addresses.
+    fn in_place(&self, mut config: Config) -> Config {
         for (api, base_url) in &self.base_urls {
             let of_api = config.connections.values_mut().filter(|connection| connection.api == *api);
             of_api.for_each(|connection| connection.base_url = Some(base_url.clone()));
         }
         config.folder = keys::CONFIG.rfind('/').and_then(|end| keys::CONFIG.get(..=end)).map(str::to_owned);
-        Ok(config)
+        config
     }
 
     async fn start(&self, event: &Value, config: &Config, invocation: &Invocation) -> Result<Value> {
@@ -115,7 +136,24 @@ impl<W: Environment, X: Executions> Function<W, X> {
         for ignored in &ignored {
             tracing::info!(key = escaped(&ignored.key, KEY_CHARS), why = ignored.why, "started nothing");
         }
+        if let Some(misplaced) = ignored.iter().find(|ignored| ignored.is_misplaced) {
+            self.tell_of_place(misplaced, now).await?;
+        }
         Ok(json!({ "started": started, "ignored": ignored }))
+    }
+
+    /// Tells people of the first object that lies where nothing is read, by an execution that does nothing else: it may be a file
+    /// that somebody waits for.
+    async fn tell_of_place(&self, misplaced: &Ignored, now: Timestamp) -> Result<()> {
+        let key = escaped(&misplaced.key, KEY_CHARS);
+        let mark = json!({ "key": key, "why": misplaced.why, "at": now });
+        if !write_json_if(self.env.store(), keys::MISPLACED, &mark, PutMode::Create).await? {
+            return Ok(());
+        }
+        let message = Message::of_place(&self.deployment, &key, &misplaced.why);
+        let answer = json!({ "outcome": Outcome::NothingToDo, "deployment": self.deployment, "message": message });
+        let input = json!({ "last": { "answer": answer } }).to_string();
+        self.executions.start(&run_id(now, "misplaced", &key), &input).await.map(drop)
     }
 
     /// A request that Lambda delivers again is the run that it was the first time. A dropped object's run is named by the
@@ -255,9 +293,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
     }
 
     async fn summary(&self, config: &Config, report: &Report) -> Result<Value> {
-        let place = (self.deployment.as_str(), self.bucket.as_str());
-        let message = told::message_of(self.env.store(), config, report, place).await?;
-        Ok(told::summary(report, &self.deployment, message))
+        tell(&self.env, config, report, (&self.deployment, "start")).await
     }
 
     async fn record(&self, run_id: &str) -> Result<Option<RunRecord>> {

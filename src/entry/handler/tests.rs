@@ -11,12 +11,15 @@ use crate::sandbox::{Options, Sandbox};
 
 /// Starts nothing, and remembers what it was asked for.
 #[derive(Default)]
-struct Recorded(Mutex<Vec<RunRequest>>);
+struct Recorded(Mutex<Vec<RunRequest>>, Mutex<Vec<Value>>);
 
 impl Executions for Recorded {
     async fn start(&self, run_id: &str, input: &str) -> Result<String> {
         let input: Value = serde_json::from_str(input).unwrap();
-        self.0.lock().unwrap().push(serde_json::from_value(input["run"].clone()).unwrap());
+        match input.get("run") {
+            Some(run) => self.0.lock().unwrap().push(serde_json::from_value(run.clone()).unwrap()),
+            None => self.1.lock().unwrap().push(input),
+        }
         Ok(format!("execution:{run_id}"))
     }
 
@@ -152,6 +155,90 @@ async fn a_run_that_a_person_stops_sends_nothing_and_says_so() {
     assert_eq!((&finished["outcome"], &finished["rows"]["pending"]), (&json!("stopped"), &json!(2)));
     let error = ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap_err();
     assert_eq!(error.kind, Kind::Stopped);
+    sandbox.stop().await;
+}
+
+/// Deploys the configuration with these texts replaced.
+async fn deploy(function: &Here, replaced: &[(&str, &str)]) {
+    let mut text = include_str!("../../../exports.json").to_owned();
+    for (old, new) in replaced {
+        assert!(text.contains(old), "{old}");
+        text = text.replace(old, new);
+    }
+    function.env.store().put(keys::CONFIG, text.into(), PutMode::Overwrite).await.unwrap();
+}
+
+// DESIGN: a run ends under the configuration it began with, but for what makes it more careful.
+#[tokio::test]
+async fn a_run_ends_under_the_configuration_it_began_with() {
+    for (at, replaced) in [
+        (
+            "open",
+            &[("\"list\": \"Newsletter\"", "\"list\": \"Another\""), ("\"email\": \"EMail\"", "\"email\": \"Mail\"")][..],
+        ),
+        ("deliver", &[("\"list\": \"Newsletter\"", "\"list\": \"Another\"")]),
+        ("deliver", &[("{", "not JSON")]),
+    ] {
+        let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+        let function = function(folder.path(), &sandbox).await;
+        let run = drop_file(&function, TWO).await;
+        let run_id = run["run_id"].clone();
+        let steps = [
+            json!({ "step": "prepare", "run": run }),
+            json!({ "step": "open", "run_id": run_id }),
+            json!({ "step": "deliver", "run_id": run_id, "lane": 0 }),
+            json!({ "step": "finish", "run_id": run_id }),
+        ];
+        let mut last = Value::Null;
+        for step in steps {
+            if step["step"] == at {
+                deploy(&function, replaced).await;
+            }
+            last = ask(&function, step).await.unwrap();
+        }
+        assert_eq!((&last["outcome"], &last["rows"]["delivered"]), (&json!("succeeded"), &json!(2)), "{at}");
+        assert_eq!(sandbox.contents().members("Newsletter").len(), 2, "{at}");
+        sandbox.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_makes_a_run_more_careful_counts_at_once() {
+    for (replaced, outcome) in [
+        (("\"enabled\": true", "\"enabled\": false"), "stopped"),
+        (("\"newsletter\": {", "\"another\": {"), "stopped"),
+        ((",\n      \"consent\": { \"agreed_by\": \"dpo@example.com\", \"agreed_on\": \"2026-11-23\" }", ""), "failed"),
+        (("\"schedule\"", "\"suppress\": [{ \"column\": \"LastName\", \"equals\": \"B\" }], \"schedule\""), "failed"),
+    ] {
+        let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+        let function = function(folder.path(), &sandbox).await;
+        let run = drop_file(&function, TWO).await;
+        let run_id = run["run_id"].clone();
+        ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+        ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+        deploy(&function, &[replaced]).await;
+        let delivered = ask(&function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await;
+        assert!(delivered.is_err(), "{replaced:?}");
+        let finished = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+        assert_eq!(finished["outcome"], json!(outcome), "{replaced:?}");
+        sandbox.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_object_out_of_place_is_reported_once() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    let event =
+        include_str!("../../../events/s3-object-created.json").replace("segments/newsletter", "segments/newsleter");
+    for _ in 0..2 {
+        let answer = ask(&function, serde_json::from_str(&event).unwrap()).await.unwrap();
+        assert_eq!(answer["ignored"].as_array().unwrap().len(), 1, "{answer}");
+    }
+    let told = std::mem::take(&mut *function.executions.1.lock().unwrap());
+    let message = told[0].pointer("/last/answer/message").unwrap();
+    assert_eq!((told.len(), &message["subject"]), (1, &json!("d: a file is where nothing is read")));
+    assert!(message["body"].as_str().unwrap().contains("segments/newsleter/"), "{message}");
     sandbox.stop().await;
 }
 

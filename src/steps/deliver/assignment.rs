@@ -57,6 +57,10 @@ pub(super) fn may_go_on(export: &Export, connection: &Connection, now: Timestamp
     if export.enabled && connection.enabled {
         return connection.may_send(export, now);
     }
-    Err(Error::new(Kind::Stopped, &export.name, "was disabled while it was sent")
-        .hint("what was confirmed stays confirmed; enable it, and the next run sends the rest"))
+    Err(disabled(export))
+}
+
+pub(super) fn disabled(export: &Export) -> Error {
+    Error::new(Kind::Stopped, &export.name, "was disabled while it was sent")
+        .hint("what was confirmed stays confirmed; enable it, and the next run sends the rest")
 }

@@ -30,6 +30,7 @@ use crate::steps::clean::remove_leftovers;
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
+use crate::steps::kept::keep;
 use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
 
@@ -79,11 +80,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     remove_leftovers(env, &export.name, Some(run_id), export.rejects_days).await?;
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
-        // Its segments go by their places in the configuration.
-        Some(record) => {
-            record.check_configuration(config)?;
-            record
-        }
+        Some(record) => record,
         None => match begin(env, config, export, connection, request).await? {
             Begun::Run(record) => *record,
             Begun::Ended(planned) => return Ok(planned),
@@ -143,6 +140,7 @@ async fn begin<W: Environment>(
     let store = env.store();
     expected::check(store, config, export, &record).await?;
     write_json(store, &keys::unfinished(&export.name), &request.run_id).await?;
+    keep(store, config, &request.run_id).await?;
     let key = keys::of_run(&request.run_id, "run.json");
     if !write_json_if(store, &key, &record, PutMode::Create).await? {
         // This very step, called twice at once, or a write that was retried: what was fixed first holds.

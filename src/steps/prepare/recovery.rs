@@ -8,6 +8,7 @@ use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
 use crate::steps::finish::finish_under;
+use crate::steps::kept::config_of;
 use crate::steps::unfinished::unfinished;
 
 /// Merges what an earlier run of this export had confirmed when it was stopped for good; `false` where that run's
@@ -36,6 +37,8 @@ pub(in crate::steps) async fn finish_abandoned<W: Environment>(
     if its_own && !env.leases().take(&record.connection, run_id).await? {
         return Ok(false);
     }
+    let kept = config_of(store, &earlier).await?.map(|kept| Config { folder: config.folder.clone(), ..kept });
+    let config = kept.as_ref().unwrap_or(config);
     let error = Error::new(Kind::Interrupted, &earlier, "the run never reached its finish")
         .hint("nothing: what it had confirmed is kept, the rest is sent by the next run")
         .at("finish");

@@ -24,3 +24,4 @@ mod retry;
 mod stop;
 mod terminal;
 mod try_one;
+mod webhook;

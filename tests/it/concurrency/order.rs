@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use autopilot_export::error::Kind;
 use autopilot_export::ports::{Clock, Leases, Store};
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::{RunRecord, RunRequest, Stage, Trigger, keys};
+use autopilot_export::run::{RunRequest, Trigger, keys};
 use autopilot_export::sandbox::Options;
 use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
 use serde_json::json;
@@ -226,54 +225,6 @@ async fn a_schedule_takes_only_its_own_segments_drops() {
         let contents = sim.sandbox.contents();
         assert_eq!((contents.members(LIST), contents.members("VIP")), (emails(100), emails(200)), "{kind}");
     }
-}
-
-// A configuration that changes between two steps is not applied to a plan that was made by another.
-#[tokio::test(start_paused = true)]
-async fn a_plan_of_another_configuration_is_not_opened() {
-    let mut sim = Sim::new(Options::default());
-    sim.pace(100, 2);
-    let request = sim.drop("a", &people(0, 10, 1));
-    let world = sim.world(&Kill::never());
-    steps::prepare(&world, &sim.config, &request).await.unwrap();
-    let before = sim.config.clone();
-    sim.set(&format!("/exports/{EXPORT}/segments/0/membership"), json!({ "list": "Another" }));
-    let error = steps::open(&world, &sim.config, &request).await.unwrap_err();
-    assert!(error.kind == Kind::Config && error.to_string().contains("has changed"), "{error}");
-    assert_eq!(sim.held().len(), 0);
-    let opened = steps::open(&world, &before, &request).await.unwrap();
-    let again = steps::open(&world, &before, &request).await.unwrap();
-    assert_eq!(opened, again, "an open run is only told again");
-}
-
-// It stops between fixing what it reads and making its plan, and the plan would be another.
-#[tokio::test(start_paused = true)]
-async fn a_run_that_was_begun_by_another_configuration_makes_no_plan() {
-    let mut begun = 0;
-    for at in 1.. {
-        let mut sim = Sim::new(Options::default());
-        sim.pace(100, 2);
-        let request = sim.drop("a", &people(0, 10, 1));
-        let kill = Kill::new(at, at % 2 == 0);
-        let world = sim.world(&kill);
-        tokio::select! {
-            biased;
-            () = kill.reached() => {}
-            _ = steps::prepare(&world, &sim.config, &request) => break,
-        }
-        let Some(record) = sim.store.body(&keys::of_run(&request.run_id, "run.json")) else { continue };
-        if serde_json::from_slice::<RunRecord>(&record).unwrap().stage != Stage::Preparing {
-            continue;
-        }
-        begun += 1;
-        let (world, before) = (sim.world(&Kill::never()), sim.config.clone());
-        sim.set(&format!("/exports/{EXPORT}/segments/0/membership"), json!({ "list": "Another" }));
-        let error = steps::prepare(&world, &sim.config, &request).await.unwrap_err();
-        assert!(error.kind == Kind::Config && error.to_string().contains("has changed"), "call {at}: {error}");
-        let prepared = steps::prepare(&world, &before, &request).await.unwrap();
-        assert!(matches!(prepared, Prepared::Ready { .. }), "call {at}: {prepared:?}");
-    }
-    assert!(begun > 3, "{begun}");
 }
 
 /// The export goes through another connection from now on.

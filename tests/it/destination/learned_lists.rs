@@ -64,7 +64,7 @@ async fn an_account_that_changes_its_way_in_mid_run_is_put_right() {
         report = steps::run(&world, &sim.config, &request, &stop) => report.unwrap(),
         () = changes => unreachable!(),
     };
-    assert!(report.warnings.iter().any(|warning| warning.contains("no longer")), "{:?}", report.warnings);
+    assert!(report.warnings.iter().any(|warning| warning.contains("stopped adding joiners")), "{:?}", report.warnings);
     run(&sim, "second", &people(0, 4000, 1)).await;
     assert_eq!(members(&sim), 4000);
     assert!(sent_nothing(&run(&sim, "third", &people(0, 4000, 1)).await));

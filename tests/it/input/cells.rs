@@ -87,14 +87,14 @@ fn cells(bytes: &[u8]) -> BTreeSet<String> {
     pieces.filter(|piece| !own.contains(piece) && !piece.starts_with("sep=")).map(str::to_owned).collect()
 }
 
-/// Every file below a folder, but for those that hold rows on purpose.
+/// Every file below a folder, but for those that hold rows on purpose, and the configuration, which names columns.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             files(&path, found);
-        } else if name != "rejects.csv" && name != "unconfirmed.ndjson" {
+        } else if !["rejects.csv", "unconfirmed.ndjson", "exports.json"].contains(&name.as_str()) {
             found.push(path);
         }
     }

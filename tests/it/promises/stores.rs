@@ -203,7 +203,7 @@ mod in_s3 {
             eprintln!("passed over: {BUCKET} names no bucket");
             return None;
         };
-        Some(Bucket::new(s3(&sdk_config().await), name))
+        Some(Bucket::new(s3(&sdk_config().await.unwrap()), name))
     }
 
     fn unique(what: &str) -> String {

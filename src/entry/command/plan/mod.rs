@@ -7,7 +7,7 @@ mod sample;
 mod show;
 
 use super::code::Code;
-use super::forecast::{forecast, forms};
+use super::forecast::{forecast, forms, monthly};
 use super::print;
 use super::request::request;
 use crate::config::{Config, Connection, Export, export_of};
@@ -33,7 +33,7 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     let mut planned = rehearse(env, config, &request(env, export, &args.run)?, rehearsal).await?;
     let destination = env.destination(connection.api);
     let refused = connection.may_send(export, env.clock().now()).err();
-    let plan = of(&planned, (destination, export, connection), refused);
+    let plan = of(&planned, (destination, export, connection), refused, monthly(config));
     if common.json {
         print::json(&plan)?;
     } else {
@@ -54,6 +54,7 @@ fn of(
     planned: &Rehearsed,
     (destination, export, connection): (&dyn Destination, &Export, &Connection),
     refused: Option<Error>,
+    dollars_a_month: f64,
 ) -> Plan {
     let Rehearsed { record, guards, rehearsal, .. } = planned;
     let counts = record.counts();
@@ -77,6 +78,7 @@ fn of(
         },
         profiles: record.profiles,
         forecast: forecast(destination, (export, connection), &record.chunks),
+        dollars_a_month,
         new_people_at_most: counts.joiners.min(record.profiles),
         forms: forms(destination, (export, connection), &record.chunks),
         remarks: if counts.joiners > 0 { destination.first_fill().to_vec() } else { Vec::new() },

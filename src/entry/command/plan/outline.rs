@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) profiles: u64,
     #[serde(flatten)]
     pub(super) forecast: Forecast,
+    /// What a deployment of the configuration costs on AWS, beside its runs.
+    pub(super) dollars_a_month: f64,
     /// The most people who may be new to the account, and billed.
     pub(super) new_people_at_most: u64,
     /// The same with each way to mark members, where there is a choice.

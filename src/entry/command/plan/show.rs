@@ -13,6 +13,10 @@ pub(super) fn print(plan: &Plan) {
     ));
     line(&format!("  leavers   {}, {} withheld", members.leavers, members.leavers_withheld));
     print_forecast(&plan.forecast);
+    line(&format!(
+        "            a deployment with this configuration costs ${:.2} a month besides its runs",
+        plan.dollars_a_month
+    ));
     for (form, forecast) in &plan.forms {
         line(&format!("  by {form:<6} {}", forecast.in_short()));
     }

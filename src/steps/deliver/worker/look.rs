@@ -1,6 +1,6 @@
 //! A renewed lease, and a look at the configuration in mid-call: what makes the run more careful counts from then on.
 
-use super::super::assignment::{Assignment, may_go_on};
+use super::super::assignment::{Assignment, disabled, may_go_on};
 use super::super::rate::{current, lane_rate};
 use super::Worker;
 use crate::error::{Error, Kind, Result};
@@ -33,7 +33,7 @@ impl<E: Environment> Worker<'_, E> {
         let (Some(export), Some(connection)) =
             (config.exports.get(&export.name), config.connections.get(&connection.name))
         else {
-            return Ok(());
+            return Err(disabled(export));
         };
         may_go_on(export, connection, self.clock().now())?;
         run.check_conditions(&config)?;

@@ -1,0 +1,118 @@
+//! Tells people of a run that changed its export's condition: a message for whoever asks, and the export's webhook.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::config::{Config, Notify, Webhook};
+use crate::delivery::backoff;
+use crate::delivery::pace::after;
+use crate::error::{Error, Kind, Result};
+use crate::ports::{Http, NoResponse, SecretSource, Store};
+use crate::report::Report;
+use crate::report::message::{Condition, Message, Place, condition, message};
+use crate::report::webhook::body;
+use crate::run::keys;
+use crate::steps::documents::{read_if_whole, write_json};
+use crate::steps::environment::Environment;
+
+/// Attempts to reach a webhook, and how long one may take: a run's end waits for them.
+const ATTEMPTS: u32 = 4;
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// The most bytes of an answer; nobody reads it.
+const ANSWER_BYTES: usize = 64 << 10;
+
+/// What people were last told of an export: `state/<export>/told.json`.
+#[derive(Default, Deserialize, Serialize)]
+struct Told {
+    condition: Condition,
+    /// The run that changed the condition, and its message: the same step again says the same.
+    run_id: String,
+    message: Option<Message>,
+    /// Whether the export's webhook has yet to take it.
+    #[serde(default)]
+    is_due: bool,
+}
+
+/// Gives a run's summary, with a message where the run changed its export's condition; the export's webhook is told as well. The first
+/// run of an export is told of where it does not succeed. `deployment` and `again` are the message's.
+///
+/// # Errors
+/// Those of the store. A webhook that fails is logged, and told by the export's next run.
+pub async fn tell<E: Environment>(
+    env: &E,
+    config: &Config,
+    report: &Report,
+    (deployment, again): (&str, &str),
+) -> Result<Value> {
+    let (store, key) = (env.store(), keys::told(&report.export));
+    let notify = config.exports.get(&report.export).map_or_else(Notify::default, |export| export.notify.clone());
+    let mut told: Told = read_if_whole(store, &key).await?.unwrap_or_default();
+    let changed = condition(report, notify.max_reject_share).filter(|now| *now != told.condition);
+    if let Some(now) = changed.filter(|_| told.run_id != report.run_id) {
+        let (place, page) = (store.location(), keys::of_run(&report.run_id, "report.html"));
+        let message = message(report, now, Place { deployment, store: &place, page: &page, again });
+        let is_due = notify.webhook.is_some();
+        told = Told { condition: now, run_id: report.run_id.clone(), message: Some(message), is_due };
+        write_json(store, &key, &told).await?;
+    }
+    let message = told.message.as_ref();
+    if let (Some(webhook), Some(message)) = (notify.webhook.filter(|_| told.is_due), message) {
+        let body = body(webhook.kind, message, &summary(report, deployment, Some(message)));
+        match send(env, &webhook, body).await {
+            Ok(()) => {
+                told.is_due = false;
+                write_json(store, &key, &told).await?;
+            }
+            Err(error) => {
+                let error = error.at("notify");
+                tracing::warn!(run.id = report.run_id, error.kind = error.kind.name(), "{}", error.chain());
+            }
+        }
+    }
+    Ok(summary(report, deployment, told.message.as_ref().filter(|_| told.run_id == report.run_id)))
+}
+
+/// The summary of a run: what the workflow decides by, and what EventBridge is told.
+fn summary(report: &Report, deployment: &str, message: Option<&Message>) -> Value {
+    let mut summary = json!({
+        "deployment": deployment, "export": report.export, "run_id": report.run_id, "outcome": report.outcome,
+        "rows": report.rows,
+    });
+    if let Some(summary) = summary.as_object_mut() {
+        summary.extend(report.error.as_ref().map(|error| ("error".to_owned(), json!(error))));
+        summary.extend(message.map(|message| ("message".to_owned(), json!(message))));
+    }
+    summary
+}
+
+/// Sends a webhook's request. Its address is a secret: no error repeats it.
+async fn send<E: Environment>(env: &E, webhook: &Webhook, body: Value) -> Result<()> {
+    let failed = |why: String| {
+        Error::new(Kind::Unavailable, "the webhook", format!("was not told: {why}"))
+            .hint("check its address; people are told by the other ways that there are")
+    };
+    let Some(address) = env.secrets().webhook(&webhook.secret).await? else {
+        return Err(failed("nobody has stored its address".into()));
+    };
+    let body = Bytes::from(body.to_string());
+    let mut last = String::new();
+    for attempt in 1..=ATTEMPTS {
+        let request = http::Request::post(address.expose_secret().trim()).header(CONTENT_TYPE, "application/json");
+        let request = request.body(body.clone()).map_err(|_| failed("its address is none".into()))?;
+        last = match env.http().send(request, ANSWER_WITHIN, ANSWER_BYTES).await {
+            Ok(response) if response.status().is_success() => return Ok(()),
+            Ok(response) => format!("it answered {}", response.status().as_u16()),
+            Err(NoResponse(why)) => why.to_owned(),
+        };
+        if attempt < ATTEMPTS {
+            let until = after(env.clock().now(), backoff::wait(attempt, fastrand::f64()));
+            env.clock().sleep_until(until).await;
+        }
+    }
+    Err(failed(last))
+}

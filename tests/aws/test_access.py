@@ -1,0 +1,121 @@
+"""Who may do what: each command under each policy for people, and the function under its role's, as docs/OPERATIONS.md has it."""
+
+import json
+import re
+
+import pytest
+from scene import KEY, emails
+from world import ROOT
+
+PEOPLE = ["administrator", "operator", "viewer", "rejects", "contributor"]
+# What the command line answers where AWS refuses access.
+REFUSED = 3
+
+
+@pytest.fixture(scope="module")
+def ended(aws):
+    """A run that has ended, with a reject."""
+    run = aws.drop("people", [*emails("people", 20), "no address"])
+    assert aws.ended(run)["status"] == "SUCCEEDED"
+    return run
+
+
+def table():
+    """The table of the page: what may be done -> who may do it."""
+    page = (ROOT / "docs/OPERATIONS.md").read_text().split("## Who may do what")[1].split("\n## ")[0]
+    rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")]
+    heads = rows[0][1:]
+    assert heads == PEOPLE
+    return {re.sub(r"`", "", row[0]): {who for who, cell in zip(heads, row[1:]) if cell == "yes"} for row in rows[1:] if "---" not in row[0]}
+
+
+class Person:
+    """Somebody who has one policy, and so goes through a gate."""
+
+    def __init__(self, aws, gate, run):
+        self.aws, self.gate, self.run, self.bucket = aws, gate, run, aws.outputs["bucket"]
+
+    def command(self, *arguments, **more):
+        ended = self.aws.cli(*arguments, AWS_ENDPOINT_URL=self.gate.url, **more)
+        assert ended.returncode in (0, 1, REFUSED), ended.stderr
+        assert self.gate.refused or ended.returncode != REFUSED, ended.stderr
+        return ended.returncode != REFUSED
+
+    def object(self, call, key, **more):
+        try:
+            getattr(self.aws.client("s3", self.gate.url), call)(Bucket=self.bucket, Key=key, **more)
+            return True
+        except self.aws.client("s3").exceptions.ClientError as error:
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 403, error
+            return False
+
+    def script(self, *command):
+        return self.aws.script(*command, endpoint=self.gate.url).returncode == 0
+
+    def connect(self):
+        return self.command("connect", "people", given=f"{KEY}\n")
+
+    def start(self):
+        started = self.aws.cli("--json", "start", "people", AWS_ENDPOINT_URL=self.gate.url)
+        for one in json.loads(started.stdout or "[]"):
+            self.aws.ended(one["run_id"])
+        return started.returncode == 0
+
+    def stop(self):
+        """A run that the workflow knows, and that has not begun."""
+        keys = [f"runs/people/{self.run}/{name}" for name in ("run.json", "report.json")]
+        kept = {key: self.aws.objects(key)[key] for key in keys}
+        s3 = self.aws.client("s3")
+        for key in kept:
+            s3.delete_object(Bucket=self.bucket, Key=key)
+        try:
+            return self.command("stop", self.run)
+        finally:
+            s3.delete_object(Bucket=self.bucket, Key=f"runs/people/{self.run}/stop.json")
+            for key, body in kept.items():
+                s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def invoke(self):
+        event = self.aws.folder / "nothing.json"
+        event.write_text(json.dumps({"Event": "s3:TestEvent"}))
+        return self.script("scripts/invoke", self.aws.outputs["function_name"], event)
+
+    def drop(self):
+        # Without a byte, so that it starts nothing.
+        return self.object("put_object", "segments/people/empty.csv", Body=b"")
+
+    def tries(self):
+        """What the page lists, and how it is tried."""
+        one = self.run
+        return {
+            "connect": self.connect,
+            "check": lambda: self.command("check"),
+            "run, retry, plan": lambda: all([
+                self.command("plan", "people"), self.command("run", "people"), self.command("retry", one),
+            ]),
+            "start": self.start,
+            "stop": self.stop,
+            "make invoke": self.invoke,
+            "make redrive": lambda: self.script("scripts/redrive", self.aws.outputs["dead_letters_url"], self.aws.outputs["function_name"]),
+            "runs, status": lambda: all([self.command("runs"), self.command("status")]),
+            "report, watch": lambda: all([self.command("report", one), self.command("watch", one)]),
+            "read rejects.csv": lambda: self.object("get_object", f"runs/people/{one}/rejects.csv"),
+            "drop files": self.drop,
+        }
+
+
+def test_each_command_is_allowed_as_the_page_says(aws, ended, monkeypatch):
+    expected, seen = table(), {}
+    # `check` looks at all connections, and others may be busy.
+    whole = json.loads(aws.config.read_text())
+    alone = aws.folder / "people.json"
+    alone.write_text(json.dumps({kind: {"people": whole[kind]["people"]} for kind in ("connections", "exports")}))
+    monkeypatch.setattr(aws, "config", alone)
+    for who in PEOPLE:
+        policy = aws.outputs["people"][who]
+        with aws.gate(policy["people"] if who == "contributor" else policy) as gate:
+            for what, attempt in Person(aws, gate, ended).tries().items():
+                if attempt():
+                    seen.setdefault(what, set()).add(who)
+    aws.client("s3").delete_object(Bucket=aws.outputs["bucket"], Key="segments/people/empty.csv")
+    assert seen == expected

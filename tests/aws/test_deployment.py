@@ -146,7 +146,9 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     wrong = json.dumps(secret | {"api_key": WRONG_KEY})
     aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/refused", "--secret-string", wrong)
     with aws.listening() as messages, Webhook() as webhook:
-        aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/webhook", "--secret-string", webhook.url)
+        address = aws.folder / "webhook.txt"
+        address.write_text(webhook.url)
+        aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/webhook", "--secret-string", f"file://{address}")
         run = aws.drop("refused", emails("refused", 5))
         ended = aws.ended(run)
         told = messages()

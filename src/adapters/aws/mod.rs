@@ -60,7 +60,7 @@ pub async fn sdk_config() -> Result<SdkConfig> {
         None => false,
     };
     if !found {
-        return Err(Error::new(Kind::Config, "AWS", "there are no credentials, or they have expired")
+        return Err(Error::new(Kind::Config, "AWS", "no credentials were found, or they have expired")
             .hint("log in, or set AWS_PROFILE to a profile that has some"));
     }
     Ok(config)

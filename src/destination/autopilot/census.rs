@@ -51,7 +51,7 @@ async fn page(session: &mut dyn Session, target: &MembershipTarget, from: Option
     let body = match call(session, Endpoint::Page { list, bookmark: bookmark.clone() }).await? {
         Reply::Done(Payload::Page(body)) => body,
         Reply::NotFound if bookmark.is_none() => {
-            return Err(Error::new(Kind::Config, "Autopilot", "the list is no longer in the account")
+            return Err(Error::new(Kind::Config, "Autopilot", "the list was not found in the account")
                 .hint("send every row once with --full, which makes it"));
         }
         _ => {

@@ -80,7 +80,7 @@ impl Place {
                 let field = fields.iter().find(|field| field.name == *name);
                 let field = field.or_else(|| fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)));
                 let missing = || {
-                    Error::new(Kind::Config, format!("custom field \"{name}\""), "is no longer in the account")
+                    Error::new(Kind::Config, format!("custom field \"{name}\""), "was not found in the account")
                         .hint("send every row once with --full")
                 };
                 let id = &field.ok_or_else(missing)?.id;

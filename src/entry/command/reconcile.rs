@@ -3,12 +3,11 @@
 use super::code::Code;
 use super::print;
 use super::request::request;
-use super::run::execute;
+use super::run::{execute, say_store};
 use crate::config::{Config, export_of};
 use crate::entry::args::{Common, ReconcileArgs, RunArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind};
-use crate::ports::Store;
 use crate::report::Outcome;
 use crate::steps::environment::Environment;
 use crate::steps::{Asked, Cancellation, Mode, has_drop, reconcile as compare};
@@ -21,9 +20,7 @@ pub(super) async fn reconcile<W: Environment>(
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
-    if !common.quiet {
-        say(&format!("store: {}", env.store().location()));
-    }
+    say_store(env, common);
     let (export, connection) = export_of(config, &args.export)?;
     let run_args = RunArgs {
         export: args.export.clone(),

@@ -28,6 +28,13 @@ pub(super) struct How<'a> {
     pub(super) limit: Option<u64>,
 }
 
+/// Says which store a command works on.
+pub(super) fn say_store<W: Environment>(env: &W, common: &Common) {
+    if !common.quiet {
+        say(&format!("store: {}", env.store().location()));
+    }
+}
+
 /// Runs an export now.
 pub(super) async fn run<W: Environment>(
     env: &W,
@@ -36,9 +43,7 @@ pub(super) async fn run<W: Environment>(
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
-    if !common.quiet {
-        say(&format!("store: {}", env.store().location()));
-    }
+    say_store(env, common);
     let (export, connection) = export_of(config, &args.export)?;
     connection.may_send(export, env.clock().now())?;
     let mut request = request(env, export, args)?;

@@ -341,7 +341,7 @@ fn same_account(run: &RunRecord, account: &dyn Account, destination: &str) -> Re
     }
     for segment in &run.segments {
         if segment.target.as_ref().is_some_and(|target| !account.has(target)) {
-            return wrong(&segment.name, "the list of the state is no longer in the account".into());
+            return wrong(&segment.name, "the list of the state was not found in the account".into());
         }
     }
     Ok(())

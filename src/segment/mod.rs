@@ -16,6 +16,7 @@ mod encoding;
 mod format;
 mod gzip;
 mod head;
+mod keys;
 pub mod model;
 mod names;
 mod ndjson;
@@ -26,6 +27,7 @@ mod sniff;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests;
+mod times;
 mod values;
 
 use crate::error::{Error, Kind};

@@ -131,7 +131,7 @@ impl Model {
     pub fn parts_of(&self, folder: &str) -> Option<Vec<String>> {
         let path = segments(folder);
         let below = path.strip_prefix(self.folder.as_slice()).map_or(0, <[String]>::len);
-        let timed = super::drops::times::path_time(folder).map_or(1, |_| 5);
+        let timed = super::times::path_time(folder).map_or(1, |_| 5);
         let needed = below.max(timed).min(path.len());
         let lies_there = |parent: &[String]| common_tail(parent, &path) >= needed;
         let parts = self.entities.iter().flat_map(|entity| &entity.partitions);

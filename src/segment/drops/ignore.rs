@@ -2,7 +2,7 @@
 
 use globset::{Glob, GlobBuilder, GlobMatcher};
 
-use super::keys::{file_name, parent};
+use crate::segment::keys::{file_name, parent};
 
 const MARKER: &str = "is a folder marker";
 const BY_SETTINGS: &str = "is ignored by segments[].ignore";

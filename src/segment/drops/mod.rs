@@ -1,14 +1,12 @@
 //! From a listing to drops: which objects are data, what belongs together, since when, and whether it is all there.
 
 mod ignore;
-mod keys;
 mod rules;
 mod settled;
 mod survey;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests;
-pub(super) mod times;
 
 use jiff::Timestamp;
 

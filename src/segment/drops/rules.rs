@@ -2,8 +2,8 @@
 
 use super::DropKind;
 use super::ignore::{Ignore, Role};
-use super::keys::{above, parent, partition_value};
-use super::times::{is_time, path_time};
+use crate::segment::keys::{above, parent, partition_value};
+use crate::segment::times::{is_time, path_time};
 
 /// Why an object in a subfolder is not read, where each file is a drop.
 pub(super) const BELOW: &str = "is in a folder below the prefix; set segments[].recursive to true to read it";

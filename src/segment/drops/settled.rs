@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Drop;
-use super::keys::{file_name, parent};
 use crate::ports::ObjectMeta;
 use crate::segment::Model;
+use crate::segment::keys::{file_name, parent};
 
 /// Whether a drop is all there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::ignore::Role;
-use super::keys::{above, parent, partition_value};
 use super::rules::DropRules;
-use super::times::{is_partition_by_time, is_time, path_time, time_of};
 use super::{Drop, DropKind};
 use crate::ports::ObjectMeta;
+use crate::segment::keys::{above, parent, partition_value};
+use crate::segment::times::{is_partition_by_time, is_time, path_time, time_of};
 
 /// What a listing holds.
 #[derive(Clone, Debug, Default)]

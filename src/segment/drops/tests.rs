@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::times::is_time;
 use super::*;
 use crate::segment::Model;
+use crate::segment::times::{is_time, path_time};
 
 mod folders;
 
@@ -95,7 +95,7 @@ fn each_file_is_a_drop_the_oldest_first() {
 #[test]
 fn numbers_that_are_not_times_are_ignored() {
     for folder in ["2026/13/01/0600", "2026/11/31/0600", "2026/11/23/2460", "2026/11/23/06", "26/11/23/0600"] {
-        assert_eq!(times::path_time(&format!("s/{folder}/")), None, "{folder}");
+        assert_eq!(path_time(&format!("s/{folder}/")), None, "{folder}");
     }
 }
 

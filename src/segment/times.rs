@@ -30,7 +30,7 @@ fn part_time(part: &ObjectMeta) -> Timestamp {
 }
 
 /// The time in the folders of a Customer Insights path, `.../{YYYY}/{MM}/{DD}/{HHMM}/...`, in UTC.
-pub(in crate::segment) fn path_time(path: &str) -> Option<Timestamp> {
+pub(super) fn path_time(path: &str) -> Option<Timestamp> {
     let folders: Vec<&str> = parent(path).trim_end_matches('/').split('/').collect();
     let [.., year, month, day, clock] = folders.as_slice() else { return None };
     let clock = number(clock, 4)?;

@@ -16,6 +16,7 @@ mod faults;
 mod http;
 mod limits;
 mod lock;
+mod markup;
 mod options;
 mod ortto;
 mod page;
@@ -36,14 +37,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-pub use autopilot::{AutopilotOptions, BulkLists, RefuseInvalid};
 pub use contents::{Contents, HeldContact, HeldList};
 pub use counters::Counters;
 pub use faults::{Fault, FaultError, FaultKind, When};
 pub use limits::{BanRule, BanSign};
-pub use options::{Hosted, Options};
-pub use ortto::{
-    Archived, AsyncReply, EntryOrder, MixedBatch, Odd, OrttoOptions, SkippedRows, SuppressionEntries, WrongKey,
+pub use options::{
+    Archived, AsyncReply, AutopilotOptions, BulkLists, EntryOrder, Hosted, MixedBatch, Odd, Options, OrttoOptions,
+    RefuseInvalid, SkippedRows, SuppressionEntries, WrongKey,
 };
 
 use api::Api;

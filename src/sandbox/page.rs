@@ -6,16 +6,13 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
-use serde_json::{Map, Value};
 
 use super::contents::Contents;
 use super::counters::Counters;
+use super::markup::table;
 use super::search::Search;
 use super::server::Server;
 use crate::report::html::frame;
-
-/// How many contacts a page shows.
-pub(super) const SHOWN: usize = 50;
 
 pub(super) async fn contents(State(server): State<Arc<Server>>) -> Json<Contents> {
     Json(server.api.contents(&server.options()))
@@ -62,24 +59,4 @@ fn requests(counters: &Counters) -> Markup {
         (table("requests by endpoint", &["Endpoint", "Requests"], by_route))
         (table("responses by status", &["Status", "Responses"], statuses))
     }
-}
-
-/// A table that a narrow screen can scroll; nothing where it has no row.
-pub(super) fn table(name: &str, columns: &[&str], rows: impl Iterator<Item = Markup>) -> Markup {
-    let mut rows = rows.peekable();
-    html! {
-        @if rows.peek().is_some() {
-            div.scroll tabindex="0" role="region" aria-label=(name) {
-                table {
-                    thead { tr { @for column in columns { th scope="col" { (column) } } } }
-                    tbody { @for row in rows { (row) } }
-                }
-            }
-        } @else { p { "None." } }
-    }
-}
-
-/// Names and values, one a line.
-pub(super) fn pairs(fields: &Map<String, Value>) -> Markup {
-    html! { @for (name, value) in fields { (name) ": " (value) br; } }
 }

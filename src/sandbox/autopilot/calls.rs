@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::errors::{bad_request, error};
-use super::options::AutopilotOptions;
 use super::read;
 use super::store::{Store, StoreError};
+use crate::sandbox::options::AutopilotOptions;
 use crate::sandbox::response::Response;
 
 /// Answers a request; `body` is read where the endpoint has one.

@@ -8,7 +8,6 @@ mod columns;
 mod contents;
 mod errors;
 mod id;
-mod options;
 mod page;
 mod read;
 mod row;
@@ -24,12 +23,10 @@ use axum::http::StatusCode;
 use maud::Markup;
 use serde_json::json;
 
-pub use options::{AutopilotOptions, BulkLists, RefuseInvalid};
-
 use super::api::{Api, Request};
 use super::contents::Contents;
 use super::lock::locked;
-use super::options::Options;
+use super::options::{AutopilotOptions, Options};
 use super::response::Response;
 use super::route::{Endpoint, reads, writes};
 use super::search::Search;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::store::Store;
-use crate::sandbox::page::{SHOWN, pairs, table};
+use crate::sandbox::markup::{SHOWN, pairs, table};
 use crate::sandbox::search::Search;
 
 /// The lists, and the first contacts that are looked for.

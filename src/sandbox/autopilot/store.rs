@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::columns::{Columns, FieldType};
 use super::id;
-use super::options::AutopilotOptions;
 use super::row::is_email;
+use crate::sandbox::options::AutopilotOptions;
 
 /// A stored contact.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::errors::{bad_request, failed};
 use super::id;
-use super::options::{AutopilotOptions, RefuseInvalid};
 use super::row::Row;
 use super::store::Store;
 use crate::sandbox::faults::InjectedFaults;
+use crate::sandbox::options::{AutopilotOptions, RefuseInvalid};
 use crate::sandbox::response::Response;
 
 /// Most contacts of a bulk call.

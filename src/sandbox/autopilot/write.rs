@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::id;
-use super::options::BulkLists;
 use super::row::Row;
 use super::store::{Contact, List, Store, StoreError};
+use crate::sandbox::options::BulkLists;
 
 impl Store {
     /// Creates a list, whatever its title, and returns its id.

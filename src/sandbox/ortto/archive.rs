@@ -6,8 +6,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::errors::{error, parse};
-use super::options::OrttoOptions;
 use super::store::Store;
+use crate::sandbox::options::OrttoOptions;
 use crate::sandbox::response::Response;
 
 #[derive(Deserialize, Default)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::Field;
-use super::options::Odd;
+use crate::sandbox::options::Odd;
 
 /// What to do with a value.
 #[derive(Clone, Debug, PartialEq)]

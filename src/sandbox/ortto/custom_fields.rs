@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::errors::{parse, refused};
 use super::fields::FieldError;
-use super::options::OrttoOptions;
 use super::store::Store;
+use crate::sandbox::options::OrttoOptions;
 use crate::sandbox::response::Response;
 
 /// Source: `docs/ORTTO_API.md` 4; `fields` may be null.

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::options::OrttoOptions;
+use crate::sandbox::options::OrttoOptions;
 use crate::sandbox::response::Response;
 
 /// `{"request_id":...,"code":400,"error":"..."}`.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::field_type::FieldType;
-use super::options::OrttoOptions;
+use crate::sandbox::options::OrttoOptions;
 
 /// Who may write a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ mod errors;
 mod field_type;
 mod fields;
 mod merge;
-mod options;
+mod merge_request;
+mod merge_row;
 mod page;
 mod people;
 mod phone;
@@ -29,14 +30,10 @@ use maud::Markup;
 use serde_json::json;
 use tokio::time::Instant;
 
-pub use options::{
-    Archived, AsyncReply, EntryOrder, MixedBatch, Odd, OrttoOptions, SkippedRows, SuppressionEntries, WrongKey,
-};
-
 use super::api::{Api, Request};
 use super::contents::Contents;
 use super::lock::locked;
-use super::options::Options;
+use super::options::{Options, OrttoOptions, WrongKey};
 use super::response::Response;
 use super::route::{Endpoint, reads, writes};
 use super::search::Search;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::store::Store;
-use crate::sandbox::page::{SHOWN, pairs, table};
+use crate::sandbox::markup::{SHOWN, pairs, table};
 use crate::sandbox::search::Search;
 
 /// The first people that are looked for, the tags and the fields.

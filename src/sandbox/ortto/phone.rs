@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::change::{Change, odd, wrong};
 use super::fields::Field;
-use super::options::Odd;
+use crate::sandbox::options::Odd;
 
 /// Calling codes of two digits. Those of one digit are 1 and 7; all others have three.
 ///

@@ -6,11 +6,11 @@ use serde_json::Map;
 use tokio::time::Instant;
 
 use super::fields::{EMAIL_PERMISSION, Fields, SMS_PERMISSION};
-use super::merge::QueuedMerge;
-use super::options::OrttoOptions;
+use super::merge_row::QueuedMerge;
 use super::people::{People, Person, Profile};
 use super::tags::Tags;
 use crate::sandbox::contents::{Contents, HeldContact, HeldList};
+use crate::sandbox::options::OrttoOptions;
 
 /// Fields that rules are about, by number.
 #[derive(Clone, Copy, Debug)]

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::errors::parse;
-use super::options::{OrttoOptions, SuppressionEntries};
 use super::store::Store;
+use crate::sandbox::options::{OrttoOptions, SuppressionEntries};
 use crate::sandbox::response::Response;
 
 /// Source: `docs/ORTTO_API.md` 6.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::options::OrttoOptions;
+use crate::sandbox::options::OrttoOptions;
 
 /// A tag of people.
 #[derive(Debug)]

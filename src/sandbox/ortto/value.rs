@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::change::{Change, odd, wrong};
 use super::field_type::FieldType;
 use super::fields::{Access, Field};
-use super::options::{Odd, OrttoOptions};
 use super::phone;
+use crate::sandbox::options::{Odd, OrttoOptions};
 
 /// Longest string, and longest text of the type `large_text`, in characters.
 ///

@@ -4,12 +4,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::super::change::Change;
-use super::super::options::{Archived, OrttoOptions};
 use super::super::people::Profile;
 use super::super::store::Store;
 use super::find;
-use super::request::{MergeStrategy, Rules};
-use super::valid::ValidRow;
+use crate::sandbox::options::{Archived, OrttoOptions};
+use crate::sandbox::ortto::merge_request::{MergeStrategy, Rules};
+use crate::sandbox::ortto::merge_row::ValidRow;
 
 /// What became of an applied row.
 #[derive(Clone, Debug, PartialEq, Eq)]

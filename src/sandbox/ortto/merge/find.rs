@@ -3,10 +3,10 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::super::options::{Archived, OrttoOptions};
 use super::super::people::Profile;
 use super::super::store::Store;
-use super::request::{FindStrategy, PERSON_ID, Row, Rules};
+use crate::sandbox::options::{Archived, OrttoOptions};
+use crate::sandbox::ortto::merge_request::{FindStrategy, PERSON_ID, Row, Rules};
 
 /// The number of the existing person that a row is merged into.
 ///

@@ -3,14 +3,14 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::super::options::{Odd, OrttoOptions};
 use super::super::store::Store;
 use super::super::tags;
 use super::super::value;
 use super::find;
-use super::request::{PERSON_ID, Row, Rules};
-use super::valid::ValidRow;
 use crate::sandbox::faults::InjectedFaults;
+use crate::sandbox::options::{Odd, OrttoOptions};
+use crate::sandbox::ortto::merge_request::{PERSON_ID, Row, Rules};
+use crate::sandbox::ortto::merge_row::ValidRow;
 
 /// What is to become of a row.
 #[derive(Debug)]

@@ -5,23 +5,21 @@ mod find;
 mod judge;
 mod order;
 mod reply;
-mod request;
-mod valid;
 
 use axum::http::StatusCode;
 
 use super::errors::{error, refused};
-use super::options::{AsyncReply, MixedBatch, OrttoOptions, SkippedRows};
+use super::merge_request::{self as request, MergeRequest, Rules};
+use super::merge_row::QueuedMerge;
 use super::store::Store;
 use crate::sandbox::api::Request;
+use crate::sandbox::options::{AsyncReply, MixedBatch, OrttoOptions, SkippedRows};
 use crate::sandbox::response::Response;
 use apply::Applied;
 use judge::Verdict;
 use reply::Entry;
-use request::{MergeRequest, Rules};
 use serde_json::json;
 use tokio::time::Instant;
-pub(super) use valid::QueuedMerge;
 
 /// Answers a merge.
 ///

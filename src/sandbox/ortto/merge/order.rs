@@ -1,6 +1,6 @@
 //! In which order rows are applied, and in which their entries are listed.
 
-use super::super::options::EntryOrder;
+use crate::sandbox::options::EntryOrder;
 
 /// Rows are cut into slices of this many, which keep their place.
 ///

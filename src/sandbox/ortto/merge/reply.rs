@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::errors::request_id;
-use super::super::options::{OrttoOptions, SkippedRows};
 use super::judge::Verdict;
+use crate::sandbox::options::{OrttoOptions, SkippedRows};
 use crate::sandbox::response::Response;
 
 /// One entry of `people` or `details`. Nothing in it names the row.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::options::OrttoOptions;
 use super::super::people::Profile;
 use super::super::store::Store;
+use crate::sandbox::options::OrttoOptions;
 
 /// A parsed filter.
 ///

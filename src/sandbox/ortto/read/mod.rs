@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::errors::{error, parse};
-use super::options::OrttoOptions;
 use super::people::{Person, Profile};
 use super::store::Store;
+use crate::sandbox::options::OrttoOptions;
 use crate::sandbox::response::Response;
 use filter::Filter;
 pub(super) use subscriptions::subscriptions;

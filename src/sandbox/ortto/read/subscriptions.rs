@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::super::errors::parse;
-use super::super::options::OrttoOptions;
 use super::super::people::Profile;
 use super::super::store::Store;
+use crate::sandbox::options::OrttoOptions;
 use crate::sandbox::response::Response;
 
 #[derive(Deserialize)]

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::errors::parse;
-use super::super::options::OrttoOptions;
 use super::super::store::Store;
+use crate::sandbox::options::OrttoOptions;
 use crate::sandbox::response::Response;
 
 #[derive(Deserialize, Default)]

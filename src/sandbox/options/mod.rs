@@ -1,11 +1,17 @@
 //! How the sandbox behaves: what holds for every API, and a section for each one.
 
+mod autopilot;
+mod ortto;
+
 use std::time::Duration;
 
-use super::autopilot::AutopilotOptions;
 use super::faults::Fault;
 use super::limits::{BanRule, BanSign};
-use super::ortto::OrttoOptions;
+
+pub use autopilot::{AutopilotOptions, BulkLists, RefuseInvalid};
+pub use ortto::{
+    Archived, AsyncReply, EntryOrder, MixedBatch, Odd, OrttoOptions, SkippedRows, SuppressionEntries, WrongKey,
+};
 
 /// Which API a sandbox serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

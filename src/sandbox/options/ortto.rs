@@ -257,15 +257,15 @@ impl OrttoOptions {
         serde_json::from_value(named.into()).map_err(|error| error.to_string())
     }
 
-    pub(super) fn read_lag(&self) -> Duration {
+    pub(in crate::sandbox) fn read_lag(&self) -> Duration {
         Duration::from_millis(self.read_lag_ms)
     }
 
-    pub(super) fn match_lag(&self) -> Duration {
+    pub(in crate::sandbox) fn match_lag(&self) -> Duration {
         Duration::from_millis(self.match_lag_ms)
     }
 
-    pub(super) fn async_delay(&self) -> Duration {
+    pub(in crate::sandbox) fn async_delay(&self) -> Duration {
         Duration::from_millis(self.async_delay_ms)
     }
 }

@@ -1,7 +1,7 @@
 //! Rows that are ready to be applied.
 
-use super::super::change::Change;
-use super::request::{Row, Rules};
+use super::change::Change;
+use super::merge_request::{Row, Rules};
 
 /// A valid row, ready to be applied.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub(super) struct ValidRow {
 
 /// An asynchronous merge that is to be applied.
 #[derive(Debug)]
-pub(in super::super) struct QueuedMerge {
+pub(super) struct QueuedMerge {
     pub(super) rows: Vec<ValidRow>,
     pub(super) rules: Rules,
 }

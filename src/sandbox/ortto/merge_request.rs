@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::errors::error;
-use super::super::options::OrttoOptions;
+use super::errors::error;
+use crate::sandbox::options::OrttoOptions;
 use crate::sandbox::response::Response;
 
 /// Most people of a merge, and its largest body.

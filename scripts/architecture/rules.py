@@ -94,6 +94,26 @@ def no_cycles(tree):
                 yield f"  {shown(edge, where)}"
 
 
+def between_siblings(edges):
+    """Imports as their folder sees them: between the two files or folders beside each other in which they start and end."""
+    found = {}
+    for (importer, imported), where in sorted(edges.items()):
+        depth = next(n for n, (a, b) in enumerate(zip(importer.parts, imported.parts), 1) if a != b)
+        pair = tuple("/".join(file.parts[:depth]).removesuffix(".rs") for file in (importer, imported))
+        found.setdefault(pair, []).append(((importer, imported), where))
+    return found
+
+
+def no_folder_cycles(tree):
+    """There are no import cycles between the files and folders of one folder."""
+    pairs = between_siblings(tree.edges())
+    for cycle in cycles(pairs):
+        yield f"{len(cycle)} of one folder import each other: {', '.join(f'src/{name}' for name in sorted(cycle))}"
+        for pair, edges in sorted(pairs.items()):
+            if set(pair) <= cycle:
+                yield from (f"  {shown(*edge)}" for edge in edges)
+
+
 def layers(tree):
     """A module imports only from those listed before it."""
     for edge, where in sorted(tree.edges().items()):
@@ -295,6 +315,7 @@ RULES = [
     places,
     messages,
     no_cycles,
+    no_folder_cycles,
     layers,
     steps_apart,
     wire_words,

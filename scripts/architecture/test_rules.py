@@ -33,6 +33,18 @@ class OfATree(unittest.TestCase):
         self.assertIn("2 files", next(rules.no_cycles(tree)))
         self.assertEqual(len(list(rules.layers(tree))), 1)
 
+    def test_a_cycle_of_folders_without_one_of_files_is_found(self):
+        tree = self.tree(
+            src__lib_rs="mod segment;",
+            src__segment__mod_rs="mod model; mod drops;",
+            src__segment__model_rs="use super::drops::times::time; pub struct Model; fn f() { time() }",
+            src__segment__drops__mod_rs="pub mod times; mod settled;",
+            src__segment__drops__times_rs="pub fn time() {}",
+            src__segment__drops__settled_rs="use crate::segment::model::Model; fn f(_: Model) {}",
+        )
+        self.assertEqual(list(rules.no_cycles(tree)), [])
+        self.assertEqual(next(rules.no_folder_cycles(tree)), "2 of one folder import each other: src/segment/drops, src/segment/model")
+
     def test_tests_comments_and_re_exports_are_not_imports(self):
         calm = self.tree(
             src__lib_rs="mod value; mod state;",

@@ -3,8 +3,8 @@
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
 //! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
-//! JSON (a sign behind it where the contact is another than before); of one that has left its key; of a refused one the reason as JSON; of one that was to leave and stays, nothing; of
-//! one that became suppressed, or that the destination sends nothing, a sign. A line that begins with `=` is not a row's: a
+//! JSON (a sign behind it where the contact is another than before); of one that has left its key; of a refused one the reason as JSON
+//! (its key behind it where its opt-out arrived by itself); of one that was to leave and stays, nothing; of one that became suppressed, or that the destination sends nothing, a sign. A line that begins with `=` is not a row's: a
 //! profile's key, and its contact's id as it was found.
 
 use std::fmt::Write;
@@ -82,10 +82,15 @@ impl Ledger {
                 lines.push_str(SUPPRESSED);
             }
             // A leaver that cannot leave stays a member, and is tried again by the next run.
-            Outcome::Refused(_) if operation == Operation::Leave => {}
+            Outcome::Refused(_) | Outcome::OptedOut(_) if operation == Operation::Leave => {}
             Outcome::Refused(reason) => {
                 lines.push('\t');
                 string(reason, lines);
+            }
+            Outcome::OptedOut(reason) => {
+                lines.push('\t');
+                string(reason, lines);
+                member(lines, &row.key);
             }
         }
         lines.push('\n');
@@ -149,8 +154,13 @@ pub enum Entry {
     },
     /// It left.
     Left(ProfileKey),
-    /// It was refused, with this reason.
-    Refused(String),
+    /// It was refused.
+    Refused {
+        /// Why.
+        reason: String,
+        /// Which profile, where its opt-out arrived by itself.
+        opted_out: Option<ProfileKey>,
+    },
     /// It was to leave and could not.
     Stays,
     /// It became suppressed since the plan was made, or the destination sends this person nothing.
@@ -204,7 +214,13 @@ fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
     let number = cells.next()?.parse().ok()?;
     let entry = match (cells.next(), cells.next(), cells.next()) {
         (None, ..) => Entry::Stays,
-        (Some(reason), None, _) if reason.starts_with('"') => Entry::Refused(serde_json::from_str(reason).ok()?),
+        (Some(reason), key, None) if reason.starts_with('"') => {
+            let opted_out = match key {
+                Some(key) => Some(unhex(key)?),
+                None => None,
+            };
+            Entry::Refused { reason: serde_json::from_str(reason).ok()?, opted_out }
+        }
         (Some(SUPPRESSED), None, _) => Entry::Suppressed { may_be_sent: false },
         (Some(SUPPRESSED_LATE), None, _) => Entry::Suppressed { may_be_sent: true },
         (Some(key), None, _) => Entry::Left(unhex(key)?),
@@ -242,14 +258,16 @@ mod tests {
         ledger.enter(Operation::Leave, &verdict(5, Outcome::Left));
         ledger.enter(Operation::Leave, &verdict(6, Outcome::Refused("no".into())));
         ledger.enter(Operation::Update, &verdict(7, Outcome::Refused("bad \"x\"".into())));
+        ledger.enter(Operation::Update, &verdict(8, Outcome::OptedOut("bad".into())));
         let results = read("r", &ledger.checkpoint()).unwrap();
         let numbers: Vec<u32> = results.entries.iter().map(|(n, _)| *n).collect();
-        assert_eq!(numbers, [4, 5, 6, 7]);
+        assert_eq!(numbers, [4, 5, 6, 7, 8]);
         let [
             (_, Entry::Delivered { contact_id, .. }),
             (_, Entry::Left(key)),
             (_, Entry::Stays),
-            (_, Entry::Refused(reason)),
+            (_, Entry::Refused { reason, opted_out: None }),
+            (_, Entry::Refused { opted_out: Some([1, ..]), .. }),
         ] = results.entries.as_slice()
         else {
             panic!("{results:?}")
@@ -257,7 +275,7 @@ mod tests {
         assert_eq!((&**contact_id, *key), ("per\"son", [1; 32]));
         assert_eq!(reason, "bad \"x\"");
         let again = Ledger::resume(&results).checkpoint();
-        assert_eq!(read("r", &again).unwrap().entries.len(), 4);
+        assert_eq!(read("r", &again).unwrap().entries.len(), 5);
         assert!(read("r", b"x").is_err());
     }
 }

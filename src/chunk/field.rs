@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::FieldType;
 
+/// The name of the field that opts people out.
+const OPT_OUT: &str = "unsubscribed";
+
 /// Whose name a field's is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,5 +43,15 @@ impl FieldSpec {
     /// A field that the account declares.
     pub fn custom(name: &str, field_type: FieldType) -> Self {
         Self { name: name.to_owned(), origin: FieldOrigin::Custom, field_type }
+    }
+
+    /// The field that opts people out.
+    pub fn opt_out() -> Self {
+        Self::standard(OPT_OUT, FieldType::Boolean)
+    }
+
+    /// Whether it opts people out.
+    pub fn is_opt_out(&self) -> bool {
+        self.origin == FieldOrigin::Standard && self.name == OPT_OUT
     }
 }

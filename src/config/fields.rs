@@ -75,7 +75,7 @@ impl Match {
         let standard = self.standard.iter();
         let standard = standard.map(|(field, how)| (FieldSpec::standard(field.name, field.field_type), how));
         let opt_out = self.unsubscribed.iter();
-        let opt_out = opt_out.map(|how| (FieldSpec::standard("unsubscribed", FieldType::Boolean), how));
+        let opt_out = opt_out.map(|how| (FieldSpec::opt_out(), how));
         let custom = self.custom.iter();
         let custom = custom.map(|(name, custom)| (FieldSpec::custom(name, custom.kind), &custom.field));
         standard.chain(opt_out).chain(custom)

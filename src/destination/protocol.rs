@@ -1,6 +1,6 @@
 //! Rows to requests, responses to what became of each row. No I/O, no clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub enum RowOutcome {
     Suppressed,
     /// Refused, with this reason, which may quote personal data.
     Refused(String),
+    /// The same of a row whose opt-out has arrived by itself.
+    OptedOut(String),
     /// This row needs another request of its own. The note is kept with the row until then.
     Then(&'static str, String),
     /// This row needs another request, which it may share with others that need the same.
@@ -101,6 +103,7 @@ pub trait Rows {
 pub struct Known {
     profile: Arc<dyn Fn(&str) -> ProfileKey + Send + Sync>,
     ids: Arc<HashMap<[u8; 16], Box<str>>>,
+    opt_outs: Arc<HashSet<[u8; 16]>>,
 }
 
 impl Known {
@@ -110,7 +113,14 @@ impl Known {
         ids: impl IntoIterator<Item = (ProfileKey, Box<str>)>,
     ) -> Self {
         let ids = ids.into_iter().map(|(key, id)| (half(&key), id)).collect();
-        Self { profile: Arc::new(profile), ids: Arc::new(ids) }
+        Self { profile: Arc::new(profile), ids: Arc::new(ids), opt_outs: Arc::default() }
+    }
+
+    /// With those in the state who opt out in rows of the run, and whose opt-outs were not sent apart from them before.
+    #[must_use]
+    pub fn with_opt_outs(mut self, profiles: impl IntoIterator<Item = ProfileKey>) -> Self {
+        self.opt_outs = Arc::new(profiles.into_iter().map(|key| half(&key)).collect());
+        self
     }
 
     /// The profile that an address stands for.
@@ -121,6 +131,11 @@ impl Known {
     /// The contact's id that the state has for a profile.
     pub fn id(&self, key: &ProfileKey) -> Option<&str> {
         self.ids.get(&half(key)).map(|id| &**id)
+    }
+
+    /// Whether the opt-out of a refused row is to be sent by itself.
+    pub fn is_opt_out_due(&self, key: &ProfileKey) -> bool {
+        self.opt_outs.contains(&half(key))
     }
 }
 

@@ -232,7 +232,9 @@ pub struct Confirmed {
     pub stayed: u64,
     /// Opt-outs that were sent apart from their rows.
     pub opt_outs: u64,
-    /// Of these, how many the destination refused.
+    /// Opt-outs of rows that the destination refused.
+    pub opt_outs_of_refused: u64,
+    /// Of the former, how many the destination refused.
     pub opt_outs_refused: u64,
     /// Of these, how many were for people whom the destination suppresses.
     pub opt_outs_suppressed: u64,
@@ -315,7 +317,7 @@ impl Report {
             config_digest: run.config_digest.clone(),
             guards_passed_over: run.guards_passed_over.clone(),
             no_consent: counts.no_consent,
-            opt_outs_sent: confirmed.opt_outs,
+            opt_outs_sent: confirmed.opt_outs + confirmed.opt_outs_of_refused,
             left_out: counts.left_out,
             segments: run.segments.iter().filter(|segment| segment.drop.is_some()).map(OfSegment::of).collect(),
             causes: confirmed.causes,

@@ -20,6 +20,15 @@ pub enum Outcome {
     Suppressed,
     /// Refused, with this reason.
     Refused(String),
+    /// The same of a row whose opt-out has arrived by itself.
+    OptedOut(String),
+}
+
+impl Outcome {
+    /// Whether the row itself was refused.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::OptedOut(_))
+    }
 }
 
 /// A row that is done with.

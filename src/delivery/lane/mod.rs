@@ -199,9 +199,7 @@ impl Lane {
     /// Gives the lane what came of a request. A response that refuses the key is as if it had failed: whoever has no
     /// other key must end the run.
     pub fn handle_response(&mut self, number: u64, incoming: Incoming, now: Timestamp) -> Handled {
-        let Some((request, attempts)) = self.in_flight.remove(&number) else {
-            return Handled::Settled;
-        };
+        let Some((request, attempts)) = self.in_flight.remove(&number) else { return Handled::Settled };
         let response = match incoming {
             Incoming::Response(response) => self.protocol.response(&request, &self.pending, &response),
             Incoming::Nothing(why) => Response::Failed(why),
@@ -309,6 +307,7 @@ impl Lane {
             RowOutcome::Left => self.resolve(id, Outcome::Left),
             RowOutcome::Suppressed => self.resolve(id, Outcome::Suppressed),
             RowOutcome::Refused(reason) => self.resolve(id, Outcome::Refused(reason)),
+            RowOutcome::OptedOut(reason) => self.resolve(id, Outcome::OptedOut(reason)),
             RowOutcome::Then(step, note) => {
                 self.pending.note(id, note);
                 self.ready.push_back((Request::new(step, vec![id]), Attempts::default()));

@@ -64,13 +64,6 @@ impl ContactWriter {
     }
 }
 
-impl ContactWriter {
-    /// Whether a row opts its contact out.
-    pub(super) fn opts_out(&self, row: &Row) -> bool {
-        self.keys.iter().zip(row.values()).any(|(key, value)| key.only_true && value == "true")
-    }
-}
-
 /// The contact with this email, no longer a member by this field.
 pub(super) fn leaver(email: &str, field: &str) -> String {
     format!(r#"{{"{EMAIL}":{},"custom":{{{}}}}}"#, quoted(email), mark(field, false))

@@ -289,6 +289,7 @@ impl ClassicProtocol {
         match (step, reply) {
             (OPT_OUT, Reply::Done(_)) if row.cells.is_empty() => RowOutcome::Delivered(row.contact_id.to_string()),
             // What was wrong with the row, whether or not the account has the contact.
+            (OPT_OUT, Reply::Done(_)) => RowOutcome::OptedOut(note.to_owned()),
             (OPT_OUT, _) if !row.cells.is_empty() => RowOutcome::Refused(note.to_owned()),
             (ALONE, Reply::Done(Payload::Written(id))) => {
                 self.arrived(group, row, id, self.spot_check.strategy() == ListStrategy::Single)
@@ -307,9 +308,9 @@ impl ClassicProtocol {
         }
     }
 
-    /// A row was refused; if it opts out, that is sent by itself. An opt-out alone has been.
+    /// A row was refused; the opt-out of a contact is sent by itself, once. An opt-out alone has been.
     fn refused(&self, row: &Row, reason: String) -> RowOutcome {
-        match row.digest != OPT_OUT_ALONE && self.writer.opts_out(row) {
+        match row.digest != OPT_OUT_ALONE && self.known.is_opt_out_due(&row.key) {
             true => RowOutcome::Then(OPT_OUT, reason),
             false => RowOutcome::Refused(reason),
         }

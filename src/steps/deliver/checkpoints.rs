@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::refusals::Refused;
 use crate::chunk::{Operation, Row};
-use crate::delivery::lane::{Outcome, Verdict};
+use crate::delivery::lane::Verdict;
 use crate::delivery::pace::after;
 use crate::error::Result;
 use crate::ledger::{Entry, Ledger, Results, Sent};
@@ -83,7 +83,7 @@ impl<'w, S: Store> Checkpoints<'w, S> {
 
     /// Goes on with the results of a range that was worked on before.
     pub(super) fn resume(&mut self, range: usize, results: &Results) {
-        let refused = results.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Refused(_)));
+        let refused = results.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Refused { .. }));
         self.refused += refused.count() as u64;
         let ledger = Ledger::resume(results);
         if !is_through(self.ranges, range, &ledger) {
@@ -104,7 +104,7 @@ impl<'w, S: Store> Checkpoints<'w, S> {
     /// Enters a verdict.
     pub(super) fn enter(&mut self, range: usize, operation: Operation, verdict: &Verdict, now: Timestamp) {
         self.unsaved_since.get_or_insert(now);
-        self.refused += u64::from(matches!(verdict.outcome, Outcome::Refused(_)) && operation != Operation::Leave);
+        self.refused += u64::from(verdict.outcome.is_refused() && operation != Operation::Leave);
         self.ledgers.entry(range).or_default().enter(operation, verdict);
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use secrecy::ExposeSecret;
 
-use crate::chunk::{self, Operation};
+use crate::chunk::{self, FieldSpec, Operation};
 use crate::config::Connection;
 use crate::destination::{Known, WantedIds};
 use crate::error::{Error, Kind, Result};
@@ -27,56 +27,93 @@ pub(super) async fn known<E: Environment>(
     secrets: &Secrets,
 ) -> Result<Known> {
     let digester = Digester::new(secrets.state_key.expose_secret())?;
-    let ids = match ids(env, connection, run, opened, ranges, &digester).await {
+    let held = match held(env, connection, run, opened, ranges, &digester).await {
         // With --full, a state that cannot be read is as good as none.
-        Err(Error { kind: Kind::Config, .. }) if run.request.full => Vec::new(),
-        ids => ids?,
+        Err(Error { kind: Kind::Config, .. }) if run.request.full => Held::default(),
+        held => held?,
     };
-    Ok(Known::new(move |email| profile_of(&digester, email), ids))
+    Ok(Known::new(move |email| profile_of(&digester, email), held.ids).with_opt_outs(held.opt_outs))
 }
 
-async fn ids<E: Environment>(
+/// What the state has of the profiles that are asked for.
+#[derive(Default)]
+struct Held {
+    /// The ids of their contacts.
+    ids: Vec<(ProfileKey, Box<str>)>,
+    /// Who opts out in a row, and is not known to have been opted out apart from one.
+    opt_outs: Vec<ProfileKey>,
+}
+
+async fn held<E: Environment>(
     env: &E,
     connection: &Connection,
     run: &RunRecord,
     opened: &OpenRecord,
     ranges: &[Range],
     digester: &Digester,
-) -> Result<Vec<(ProfileKey, Box<str>)>> {
+) -> Result<Held> {
     let (store, wanted) = (env.store(), env.destination(connection.api).wants_ids());
-    let mut ids = Vec::new();
+    let mut held = Held::default();
     if wanted == WantedIds::None {
-        return Ok(ids);
+        return Ok(held);
     }
-    let Some(meta) = store.head(&keys::profiles(&run.request.export)).await? else { return Ok(ids) };
+    let Some(meta) = store.head(&keys::profiles(&run.request.export)).await? else { return Ok(held) };
     let mut profiles = ProfileStream::open(store, &meta).await?;
     let header = &profiles.header;
     let is_same = header.account == opened.account || opened.same_accounts.contains(&header.account);
     if !is_same || header.key_fingerprint != digester.fingerprint() {
-        return Ok(ids);
+        return Ok(held);
     }
     let own = match wanted {
-        WantedIds::OfItsRows => Some(rows(store, run, ranges, header.segments.len()).await?),
+        WantedIds::OfItsRows => Some(Own::of(store, run, ranges, header.segments.len()).await?),
         _ => None,
     };
-    let is_wanted = |key: &ProfileKey| own.as_ref().is_none_or(|own| own.contains(&half(key)));
     while let Some(profile) = profiles.next().await? {
-        ids.extend(profile.contact_id.filter(|_| is_wanted(&profile.key)).map(|id| (profile.key, id)));
+        let short = half(&profile.key);
+        if !profile.is_opted_out && own.as_ref().is_some_and(|own| own.opt_outs.contains(&short)) {
+            held.opt_outs.push(profile.key);
+        }
+        if own.as_ref().is_none_or(|own| own.rows.contains(&short)) {
+            held.ids.extend(profile.contact_id.map(|id| (profile.key, id)));
+        }
     }
-    Ok(ids)
+    Ok(held)
 }
 
-/// Those whom the state may know among the rows that a lane writes: who joins the only segment is not among them.
-async fn rows(store: &impl Store, run: &RunRecord, ranges: &[Range], segments: usize) -> Result<HashSet<[u8; 16]>> {
-    let mut found = HashSet::new();
-    for range in ranges {
-        let chunk = run.chunks.get(range.chunk);
-        let is_known = |operation| operation == Operation::Update || operation == Operation::Join && segments > 1;
-        let Some(chunk) = chunk.filter(|chunk| is_known(chunk.operation)) else { continue };
-        let key = keys::of_run(&run.request.run_id, &chunk.name);
-        let Some(object) = store.get(&key).await? else { continue };
-        let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize)?;
-        found.extend(rows.iter().map(|row| half(&row.key)));
+/// Whose rows a lane writes.
+#[derive(Default)]
+struct Own {
+    /// Those whom the state may know: who joins the only segment is not among them.
+    rows: HashSet<[u8; 16]>,
+    /// Those who opt out.
+    opt_outs: HashSet<[u8; 16]>,
+}
+
+impl Own {
+    async fn of(store: &impl Store, run: &RunRecord, ranges: &[Range], segments: usize) -> Result<Self> {
+        let mut own = Self::default();
+        let opt_out = run.fields.iter().position(FieldSpec::is_opt_out);
+        for range in ranges {
+            let Some(chunk) = run.chunks.get(range.chunk) else { continue };
+            let may_be_known = match chunk.operation {
+                Operation::Update => true,
+                Operation::Join => segments > 1,
+                Operation::Leave => continue,
+            };
+            if !may_be_known && opt_out.is_none() {
+                continue;
+            }
+            let key = keys::of_run(&run.request.run_id, &chunk.name);
+            let Some(object) = store.get(&key).await? else { continue };
+            for row in chunk::read(&key, &object.body, range.from as usize, range.to as usize)? {
+                if opt_out.and_then(|at| row.values().nth(at)) == Some("true") {
+                    own.opt_outs.insert(half(&row.key));
+                }
+                if may_be_known {
+                    own.rows.insert(half(&row.key));
+                }
+            }
+        }
+        Ok(own)
     }
-    Ok(found)
 }

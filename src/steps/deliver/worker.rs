@@ -19,7 +19,7 @@ use super::ranges::{LoadedRange, load};
 use super::refusals::watch;
 use crate::chunk::Operation;
 use crate::delivery::caution::Allowance;
-use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outcome, Outgoing, unauthorized};
+use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outgoing, unauthorized};
 use crate::delivery::pace::{Pace, after, between};
 use crate::destination::{Destination, Known, RequestKind};
 use crate::error::{Error, Kind, Result};
@@ -307,7 +307,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         self.env.observer().notify(Event::Settled(verdicts.len() as u64));
         for verdict in verdicts {
             let range = verdict.span as usize;
-            self.confirmed += u64::from(!matches!(verdict.outcome, Outcome::Refused(_)));
+            self.confirmed += u64::from(!verdict.outcome.is_refused());
             self.checkpoints.enter(range, self.operation(range), &verdict, now);
         }
     }

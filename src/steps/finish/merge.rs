@@ -199,6 +199,10 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             profile.contact_id = Some(contact_id);
             None
         }
+        What::OptedOut => {
+            profile.is_opted_out = true;
+            None
+        }
         What::Left => {
             profile.set_status(segment, MemberStatus::Absent);
             None

@@ -159,6 +159,7 @@ async fn finish_run<W: Environment>(
         left: totals.left,
         stayed: totals.stayed,
         opt_outs: totals.opt_outs,
+        opt_outs_of_refused: totals.opt_outs_of_refused,
         opt_outs_refused: totals.opt_outs_refused,
         opt_outs_suppressed: totals.opt_outs_suppressed,
         requests: totals.sent.requests.clone(),

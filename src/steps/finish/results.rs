@@ -73,6 +73,8 @@ pub(super) enum What {
     Doubted,
     /// It is no longer a member.
     Left,
+    /// Its row was refused, and its opt-out arrived by itself.
+    OptedOut,
     /// Its contact has this id.
     Found { contact_id: Box<str> },
     /// The row may have been sent. The email is empty for a leaver: it is not known, nor needed.
@@ -177,6 +179,7 @@ impl<'r, S: Store> RunResults<'r, S> {
                         (*key, What::Delivered { digest: *digest, match_id, contact_id })
                     }
                     Entry::Left(key) if is_here(key) => (*key, What::Left),
+                    Entry::Refused { opted_out: Some(key), .. } if is_here(key) => (*key, What::OptedOut),
                     _ => continue,
                 };
                 let is_doubted = self.is_doubted && chunk.operation == Operation::Join;
@@ -221,7 +224,7 @@ impl<'r, S: Store> RunResults<'r, S> {
     /// The rows that the destination refused, as the rejects show them.
     async fn refused(&self, number: usize, results: &Results) -> Result<Refused> {
         let refused = results.entries.iter().filter_map(|(number, entry)| match entry {
-            Entry::Refused(reason) => Some((*number, reason)),
+            Entry::Refused { reason, .. } => Some((*number, reason)),
             _ => None,
         });
         let (numbers, reasons): (Vec<u32>, Vec<&String>) = refused.unzip();

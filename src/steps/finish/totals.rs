@@ -28,7 +28,9 @@ pub(super) struct Totals {
     pub(super) stayed: u64,
     /// Opt-outs that were sent apart from their rows.
     pub(super) opt_outs: u64,
-    /// Of these, how many the destination refused.
+    /// Opt-outs of rows that the destination refused.
+    pub(super) opt_outs_of_refused: u64,
+    /// Of the former, how many the destination refused.
     pub(super) opt_outs_refused: u64,
     /// Of these, how many were for people whom the destination suppresses.
     pub(super) opt_outs_suppressed: u64,
@@ -67,7 +69,7 @@ impl Totals {
         for (_, entry) in &results.entries {
             match entry {
                 Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
-                Entry::Refused(_) if chunk.opt_outs => self.opt_outs_refused += 1,
+                Entry::Refused { .. } if chunk.opt_outs => self.opt_outs_refused += 1,
                 Entry::Suppressed { .. } if chunk.opt_outs => self.opt_outs_suppressed += 1,
                 Entry::Delivered { key, .. } => {
                     self.delivered += 1;
@@ -79,7 +81,10 @@ impl Totals {
                     }
                     *self.delivered_by_segment.entry(chunk.segment).or_default() += 1;
                 }
-                Entry::Refused(_) => self.refused += 1,
+                Entry::Refused { opted_out, .. } => {
+                    self.refused += 1;
+                    self.opt_outs_of_refused += u64::from(opted_out.is_some());
+                }
                 Entry::Left(_) => self.left += 1,
                 Entry::Stays => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
                 Entry::Suppressed { .. } => self.suppressed += 1,

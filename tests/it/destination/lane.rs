@@ -583,7 +583,7 @@ proptest! {
                     prop_assert!(way != ListStrategy::BulkThenList || !lists || moody.added.contains(&id));
                 }
                 Outcome::Left => prop_assert!(moody.removed.contains(&*row.contact_id)),
-                Outcome::Refused(_) | Outcome::Suppressed => {}
+                Outcome::Refused(_) | Outcome::OptedOut(_) | Outcome::Suppressed => {}
             }
         }
     }

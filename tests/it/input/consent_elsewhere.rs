@@ -224,15 +224,23 @@ async fn an_opt_out_without_an_address_reaches_the_member_with_its_id() {
 }
 
 #[tokio::test]
-async fn the_opt_out_of_a_row_that_the_account_refuses_arrives() {
+async fn the_opt_out_of_a_row_that_the_account_refuses_arrives_once() {
     for faulty in [[ANN, "bob,Bob,1,,1,2"], ["bob,Bob,1,,1,2", ANN]] {
         let scene = scene(false).await;
         run(&scene, &[ANN, BOB], &[ANN]).await;
         scene.sandbox.set_faults(Fault::parse_list("refuse-rows:bob@").unwrap());
         let report = run(&scene, &faulty, &[ANN]).await;
-        assert_eq!((report.rows.rejected, opted_out(&scene)), (1, set(&["bob"])), "{report:?}");
-        // A newcomer is not created.
+        assert_eq!((report.rows.rejected, report.opt_outs_sent), (1, 1), "{report:?}");
+        assert_eq!(opted_out(&scene), set(&["bob"]));
+        // The row is tried again, and its opt-out is not.
+        let asked = || scene.sandbox.counters().of("POST /contact/{contact}/unsubscribe");
+        let before = asked();
+        for faulty in [faulty, [ANN, "bob,Bobby,1,,1,2"]] {
+            let report = run(&scene, &faulty, &[ANN]).await;
+            assert_eq!((report.rows.rejected, report.opt_outs_sent, asked() - before), (1, 0, 0), "{report:?}");
+        }
+        // Of a newcomer nothing is sent.
         let report = run(&scene, &[ANN, "bobby.bob,Bob,1,,1,7"], &[ANN]).await;
-        assert_eq!((report.rows.rejected, scene.emails().len()), (1, 2), "{report:?}");
+        assert_eq!((report.rows.rejected, scene.emails().len(), asked() - before), (1, 2, 0), "{report:?}");
     }
 }

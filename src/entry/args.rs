@@ -183,8 +183,10 @@ pub enum Command {
     Plan(PlanArgs),
     /// Send only the rows that a run rejected, from its rejects.csv, corrected or not. Removes nobody.
     Retry {
-        /// A run's id, or a file in the form of rejects.csv.
+        /// A run's id, or a file in the form of rejects.csv; latest stands for the newest run.
         what: String,
+        /// With latest: of this export.
+        export: Option<String>,
         /// Pass over a guard for this run.
         #[arg(long = "pass-guard", value_name = "NAME")]
         pass_guards: Vec<String>,

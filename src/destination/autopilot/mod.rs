@@ -141,6 +141,10 @@ impl Destination for Autopilot {
         strategy.as_str().map(str::to_owned)
     }
 
+    fn forms(&self, segment: &str) -> Vec<(&'static str, Membership)> {
+        vec![("list", Membership::List(segment.to_owned())), ("field", Membership::Field(segment.to_owned()))]
+    }
+
     fn census(&self) -> Option<&dyn Census> {
         Some(&census::ClassicCensus)
     }

@@ -10,6 +10,7 @@ use crate::delivery::pace;
 use crate::destination::{Assumption, Destination};
 use crate::plan::lanes::{Chunk, Costs, lanes_for, requests};
 use crate::report::metrics::METRICS;
+use crate::run::LearnedStrategy;
 
 /// What the canary and a new list may take on top.
 const CANARY_REQUESTS: u64 = 24;
@@ -25,6 +26,9 @@ pub(super) struct Forecast {
     seconds: f64,
     seconds_at_most: f64,
     dollars: f64,
+    /// By which way joiners get their mark, or why there is a range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    way: Option<String>,
 }
 
 /// Seconds beside the requests' slots: reading the drop, the account's first answer and its last, the state.
@@ -67,22 +71,27 @@ pub(super) fn monthly(config: &Config) -> f64 {
         + running.map(of_export).sum::<f64>()
 }
 
-/// What it takes to send these chunks of an export.
+/// What it takes to send these chunks of an export, by the way that was learned of the account, where one was.
 pub(super) fn forecast(
     destination: &dyn Destination,
     (export, connection): (&Export, &Connection),
     chunks: &[Chunk],
+    learned: Option<&LearnedStrategy>,
 ) -> Forecast {
     let memberships: Vec<Membership> = export.segments.iter().map(|segment| segment.membership.clone()).collect();
     let costs = |assumption| Costs { destination, memberships: &memberships, assumption };
-    let fewest = requests(chunks, costs(Assumption::Cheapest));
-    let most = requests(chunks, costs(Assumption::Dearest));
-    let lanes = lanes_for(chunks, costs(Assumption::Dearest), connection.lanes);
-    let canary = if most > fewest {
-        // Joiners who are read back: up to two for each answer of about the first second, then ever fewer.
-        CANARY_REQUESTS + (2.0 * connection.requests_per_second).ceil() as u64 + LATER_READ_BACKS * u64::from(lanes)
-    } else {
-        0
+    let known = learned.map(|learned| Assumption::Opened(&learned.setup));
+    let [cheapest, dearest] = [Assumption::Cheapest, Assumption::Dearest].map(|way| requests(chunks, costs(way)));
+    let (fewest, most) = match known.map(|known| requests(chunks, costs(known))) {
+        Some(known) => (known, known),
+        None => (cheapest, dearest),
+    };
+    let lanes = lanes_for(chunks, costs(known.unwrap_or(Assumption::Dearest)), connection.lanes);
+    let canary = if most > fewest { CANARY_REQUESTS } else { 0 };
+    // Joiners who are read back: up to two for each answer of about the first second, then ever fewer.
+    let read_back = match dearest > fewest {
+        true => (2.0 * connection.requests_per_second).ceil() as u64 + LATER_READ_BACKS * u64::from(lanes),
+        false => 0,
     };
     let (opening, opening_at_most) = match chunks.is_empty() {
         true => (0, 0),
@@ -90,7 +99,12 @@ pub(super) fn forecast(
     };
     let slot = pace::interval(connection.requests_per_second).as_secs_f64();
     let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
-    let (fewest, most) = (fewest + opening, most + opening_at_most + canary);
+    let way = match learned.map(|learned| (learned, destination.strategy(&learned.setup))) {
+        _ if cheapest == dearest => None,
+        Some((learned, Some(way))) => Some(format!("by the way learned on {}: {way}", learned.at.strftime("%F"))),
+        _ => Some("which way the account takes joiners is not known yet; the first run with many learns it".to_owned()),
+    };
+    let (fewest, most) = (fewest + opening, most + opening_at_most + canary + read_back);
     let rows = chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
     Forecast {
         requests: fewest,
@@ -98,6 +112,7 @@ pub(super) fn forecast(
         seconds: seconds(fewest),
         seconds_at_most: seconds(most),
         dollars: dollars(seconds(most), lanes, most, rows),
+        way,
     }
 }
 
@@ -106,8 +121,9 @@ pub(super) fn forms(
     destination: &dyn Destination,
     (export, connection): (&Export, &Connection),
     chunks: &[Chunk],
+    learned: Option<&LearnedStrategy>,
 ) -> BTreeMap<&'static str, Forecast> {
-    let Some(first) = export.segments.first() else { return BTreeMap::new() };
+    let Some(first) = export.segments.first().filter(|_| !chunks.is_empty()) else { return BTreeMap::new() };
     let form = |number: usize, name| {
         let mut export = export.clone();
         for segment in export.segments.iter_mut().filter(|segment| segment.membership != Membership::None) {
@@ -115,9 +131,45 @@ pub(super) fn forms(
                 segment.membership = membership;
             }
         }
-        (name, forecast(destination, (&export, connection), chunks))
+        (name, forecast(destination, (&export, connection), chunks, learned))
     };
     destination.forms(&first.name).into_iter().enumerate().map(|(number, (name, _))| form(number, name)).collect()
+}
+
+/// How many times faster another way to mark members is that is worth advising.
+const WORTH_A_CHANGE: f64 = 10.0;
+
+/// A way to mark members by which the same takes far less time.
+pub(super) fn advice(
+    destination: &dyn Destination,
+    export: &Export,
+    forecast: &Forecast,
+    forms: &BTreeMap<&'static str, Forecast>,
+) -> Option<String> {
+    let (form, fastest) =
+        forms.iter().min_by(|(_, one), (_, other)| one.seconds_at_most.total_cmp(&other.seconds_at_most))?;
+    if forecast.seconds_at_most < WORTH_A_CHANGE * fastest.seconds_at_most {
+        return None;
+    }
+    let segment = export.segments.first()?;
+    let all = destination.forms(&segment.name);
+    let kind = std::mem::discriminant(&segment.membership);
+    let (now, _) = all.iter().find(|(_, membership)| std::mem::discriminant(membership) == kind)?;
+    let (slow, fast) = (duration(forecast.seconds_at_most), duration(fastest.seconds_at_most));
+    let name = serde_json::to_string(&segment.name).ok()?;
+    Some(format!(
+        "by {now} up to {slow}, by {form} {fast}: \"membership\": {{ \"{form}\": {name} }} is faster; who is a member \
+         already is then sent once more, with --full"
+    ))
+}
+
+/// A time as people say it.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{seconds:.0} s"),
+        ..7200.0 => format!("{:.1} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
 }
 
 fn range(fewest: String, most: String) -> String {
@@ -130,7 +182,7 @@ impl Forecast {
     }
 
     fn time(&self) -> String {
-        range(format!("{:.0} s", self.seconds), format!("{:.0} s", self.seconds_at_most))
+        range(duration(self.seconds), duration(self.seconds_at_most))
     }
 
     /// Requests and time for people.
@@ -142,6 +194,7 @@ impl Forecast {
 /// Prints a forecast for people.
 pub(super) fn print_forecast(forecast: &Forecast) {
     print::line(&format!("  requests  {}", forecast.requests()));
+    forecast.way.iter().for_each(|way| print::line(&format!("            {way}")));
     print::line(&format!("  time      {}", forecast.time()));
     let dollars = forecast.dollars;
     print::line(&format!("  cost      at most ${dollars:.4} on AWS, plus what the account bills for contacts"));

@@ -19,7 +19,7 @@ use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, Cleaned, clean as clean_export, is_stopped, read_if_whole, read_json};
 
 /// What stands for the newest run.
-const LATEST: &str = "latest";
+pub(super) const LATEST: &str = "latest";
 /// Time between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a run may wait before it begins.
@@ -28,6 +28,8 @@ const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// A run and its report, or what is to be said of one without.
 pub(super) struct Found {
     pub(super) id: String,
+    /// When it began; none where it did not get so far.
+    began: Option<Timestamp>,
     report: Result<Report, &'static str>,
 }
 
@@ -38,7 +40,7 @@ impl Found {
     }
 }
 
-/// The ids of the runs, newest first.
+/// The ids of the runs, newest first; those of the same second are in no order.
 async fn ids<W: Environment>(env: &W, export: Option<&str>) -> Result<Vec<String>> {
     let prefix = export.map_or_else(|| "runs/".to_owned(), |export| format!("runs/{export}/"));
     let metas = env.store().list(&prefix).await?;
@@ -51,19 +53,33 @@ async fn ids<W: Environment>(env: &W, export: Option<&str>) -> Result<Vec<String
 }
 
 async fn found<W: Environment>(env: &W, id: String) -> Result<Found> {
-    let report = match read_if_whole(env.store(), &keys::of_run(&id, "report.json")).await? {
-        Some(report) => Ok(report),
-        None => Err(without_report(env, &id).await?),
+    let report: Option<Report> = read_if_whole(env.store(), &keys::of_run(&id, "report.json")).await?;
+    let (began, report) = match report {
+        Some(report) => (Some(report.started_at), Ok(report)),
+        None => {
+            let run: Option<RunRecord> = read_if_whole(env.store(), &keys::of_run(&id, "run.json")).await?;
+            (run.map(|run| run.started_at), Err(without_report(env, &id).await?))
+        }
     };
-    Ok(Found { id, report })
+    Ok(Found { id, began, report })
+}
+
+/// The runs of these ids, newest first: an id names the second only.
+async fn all_found<W: Environment>(env: &W, ids: impl IntoIterator<Item = String>) -> Result<Vec<Found>> {
+    let mut all = Vec::new();
+    for id in ids {
+        all.push(found(env, id).await?);
+    }
+    all.sort_by_cached_key(|found| std::cmp::Reverse((time_of(&found.id), found.began, found.id.clone())));
+    Ok(all)
 }
 
 /// The newest run.
 pub(super) async fn newest<W: Environment>(env: &W, export: Option<&str>) -> Result<Option<Found>> {
-    match ids(env, export).await?.into_iter().next() {
-        Some(id) => found(env, id).await.map(Some),
-        None => Ok(None),
-    }
+    let ids = ids(env, export).await?;
+    let second = ids.first().and_then(|id| time_of(id));
+    let alike = ids.into_iter().take_while(|id| time_of(id) == second);
+    Ok(all_found(env, alike).await?.into_iter().next())
 }
 
 /// The page of all runs.
@@ -73,14 +89,11 @@ pub(super) async fn index<W: Environment>(env: &W) -> Result<String> {
 
 /// Lists the runs, newest first.
 pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Option<&str>) -> Code {
-    let mut all = Vec::new();
-    for id in ids(env, export).await? {
-        all.push(found(env, id).await?);
-    }
+    let all = all_found(env, ids(env, export).await?).await?;
     if common.json {
         let shown: Vec<_> = all
             .iter()
-            .map(|Found { id, report }| match report {
+            .map(|Found { id, report, .. }| match report {
                 Ok(report) => serde_json::json!(report),
                 Err(UNFINISHED) => serde_json::json!({ "run_id": id, "outcome": null }),
                 Err(state) => serde_json::json!({ "run_id": id, "outcome": state }),
@@ -98,7 +111,7 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
         }
         false => {}
     }
-    for Found { id, report } in all {
+    for Found { id, report, .. } in all {
         let began = print::date_of(&id);
         match report {
             Ok(report) => print::line(&format!(

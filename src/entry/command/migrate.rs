@@ -138,7 +138,7 @@ async fn first_fill<W: Environment>(
         None => known_members(env.store(), old).await?.into_iter().enumerate().map(joiners).collect(),
     };
     let people = chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-    let forecast = || forecast(env.destination(to.api), (new, to), &chunks);
+    let forecast = || forecast(env.destination(to.api), (new, to), &chunks, None);
     Ok(((people > 0).then(|| FirstFill { people, forecast: forecast() }), problem))
 }
 

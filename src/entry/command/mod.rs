@@ -87,7 +87,9 @@ pub async fn carry_out<W: Environment>(
         Command::Try { args, email } => try_one::try_one(env, common, (&args, &email), config, stop).await,
         Command::Plan(args) => plan::plan(env, common, &args, config).await,
         Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
-        Command::Retry { what, pass_guards } => retry::retry(env, common, (&what, pass_guards), config, stop).await,
+        Command::Retry { what, export, pass_guards } => {
+            retry::retry(env, common, (&what, export.as_deref(), pass_guards), config, stop).await
+        }
         Command::Reconcile(args) => reconcile::reconcile(env, common, &args, config, stop).await,
         Command::Check { .. } => check::check(env, common, config).await,
         Command::Migrate(args) => migrate::migrate(env, common, &args, config).await,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::code::Code;
+use super::history::{LATEST, newest};
 use super::run::execute;
 use crate::config::{Config, Encoding, Export, Format, export_of};
 use crate::delivery::pace::after;
@@ -27,13 +28,18 @@ const BUSY: Duration = Duration::from_secs(10);
 pub(super) async fn retry<W: Environment>(
     env: &W,
     common: &Common,
-    (what, pass_guards): (&str, Vec<String>),
+    (what, of_export, pass_guards): (&str, Option<&str>, Vec<String>),
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
     if !common.quiet {
         say(&format!("store: {}", env.store().location()));
     }
+    let newest = match what {
+        LATEST => newest(env, of_export).await?.map(|found| found.id),
+        _ => None,
+    };
+    let what = newest.as_deref().unwrap_or(what);
     let text = read(env, what).await?;
     let parts = split(what, &text, config)?;
     let (export, connection) = export_of(config, &parts.export)?;
@@ -73,7 +79,7 @@ pub(super) async fn retry<W: Environment>(
 async fn read<W: Environment>(env: &W, what: &str) -> Result<Vec<u8>> {
     let none = |what: String| {
         Error::new(Kind::BadRequest, what, "is neither a file nor a run with rejects")
-            .hint("name a rejects.csv or a run's id; autopilot-export runs lists them")
+            .hint("name a rejects.csv, a run's id, or latest; autopilot-export runs lists them")
     };
     if Path::new(what).is_file() {
         return std::fs::read(what).map_err(|cause| none(what.to_owned()).with_source(cause));

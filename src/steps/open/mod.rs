@@ -1,14 +1,12 @@
 //! open: the first to speak to the account, once per run: key and account, marks, fields, canary, lanes.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{self, FieldSpec, Operation, Row};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::contact::SuppressionList;
-use crate::delivery::pace::{after, between, shares};
+use crate::delivery::pace::shares;
 use crate::destination::{Account, Assumption, Destination, ReadBack, Wanted};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ledger::Sent;
@@ -17,16 +15,14 @@ use crate::plan::lanes::{Costs, Range, assign_lanes, lanes_for};
 use crate::ports::{Event, Leases, PutMode, Store};
 use crate::run::opening::{OpenPhase, OpenRecord};
 use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, SegmentRecord, keys};
-use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_if};
+use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
+use crate::steps::learned::learned;
 use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
-use crate::steps::quiet::{CLOCKS_DIFFER, quiet_until};
+use crate::steps::quiet::quiet_until;
 use crate::steps::session::{Session, another_account};
 use crate::steps::suppression::listed;
-
-/// How long a learned setup is used before the canary runs again.
-const SETUP_EXPIRES_AFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What open says: where the list of lanes lies, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,17 +182,10 @@ impl<E: Environment> Opening<'_, E> {
             .collect();
         let (targets, more) = account.targets(&mut self.session, &wanted).await?;
         warnings.extend(more);
-        let learned: Option<LearnedStrategy> =
-            read_if_whole(self.env.store(), &keys::learned_setup(&self.run.connection)).await?;
         let now = self.env.clock().now();
+        let learned = learned(self.env.store(), &self.run.connection, Some(account.id()), now).await?;
         // Whom a run with --full reads back may have been on the list before.
-        let is_of_now = |learned: &LearnedStrategy| {
-            !self.run.request.full
-                && learned.account == account.id()
-                && between(learned.at, now) < SETUP_EXPIRES_AFTER
-                && learned.at <= after(now, CLOCKS_DIFFER)
-        };
-        let learned = learned.filter(is_of_now).map(|learned| learned.setup);
+        let learned = learned.filter(|_| !self.run.request.full).map(|learned| learned.setup);
         Ok(OpenRecord {
             account: account.id().to_owned(),
             key: self.session.key_fingerprint()?,

@@ -96,6 +96,40 @@ async fn plan_counts_each_segment() {
     assert_eq!((code, counts(0), counts(1)), (0, (json!("A"), json!(5)), (json!("B"), json!(7))));
 }
 
+#[tokio::test]
+async fn plan_advises_a_way_that_is_far_faster() {
+    let slow = |settings: &mut Value| settings["connections"]["eu"]["requests_per_second"] = json!(5);
+    let folder = folder(slow, &people(0, 3000, 1));
+    let (_, found, _) = plan(folder.path(), &[]).await;
+    assert!(found["forms"]["field"]["requests_at_most"].as_u64() < Some(60), "{found}");
+    assert!(found["way"].as_str().unwrap().contains("not known yet"), "{found}");
+    let (_, out, _) = run_in(folder.path(), &["plan", "newsletter", "members.csv"]).await;
+    let advice = out.lines().find_map(|line| line.strip_prefix("  advice    ")).unwrap_or_default();
+    assert!(
+        advice.starts_with("by list up to 10.4 min, by field 8 s: ") && advice.contains("\"field\": \"Newsletter\""),
+        "{out}"
+    );
+    let few = self::folder(slow, &people(0, 3, 1));
+    assert!(plan(few.path(), &[]).await.1.get("advice").is_none(), "it would save a second");
+}
+
+#[tokio::test]
+async fn plan_counts_by_the_way_that_a_run_has_learned() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = cli.scene.file("members.csv", people(0, 20, 1).as_bytes());
+    assert_eq!(cli.run(&["run", "newsletter", drop.to_str().unwrap()]).await.0, 0);
+    let drop = cli.scene.file("members.csv", people(0, 2000, 1).as_bytes());
+    let planned = async |more: &[&str]| {
+        let (_, out, _) = cli.run(&[&["plan", "newsletter", drop.to_str().unwrap(), "--json"], more].concat()).await;
+        let plan: Value = serde_json::from_str(&out).unwrap();
+        (plan["requests"].as_u64().unwrap() > 1980, plan["way"].as_str().unwrap().to_owned())
+    };
+    let (is_one_by_one, way) = planned(&[]).await;
+    assert!(is_one_by_one && way.contains("learned on") && way.ends_with(": single"), "{way}");
+    let (is_one_by_one, way) = planned(&["--full"]).await;
+    assert!(!is_one_by_one && way.contains("not known yet"), "{way}");
+}
+
 /// A plan in a file, and where the file is.
 async fn planned() -> (Cli, std::path::PathBuf, String) {
     let cli = Cli::new(Scene::new(Options::default()).await);

@@ -7,7 +7,7 @@ mod sample;
 mod show;
 
 use super::code::Code;
-use super::forecast::{forecast, forms, monthly};
+use super::forecast::{advice, forecast, forms, monthly};
 use super::print;
 use super::request::request;
 use crate::config::{Config, Connection, Export, export_of};
@@ -18,8 +18,9 @@ use crate::entry::show::say;
 use crate::error::Error;
 use crate::report::Members;
 use crate::report::codes::of_reject;
+use crate::run::LearnedStrategy;
 use crate::steps::environment::Environment;
-use crate::steps::{Rehearsal, Rehearsed, plan as rehearse};
+use crate::steps::{Rehearsal, Rehearsed, learned, plan as rehearse};
 use outline::{Cause, Guard, OfSegment, Plan};
 
 /// How many causes of rejects are named, and how many rows of each segment are shown.
@@ -33,7 +34,10 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     let mut planned = rehearse(env, config, &request(env, export, &args.run)?, rehearsal).await?;
     let destination = env.destination(connection.api);
     let refused = connection.may_send(export, env.clock().now()).err();
-    let plan = of(&planned, (destination, export, connection), refused, monthly(config));
+    let now = env.clock().now();
+    let learned = learned(env.store(), &connection.name, planned.record.account.as_deref(), now).await?;
+    let learned = learned.filter(|_| !planned.record.request.full);
+    let plan = of(&planned, (destination, export, connection), refused, (monthly(config), learned.as_ref()));
     if common.json {
         print::json(&plan)?;
     } else {
@@ -54,11 +58,13 @@ fn of(
     planned: &Rehearsed,
     (destination, export, connection): (&dyn Destination, &Export, &Connection),
     refused: Option<Error>,
-    dollars_a_month: f64,
+    (dollars_a_month, learned): (f64, Option<&LearnedStrategy>),
 ) -> Plan {
     let Rehearsed { record, guards, rehearsal, .. } = planned;
     let counts = record.counts();
     let taken = || record.segments.iter().enumerate().filter(|(_, segment)| segment.drop.is_some());
+    let forecast = forecast(destination, (export, connection), &record.chunks, learned);
+    let forms = forms(destination, (export, connection), &record.chunks, learned);
     let causes = rehearsal.causes().into_iter().take(CAUSES);
     let sample = taken().map(|(number, segment)| {
         let rows = rehearsal.rows(number).iter();
@@ -77,10 +83,11 @@ fn of(
             leavers_withheld: counts.leavers_withheld,
         },
         profiles: record.profiles,
-        forecast: forecast(destination, (export, connection), &record.chunks),
+        advice: advice(destination, export, &forecast, &forms),
+        forecast,
         dollars_a_month,
         new_people_at_most: counts.joiners.min(record.profiles),
-        forms: forms(destination, (export, connection), &record.chunks),
+        forms,
         remarks: if counts.joiners > 0 { destination.first_fill().to_vec() } else { Vec::new() },
         segments: taken()
             .map(|(_, segment)| OfSegment {

@@ -27,6 +27,9 @@ pub(super) struct Plan {
     /// The same with each way to mark members, where there is a choice.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) forms: BTreeMap<&'static str, Forecast>,
+    /// Another way to mark members that is far faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) advice: Option<String>,
     /// What joiners mean in the account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) remarks: Vec<&'static str>,

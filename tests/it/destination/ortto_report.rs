@@ -69,7 +69,8 @@ async fn plan_counts_every_request_of_both_ways_to_mark_members() {
             // Thirty leave, forty come.
             drop = cli.scene.file("tomorrow.csv", people(30, 390, 1).as_bytes());
         }
-        let (_, out, _) = cli.run(&["plan", "newsletter", "--drop", drop.to_str().unwrap()]).await;
+        let more = cli.scene.file("more.csv", people(30, 400, 1).as_bytes());
+        let (_, out, _) = cli.run(&["plan", "newsletter", "--drop", more.to_str().unwrap()]).await;
         assert!(out.contains("by tag ") && out.contains("by field "), "{out}");
     }
 }

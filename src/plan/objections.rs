@@ -15,7 +15,7 @@ type ShortKey = [u8; 16];
 /// What is known of the people of a run before their rows are read.
 #[derive(Clone, Debug, Default)]
 pub struct Objections {
-    /// The place of the segment at hand, and whether others were planned before it.
+    /// The place of the current segment, and whether others were planned before it.
     segment: usize,
     is_later: bool,
     /// By segment: what rows of an address say behind the row that counts.
@@ -24,11 +24,8 @@ pub struct Objections {
     /// Whether a person may have rows elsewhere: in another segment, or under another address.
     is_shared: bool,
     people: HashMap<ShortKey, Objection>,
-    ids: HashMap<MatchId, Objection>,
-    /// What is said of members by rows with their ids, or in whose place they were sent.
-    by_id: HashMap<ShortKey, Objection>,
-    /// The ids that were met, and whose they are: first bytes of an id, and of a profile's key or [`SEVERAL`].
-    met: HashMap<u64, u64>,
+    ids: Ids,
+    /// Whether something was found for rows that were read before.
     is_late: bool,
     /// Members whose consent cannot be read, who are counted once.
     unreadable: HashSet<ShortKey>,
@@ -36,8 +33,42 @@ pub struct Objections {
     applied: Noes,
 }
 
+/// What rows say by the customer's id.
+#[derive(Clone, Debug, Default)]
+struct Ids {
+    /// Of everybody with this id.
+    said: HashMap<MatchId, Objection>,
+    /// Of members, by rows with their ids or in whose place they were sent.
+    members: HashMap<ShortKey, Objection>,
+    /// Whose each id is: first bytes of an id, and of a profile's key or [`SEVERAL`].
+    owners: HashMap<u64, u64>,
+}
+
 /// An id that several addresses have.
 const SEVERAL: u64 = 0;
+
+impl Ids {
+    fn add_owner(&mut self, key: &ProfileKey, id: &MatchId) {
+        let owner = first_bytes(key);
+        let known = self.owners.entry(first_bytes(id)).or_insert(owner);
+        if *known != owner {
+            *known = SEVERAL;
+        }
+    }
+
+    /// What rows say of a profile by its id, or by the id that the state has of it.
+    fn of(&self, key: &ProfileKey, id: Option<&MatchId>) -> Objection {
+        if self.said.is_empty() && self.members.is_empty() {
+            return Objection::default();
+        }
+        let said = [id.and_then(|id| self.said.get(id)), self.members.get(&half(key))];
+        said.into_iter().flatten().fold(Objection::default(), |said, other| said.and(*other))
+    }
+
+    fn member(&mut self, key: &ProfileKey) -> &mut Objection {
+        self.members.entry(half(key)).or_default()
+    }
+}
 
 impl Objections {
     /// Nothing is known yet. `is_shared` says that the run has several segments, or that ids are mapped.
@@ -45,8 +76,8 @@ impl Objections {
         Self { is_shared, ..Self::default() }
     }
 
-    /// Heeds what drops say that were applied before and take no part in the run.
-    pub fn heed(&mut self, applied: Noes) {
+    /// Sets what earlier drops say that take no part in the run.
+    pub fn set_applied(&mut self, applied: Noes) {
         self.applied = applied;
     }
 
@@ -60,7 +91,7 @@ impl Objections {
         self.is_shared
     }
 
-    /// What is known of the rows that this person has in the segment at hand.
+    /// What is known of the rows that this person has in the current segment.
     pub fn of(&self, key: &ProfileKey) -> Objection {
         if self.known.is_empty() {
             Objection::default()
@@ -75,10 +106,7 @@ impl Objections {
         if !self.people.is_empty() {
             said = self.people.get(&half(key)).copied().unwrap_or_default();
         }
-        if !self.ids.is_empty() || !self.by_id.is_empty() {
-            let by_id = [id.and_then(|id| self.ids.get(id)), self.by_id.get(&half(key))];
-            said = by_id.into_iter().flatten().fold(said, |said, other| said.and(*other));
-        }
+        said = said.and(self.ids.of(key, id));
         if !self.applied.is_empty() {
             said = said.and(self.applied.of_person(&half(key)));
             said = id.map_or(said, |id| said.and(self.applied.of_id(id)));
@@ -86,7 +114,7 @@ impl Objections {
         said
     }
 
-    /// Takes note of what a row objects to after the row that counts.
+    /// Records what a row objects to after the row that counts.
     pub fn add(&mut self, key: &ProfileKey, objection: Objection) {
         let known = self.of(key);
         if known.and(objection) != known {
@@ -95,9 +123,15 @@ impl Objections {
         }
     }
 
-    /// Takes note of what a row objects to for every other row of the person. `was_planned` says that the person is in a
+    /// Records what a row objects to for every other row of the person. `was_planned` says that the person is in a
     /// segment that was read before.
-    pub fn say(&mut self, key: Option<&ProfileKey>, id: Option<&MatchId>, own: Objection, was_planned: bool) {
+    pub fn add_for_person(
+        &mut self,
+        key: Option<&ProfileKey>,
+        id: Option<&MatchId>,
+        own: Objection,
+        was_planned: bool,
+    ) {
         if !self.is_shared || own.is_none() {
             return;
         }
@@ -106,13 +140,13 @@ impl Objections {
         }
         if let Some(id) = id {
             let owner = key.map(|key| first_bytes(key));
-            let is_of_another = self.met.get(&first_bytes(id)).is_some_and(|met| owner != Some(*met));
-            self.is_late |= widen(self.ids.entry(*id).or_default(), own) && is_of_another;
+            let is_of_another = self.ids.owners.get(&first_bytes(id)).is_some_and(|known| owner != Some(*known));
+            self.is_late |= widen(self.ids.said.entry(*id).or_default(), own) && is_of_another;
         }
     }
 
-    /// Takes note of what rows of a drop say that was applied before.
-    pub fn know(
+    /// Records what rows of a drop say that was applied before.
+    pub fn add_applied(
         &mut self,
         people: impl IntoIterator<Item = ([u8; 16], Objection)>,
         ids: impl IntoIterator<Item = (MatchId, Objection)>,
@@ -121,37 +155,33 @@ impl Objections {
             widen(self.people.entry(key).or_default(), said);
         }
         for (id, said) in ids.into_iter().filter(|(_, said)| !said.is_none()) {
-            widen(self.ids.entry(id).or_default(), said);
+            widen(self.ids.said.entry(id).or_default(), said);
         }
     }
 
-    /// Takes note of a row's id.
-    pub fn meet(&mut self, key: &ProfileKey, id: &MatchId) {
-        let owner = first_bytes(key);
-        let met = self.met.entry(first_bytes(id)).or_insert(owner);
-        if *met != owner {
-            *met = SEVERAL;
-        }
+    /// Records whose a row's id is.
+    pub fn add_id(&mut self, key: &ProfileKey, id: &MatchId) {
+        self.ids.add_owner(key, id);
     }
 
-    /// Takes note of a profile of the state: what rows of its id say counts for it.
-    pub fn meet_member(&mut self, profile: &Profile) {
+    /// Records a profile of the state: what rows say of its id counts for it.
+    pub fn add_member(&mut self, profile: &Profile) {
         let Some(id) = profile.match_id.filter(|_| self.is_shared) else { return };
-        self.meet(&profile.key, &id);
-        let said = self.ids.get(&id).copied().unwrap_or_default().and(self.applied.of_id(&id));
+        self.ids.add_owner(&profile.key, &id);
+        let said = self.ids.said.get(&id).copied().unwrap_or_default().and(self.applied.of_id(&id));
         if !said.is_none() {
-            widen(self.by_id.entry(half(&profile.key)).or_default(), said);
+            widen(self.ids.member(&profile.key), said);
         }
     }
 
-    /// Takes note that a member opts out in a row without its address.
+    /// Records that a member opts out in a row without its address.
     pub fn opt_out_member(&mut self, key: &ProfileKey) {
-        self.by_id.entry(half(key)).or_default().opted_out = true;
+        self.ids.member(key).opted_out = true;
     }
 
     /// Whether a member opts out in a row without its address.
     pub fn opts_out(&self, key: &ProfileKey) -> bool {
-        self.by_id.get(&half(key)).is_some_and(|said| said.opted_out)
+        self.ids.members.get(&half(key)).is_some_and(|said| said.opted_out)
     }
 
     /// Counts a member whose consent cannot be read: one, or none where it was counted before in this run.
@@ -161,17 +191,17 @@ impl Objections {
 
     /// Who is not to be sent to, by any row.
     pub fn suppressed(&self) -> impl Iterator<Item = &ShortKey> {
-        let all = self.people.iter().chain(&self.by_id);
+        let all = self.people.iter().chain(&self.ids.members);
         all.filter(|(_, said)| said.suppressed).map(|(key, _)| key).chain(self.applied.suppressed())
     }
 
     /// What is said of members by rows with their ids.
     pub fn by_id(&self) -> impl Iterator<Item = (&ShortKey, Objection)> {
-        self.by_id.iter().map(|(key, said)| (key, *said))
+        self.ids.members.iter().map(|(key, said)| (key, *said))
     }
 
-    /// Whether the rows must be read once more, after which what was found is known.
-    pub fn turn(&mut self) -> bool {
+    /// Ends a pass over the rows: what was found is known from now on. Whether they must be read once more.
+    pub fn end_pass(&mut self) -> bool {
         let is_news = !self.found.is_empty() || self.is_late;
         self.known.extend(self.found.drain());
         self.is_late = false;
@@ -204,24 +234,24 @@ mod tests {
         objections.add(&[1; 32], OPTED_OUT);
         objections.add(&[1; 32], SUPPRESSED);
         assert_eq!(objections.of(&[1; 32]), Objection::default(), "not before the rows are read once more");
-        assert!(objections.turn());
+        assert!(objections.end_pass());
         assert_eq!(objections.of(&[1; 32]), OPTED_OUT.and(SUPPRESSED));
         objections.add(&[1; 32], OPTED_OUT);
-        assert!(!objections.turn());
+        assert!(!objections.end_pass());
     }
 
     #[test]
     fn rows_are_read_once_more_only_for_whom_was_planned() {
         let mut objections = Objections::new(true);
-        objections.say(Some(&[1; 32]), None, SUPPRESSED, true);
-        assert!(!objections.turn(), "no segment was read before");
+        objections.add_for_person(Some(&[1; 32]), None, SUPPRESSED, true);
+        assert!(!objections.end_pass(), "no segment was read before");
         objections.begin_segment(1, true);
-        objections.say(Some(&[2; 32]), None, SUPPRESSED, false);
-        assert!(!objections.turn(), "nobody has planned this one");
-        objections.say(Some(&[1; 32]), None, SUPPRESSED, true);
-        assert!(!objections.turn(), "it was known");
-        objections.say(Some(&[1; 32]), None, OPTED_OUT, true);
-        assert!(objections.turn() && !objections.turn());
+        objections.add_for_person(Some(&[2; 32]), None, SUPPRESSED, false);
+        assert!(!objections.end_pass(), "nobody has planned this one");
+        objections.add_for_person(Some(&[1; 32]), None, SUPPRESSED, true);
+        assert!(!objections.end_pass(), "it was known");
+        objections.add_for_person(Some(&[1; 32]), None, OPTED_OUT, true);
+        assert!(objections.end_pass() && !objections.end_pass());
         assert_eq!(objections.of_person(&[1; 32], None), OPTED_OUT.and(SUPPRESSED));
         assert_eq!(objections.of(&[1; 32]), Objection::default(), "its rows here do not say so");
     }
@@ -230,17 +260,17 @@ mod tests {
     fn an_id_counts_under_any_address() {
         let mut objections = Objections::new(true);
         let (ann, anna, id) = ([1; 32], [2; 32], [7; 16]);
-        objections.meet(&ann, &id);
-        objections.say(Some(&ann), Some(&id), SUPPRESSED, false);
-        assert!(!objections.turn(), "of its own row");
+        objections.add_id(&ann, &id);
+        objections.add_for_person(Some(&ann), Some(&id), SUPPRESSED, false);
+        assert!(!objections.end_pass(), "of its own row");
         assert!(objections.of_person(&anna, Some(&id)).suppressed);
-        objections.say(Some(&anna), Some(&id), OPTED_OUT, false);
-        assert!(objections.turn(), "the other address was planned");
-        objections.meet(&ann, &[8; 16]);
-        objections.say(None, Some(&[8; 16]), OPTED_OUT, false);
-        assert!(objections.turn(), "and so it was for a row without an address");
+        objections.add_for_person(Some(&anna), Some(&id), OPTED_OUT, false);
+        assert!(objections.end_pass(), "the other address was planned");
+        objections.add_id(&ann, &[8; 16]);
+        objections.add_for_person(None, Some(&[8; 16]), OPTED_OUT, false);
+        assert!(objections.end_pass(), "and so it was for a row without an address");
         let member = Profile { key: [3; 32], match_id: Some(id), ..Profile::default() };
-        objections.meet_member(&member);
+        objections.add_member(&member);
         assert_eq!(objections.of_person(&[3; 32], None), OPTED_OUT.and(SUPPRESSED));
     }
 }

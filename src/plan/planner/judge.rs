@@ -86,7 +86,7 @@ impl Planner<'_> {
         let all = own.and(known).and(self.objections.of_person(&key, id.as_ref()));
         self.say(Some(&key), id.as_ref(), own);
         if let Some(id) = id.as_ref().filter(|_| self.objections.are_shared()) {
-            self.objections.meet(&key, id);
+            self.objections.add_id(&key, id);
         }
         if known.suppressed && !own.suppressed || known.corrected && !all.suppressed {
             // Another row counts: one that is suppressed, or a rejected one in whose place the person was sent.
@@ -159,7 +159,7 @@ impl Planner<'_> {
     pub(super) fn say(&mut self, key: Option<&ProfileKey>, id: Option<&MatchId>, own: Objection) {
         if self.objections.are_shared() && !own.is_none() {
             let was_planned = key.is_some_and(|key| self.members.was_planned(key));
-            self.objections.say(key, id, own, was_planned);
+            self.objections.add_for_person(key, id, own, was_planned);
         }
     }
 

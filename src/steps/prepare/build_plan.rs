@@ -84,7 +84,7 @@ pub(super) async fn build_plan<W: Environment>(
     let asks_for_consent = Matching::asks_for_consent(export);
     let mut objections = Objections::new(is_shared && asks_for_consent);
     if asks_for_consent {
-        objections.heed(noes::applied(env.store(), export, record, digester).await?);
+        objections.set_applied(noes::applied(env.store(), export, record, digester).await?);
     }
     let members = loop {
         let mut members = MemberIndex::default();
@@ -98,7 +98,7 @@ pub(super) async fn build_plan<W: Environment>(
             plan_segment(env, &shared, (*number, segment), (&mut members, &mut objections), record).await?;
         }
         // A row may say no for one before it, which was planned.
-        if !objections.turn() {
+        if !objections.end_pass() {
             break members;
         }
     };

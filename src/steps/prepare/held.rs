@@ -141,7 +141,7 @@ impl Held {
         let view = self.view(&profiles.header, number, record);
         while let Some(profile) = profiles.next().await? {
             members.add(&profile, &view);
-            objections.meet_member(&profile);
+            objections.add_member(&profile);
         }
         record.account = Some(profiles.header.account);
         if let Some(segment) = record.segments.get_mut(number) {

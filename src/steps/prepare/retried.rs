@@ -39,7 +39,7 @@ pub(super) async fn applied_people(
             applied = of_segment(run_id, is_there.then_some(&people), &wanted, members);
         }
         if is_there {
-            objections.know(people.found.into_iter().map(|(key, found)| (key, found.says)), people.ids);
+            objections.add_applied(people.found.into_iter().map(|(key, found)| (key, found.says)), people.ids);
         }
     }
     Ok(applied)

@@ -35,7 +35,7 @@ pub async fn with_lease<W: Environment, T>(
                     held = true;
                 }
                 // A step that waits, or is over already, has none.
-                Ok(false) if held => return lost_lease(&connection.title()).at("run"),
+                Ok(false) if held => return lost_lease(&connection.title()),
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(run.id = request.run_id, error.kind = error.kind.name(), "{}", error.chain());

@@ -73,7 +73,6 @@ pub async fn unless_stopped<T>(
 pub(super) fn stopped(export: &str) -> Error {
     Error::new(Kind::Stopped, export, "stopped by hand")
         .hint("what was confirmed stays confirmed, and the next run of the export sends the rest")
-        .at("run")
 }
 
 /// A store that cannot be read stops nothing: the lease has its own term.

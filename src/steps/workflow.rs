@@ -102,7 +102,7 @@ pub async fn run<W: Environment>(
     stop: &Cancellation,
 ) -> Result<Report> {
     let steps = steps(env, config, request, stop);
-    let stopped = match heeding_stop(env, &request.run_id, stop, steps).await {
+    let stopped = match heeding_stop(env, &request.run_id, stop, steps).await.at("run") {
         Ok(Some(report)) => return Ok(report),
         Ok(None) => None,
         Err(error) => Some(error),
@@ -179,5 +179,4 @@ async fn one_lane<W: Environment>(
 fn interrupted(request: &RunRequest) -> Error {
     Error::new(Kind::Interrupted, &request.export, "interrupted")
         .hint("what was confirmed stays confirmed, and the next run of the export sends the rest")
-        .at("run")
 }

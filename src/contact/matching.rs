@@ -109,6 +109,8 @@ struct Part {
     fallback: Option<String>,
     /// The field and the column as a reject's reason names them.
     place: String,
+    /// The setting below `match`.
+    setting: String,
 }
 
 impl Matching {
@@ -171,20 +173,25 @@ impl Matching {
             contact.digested.clear();
             return no;
         }
-        let mut faults = Vec::new();
-        faults.extend(unaddressed.map(|fault| fault.to_string()));
+        let mut faults = Faults::default();
+        faults.reasons.extend(unaddressed.map(|fault| fault.to_string()));
         if consent == Consent::Unreadable {
-            faults.extend(self.conditions.unreadable(&get).map(|column| format!("column {column}: not a boolean")));
+            let columns = self.conditions.unreadable(&get);
+            faults.reasons.extend(columns.map(|column| format!("column {column}: not a boolean")));
         }
         self.values(&get, contact, &mut faults);
-        if faults.is_empty() {
+        if faults.reasons.is_empty() {
             return Outcome::Contact;
         }
-        let reason = faults.join("; ");
+        let reason = faults.reasons.join("; ");
         match unaddressed {
-            Some(fault) => Outcome::Reject(Reject { code: fault.code(), reason }),
+            Some(fault) => Outcome::Reject(Reject::new(fault.code(), reason)),
             None if consent == Consent::Unreadable => Outcome::UnreadableConsent(reason),
-            None => Outcome::Reject(Reject { code: RejectCode::InvalidValue, reason }),
+            None => Outcome::Reject(Reject {
+                code: RejectCode::InvalidValue,
+                reason,
+                setting: faults.setting.map(str::to_owned),
+            }),
         }
     }
 
@@ -220,7 +227,7 @@ impl Matching {
     /// Fills the fields once more, as if the row itself opted out: another row of the same person does.
     pub fn opt_out_too<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) {
         contact.opt_out = OptOut::Yes;
-        self.values(&get, contact, &mut Vec::new());
+        self.values(&get, contact, &mut Faults::default());
     }
 
     /// The cells of a row that holds the email address and the opt-out alone: the contact's other fields stay.
@@ -243,18 +250,18 @@ impl Matching {
     }
 
     /// The fields' values, where nothing is wrong with them; else what is, behind `faults`.
-    fn values<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact, faults: &mut Vec<String>) {
+    fn values<'r, 'm>(&'m self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact, faults: &mut Faults<'m>) {
         contact.cells.clear();
         contact.digested.clear();
         self.fill(get, contact, faults);
-        if !faults.is_empty() {
+        if !faults.reasons.is_empty() {
             contact.cells.clear();
             contact.digested.clear();
         }
     }
 
     /// Fills the fields; adds all faults.
-    fn fill<'r>(&self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact, faults: &mut Vec<String>) {
+    fn fill<'r, 'm>(&'m self, get: &impl Fn(usize) -> &'r str, contact: &mut Contact, faults: &mut Faults<'m>) {
         let Contact { email, normal, cells, digested, opt_out, .. } = contact;
         value::string(email, cells);
         // Another spelling of the same address changes nothing.
@@ -267,7 +274,8 @@ impl Matching {
                 OptOut::No if part.only_true => {}
                 _ => {
                     if let Err(fault) = part.write(get, cells) {
-                        faults.push(format!("{}: {fault}", part.place));
+                        faults.reasons.push(format!("{}: {fault}", part.place));
+                        faults.setting = faults.setting.or(fault.proposes().then_some(&part.setting));
                     }
                 }
             }
@@ -278,6 +286,15 @@ impl Matching {
             }
         }
     }
+}
+
+/// What is wrong with a row.
+#[derive(Default)]
+struct Faults<'m> {
+    /// Each fault, in words.
+    reasons: Vec<String>,
+    /// The setting of the first field whose fault proposes what to add to it.
+    setting: Option<&'m str>,
 }
 
 impl Part {
@@ -359,6 +376,7 @@ impl Compiler<'_> {
             column,
             fallback,
             place,
+            setting,
         }
     }
 }

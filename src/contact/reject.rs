@@ -58,4 +58,13 @@ pub struct Reject {
     pub code: RejectCode,
     /// The reason for people, in `rejects.csv`: it may name field and column, never the value.
     pub reason: String,
+    /// The setting below `match` to which `reason` proposes to add something, such as `custom.Value`.
+    pub setting: Option<String>,
+}
+
+impl Reject {
+    /// A reject that no setting would prevent.
+    pub const fn new(code: RejectCode, reason: String) -> Self {
+        Self { code, reason, setting: None }
+    }
 }

@@ -79,6 +79,9 @@ pub struct RejectLine {
     pub code: RejectCode,
     /// Why, in words.
     pub reason: String,
+    /// The setting below `match` to which `reason` proposes to add something.
+    #[serde(default)]
+    pub setting: Option<String>,
     /// By which `retry` knows the row again.
     #[serde(default)]
     pub fingerprint: String,

@@ -41,6 +41,18 @@ pub enum Misfit {
     OtherFormat(DateFormat),
 }
 
+impl Misfit {
+    /// Whether its text proposes what to add to the field's settings.
+    pub const fn proposes(&self) -> bool {
+        match self {
+            Self::DecimalComma | Self::Boolean | Self::NotIso(_) | Self::AmbiguousDate(..) | Self::OtherFormat(_) => {
+                true
+            }
+            Self::Integer | Self::Float | Self::Currency | Self::Percent | Self::Date | Self::Format => false,
+        }
+    }
+}
+
 /// A format that fits a date: what to write in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateFormat {

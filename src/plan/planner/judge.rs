@@ -35,7 +35,7 @@ impl Planner<'_> {
 
     /// Rejects what cannot be read as a row.
     pub(super) fn reject_malformed(&mut self, line: u64, raw: &str, why: segment::Flaw) {
-        let reject = Reject { code: RejectCode::MalformedRow, reason: why.to_string() };
+        let reject = Reject::new(RejectCode::MalformedRow, why.to_string());
         let fingerprint = self.fingerprint(self.known.digester.row(raw), None);
         self.add_reject(line, &reject, &fingerprint, |out| out.push_str(&format!("[{}]", quoted(raw))));
     }
@@ -54,11 +54,15 @@ impl Planner<'_> {
         // Writing to a String cannot fail.
         let _ = write!(
             self.rejects,
-            r#"{{"source":{},"line":{line},"code":"{}","reason":{},"fingerprint":"{fingerprint}","row":"#,
+            r#"{{"source":{},"line":{line},"code":"{}","reason":{},"fingerprint":"{fingerprint}","#,
             self.source,
             reject.code,
             quoted(&reject.reason),
         );
+        if let Some(setting) = &reject.setting {
+            let _ = write!(self.rejects, r#""setting":{},"#, quoted(setting));
+        }
+        self.rejects.push_str(r#""row":"#);
         original(&mut self.rejects);
         self.rejects.push_str("}\n");
         if self.rejects.len() >= REJECT_BYTES {
@@ -122,8 +126,8 @@ impl Planner<'_> {
                 self.opt_out(row.line, &key, all);
                 let reject = match outcome {
                     Outcome::Reject(reject) => reject,
-                    Outcome::UnreadableConsent(reason) => Reject { code: RejectCode::InvalidValue, reason },
-                    _ => Reject { code: RejectCode::InvalidValue, reason: ANOTHER_UNREADABLE.to_owned() },
+                    Outcome::UnreadableConsent(reason) => Reject::new(RejectCode::InvalidValue, reason),
+                    _ => Reject::new(RejectCode::InvalidValue, ANOTHER_UNREADABLE.to_owned()),
                 };
                 self.reject(&row, &reject);
             }
@@ -204,7 +208,7 @@ impl Planner<'_> {
 
     fn duplicate(&mut self, row: &segment::Row<'_>) {
         let reason = "another row has the same email".to_owned();
-        self.reject(row, &Reject { code: RejectCode::DuplicateEmail, reason });
+        self.reject(row, &Reject::new(RejectCode::DuplicateEmail, reason));
     }
 
     /// Adds a row to the chunks, unless the contact is as it should be, or the row was refused not long ago.
@@ -231,7 +235,7 @@ impl Planner<'_> {
         let refused = if is_held || self.retry.is_some() { None } else { self.known.refusals.reason(key, &digest) };
         if let Some(reason) = refused {
             self.opt_out(row.line, key, objection);
-            return self.reject(row, &Reject { code: RejectCode::Refused, reason });
+            return self.reject(row, &Reject::new(RejectCode::Refused, reason));
         }
         if objection.opted_out {
             self.members.opt_out(key);

@@ -244,7 +244,8 @@ impl<'r, S: Store> RunResults<'r, S> {
             let Origin { source, line, columns } = origin?;
             let (fingerprint, columns) = self.known_again(source, columns);
             let row = RawValue::from_string(columns).ok()?;
-            Some(RejectLine { source, line, code: RejectCode::Refused, reason: reason.clone(), fingerprint, row })
+            let (code, reason) = (RejectCode::Refused, reason.clone());
+            Some(RejectLine { source, line, code, reason, setting: None, fingerprint, row })
         });
         Ok(Refused { lines: lines.collect(), rows })
     }

@@ -14,7 +14,7 @@ use crate::steps::temporary::temporary;
 const MOST_CAUSES: usize = 10_000;
 
 /// Rows that are rejected for one cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cause {
     /// How many.
     pub rows: u64,
@@ -22,6 +22,8 @@ pub struct Cause {
     pub source: usize,
     /// The line of the first.
     pub line: u64,
+    /// The setting below `match` to which the reason proposes to add something.
+    pub setting: Option<String>,
 }
 
 /// What is kept of a plan's rows.
@@ -54,7 +56,7 @@ impl Rehearsal {
     pub fn causes(&self) -> Vec<(RejectCode, String, Cause)> {
         let mut all: BTreeMap<&(RejectCode, String), Cause> = BTreeMap::new();
         for (key, cause) in self.segments.values().flat_map(|segment| &segment.causes) {
-            all.entry(key).and_modify(|known| known.rows += cause.rows).or_insert(*cause);
+            all.entry(key).and_modify(|known| known.rows += cause.rows).or_insert_with(|| cause.clone());
         }
         let mut all: Vec<_> = all.into_iter().map(|((code, why), cause)| (*code, why.clone(), cause)).collect();
         all.sort_by_key(|(.., cause)| std::cmp::Reverse(cause.rows));
@@ -104,12 +106,12 @@ impl Rehearsal {
 
 impl OfSegment {
     fn count(&mut self, line: &str) -> Result<()> {
-        let RejectLine { source, line, code, reason, .. } = serde_json::from_str(line)
+        let RejectLine { source, line, code, reason, setting, .. } = serde_json::from_str(line)
             .map_err(|cause| Error::new(Kind::Bug, "rejects", "are damaged").with_source(cause))?;
         let is_full = self.causes.len() >= MOST_CAUSES;
         let key = (code, reason);
         if !is_full || self.causes.contains_key(&key) {
-            self.causes.entry(key).or_insert(Cause { rows: 0, source, line }).rows += 1;
+            self.causes.entry(key).or_insert(Cause { rows: 0, source, line, setting }).rows += 1;
         }
         Ok(())
     }

@@ -108,7 +108,7 @@ fn of(
                 rows: cause.rows,
                 code,
                 first_line: cause.line,
-                remedy: remedy(&record.request.export, code, &reason),
+                remedy: remedy(&record.request.export, code, cause.setting.as_deref()),
                 reason,
             })
             .collect(),
@@ -119,13 +119,10 @@ fn of(
     }
 }
 
-/// What to add to the configuration, where the reason proposes something; else what helps in general.
-fn remedy(export: &str, code: RejectCode, reason: &str) -> String {
-    let proposes = code == RejectCode::InvalidValue && (reason.contains("add ") || reason.contains("it fits"));
-    match (proposes, reason.split_once(": ")) {
-        (true, Some((field, _))) if !field.starts_with("column ") => {
-            format!("add it to exports.{export}.match.{field}")
-        }
-        _ => of_reject(code).2.to_owned(),
+/// Where to add to the configuration what the reason proposes; else what helps in general.
+fn remedy(export: &str, code: RejectCode, setting: Option<&str>) -> String {
+    match setting {
+        Some(setting) => format!("add it to exports.{export}.match.{setting}"),
+        None => of_reject(code).2.to_owned(),
     }
 }

@@ -43,6 +43,11 @@ pub enum Api {
 impl Api {
     /// Every one, by its name in the configuration.
     pub const ALL: [(&'static str, Self); 2] = [("autopilot", Self::Autopilot), ("ortto", Self::Ortto)];
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, api)| *api == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// The destination behind an API: the only place that chooses by it.

@@ -4,11 +4,8 @@ use crate::config::{Api, base_url_fault};
 use crate::error::{Error, Kind, Result};
 
 /// The variable that holds it.
-const fn name(api: Api) -> &'static str {
-    match api {
-        Api::Autopilot => "AUTOPILOT_BASE_URL",
-        Api::Ortto => "ORTTO_BASE_URL",
-    }
+fn variable(api: Api) -> String {
+    format!("{}_BASE_URL", api.name().to_uppercase())
 }
 
 /// The address, held to the same as one in the configuration: the key must not leave in plain text.
@@ -16,7 +13,8 @@ const fn name(api: Api) -> &'static str {
 /// # Errors
 /// Kind `config`, where a key cannot be sent to it.
 pub(crate) fn base_url(api: Api) -> Result<Option<String>> {
-    checked(name(api), &std::env::var(name(api)).unwrap_or_default())
+    let name = variable(api);
+    checked(&name, &std::env::var(&name).unwrap_or_default())
 }
 
 fn checked(name: &str, url: &str) -> Result<Option<String>> {
@@ -32,10 +30,11 @@ fn checked(name: &str, url: &str) -> Result<Option<String>> {
 mod tests {
     use super::*;
 
-    const NAME: &str = name(Api::Autopilot);
+    const NAME: &str = "AUTOPILOT_BASE_URL";
 
     #[test]
     fn the_environments_address_is_checked_like_the_configurations() {
+        assert_eq!(variable(Api::Autopilot), NAME);
         assert_eq!(checked(NAME, "").unwrap(), None);
         assert_eq!(checked(NAME, "http://127.0.0.1:8080/v1/ ").unwrap().as_deref(), Some("http://127.0.0.1:8080/v1"));
         for url in

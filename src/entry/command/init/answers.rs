@@ -20,8 +20,3 @@ pub(super) struct Answers {
     /// Who agreed that data leaves, and on which day.
     pub(super) consent: Option<(String, String)>,
 }
-
-/// The name of an API in the configuration.
-pub(super) fn name_of(api: Api) -> &'static str {
-    Api::ALL.iter().find(|(_, known)| *known == api).map_or("autopilot", |(name, _)| name)
-}

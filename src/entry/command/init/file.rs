@@ -3,7 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
-use super::answers::{Answers, name_of};
+use super::answers::Answers;
 use super::sample::Sample;
 use crate::destination;
 use crate::error::{Error, Kind, Result};
@@ -55,13 +55,13 @@ pub(super) struct Parts {
 pub(super) fn text(sample: &Sample, answers: &Answers, parts: Parts) -> Result<String> {
     let Answers { api, export, segment, base_url, consent, opt_out, suppress, require, .. } = answers;
     let is_sandbox = base_url.is_some();
-    let connection = if is_sandbox { "sandbox" } else { name_of(*api) };
+    let connection = if is_sandbox { "sandbox" } else { api.name() };
     let agreed =
         consent.as_ref().map(|(by, on)| object([("agreed_by", plain(by.as_str())), ("agreed_on", plain(on.as_str()))]));
     let connections = object([(
         connection,
         Some(object([
-            ("api", plain(name_of(*api))),
+            ("api", plain(api.name())),
             ("base_url", base_url.as_deref().and_then(plain)),
             ("secret", plain(format!("autopilot-export/{connection}"))),
             ("requests_per_second", if is_sandbox { plain(20) } else { None }),

@@ -19,7 +19,7 @@ use crate::entry::args::{Common, DateOrder, InitArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::value::Decimal;
-use answers::{Answers, name_of};
+use answers::Answers;
 use kinds::{Doubt, Habits};
 use names::Leaning;
 use proposal::{Question, propose};
@@ -68,7 +68,7 @@ pub fn init(common: &Common, args: &InitArgs) -> Code {
     }
     proposal.questions.iter().for_each(|question| say(&to_do(&answers.export, question)));
     if answers.consent.is_none() {
-        let connection = if answers.base_url.is_some() { "sandbox" } else { name_of(answers.api) };
+        let connection = if answers.base_url.is_some() { "sandbox" } else { answers.api.name() };
         say(&format!(
             "to do: before run, add to connections.{connection}: \"consent\": {{ \"agreed_by\": WHO, \"agreed_on\": \
              \"YYYY-MM-DD\" }}; plan needs none"

@@ -8,15 +8,16 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
+use super::contact::{is_true, untagged, with_field};
 use super::fields::{EMAIL, TAGS, is_same_tag};
 use super::leaver::{Leaver, NOT_FOUND};
-use super::person::{is_true, untagged, with_field};
 use super::request::{self, is_id};
 use super::response::{Entry, Person, Reply, entries, people, people_by_id};
-use super::run::{CHECK, FIND, LAG, LIMITS, LOOK, OPT_OUT, OrttoProtocol, SCAN, UNMARK, is_opt_out, kind};
+use super::run::{Identity, LAG, OrttoProtocol, is_opt_out};
 use super::scanning;
+use super::steps::{CHECK, FIND, LOOK, OPT_OUT, SCAN, UNMARK, kind};
 use crate::chunk::Row;
-use crate::destination::{Call, Group, Request, Response, RowId, RowOutcome, Rows, batches};
+use crate::destination::{Call, Group, Limits, Request, Response, RowId, RowOutcome, Rows, batches};
 use crate::membership::MembershipTarget;
 use crate::state::half;
 
@@ -27,7 +28,7 @@ const LOOKS: usize = 150;
 const STILL_MARKED: &str = "is still a member after removal";
 
 /// The first requests for leavers. One without an id has its address in the id's place.
-pub(super) fn first(rows: &[(RowId, &Row)]) -> Vec<Request> {
+pub(super) fn first(rows: &[(RowId, &Row)], limits: Limits) -> Vec<Request> {
     let step = |row: &Row| match row.contact_id.as_ref() {
         id if is_id(id) => LOOK,
         id if id.contains('@') => UNMARK,
@@ -35,7 +36,7 @@ pub(super) fn first(rows: &[(RowId, &Row)]) -> Vec<Request> {
     };
     let cut = |wanted: &'static str| {
         let rows: Vec<RowId> = rows.iter().filter(|(_, row)| step(row) == wanted).map(|(id, _)| *id).collect();
-        batches(&rows, LIMITS, |_| 400).into_iter().map(move |batch| Request::new(wanted, batch))
+        batches(&rows, limits, |_| 400).into_iter().map(move |batch| Request::new(wanted, batch))
     };
     [LOOK, UNMARK, SCAN].into_iter().flat_map(cut).collect()
 }
@@ -114,14 +115,15 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
     }
 }
 
-/// Takes note of whose an id is, and of what the state has wrong.
+/// Records whose an id is, and what the state has wrong.
 fn learn(protocol: &OrttoProtocol, person: &Person) {
     if person.email.is_empty() {
         return;
     }
     let key = protocol.known.profile(&person.email);
     let mut found = protocol.found.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = found.people.insert(half(&key), (person.id.clone(), person.email.clone()));
+    let identity = Identity { id: person.id.clone(), email: person.email.clone() };
+    let before = found.people.insert(half(&key), identity);
     let is_swapped = protocol.known.id(&key).is_some_and(|known| known != person.id);
     if before.is_none() && is_swapped {
         found.news.push((key, person.id.clone()));
@@ -132,7 +134,7 @@ fn learn(protocol: &OrttoProtocol, person: &Person) {
 fn looked_up(protocol: &OrttoProtocol, row: &Row, leaver: &Leaver<'_>, person: Option<&Person>) -> RowOutcome {
     {
         let found = protocol.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((id, email)) = found.people.get(&half(&row.key)) {
+        if let Some(Identity { id, email }) = found.people.get(&half(&row.key)) {
             let next = if is_opt_out(row) { OPT_OUT } else { UNMARK };
             return RowOutcome::ThenTogether(next, Leaver { times: 0, id, email }.note());
         }

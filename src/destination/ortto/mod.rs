@@ -3,6 +3,7 @@
 mod account;
 mod asking;
 mod census;
+mod contact;
 mod cost;
 mod fields;
 mod leaver;
@@ -10,7 +11,6 @@ mod leaving;
 mod merging;
 mod number;
 mod opting_out;
-mod person;
 mod protocol;
 mod read_back;
 mod request;
@@ -18,6 +18,7 @@ pub mod response;
 mod run;
 mod scanning;
 mod setup;
+mod steps;
 
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ impl Destination for Ortto {
     }
 
     fn limits(&self) -> Limits {
-        run::LIMITS
+        protocol::LIMITS
     }
 
     fn standard_fields(&self) -> &'static [StandardField] {

@@ -6,23 +6,24 @@
 
 use std::collections::HashSet;
 
+use super::contact::with_field;
 use super::fields::PERMISSION;
 use super::leaver::Leaver;
 use super::merging::{delivered, halves, id};
-use super::person::with_field;
 use super::request;
 use super::response::{Entry, Reply, entries};
-use super::run::{LIMITS, LOOK, OPT_OUT, OrttoProtocol, kind};
+use super::run::OrttoProtocol;
+use super::steps::{LOOK, OPT_OUT, kind};
 use crate::chunk::Row;
-use crate::destination::{Call, Request, Response, RowId, RowOutcome, Rows, batches};
+use crate::destination::{Call, Limits, Request, Response, RowId, RowOutcome, Rows, batches};
 
 /// The first requests for opt-outs. The address of a person whom only an id is known of is looked up.
-pub(super) fn first(rows: &[(RowId, &Row)]) -> Vec<Request> {
+pub(super) fn first(rows: &[(RowId, &Row)], limits: Limits) -> Vec<Request> {
     let is_by_id = |row: &Row| row.cells.is_empty() && !row.contact_id.contains('@');
     let (by_id, by_address): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, row)| is_by_id(row));
     let cut = |step: &'static str, rows: Vec<(RowId, &Row)>| {
         let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();
-        let batches = batches(&rows, LIMITS, |(_, row)| row.cells.len() + 400).into_iter();
+        let batches = batches(&rows, limits, |(_, row)| row.cells.len() + 400).into_iter();
         batches.map(|batch| Request::new(step, ids(batch))).collect::<Vec<_>>()
     };
     let mut requests = cut(LOOK, by_id);

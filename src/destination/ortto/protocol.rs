@@ -1,26 +1,45 @@
-//! Rows to requests and back. Who joins or changed is merged, a hundred a request ([`merging`](super::merging)); the
-//! address of whoever leaves is looked up first ([`leaving`](super::leaving)); an opt-out whose row is not sent changes
-//! nothing else ([`opting_out`](super::opting_out)).
+//! Rows to requests and back. Joiners and changed people are merged, a hundred a request ([`merging`](super::merging));
+//! leavers are looked up first, for their addresses ([`leaving`](super::leaving)); an opt-out whose row is not sent
+//! changes nothing else ([`opting_out`](super::opting_out)).
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::response::{BAN, Reply, read};
-use super::run::{AGAIN, ALONE, LIMITS, MERGE, OPT_OUT, OrttoProtocol, READ, is_opt_out, kind};
+use super::run::{OrttoProtocol, is_opt_out};
+use super::steps::{AGAIN, ALONE, MERGE, OPT_OUT, READ, kind};
 use super::{leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
-    Call, Group, HttpResponse, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows, batches,
+    Call, Caution, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
+    batches,
 };
 use crate::membership::MembershipTarget;
 use crate::state::{ProfileKey, half};
 
+/// How requests are cut, and how the account is approached. Source: ORTTO_API 2.1 for rows and bytes, 2.3 for the few in
+/// flight, 3 for the 15 bad requests in 15 s that ban an address, of which other programs behind it make some. What is
+/// written of a row is longer than what the limit counts of it, so a quarter of the 2 MB is kept free.
+pub(super) const LIMITS: Limits = Limits {
+    batch_rows: 100,
+    batch_bytes: 1_400_000,
+    in_flight: 12,
+    caution: Some(Caution {
+        in_flight_first: 2,
+        lanes: 4,
+        settle: Duration::from_secs(5),
+        refusals: 6,
+        within: Duration::from_millis(15_500),
+    }),
+};
+
 impl Protocol for OrttoProtocol {
     fn requests(&self, group: &Group, rows: &[(RowId, &Row)]) -> Vec<Request> {
         match (group.operation, &group.target) {
-            (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::Field(_)) => leaving::first(rows),
+            (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::Field(_)) => leaving::first(rows, LIMITS),
             // There is nothing to take away, so nothing to ask for.
             (Operation::Leave, _) => Vec::new(),
-            _ if rows.iter().any(|(_, row)| is_opt_out(row)) => opting_out::first(rows),
+            _ if rows.iter().any(|(_, row)| is_opt_out(row)) => opting_out::first(rows, LIMITS),
             _ => {
                 let batches = batches(rows, LIMITS, |(_, row)| row.cells.len() + 200);
                 let ids = |batch: Vec<(RowId, &Row)>| batch.into_iter().map(|(id, _)| id).collect();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::account::survey;
 use super::asking::call_all;
-use super::person::PersonWriter;
+use super::contact::ContactWriter;
 use super::request;
 use super::response::{Reply, people};
 use super::setup::Setup;
@@ -17,7 +17,7 @@ pub(super) async fn read_back(session: &mut dyn Session, fields: &[FieldSpec], r
     let account = survey(session).await?;
     let setup = Setup::read(&account.setup(fields, &[], None))?;
     let mut json = String::new();
-    PersonWriter::new(fields, &setup.ortto_fields).write(row, None, None, &mut json);
+    ContactWriter::new(fields, &setup.ortto_fields).write(row, None, None, &mut json);
     let sent: Value = serde_json::from_str(&json).unwrap_or_default();
     let sent = sent.get("fields").and_then(Value::as_object).cloned().unwrap_or_default();
     let ids: Vec<&str> = sent.keys().map(String::as_str).collect();

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::leaver::{Leaver, NOT_FOUND};
 use super::request;
 use super::response::{Person, people};
-use super::run::{OPT_OUT, OrttoProtocol, SCAN, UNMARK, is_opt_out};
+use super::run::{OrttoProtocol, is_opt_out};
+use super::steps::{OPT_OUT, SCAN, UNMARK};
 use crate::destination::{Call, Request, Response, RowOutcome, Rows};
 use crate::state::half;
 

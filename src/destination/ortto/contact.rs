@@ -1,4 +1,4 @@
-//! A row as the person that Ortto takes.
+//! A row as Ortto takes it: a person.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -51,11 +51,11 @@ struct Field {
 
 /// Writes the rows of a run.
 #[derive(Clone, Debug)]
-pub(super) struct PersonWriter {
+pub(super) struct ContactWriter {
     fields: Vec<Field>,
 }
 
-impl PersonWriter {
+impl ContactWriter {
     pub(super) fn new(specs: &[FieldSpec], custom: &BTreeMap<String, AccountField>) -> Self {
         Self { fields: specs.iter().map(|spec| field(spec, custom)).collect() }
     }
@@ -263,7 +263,7 @@ pub(super) fn is_true(fields: &Value, id: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn writer() -> PersonWriter {
+    fn writer() -> ContactWriter {
         let field = |name: &str, id: &str, display_type: &str, choices: &[&str]| {
             let choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
             (
@@ -286,7 +286,7 @@ mod tests {
             FieldSpec::custom("Since", FieldType::Day),
             FieldSpec::custom("Likes", FieldType::MultiSelect),
         ];
-        PersonWriter::new(&specs, &custom.into())
+        ContactWriter::new(&specs, &custom.into())
     }
 
     fn row(cells: &str) -> Row {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::config::Connection;
+use crate::config::{Connection, Export};
 use crate::destination::Destination;
 use crate::error::Result;
 use crate::membership::MembershipTarget;
@@ -14,6 +14,7 @@ use crate::steps::session::Session;
 
 /// A run that sent everything, and how many members each of its segments has now.
 pub(super) struct MembersThere<'r> {
+    pub(super) export: &'r Export,
     pub(super) connection: &'r Connection,
     pub(super) run: &'r RunRecord,
     pub(super) opened: &'r OpenRecord,
@@ -34,8 +35,8 @@ impl MembersThere<'_> {
         match self.ask(env, destination, from, report).await {
             Ok(remarks) => report.remarks.extend(remarks),
             Err(error) => {
-                let problem = error.problem;
-                report.remarks.push(format!("the member count could not be read: {problem}"));
+                let (subject, problem) = (error.subject, error.problem);
+                report.remarks.push(format!("the member count could not be read: {subject}: {problem}"));
             }
         }
     }
@@ -65,6 +66,8 @@ impl MembersThere<'_> {
         from: Timestamp,
         report: &mut Report,
     ) -> Result<Vec<String>> {
+        // What was disabled since asks nothing more.
+        self.connection.may_send(self.export, env.clock().now())?;
         let connection = Connection {
             patience_seconds: self.connection.patience_seconds.min(PATIENCE_SECONDS),
             ..self.connection.clone()

@@ -179,9 +179,10 @@ async fn finish_run<W: Environment>(
     if let Some(opened) = &opened {
         report.traffic = Traffic::of(&totals.sent.seconds, opened.rate);
     }
-    if let Some(opened) = opened.filter(|_| holder == run_id && report.error.is_none() && report.rows.pending == 0) {
+    let is_sent = holder == run_id && report.error.is_none() && report.rows.pending == 0;
+    if let Some((opened, export)) = opened.zip(export).filter(|_| is_sent) {
         let connection = connection_of(config, name)?;
-        MembersThere { connection, run: &run, opened: &opened, members: &members }
+        MembersThere { export, connection, run: &run, opened: &opened, members: &members }
             .remark(env, reads_from, &mut report)
             .await;
     }

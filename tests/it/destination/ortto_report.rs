@@ -2,11 +2,13 @@
 
 use autopilot_export::report::Outcome;
 use autopilot_export::sandbox::{Fault, OrttoOptions};
+use autopilot_export::steps::{self, Limit};
 use serde_json::{Value, json};
 
 use crate::cli::command::Cli;
 use crate::destination::ortto::{emails, run, sim, tagged};
 use crate::support::fixture::{LIST, Scene, people};
+use crate::support::kill::Kill;
 use crate::support::sim::Way;
 
 fn has(texts: &[String], words: &str) -> bool {
@@ -46,6 +48,22 @@ async fn a_run_ends_well_where_its_tag_cannot_be_counted() {
     let report = run(&sim, "second", &people(0, 9, 1)).await;
     assert_eq!((report.outcome, tagged(&sim)), (Outcome::Succeeded, emails(0..9)), "{report:?}");
     assert!(has(&report.remarks, "the member count could not be read"), "{:?}", report.remarks);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_disabled_at_its_end_asks_for_no_count() {
+    let mut sim = sim(&[]);
+    let (world, request) = (sim.world(&Kill::never()), sim.drop("first", &people(0, 5, 1)));
+    steps::prepare(&world, &sim.config, &request).await.unwrap();
+    let lanes = steps::open(&world, &sim.config, &request).await.unwrap().count;
+    for lane in 0..lanes {
+        steps::deliver(&world, &sim.config, &request, lane, &Limit::default()).await.unwrap();
+    }
+    let before = sim.sandbox.counters().requests;
+    sim.set("/exports/newsletter/enabled", json!(false));
+    let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
+    assert_eq!((report.outcome, sim.sandbox.counters().requests), (Outcome::Succeeded, before), "{report:?}");
+    assert!(has(&report.remarks, "export newsletter: is disabled"), "{:?}", report.remarks);
 }
 
 #[tokio::test]

@@ -162,6 +162,11 @@ pub trait Protocol: Send + Sync {
     /// What a request counts as.
     fn kind(&self, step: &'static str) -> RequestKind;
 
+    /// Whether rows that share this step's requests wait until nothing else is left to do.
+    fn shares_last(&self, _step: &'static str) -> bool {
+        false
+    }
+
     /// Requests of one step for rows that share them.
     fn together(&self, step: &'static str, rows: Vec<RowId>, held: &dyn Rows) -> Vec<Request>;
 

@@ -325,9 +325,9 @@ impl Lane {
             return;
         }
         let nothing_else = self.ready.is_empty() && self.in_flight.is_empty() && self.waits_in_vain(now);
-        let full = |rows: &Vec<RowId>| rows.len() >= self.batch_rows;
-        let steps: Vec<_> =
-            self.gathering.iter().filter(|(_, rows)| nothing_else || full(rows)).map(|(s, _)| *s).collect();
+        let is_due = |step, rows: &[RowId]| rows.len() >= self.batch_rows && !self.protocol.shares_last(step);
+        let due = self.gathering.iter().filter(|(step, rows)| nothing_else || is_due(step, rows));
+        let steps: Vec<_> = due.map(|(step, _)| *step).collect();
         for step in steps {
             let Some(mut rows) = self.gathering.remove(step) else { continue };
             let rest = rows.split_off(if nothing_else { rows.len() } else { self.batch_rows });

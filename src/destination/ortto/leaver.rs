@@ -1,9 +1,15 @@
 //! What is known of a leaver on its way, as it is noted with its row.
 
+use std::borrow::Cow;
+
 use crate::chunk::Row;
 
 /// Why a leaver stays.
 pub(super) const NOT_FOUND: &str = "the id of its contact belongs to somebody else, and its own was not found";
+
+/// What is noted with a leaver whose id leads to a member whom the state does not know: under another address, it may be
+/// the leaver itself.
+pub(super) const OTHER_ADDRESS: &str = "other address";
 
 /// What is known of a leaver on its way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,8 +18,8 @@ pub(super) struct Leaver<'a> {
     pub(super) times: usize,
     /// The id that is looked at, or is its own.
     pub(super) id: &'a str,
-    /// Its address, once it is known.
-    pub(super) email: &'a str,
+    /// Its address, once it is known: as the account holds it, else as it was sent.
+    pub(super) email: Cow<'a, str>,
 }
 
 impl<'a> Leaver<'a> {
@@ -21,15 +27,16 @@ impl<'a> Leaver<'a> {
         let mut parts = note.split('\t');
         let times = parts.next().and_then(|times| times.parse().ok()).unwrap_or_default();
         match (parts.next(), parts.next()) {
-            (Some(id), Some(email)) => Self { times, id, email },
-            (Some(id), None) => Self { times, id, email: "" },
-            _ if row.contact_id.contains('@') => Self { times, id: "", email: &row.contact_id },
-            _ => Self { times, id: &row.contact_id, email: "" },
+            (Some(id), Some(email)) => Self { times, id, email: email.into() },
+            (Some(id), None) => Self { times, id, email: "".into() },
+            // Addresses are sent in lower case.
+            _ if row.contact_id.contains('@') => Self { times, id: "", email: row.contact_id.to_lowercase().into() },
+            _ => Self { times, id: &row.contact_id, email: "".into() },
         }
     }
 
     pub(super) fn note(&self) -> String {
-        match self.email {
+        match self.email.as_ref() {
             "" => format!("{}\t{}", self.times, self.id),
             email => format!("{}\t{}\t{email}", self.times, self.id),
         }

@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 
 use super::contact::{is_true, untagged, with_field};
 use super::fields::{EMAIL, TAGS, is_same_tag};
-use super::leaver::{Leaver, NOT_FOUND};
+use super::leaver::{Leaver, OTHER_ADDRESS};
 use super::request::{self, is_id};
 use super::response::{Entry, Person, Reply, entries, people, people_by_id};
 use super::run::{Identity, LAG, OrttoProtocol, is_opt_out};
@@ -27,18 +27,28 @@ const LOOKS: usize = 150;
 /// Why a leaver stays.
 const STILL_MARKED: &str = "is still a member after removal";
 
-/// The first requests for leavers. One without an id has its address in the id's place.
-pub(super) fn first(rows: &[(RowId, &Row)], limits: Limits) -> Vec<Request> {
-    let step = |row: &Row| match row.contact_id.as_ref() {
+/// What a leaver begins with. One without an id may have its address in the id's place.
+fn first_step(row: &Row) -> &'static str {
+    match row.contact_id.as_ref() {
         id if is_id(id) => LOOK,
         id if id.contains('@') => UNMARK,
         _ => SCAN,
-    };
+    }
+}
+
+/// A leaver of whom nothing is known waits for those who are looked for among everybody.
+pub(super) fn beforehand(group: &Group, row: &Row) -> Option<RowOutcome> {
+    let is_marked = matches!(group.target, MembershipTarget::Tag(_) | MembershipTarget::Field(_));
+    (is_marked && first_step(row) == SCAN).then(|| RowOutcome::ThenTogether(SCAN, String::new()))
+}
+
+/// The first requests for leavers.
+pub(super) fn first(rows: &[(RowId, &Row)], limits: Limits) -> Vec<Request> {
     let cut = |wanted: &'static str| {
-        let rows: Vec<RowId> = rows.iter().filter(|(_, row)| step(row) == wanted).map(|(id, _)| *id).collect();
+        let rows: Vec<RowId> = rows.iter().filter(|(_, row)| first_step(row) == wanted).map(|(id, _)| *id).collect();
         batches(&rows, limits, |_| 400).into_iter().map(move |batch| Request::new(wanted, batch))
     };
-    [LOOK, UNMARK, SCAN].into_iter().flat_map(cut).collect()
+    [LOOK, UNMARK].into_iter().flat_map(cut).collect()
 }
 
 fn leavers<'r>(request: &'r Request, rows: &'r dyn Rows) -> impl Iterator<Item = (RowId, &'r Row, Leaver<'r>)> {
@@ -61,15 +71,14 @@ pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows)
         LOOK | CHECK => {
             let ids: BTreeSet<&str> = leavers().map(|leaver| leaver.id).filter(|id| is_id(id)).collect();
             let ids: Vec<&str> = ids.into_iter().collect();
-            let fields = if request.step == LOOK { vec![EMAIL] } else { read_fields(protocol, group).to_vec() };
-            (!ids.is_empty()).then(|| request::people(&ids, &fields))
+            (!ids.is_empty()).then(|| request::people(&ids, &read_fields(protocol, group)))
         }
-        FIND => Some(request::people_at(leavers().next()?.email, &read_fields(protocol, group))),
+        FIND => Some(request::people_at(&leavers().next()?.email, &read_fields(protocol, group))),
         UNMARK => {
             let mark = protocol.mark(group, false);
             let person = |leaver: Leaver<'_>| match (&group.target, &mark) {
-                (MembershipTarget::Tag(tag), _) => Some(untagged(leaver.email, tag)),
-                (_, Some(mark)) => Some(with_field(leaver.email, mark)),
+                (MembershipTarget::Tag(tag), _) => Some(untagged(&leaver.email, tag)),
+                (_, Some(mark)) => Some(with_field(&leaver.email, mark)),
                 _ => None,
             };
             let people: Option<Vec<String>> = leavers().map(person).collect();
@@ -80,25 +89,27 @@ pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows)
 }
 
 pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, reply: Reply) -> Response {
+    let group = request.rows.first().and_then(|id| rows.row(*id)).map(|(group, ..)| group);
+    let has_mark = |person: &Person| group.is_some_and(|group| has_mark(protocol, group, person));
     match (request.step, reply) {
         (LOOK, Reply::Done(body)) => match people_by_id(&body) {
             Some(people) => {
                 people.values().for_each(|person| learn(protocol, person));
                 let outcome = |(id, row, leaver): (RowId, &Row, Leaver<'_>)| {
-                    (id, looked_up(protocol, row, &leaver, people.get(leaver.id)))
+                    (id, looked_up(protocol, row, &leaver, people.get(leaver.id), has_mark))
                 };
                 Response::Rows(leavers(request, rows).map(outcome).collect())
             }
             None => Response::Failed("an answer that does not say who is there"),
         },
         (CHECK, Reply::Done(body)) => match people_by_id(&body) {
-            Some(people) => checked(protocol, request, rows, |leaver| people.get(leaver.id)),
+            Some(people) => checked(request, rows, |leaver| people.get(leaver.id).filter(|person| has_mark(person))),
             None => Response::Failed("an answer that does not say who is there"),
         },
         (FIND, Reply::Done(body)) => match people(&body) {
-            Some(people) => checked(protocol, request, rows, |leaver| {
-                let key = protocol.known.profile(leaver.email);
-                people.iter().find(|person| protocol.known.profile(&person.email) == key)
+            Some(people) => checked(request, rows, |leaver| {
+                let key = protocol.known.profile(&leaver.email);
+                people.iter().find(|person| protocol.known.profile(&person.email) == key && has_mark(person))
             }),
             None => Response::Failed("an answer that does not say who is there"),
         },
@@ -131,12 +142,18 @@ fn learn(protocol: &OrttoProtocol, person: &Person) {
 }
 
 /// What comes next of a leaver, by who has the id that was looked at. Who opts out by an id alone is looked up likewise.
-fn looked_up(protocol: &OrttoProtocol, row: &Row, leaver: &Leaver<'_>, person: Option<&Person>) -> RowOutcome {
+fn looked_up(
+    protocol: &OrttoProtocol,
+    row: &Row,
+    leaver: &Leaver<'_>,
+    person: Option<&Person>,
+    has_mark: impl Fn(&Person) -> bool,
+) -> RowOutcome {
     {
         let found = protocol.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Identity { id, email }) = found.people.get(&half(&row.key)) {
             let next = if is_opt_out(row) { OPT_OUT } else { UNMARK };
-            return RowOutcome::ThenTogether(next, Leaver { times: 0, id, email }.note());
+            return RowOutcome::ThenTogether(next, Leaver { times: 0, id, email: email.into() }.note());
         }
     }
     let scan = || RowOutcome::ThenTogether(SCAN, String::new());
@@ -148,12 +165,12 @@ fn looked_up(protocol: &OrttoProtocol, row: &Row, leaver: &Leaver<'_>, person: O
             let owner = protocol.known.profile(&person.email);
             match protocol.known.id(&owner) {
                 Some(id) if id != leaver.id && leaver.times < LOOKS => {
-                    let next = Leaver { times: leaver.times + 1, id, email: "" };
+                    let next = Leaver { times: leaver.times + 1, id, email: "".into() };
                     RowOutcome::ThenTogether(LOOK, next.note())
                 }
                 Some(_) => scan(),
-                // Whoever has another address now is nobody whom the state knows.
-                None => RowOutcome::Refused(NOT_FOUND.to_owned()),
+                None if has_mark(person) => RowOutcome::ThenTogether(SCAN, OTHER_ADDRESS.to_owned()),
+                None => scan(),
             }
         }
     }
@@ -187,32 +204,31 @@ fn unmarked(request: &Request, rows: &dyn Rows, reply: &Reply) -> Response {
     Response::Partly(Vec::new(), requests)
 }
 
-/// Whether leavers still have the mark: one that does is asked to leave once more.
-fn checked<'p>(
-    protocol: &OrttoProtocol,
-    request: &Request,
-    rows: &dyn Rows,
-    person: impl Fn(&Leaver<'_>) -> Option<&'p Person>,
-) -> Response {
-    let Some((group, ..)) = request.rows.first().and_then(|id| rows.row(*id)) else {
-        return Response::Rows(Vec::new());
-    };
-    let has_mark = |person: &Person| match (&group.target, protocol.mark_field(group)) {
-        (_, Some(field)) => is_true(&person.fields, field),
-        (MembershipTarget::Tag(name), _) => has_tag(person, name),
-        _ => false,
-    };
+/// Whether leavers still have the mark, as `marked` says: one that does is asked to leave once more.
+fn checked<'p>(request: &Request, rows: &dyn Rows, marked: impl Fn(&Leaver<'_>) -> Option<&'p Person>) -> Response {
     let outcome = |(id, _, leaver): (RowId, &Row, Leaver<'_>)| {
-        let outcome = match person(&leaver) {
-            Some(person) if has_mark(person) => match leaver.times {
-                0 | 1 => RowOutcome::ThenTogether(UNMARK, Leaver { times: leaver.times + 1, ..leaver }.note()),
-                _ => RowOutcome::Refused(STILL_MARKED.to_owned()),
-            },
-            _ => RowOutcome::Left,
+        let outcome = match (marked(&leaver), leaver.times) {
+            (None, _) => RowOutcome::Left,
+            (Some(Person { id, email, .. }), times @ (0 | 1)) => {
+                let as_held = Leaver { times: times + 1, id, email: email.into() };
+                RowOutcome::ThenTogether(UNMARK, as_held.note())
+            }
+            // Who is archived may still show by its id; by its address it does not.
+            (Some(_), _) if request.step == CHECK => RowOutcome::Then(FIND, leaver.note()),
+            (Some(_), _) => RowOutcome::Refused(STILL_MARKED.to_owned()),
         };
         (id, outcome)
     };
     Response::Rows(leavers(request, rows).map(outcome).collect())
+}
+
+/// Whether a person has the mark of the members.
+fn has_mark(protocol: &OrttoProtocol, group: &Group, person: &Person) -> bool {
+    match (&group.target, protocol.mark_field(group)) {
+        (_, Some(field)) => is_true(&person.fields, field),
+        (MembershipTarget::Tag(name), _) => has_tag(person, name),
+        _ => false,
+    }
 }
 
 /// Whether a person has a tag.

@@ -36,7 +36,7 @@ pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows)
     for (n, (_, row, note)) in request.rows.iter().filter_map(|id| rows.row(*id)).enumerate() {
         people.push_str(if n > 0 { "," } else { "" });
         match row.cells.is_empty() {
-            true => people.push_str(&with_field(Leaver::of(row, note).email, &format!("\"{PERMISSION}\":false"))),
+            true => people.push_str(&with_field(&Leaver::of(row, note).email, &format!("\"{PERMISSION}\":false"))),
             false => protocol.writer.write(row, None, None, &mut people),
         }
     }

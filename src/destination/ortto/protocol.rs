@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::response::{BAN, Reply, read};
 use super::run::{OrttoProtocol, is_opt_out};
-use super::steps::{AGAIN, ALONE, MERGE, OPT_OUT, READ, kind};
+use super::steps::{AGAIN, ALONE, MERGE, OPT_OUT, READ, SCAN, kind};
 use super::{leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
@@ -50,7 +50,7 @@ impl Protocol for OrttoProtocol {
 
     fn beforehand(&self, group: &Group, row: &Row) -> Option<RowOutcome> {
         if group.operation == Operation::Leave {
-            return None;
+            return leaving::beforehand(group, row);
         }
         if self.withheld.contains(&half(&row.key)) {
             return Some(RowOutcome::Suppressed);
@@ -66,7 +66,15 @@ impl Protocol for OrttoProtocol {
         kind(step)
     }
 
+    /// However many are looked for, everybody is read once.
+    fn shares_last(&self, step: &'static str) -> bool {
+        step == SCAN
+    }
+
     fn together(&self, step: &'static str, rows: Vec<RowId>, held: &dyn Rows) -> Vec<Request> {
+        if step == SCAN {
+            return vec![Request::new(SCAN, rows)];
+        }
         // Rows of several segments may wait for the same step; each segment has its own mark.
         let mut groups: Vec<(&Group, Vec<(RowId, usize)>)> = Vec::new();
         for id in rows {

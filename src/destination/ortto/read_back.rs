@@ -21,7 +21,7 @@ pub(super) async fn read_back(session: &mut dyn Session, fields: &[FieldSpec], r
     let sent: Value = serde_json::from_str(&json).unwrap_or_default();
     let sent = sent.get("fields").and_then(Value::as_object).cloned().unwrap_or_default();
     let ids: Vec<&str> = sent.keys().map(String::as_str).collect();
-    let replies = call_all(session, vec![request::people_at(&row.email(), &ids)]).await?;
+    let replies = call_all(session, vec![request::people_at(&row.email().to_lowercase(), &ids)]).await?;
     let Some(Reply::Done(body)) = replies.first() else { return Ok(ReadBack::NotAsked) };
     let Some(person) = people(body).and_then(|people| people.into_iter().next()) else { return Ok(ReadBack::Nobody) };
     let back = |(id, sent): (String, Value)| FieldBack { held: person.fields.get(&id).cloned(), field: id, sent };

@@ -1,11 +1,11 @@
 //! Leavers whose own ids the state does not have: everybody in the account is read, page by page, until they are found.
-//! Who is not there has left.
+//! Who is not there has left, unless a member is there who may be the same under another address.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::leaver::{Leaver, NOT_FOUND};
+use super::leaver::{Leaver, NOT_FOUND, OTHER_ADDRESS};
 use super::request;
 use super::response::{Person, people};
 use super::run::{OrttoProtocol, is_opt_out};
@@ -26,14 +26,14 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
         there.map(|person| (half(&protocol.known.profile(&person.email)), person)).collect();
     let (mut outcomes, mut rest) = (Vec::new(), Vec::new());
     for id in &request.rows {
-        let Some((_, row, _)) = rows.row(*id) else { continue };
+        let Some((_, row, noted)) = rows.row(*id) else { continue };
         match there.get(&half(&row.key)) {
             Some(Person { id: own, email, .. }) => {
-                let note = Leaver { times: 0, id: own, email }.note();
+                let note = Leaver { times: 0, id: own, email: email.into() }.note();
                 let next = if is_opt_out(row) { OPT_OUT } else { UNMARK };
                 outcomes.push((*id, RowOutcome::ThenTogether(next, note)));
             }
-            None => rest.push((*id, is_opt_out(row))),
+            None => rest.push((*id, is_opt_out(row), noted == OTHER_ADDRESS)),
         }
     }
     let (offset, _) = request.note.split_once(' ').unwrap_or_default();
@@ -43,15 +43,19 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
         (false, true) if next > offset.parse().unwrap_or_default() => {
             let cursor = body.get("cursor_id").and_then(Value::as_str).unwrap_or_default();
             let note = format!("{next} {cursor}");
-            let rest = rest.into_iter().map(|(id, _)| id).collect();
+            let rest = rest.into_iter().map(|(id, ..)| id).collect();
             return Response::Partly(outcomes, vec![Request { note, ..Request::new(SCAN, rest) }]);
         }
         // Pages that lead nowhere do not say who is not there.
         (false, true) => {
-            outcomes.extend(rest.into_iter().map(|(id, _)| (id, RowOutcome::Refused(NOT_FOUND.to_owned()))))
+            outcomes.extend(rest.into_iter().map(|(id, ..)| (id, RowOutcome::Refused(NOT_FOUND.to_owned()))))
         }
-        _ => outcomes.extend(rest.into_iter().map(|(id, opts_out)| {
-            let outcome = if opts_out { RowOutcome::Suppressed } else { RowOutcome::Left };
+        _ => outcomes.extend(rest.into_iter().map(|(id, opts_out, may_be_another)| {
+            let outcome = match (opts_out, may_be_another) {
+                (true, _) => RowOutcome::Suppressed,
+                (false, true) => RowOutcome::Refused(NOT_FOUND.to_owned()),
+                (false, false) => RowOutcome::Left,
+            };
             (id, outcome)
         })),
     }

@@ -114,6 +114,22 @@ impl Segment {
     }
 }
 
+impl Segment {
+    /// The program may have forgotten whom it took for members.
+    fn forgotten(&mut self) {
+        for held in self.people.values_mut().filter(|held| held.claim != Claim::No) {
+            (held.claim, held.by_hand) = (Claim::Perhaps, true);
+        }
+    }
+
+    /// Whether somebody is a member who may be one is not known any more.
+    pub(super) fn doubted(&mut self, person: Person) {
+        if let Some(held) = self.people.get_mut(&person).filter(|held| held.claim != Claim::No) {
+            (held.is_member, held.claim, held.by_hand) = (Known::Unsure, Claim::Perhaps, true);
+        }
+    }
+}
+
 impl Default for Segment {
     fn default() -> Self {
         Self { people: BTreeMap::new(), applied: Known::Is(None), is_new: false, is_begun: false }
@@ -287,6 +303,11 @@ impl Model {
             segment.is_new &= !end.is_whole || !end.was_sent;
             segment.is_begun = segment.is_new && (segment.is_begun || end.was_sent);
         }
+        if end.full && self.withheld.is_anonymous {
+            let is_taken = |number| taken.iter().any(|taken| taken.segment == number);
+            let others = self.segments.iter_mut().enumerate().filter(|(number, _)| !is_taken(*number));
+            others.for_each(|(_, segment)| segment.forgotten());
+        }
         if end.is_whole && end.was_sent {
             // The run that was planned before is over.
             self.late.retain(|person| !late.contains(person));
@@ -326,6 +347,7 @@ impl Model {
             if end.full || *claim == Claim::No && !end.is_whole {
                 *claim = Claim::Perhaps;
             }
+            *by_hand |= end.full && before.withheld.is_anonymous;
             return;
         }
         let is_late = before.late.contains(&person);
@@ -491,11 +513,7 @@ impl Model {
                 (contact.by_hand, contact.delivered) = (true, None);
             }
         }
-        for held in self.segments.iter_mut().filter_map(|segment| segment.people.get_mut(&person)) {
-            if in_a_run && held.claim != Claim::No {
-                (held.is_member, held.claim, held.by_hand) = (Known::Unsure, Claim::Perhaps, true);
-            }
-        }
+        self.segments.iter_mut().filter(|_| in_a_run).for_each(|segment| segment.doubted(person));
     }
 
     /// Whether a run may go on that was planned before somebody was suppressed.

@@ -94,13 +94,14 @@ pub(super) fn event(random: &mut Rng, person: Person) -> Option<Event> {
     })
 }
 
-/// One call by hand, which no limit of the account holds up; whether it was done.
+/// One call by hand, which no limit of the account holds up; whether it was done. A merge says so of its person.
 fn ask(account: &Sandbox, key: &str, method: &str, path: &str, body: &Value) -> bool {
     let body = body.to_string().into_bytes();
     for _ in 0..200 {
-        match account.ask(method, path, key, &body) {
-            Some((200..=299, answer)) if serde_json::from_slice::<Value>(&answer).is_ok() => return true,
-            _ => {}
+        let Some((200..=299, answer)) = account.ask(method, path, key, &body) else { continue };
+        let Ok(answer) = serde_json::from_slice::<Value>(&answer) else { continue };
+        if path != "person/merge" || answer["people"][0]["person_id"].is_string() {
+            return true;
         }
     }
     false
@@ -309,6 +310,8 @@ impl Model {
         (contact.name, contact.value, contact.opted_out) = (Known::Unsure, Known::Unsure, Known::Unsure);
         if in_a_run {
             self.withheld.unclear.insert(person);
+            // The run may have sent the person before, or found that it may not.
+            self.segments.iter_mut().for_each(|segment| segment.doubted(person));
         }
     }
 }

@@ -229,6 +229,11 @@ pub trait Destination: Send + Sync {
         &[]
     }
 
+    /// What leavers may cost beside the forecast, where that depends on the account.
+    fn leavers_may_cost(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What people should know before somebody who is new to the account is sent.
     fn first_fill(&self) -> &'static [&'static str] {
         &[]

@@ -171,6 +171,14 @@ impl Destination for Ortto {
         Some(&census::OrttoCensus)
     }
 
+    /// Source: ORTTO_API 7, the largest page.
+    fn leavers_may_cost(&self) -> Option<&'static str> {
+        Some(
+            "leavers whose contact's id is gone are looked for among everybody in the account: up to one more request a lane \
+             for every 500 people there",
+        )
+    }
+
     /// Source: ORTTO_API 6, 8.
     fn first_fill(&self) -> &'static [&'static str] {
         &[

@@ -79,7 +79,9 @@ async fn plan_counts_every_request_of_both_ways_to_mark_members() {
             let plan: Value = serde_json::from_str(&out).unwrap();
             assert_eq!((code, &plan["new_people_at_most"]), (0, &json!(joiners)), "{out}");
             assert_eq!(plan["forms"][form]["requests"], plan["requests"], "{out}");
-            assert!(plan["remarks"].to_string().contains("subscribed"), "{out}");
+            let remarks = plan["remarks"].to_string();
+            assert!(remarks.contains("subscribed"), "{out}");
+            assert_eq!(remarks.contains("looked for among everybody"), joiners == 40, "of leavers: {out}");
             let (_, report) = cli.export(&drop).await;
             let total = report["requests"]["total"].as_u64().unwrap();
             let (fewest, most) = (plan["requests"].as_u64().unwrap(), plan["requests_at_most"].as_u64().unwrap());

@@ -16,6 +16,7 @@ use crate::destination::Destination;
 use crate::entry::args::{Common, PlanArgs};
 use crate::entry::show::say;
 use crate::error::Error;
+use crate::membership::Membership;
 use crate::report::Members;
 use crate::report::codes::of_reject;
 use crate::run::LearnedStrategy;
@@ -88,7 +89,7 @@ fn of(
         dollars_a_month,
         new_people_at_most: counts.joiners.min(record.profiles),
         forms,
-        remarks: if counts.joiners > 0 { destination.first_fill().to_vec() } else { Vec::new() },
+        remarks: remarks(destination, export, (counts.joiners, counts.leavers)),
         segments: taken()
             .map(|(_, segment)| OfSegment {
                 name: segment.name.clone(),
@@ -117,6 +118,13 @@ fn of(
         notes: record.segments.iter().flat_map(|segment| segment.notes.clone()).collect(),
         sample: sample.filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty()).collect(),
     }
+}
+
+/// What joiners and leavers mean in the account.
+fn remarks(destination: &dyn Destination, export: &Export, (joiners, leavers): (u64, u64)) -> Vec<&'static str> {
+    let is_marked = export.segments.iter().any(|segment| segment.membership != Membership::None);
+    let joining = destination.first_fill().iter().copied().filter(|_| joiners > 0);
+    joining.chain(destination.leavers_may_cost().filter(|_| leavers > 0 && is_marked)).collect()
 }
 
 /// Where to add to the configuration what the reason proposes; else what helps in general.

@@ -30,7 +30,7 @@ pub(super) struct Plan {
     /// Another way to mark members that is far faster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) advice: Option<String>,
-    /// What joiners mean in the account.
+    /// What joiners mean in the account, and what leavers may cost there beside the forecast.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) remarks: Vec<&'static str>,
     pub(super) segments: Vec<OfSegment>,

@@ -1,10 +1,10 @@
 # Policies for people, to attach to the account's own roles or groups: docs/OPERATIONS.md has the table. All but the administrator's
-# deny reading secrets, whatever else the person may do. Chunks and results hold personal data, and so do rejects, which have a policy
-# of their own; else only `report.*`, `run.json` and `stop.json` may be read of a run.
+# deny reading the API keys, whatever else the person may do. Chunks and results hold personal data, and so do rejects, which have a
+# policy of their own; else only `report.*`, `run.json` and `stop.json` may be read of a run.
 
 resource "aws_iam_policy" "operator" {
   name        = "${local.global_name}-operator"
-  description = "Start, stop and watch runs, and read their reports"
+  description = "Plan, start, stop and watch runs, and read their reports"
   policy      = data.aws_iam_policy_document.operator.json
 }
 
@@ -28,7 +28,50 @@ data "aws_iam_policy_document" "no_secrets" {
       sid       = statement.value
       effect    = "Deny"
       actions   = ["secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue"]
-      resources = [for secret in aws_secretsmanager_secret.connection : secret.arn]
+      resources = [for name, secret in aws_secretsmanager_secret.connection : secret.arn if !contains(local.state_key_secrets, name)]
+    }
+  }
+}
+
+# What `plan` compares a file with: the state, which is of keyed digests, and their key.
+data "aws_iam_policy_document" "plan" {
+  statement {
+    sid       = "ReadState"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.objects}state/*"]
+  }
+
+  statement {
+    sid       = "ListState"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arn]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "s3:prefix"
+      values   = ["state/*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(local.state_key_secrets) == 0 ? [] : ["ReadStateKeys"]
+
+    content {
+      sid       = statement.value
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [for name in local.state_key_secrets : aws_secretsmanager_secret.connection[name].arn]
+    }
+  }
+
+  statement {
+    sid       = "KeyToStateKeys"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.this.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["secretsmanager.${local.region}.${local.dns_suffix}"]
     }
   }
 }
@@ -92,7 +135,9 @@ data "aws_iam_policy_document" "rejects" {
 }
 
 data "aws_iam_policy_document" "operator" {
-  source_policy_documents = [data.aws_iam_policy_document.no_secrets.json, data.aws_iam_policy_document.operate.json]
+  source_policy_documents = [
+    data.aws_iam_policy_document.no_secrets.json, data.aws_iam_policy_document.operate.json, data.aws_iam_policy_document.plan.json,
+  ]
 }
 
 data "aws_iam_policy_document" "operate" {

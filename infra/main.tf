@@ -30,7 +30,9 @@ locals {
   webhook_secrets = [for export in local.config.exports : replace(coalesce(try(export.notify.webhook.secret, null), "autopilot-export/webhook"),
     "/^autopilot-export[/]/", "${var.name}/") if can(export.notify.webhook.kind)
   ]
-  secrets = toset(concat(values(local.secret_of), local.webhook_secrets))
+  # The state key alone, for who plans and must not read the API key.
+  state_key_secrets = [for secret in values(local.secret_of) : "${secret}/state-key"]
+  secrets           = toset(concat(values(local.secret_of), local.webhook_secrets, local.state_key_secrets))
   # Unless told, one lane for each 10 requests a second, as in the program.
   lanes_of          = [for connection in local.config.connections : try(connection.lanes, floor(min(40, max(1, connection.requests_per_second / 10))), 1)]
   most_lanes        = max(1, local.lanes_of...)

@@ -98,10 +98,10 @@ run "personal_data_is_encrypted_and_expires" {
     error_message = "Dead letters wait for 14 days."
   }
 
-  # Each connection has an empty secret.
+  # Each connection has two empty secrets.
   assert {
-    condition     = toset([for secret in aws_secretsmanager_secret.connection : secret.name]) == toset(["autopilot-export/autopilot-eu", "autopilot-export/autopilot-us"])
-    error_message = "A secret per connection, by the configured name."
+    condition     = toset([for secret in aws_secretsmanager_secret.connection : secret.name]) == toset(flatten([for name in ["autopilot-eu", "autopilot-us"] : ["autopilot-export/${name}", "autopilot-export/${name}/state-key"]]))
+    error_message = "A secret per connection, by the configured name, and one of its state key alone."
   }
 
   assert {

@@ -61,6 +61,11 @@ class Person:
             self.aws.ended(one["run_id"])
         return started.returncode == 0
 
+    def file(self):
+        path = self.aws.folder / "at-hand.csv"
+        path.write_text("".join(f"{line}\n" for line in ["EMail,FirstName", *(f"{email},Zoë" for email in emails("people", 21))]))
+        return path
+
     def stop(self):
         """A run that the workflow knows, and that has not begun."""
         keys = [f"runs/people/{self.run}/{name}" for name in ("run.json", "report.json")]
@@ -93,6 +98,7 @@ class Person:
             "run, retry, plan": lambda: all([
                 self.command("plan", "people"), self.command("run", "people"), self.command("retry", one),
             ]),
+            "plan of a file at hand": lambda: self.command("plan", "people", self.file()),
             "start": self.start,
             "stop": self.stop,
             "make invoke": self.invoke,

@@ -14,7 +14,7 @@ from faulty_s3 import FaultyS3
 from metric_math import is_in_alarm
 from proxy import Webhook
 from scene import DOMAIN, KEY, WRONG_KEY, emails
-from world import ROOT, wait_for
+from world import CLI, ROOT, wait_for
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -324,6 +324,12 @@ def test_secrets_that_are_there_are_taken_over(aws):
     secrets.delete_secret(SecretId=deleted, RecoveryWindowInDays=7)
     key = secrets.describe_secret(SecretId=deleted)["KmsKeyId"].rsplit("/", 1)[-1]
     aws.client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    # Before a first deployment neither the secret is there nor the bucket; a state key that is stays.
+    state_key = secrets.get_secret_value(SecretId=f"{connected}/state-key")["SecretString"]
+    secrets.delete_secret(SecretId=connected, ForceDeleteWithoutRecovery=True)
+    result = aws.run([CLI, "--config", aws.config, "--store", "s3://not-deployed-yet", "connect", "slow"], given=f"{KEY}\n")
+    assert result.returncode == 0 and "is not there yet" in result.stderr, result.stderr
+    assert json.loads(secrets.get_secret_value(SecretId=connected)["SecretString"]) == {"api_key": KEY, "state_key": state_key}
     result = aws.script("scripts/recover-secrets", infra, *aws.options)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("is taken over") == 2, result.stdout

@@ -1,4 +1,5 @@
-//! Secrets Manager: a connection's key and state key, as JSON, kept for a few minutes.
+//! Secrets Manager: a connection's key and state key, as JSON, kept for a few minutes. The state key is also in a secret of
+//! its own, for who plans and must not read the API key.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -52,16 +53,33 @@ impl SecretsManager {
         }
     }
 
-    /// The state key that is stored, where there is one: it must stay, or the state cannot be compared any more.
-    ///
-    /// # Errors
-    /// Kind `access`, `unavailable`.
-    pub async fn state_key(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
+    /// The state key beside the API key, where there is one: it must stay, or the state cannot be compared any more.
+    async fn key_beside(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
         let text = self.text(connection, secret).await?;
         Ok(text.and_then(|text| state_key(text.expose_secret())))
     }
 
-    /// Stores a connection's secrets; makes the secret where there is none.
+    /// The state key in the secret of its own. A deployment or a role from before that has none is no error.
+    async fn key_alone(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
+        match self.text(connection, &own_secret(secret)).await {
+            Ok(text) => Ok(text.filter(|key| is_long_enough(key.expose_secret()))),
+            Err(Error { kind: Kind::Access, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The state key that is stored, where there is one. What the runs use comes first.
+    ///
+    /// # Errors
+    /// Kind `access`, `unavailable`.
+    pub async fn stored_state_key(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
+        match self.key_beside(connection, secret).await? {
+            Some(key) => Ok(Some(key)),
+            None => self.key_alone(connection, secret).await,
+        }
+    }
+
+    /// Stores a connection's secrets; makes a secret where there is none.
     ///
     /// # Errors
     /// Kind `access`, `unavailable`.
@@ -71,18 +89,29 @@ impl SecretsManager {
             "state_key": secrets.state_key.expose_secret(),
         })
         .to_string();
-        let put = self.client.put_secret_value().secret_id(self.name_of(secret)).secret_string(&text).send().await;
-        match put {
-            Ok(_) => {}
-            Err(cause) if is_absent(&cause) => {
-                let create = self.client.create_secret().name(self.name_of(secret)).secret_string(&text);
-                let create = create.description("Autopilot's API key, and the key of this program's state");
-                create.send().await.map_err(|cause| failed(connection, "stored", &cause))?;
-            }
-            Err(cause) => return Err(failed(connection, "stored", &cause)),
-        }
+        self.put(connection, secret, &text, "Autopilot's API key, and the key of this program's state").await?;
         self.keep(secret, secrets);
         Ok(())
+    }
+
+    /// Stores the state key in the secret of its own.
+    ///
+    /// # Errors
+    /// Kind `access`, `unavailable`.
+    pub async fn store_state_key(&self, connection: &str, secret: &str, key: &SecretString) -> Result<()> {
+        self.put(connection, &own_secret(secret), key.expose_secret(), "The key of this program's state").await
+    }
+
+    async fn put(&self, connection: &str, secret: &str, text: &str, description: &str) -> Result<()> {
+        let name = self.name_of(secret);
+        match self.client.put_secret_value().secret_id(&name).secret_string(text).send().await {
+            Ok(_) => Ok(()),
+            Err(cause) if is_absent(&cause) => {
+                let create = self.client.create_secret().name(name).secret_string(text).description(description);
+                create.send().await.map(drop).map_err(|cause| failed(connection, "stored", &cause))
+            }
+            Err(cause) => Err(failed(connection, "stored", &cause)),
+        }
     }
 
     fn keep(&self, secret: &str, secrets: &Secrets) {
@@ -107,6 +136,16 @@ fn name_in(deployment: &str, secret: &str) -> String {
     }
 }
 
+/// The secret of the state key alone.
+fn own_secret(secret: &str) -> String {
+    format!("{secret}/state-key")
+}
+
+/// Whether a state key can be one: `connect` makes 64 digits.
+fn is_long_enough(key: &str) -> bool {
+    key.len() >= 32
+}
+
 fn is_absent<E: ProvideErrorMetadata>(cause: &SdkError<E>) -> bool {
     cause.as_service_error().and_then(|error| error.code()) == Some("ResourceNotFoundException")
 }
@@ -115,7 +154,7 @@ fn is_absent<E: ProvideErrorMetadata>(cause: &SdkError<E>) -> bool {
 fn state_key(text: &str) -> Option<SecretString> {
     let stored: serde_json::Value = serde_json::from_str(text).ok()?;
     let key = stored.get("state_key")?.as_str()?;
-    (key.len() >= 32).then(|| key.to_owned().into())
+    is_long_enough(key).then(|| key.to_owned().into())
 }
 
 /// Reads a secret's text. The error repeats nothing of it.
@@ -126,7 +165,7 @@ fn read(connection: &str, text: &str) -> Result<Secrets> {
         Error::new(Kind::Config, connection, what).hint(connect.clone())
     })?;
     let Stored { api_key, state_key } = stored;
-    if api_key.expose_secret().trim().is_empty() || state_key.expose_secret().len() < 32 {
+    if api_key.expose_secret().trim().is_empty() || !is_long_enough(state_key.expose_secret()) {
         let what = "the secret's api_key is empty or its state_key too short";
         return Err(Error::new(Kind::Config, connection, what).hint(connect));
     }
@@ -148,7 +187,10 @@ impl SecretSource for SecretsManager {
     }
 
     async fn state_key(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
-        Self::state_key(self, connection, secret).await
+        match self.key_alone(connection, secret).await? {
+            Some(key) => Ok(Some(key)),
+            None => self.key_beside(connection, secret).await,
+        }
     }
 
     async fn webhook(&self, secret: &str) -> Result<Option<SecretString>> {

@@ -49,6 +49,21 @@ impl Bucket {
         &self.name
     }
 
+    /// Whether the bucket exists. Who may not look at it takes it for granted.
+    ///
+    /// # Errors
+    /// Kind `unavailable`.
+    pub async fn is_there(&self) -> Result<bool> {
+        match self.client.head_bucket().bucket(&self.name).send().await {
+            Ok(_) => Ok(true),
+            Err(cause) => match status(&cause) {
+                Some(404) => Ok(false),
+                Some(300..=499) => Ok(true),
+                _ => Err(failed(&self.name, "looked at", &cause)),
+            },
+        }
+    }
+
     async fn stream(&self, meta: &ObjectMeta, from: u64) -> Result<ByteStream> {
         let request = self.client.get_object().bucket(&self.name).key(&meta.key).if_match(quoted(&meta.version));
         let request = if from > 0 { request.range(format!("bytes={from}-")) } else { request };

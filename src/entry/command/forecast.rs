@@ -48,6 +48,8 @@ fn dollars(seconds: f64, lanes: u32, requests: u64, rows: u64) -> f64 {
     compute + transitions * 0.025 / 1000.0 + objects * 0.005 / 1000.0
 }
 
+/// A connection's secrets: the API key's, and the state key's.
+const SECRETS: f64 = 2.0;
 /// Dollars a month for each secret, metric and alarm, and for the key and the dashboard.
 /// Source: list prices of us-east-1.
 const SECRET: f64 = 0.40;
@@ -65,7 +67,7 @@ pub(super) fn monthly(config: &Config) -> f64 {
     // An alarm for throttling, and one for silence where there is a schedule.
     let of_export =
         |export: &Export| METRICS.len() as f64 * METRIC + (1.0 + f64::from(export.schedule.is_some())) * ALARM;
-    config.connections.len() as f64 * SECRET
+    config.connections.len() as f64 * SECRETS * SECRET
         + ALARMS as f64 * ALARM
         + KEY_AND_DASHBOARD
         + running.map(of_export).sum::<f64>()

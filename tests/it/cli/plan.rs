@@ -33,9 +33,9 @@ async fn plan_needs_no_key_no_consent_and_no_network() {
     let (code, plan, _) = plan(folder.path(), &[]).await;
     assert_eq!((code, &plan["members"]["joiners"]), (0, &json!(5)));
     assert!(plan["refused"].as_str().unwrap().contains("nobody has agreed"), "{plan}");
-    // A secret, the key, the dashboard, three alarms; ten metrics and an alarm for the export.
+    // Two secrets, the key, the dashboard, three alarms; ten metrics and an alarm for the export.
     let monthly = plan["dollars_a_month"].as_f64().unwrap();
-    assert!((monthly - (0.4 + 1.0 + 3.0 + 0.3 + 3.0 + 0.1)).abs() < 1e-9, "{monthly}");
+    assert!((monthly - (2.0 * 0.4 + 1.0 + 3.0 + 0.3 + 3.0 + 0.1)).abs() < 1e-9, "{monthly}");
     assert!(!folder.path().join(".autopilot-export").exists(), "it leaves nothing behind");
 }
 

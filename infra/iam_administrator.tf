@@ -8,7 +8,7 @@ resource "aws_iam_policy" "administrator" {
 }
 
 data "aws_iam_policy_document" "administrator" {
-  source_policy_documents = [data.aws_iam_policy_document.operate.json]
+  source_policy_documents = [data.aws_iam_policy_document.operate.json, data.aws_iam_policy_document.runs.json]
 
   dynamic "statement" {
     for_each = length(local.secrets) == 0 ? [] : ["Secrets"]
@@ -29,30 +29,6 @@ data "aws_iam_policy_document" "administrator" {
       test     = "StringEquals"
       variable = "kms:ViaService"
       values   = ["secretsmanager.${local.region}.${local.dns_suffix}"]
-    }
-  }
-
-  statement {
-    sid       = "ReadDrops"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
-    resources = local.read_by_runs
-  }
-
-  statement {
-    sid       = "KeepState"
-    actions   = local.keep_actions
-    resources = local.kept_by_runs
-  }
-
-  statement {
-    sid       = "List"
-    actions   = ["s3:ListBucket"]
-    resources = [local.bucket_arn]
-
-    condition {
-      test     = "StringLikeIfExists"
-      variable = "s3:prefix"
-      values   = local.listed_by_runs
     }
   }
 }

@@ -1,30 +1,20 @@
 # What the function may do: the bucket by prefix, its secrets, one state machine, one queue.
 
-locals {
-  # What a run needs of the bucket, whoever works on it.
-  read_by_runs = concat(
-    ["${local.objects}segments/*", "${local.objects}config/*"],
-    [for key in local.suppression_files : "${local.objects}${key}"],
-  )
-  kept_by_runs   = [for prefix in ["state", "leases", "runs", "returns"] : "${local.objects}${prefix}/*"]
-  keep_actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"]
-  listed_by_runs = ["segments/*", "config/*", "state/*", "leases/*", "runs/*", "returns/*"]
-}
-
-data "aws_iam_policy_document" "function" {
-  #checkov:skip=CKV_AWS_111:X-Ray has no resource-level permissions; see the statement
-  #checkov:skip=CKV_AWS_356:X-Ray has no resource-level permissions; see the statement
-
+# What a run needs of the bucket, whoever works on it.
+data "aws_iam_policy_document" "runs" {
   statement {
-    sid       = "ReadDrops"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
-    resources = local.read_by_runs
+    sid     = "ReadDrops"
+    actions = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = concat(
+      ["${local.objects}segments/*", "${local.objects}config/*"],
+      [for key in local.suppression_files : "${local.objects}${key}"],
+    )
   }
 
   statement {
     sid       = "KeepState"
-    actions   = local.keep_actions
-    resources = local.kept_by_runs
+    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"]
+    resources = [for prefix in ["state", "leases", "runs", "returns"] : "${local.objects}${prefix}/*"]
   }
 
   # Without permission to list, S3 answers 403 instead of 404 for a missing object. That check has no prefix, hence IfExists.
@@ -36,9 +26,16 @@ data "aws_iam_policy_document" "function" {
     condition {
       test     = "StringLikeIfExists"
       variable = "s3:prefix"
-      values   = local.listed_by_runs
+      values   = ["segments/*", "config/*", "state/*", "leases/*", "runs/*", "returns/*"]
     }
   }
+}
+
+data "aws_iam_policy_document" "function" {
+  #checkov:skip=CKV_AWS_111:X-Ray has no resource-level permissions; see the statement
+  #checkov:skip=CKV_AWS_356:X-Ray has no resource-level permissions; see the statement
+
+  source_policy_documents = [data.aws_iam_policy_document.runs.json]
 
   statement {
     sid       = "Keys"

@@ -1,4 +1,4 @@
-# Least privilege: nobody may do more than they need, and no person reads a secret.
+# Least privilege: nobody may do more than they need, and no person reads an API key.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -14,6 +14,7 @@ run "nobody_may_do_more_than_they_need" {
   assert {
     condition = alltrue(flatten([for statement in flatten([
       data.aws_iam_policy_document.function.statement,
+      data.aws_iam_policy_document.runs.statement,
       data.aws_iam_policy_document.workflow.statement,
       data.aws_iam_policy_document.scheduler.statement,
       data.aws_iam_policy_document.key.statement,
@@ -24,6 +25,7 @@ run "nobody_may_do_more_than_they_need" {
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.operate.statement,
       data.aws_iam_policy_document.read_reports.statement,
+      data.aws_iam_policy_document.plan.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
     ]) : [for action in statement.actions : !strcontains(action, "*")]]))
@@ -34,6 +36,7 @@ run "nobody_may_do_more_than_they_need" {
   assert {
     condition = alltrue([for statement in flatten([
       data.aws_iam_policy_document.function.statement,
+      data.aws_iam_policy_document.runs.statement,
       data.aws_iam_policy_document.workflow.statement,
       data.aws_iam_policy_document.scheduler.statement,
       data.aws_iam_policy_document.no_secrets.statement,
@@ -43,6 +46,7 @@ run "nobody_may_do_more_than_they_need" {
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.operate.statement,
       data.aws_iam_policy_document.read_reports.statement,
+      data.aws_iam_policy_document.plan.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
       ]) : !contains(statement.resources, "*") || alltrue([for action in statement.actions :
@@ -53,7 +57,7 @@ run "nobody_may_do_more_than_they_need" {
 
   # The function reads drops and writes only its own prefixes.
   assert {
-    condition = setunion([for statement in data.aws_iam_policy_document.function.statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
+    condition = setunion([for statement in data.aws_iam_policy_document.runs.statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([
       "arn:aws:s3:::own-bucket/state/*", "arn:aws:s3:::own-bucket/leases/*", "arn:aws:s3:::own-bucket/runs/*",
       "arn:aws:s3:::own-bucket/returns/*",
     ])
@@ -61,18 +65,23 @@ run "nobody_may_do_more_than_they_need" {
   }
 
   assert {
-    condition = setunion([for statement in data.aws_iam_policy_document.function.statement : statement.resources if statement.sid == "ReadDrops"]...) == toset([
+    condition     = alltrue(flatten([for statement in data.aws_iam_policy_document.function.statement : [for action in statement.actions : !startswith(action, "s3:")]]))
+    error_message = "The function does with the bucket what runs do, and nothing else."
+  }
+
+  assert {
+    condition = setunion([for statement in data.aws_iam_policy_document.runs.statement : statement.resources if statement.sid == "ReadDrops"]...) == toset([
       "arn:aws:s3:::own-bucket/segments/*", "arn:aws:s3:::own-bucket/config/*", "arn:aws:s3:::own-bucket/lists/do-not-mail.txt",
     ])
     error_message = "The function reads drops, its configuration and the suppression files that it names."
   }
 
   assert {
-    condition     = alltrue([for statement in data.aws_iam_policy_document.function.statement : length(statement.condition) == 1 if contains(statement.actions, "s3:ListBucket")])
+    condition     = alltrue([for statement in data.aws_iam_policy_document.runs.statement : length(statement.condition) == 1 if contains(statement.actions, "s3:ListBucket")])
     error_message = "Listing is limited to prefixes."
   }
 
-  # No person reads a secret.
+  # No person reads a secret, but for an operator the state keys.
   assert {
     condition = alltrue([for statement in flatten([
       data.aws_iam_policy_document.operator.statement,
@@ -97,6 +106,11 @@ run "nobody_may_do_more_than_they_need" {
     error_message = "Every policy for people but the administrator's contains the denial."
   }
 
+  assert {
+    condition     = alltrue([for statement in data.aws_iam_policy_document.plan.statement : alltrue([for action in statement.actions : !startswith(action, "s3:Put")])])
+    error_message = "Who plans writes nothing."
+  }
+
   # People may decrypt with the secrets' key through a service only.
   assert {
     condition = alltrue([for statement in flatten([
@@ -107,6 +121,7 @@ run "nobody_may_do_more_than_they_need" {
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.operate.statement,
       data.aws_iam_policy_document.read_reports.statement,
+      data.aws_iam_policy_document.plan.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
       ]) : anytrue([for condition in statement.condition : condition.variable == "kms:ViaService"])

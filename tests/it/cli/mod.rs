@@ -25,3 +25,4 @@ mod stop;
 mod terminal;
 mod try_one;
 mod webhook;
+mod which_aws;

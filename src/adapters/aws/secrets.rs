@@ -59,7 +59,7 @@ impl SecretsManager {
         Ok(text.and_then(|text| state_key(text.expose_secret())))
     }
 
-    /// The state key in the secret of its own. A deployment or a role from before that has none is no error.
+    /// The state key in the secret of its own. A deployment or a role from before it has none.
     async fn key_alone(&self, connection: &str, secret: &str) -> Result<Option<SecretString>> {
         match self.text(connection, &own_secret(secret)).await {
             Ok(text) => Ok(text.filter(|key| is_long_enough(key.expose_secret()))),

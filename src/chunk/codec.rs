@@ -45,6 +45,15 @@ pub struct NewRow<'a> {
     pub line: u64,
 }
 
+/// What names a leaver at the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaverName<'a> {
+    /// The contact's id, else its address.
+    pub contact: &'a str,
+    /// Its address besides, where a run that was interrupted may have made another contact.
+    pub email: Option<&'a str>,
+}
+
 /// Text as JSON.
 pub fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
@@ -83,11 +92,15 @@ pub fn digests(text: &str) -> Option<(FieldsDigest, Option<MatchId>)> {
     }
 }
 
-/// Adds a leaver to a chunk.
-pub fn write_leaver(chunk: &mut String, key: &ProfileKey, contact_id: &str) {
+/// Adds a leaver to a chunk; with its address, where there may be another contact than the one with this id.
+pub fn write_leaver(chunk: &mut String, key: &ProfileKey, leaver: LeaverName<'_>) {
     push_hex(key, chunk);
     chunk.push('\t');
-    value::string(contact_id, chunk);
+    value::string(leaver.contact, chunk);
+    if let Some(email) = leaver.email {
+        chunk.push('\t');
+        value::string(email, chunk);
+    }
     chunk.push('\n');
 }
 
@@ -152,7 +165,10 @@ fn cut(line: &str, text: &mut String) -> Option<Cut> {
     };
     unquoted(id, text)?;
     let contact_id = text.len();
-    let (digest, rest) = rest.split_once('\t')?;
+    let Some((digest, rest)) = rest.split_once('\t') else {
+        text.push_str(rest);
+        return Some(Cut { key, digest: FieldsDigest::default(), match_id: None, contact_id, cells: text.len() });
+    };
     // Source, line and columns as they were.
     let cells = (0..3).try_fold(rest, |rest, _| rest.split_once('\t').map(|(_, rest)| rest))?;
     text.push_str(cells);
@@ -197,7 +213,8 @@ mod tests {
             };
             write_row(&mut chunk, row, |out| out.push_str(r#"["p","a b"]"#));
         }
-        write_leaver(&mut chunk, &[9; 32], "per\"son\t1");
+        write_leaver(&mut chunk, &[9; 32], LeaverName { contact: "per\"son\t1", email: None });
+        write_leaver(&mut chunk, &[9; 32], LeaverName { contact: "person", email: Some("p@example.org") });
         let sealed = seal(&chunk);
         let rows = read("c", &sealed, 1, 3).unwrap();
         let [first, second] = rows.as_slice() else { panic!("{rows:?}") };
@@ -205,9 +222,10 @@ mod tests {
         assert_eq!((first.match_id, second.match_id), (None, Some([3; 16])));
         assert_eq!(second.values().collect::<Vec<_>>(), ["\"p2@example.org\"", "", "2"]);
         let rows = read("c", &sealed, 5, 9).unwrap();
-        assert_eq!((rows.len(), &*rows[0].contact_id, &*rows[0].cells), (1, "per\"son\t1", ""));
-        let origins = origins("c", &sealed, &[2, 5]).unwrap();
-        assert_eq!(origins, [Some(Origin { source: 3, line: 4, columns: r#"["p","a b"]"# }), None]);
+        let leavers: Vec<_> = rows.iter().map(|row| (&*row.contact_id, row.email().into_owned())).collect();
+        assert_eq!(leavers, [("per\"son\t1", String::new()), ("person", "p@example.org".to_owned())]);
+        let origins = origins("c", &sealed, &[2, 5, 6]).unwrap();
+        assert_eq!(origins, [Some(Origin { source: 3, line: 4, columns: r#"["p","a b"]"# }), None, None]);
         assert_eq!(read("c", &seal("x"), 0, 1).unwrap_err().kind, Kind::Bug);
     }
 }

@@ -29,7 +29,7 @@ pub struct Row {
     pub digest: FieldsDigest,
     /// Digest of `match.id`, if it is mapped.
     pub match_id: Option<MatchId>,
-    /// A value per field of the run, as [`Row::values`] gives them; empty for a leaver.
+    /// A value per field of the run, as [`Row::values`] gives them; of a leaver its address, or nothing.
     pub cells: ByteString,
     /// The destination's id of the contact, where it is known.
     pub contact_id: ByteString,
@@ -42,7 +42,7 @@ impl Row {
         divided(&self.cells, b'\t')
     }
 
-    /// The email address as it is sent; empty for a leaver.
+    /// The email address as it is sent; of a leaver mostly empty.
     pub fn email(&self) -> Cow<'_, str> {
         let json = self.values().next().unwrap_or_default();
         match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {

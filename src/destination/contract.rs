@@ -131,6 +131,11 @@ pub trait Destination: Send + Sync {
     /// What it costs to send rows of this operation to members marked like this.
     fn cost(&self, operation: Operation, membership: &Membership, assumption: Assumption<'_>) -> Cost;
 
+    /// Requests that see whether some of a lane's joiners are marked, where the cheapest way works.
+    fn read_backs(&self, _membership: &Membership, _joiners: u64) -> u64 {
+        0
+    }
+
     /// Requests of a run beside those for rows: for the account, its marks and its fields, which it may have to make. The
     /// fewest and the most.
     fn requests_beside(&self, fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool) -> (u64, u64);

@@ -179,7 +179,8 @@ impl MemberIndex {
             let status = view.segment.map(|at| profile.status(at)).unwrap_or_default();
             let is_in = |of: &[bool]| of.iter().enumerate().any(|(at, of)| *of && profile.is_member(at));
             marks.set(Marks::MEMBER, status != MemberStatus::Absent);
-            marks.set(Marks::UNCONFIRMED, status == MemberStatus::Unconfirmed);
+            let is_doubted = matches!(status, MemberStatus::Unconfirmed | MemberStatus::Leaving);
+            marks.set(Marks::UNCONFIRMED, is_doubted);
             marks.set(Marks::OPTED_OUT, profile.is_opted_out);
             marks.set(Marks::APPLIED_NEWER, is_in(&view.newer));
             marks.set(Marks::IN_EXPORT, is_in(&view.untouched));

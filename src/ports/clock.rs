@@ -39,6 +39,17 @@ impl Clock {
         }
     }
 
+    /// What the clock said when it was read: two that were read at different times may be minutes apart.
+    pub fn read_at(&self) -> Timestamp {
+        match self {
+            Self::System => {
+                let mut reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
+                reading.get_or_insert_with(Reading::now).0
+            }
+            Self::Counted(at, _) => *at,
+        }
+    }
+
     /// What the machine's clock says: also of the time that the machine slept, but it may be set.
     pub fn wall(&self) -> Timestamp {
         match self {

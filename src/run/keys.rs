@@ -1,5 +1,10 @@
 //! Keys of stored objects.
 
+use sha2::{Digest, Sha256};
+
+use crate::destination::Api;
+use crate::state::hex;
+
 /// The configuration, put there by the deployment.
 pub const CONFIG: &str = "config/exports.json";
 
@@ -137,13 +142,29 @@ pub fn told(export: &str) -> String {
     format!("state/{export}/told.json")
 }
 
+/// What names an account in keys: a digest of its API and its id.
+pub fn account(api: Api, id: &str) -> String {
+    let digest = Sha256::digest(format!("{api:?}\n{id}"));
+    hex(digest.first_chunk::<20>().unwrap_or(&[0; 20]))
+}
+
+/// Which account is behind a connection.
+pub fn account_behind(connection: &str) -> String {
+    format!("state/connections/{connection}.account.json")
+}
+
+/// What the canary learned of an account, by its digest.
+pub fn learned_setup(account: &str) -> String {
+    format!("state/accounts/{account}.json")
+}
+
+/// Who spoke last to an account, by its digest.
+pub fn spoke_to(account: &str) -> String {
+    format!("state/accounts/{account}.spoke.json")
+}
+
 /// The first object that lay where nothing is read: people were told of it.
 pub const MISPLACED: &str = "state/misplaced.json";
-
-/// What the canary learned of a connection's account.
-pub fn learned_setup(connection: &str) -> String {
-    format!("state/connections/{connection}.json")
-}
 
 /// Who opted out in a connection's account.
 pub fn opted_out(connection: &str) -> String {

@@ -324,7 +324,7 @@ pub struct AppliedDrop {
     pub unreadable_rows: u64,
 }
 
-/// What was learned of a connection's account: `state/connections/<connection>.json`.
+/// What was learned of an account: `state/accounts/<digest>.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearnedStrategy {
     /// The account.
@@ -335,7 +335,8 @@ pub struct LearnedStrategy {
     pub at: Timestamp,
 }
 
-/// Who spoke last through a connection: `state/connections/<connection>.spoke.json`.
+/// Who spoke last through a connection, or to an account: `state/connections/<connection>.spoke.json`,
+/// `state/accounts/<digest>.spoke.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionActivity {
     /// The run.

@@ -49,6 +49,9 @@ pub struct OpenRecord {
     pub rate: f64,
     /// When open's last requests left, as many as a window holds.
     pub last_sent: Vec<Timestamp>,
+    /// When the clock was read that they are by.
+    #[serde(default)]
+    pub clock: Option<Timestamp>,
     /// What was sent.
     pub sent: Sent,
     /// What people should know.

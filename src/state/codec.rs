@@ -9,7 +9,7 @@
 //! | that many | contact id |
 //! | 1 | flags: 1 with a digest of `match.id`, 2 the opt-out was sent apart from the fields |
 //! | 0 or 16 | that digest |
-//! | 1 for each of the header's segments | 0 absent, 1 confirmed, 2 unconfirmed |
+//! | 1 for each of the header's segments | 0 absent, 1 confirmed, 2 unconfirmed, 3 leaving |
 //!
 //! gzip's trailer, a checksum and a length, detects an object that is damaged or cut short.
 
@@ -73,6 +73,7 @@ impl<W: Write> Writer<W> {
                 MemberStatus::Absent => 0,
                 MemberStatus::Confirmed => 1,
                 MemberStatus::Unconfirmed => 2,
+                MemberStatus::Leaving => 3,
             };
             out.write_all(&[byte])?;
         }
@@ -228,6 +229,7 @@ fn record(fields: &mut Fields<'_>, segments: usize) -> std::result::Result<Profi
         0 => Ok(MemberStatus::Absent),
         1 => Ok(MemberStatus::Confirmed),
         2 => Ok(MemberStatus::Unconfirmed),
+        3 => Ok(MemberStatus::Leaving),
         _ => Err(Flaw::Damaged),
     };
     let memberships = fields.bytes(segments)?.iter().map(status).collect::<std::result::Result<_, _>>()?;

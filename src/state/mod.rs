@@ -19,6 +19,9 @@ pub use digest::{Digester, FieldsDigest, MatchId, ProfileKey, half, hex, push_he
 /// the profile counts as changed. Of a row that is sent: it carries no fields.
 pub const FIELDS_UNCONFIRMED: FieldsDigest = [0; 16];
 
+/// The digest of a contact whose fields nobody here has sent: the next row of the profile counts as changed.
+pub const FIELDS_UNKNOWN: FieldsDigest = *b"fields not known";
+
 /// The digest of a row that is sent for its opt-out alone: the fields that the contact holds stay as they are.
 pub const OPT_OUT_ALONE: FieldsDigest = *b"the opt-out only";
 
@@ -61,6 +64,8 @@ pub enum MemberStatus {
     Confirmed,
     /// A run ended before the destination's answer: it may be a member or not.
     Unconfirmed,
+    /// It was asked to leave. What was sent before without an answer may have made it a member since.
+    Leaving,
 }
 
 /// One profile of an export.
@@ -89,6 +94,12 @@ impl Profile {
     /// What is known of its membership of the segment at this place of the header.
     pub fn status(&self, segment: usize) -> MemberStatus {
         self.memberships.get(segment).copied().unwrap_or_default()
+    }
+
+    /// Whether what was sent of it last has no answer: what the contact holds, or whether it is a member.
+    pub fn is_doubted(&self) -> bool {
+        let is_doubted = |status: &MemberStatus| matches!(status, MemberStatus::Unconfirmed | MemberStatus::Leaving);
+        self.digest == FIELDS_UNCONFIRMED || self.contact_id.is_none() || self.memberships.iter().any(is_doubted)
     }
 
     /// Changes what is known of its membership of the segment at this place of the header.

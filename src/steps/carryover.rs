@@ -1,11 +1,12 @@
 //! Emails of contacts that were sent without an answer. Whoever of them is gone from the next drop must leave, and the
-//! contact id, which names others, is not known. They are personal data and so no part of the state: an object of their
-//! own holds them until the contacts are confirmed.
+//! contact id, which names others, is not known, or may be that of a contact that is gone. They are personal data and so
+//! no part of the state: an object of their own holds them until the contacts are confirmed.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chunk::LeaverName;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{PutMode, Store};
 use crate::run::keys;
@@ -15,7 +16,7 @@ use crate::state::{Profile, ProfileKey, hex, unhex};
 #[derive(Default)]
 pub(super) struct UnconfirmedEmails(HashMap<ProfileKey, Box<str>>);
 
-/// A profile without a contact id, and its email where it is known.
+/// A profile of which something was sent without an answer, and its email where a row of this run had it.
 pub(super) type Unconfirmed = (ProfileKey, Option<Box<str>>);
 
 #[derive(Serialize, Deserialize)]
@@ -38,9 +39,14 @@ impl UnconfirmedEmails {
         })
     }
 
-    /// What names a profile at the destination: its contact id, else its email where that is known.
-    pub(super) fn name<'a>(&'a self, profile: &'a Profile) -> Option<&'a str> {
-        profile.contact_id.as_deref().or_else(|| self.0.get(&profile.key).map(|email| &**email))
+    /// What names a profile at the destination: its contact id, else its email where that is known; both, where a contact
+    /// may have been made anew without an answer.
+    pub(super) fn name<'a>(&'a self, profile: &'a Profile) -> Option<LeaverName<'a>> {
+        let email = self.0.get(&profile.key).map(|email| &**email);
+        match profile.contact_id.as_deref() {
+            Some(contact) => Some(LeaverName { contact, email }),
+            None => email.map(|contact| LeaverName { contact, email: None }),
+        }
     }
 
     /// The emails of these profiles: their own, else those that are here.

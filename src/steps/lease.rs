@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::config::{Config, export_of};
 use crate::delivery::pace::after;
 use crate::error::{Error, Kind, Result};
-use crate::ports::Leases;
 use crate::run::RunRequest;
 use crate::steps::environment::Environment;
+use crate::steps::turn;
 
 /// Well within the term of a lease.
 const RENEW_EVERY: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ pub async fn with_lease<W: Environment, T>(
         loop {
             env.clock().sleep_until(after(env.clock().now(), RENEW_EVERY)).await;
             let Some(connection) = connection else { continue };
-            match env.leases().renew(&connection.name, &request.run_id).await {
+            match turn::renew(env, &connection.name, &request.run_id).await {
                 Ok(true) => {
                     tracing::debug!(run.id = request.run_id, connection = connection.name, "the lease is renewed");
                     held = true;

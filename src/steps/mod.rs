@@ -24,6 +24,7 @@ mod stop;
 mod suppression;
 mod tell;
 mod temporary;
+mod turn;
 mod unfinished;
 mod workflow;
 
@@ -43,4 +44,5 @@ pub use reconcile::{Asked, Mode, reconcile};
 pub use session::Session;
 pub use stop::{heeding_stop, is_stopped, mark_stopped, unless_stopped};
 pub use tell::tell;
+pub use turn::{release, take};
 pub use workflow::{Prepared, prepare, resume, run};

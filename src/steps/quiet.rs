@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use crate::config::Connection;
 use crate::delivery::pace::{after, window};
 use crate::error::{Kind, Result};
-use crate::run::{ConnectionActivity, keys};
+use crate::run::ConnectionActivity;
 use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
+use crate::steps::turn::spoke_keys;
 
 /// By how much the clocks of two processes may differ.
 pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
@@ -17,9 +18,22 @@ pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
 /// When this run may send first, and a note that it does from now on. A run that ended says so; one that did not, this
 /// very step called again among them, may have sent just now.
 pub(super) async fn quiet_until<E: Environment>(env: &E, connection: &Connection, run_id: &str) -> Result<Timestamp> {
-    let key = keys::spoke(&connection.name);
+    let mut until = Timestamp::MIN;
+    for key in spoke_keys(env.store(), &connection.name).await? {
+        until = until.max(quiet_at(env, connection, &key, run_id).await?);
+    }
+    Ok(until)
+}
+
+/// The same by one of the notes.
+pub(super) async fn quiet_at<E: Environment>(
+    env: &E,
+    connection: &Connection,
+    key: &str,
+    run_id: &str,
+) -> Result<Timestamp> {
     let now = env.clock().now();
-    let since = match read_json::<ConnectionActivity>(env.store(), &key).await {
+    let since = match read_json::<ConnectionActivity>(env.store(), key).await {
         Err(error) if error.kind == Kind::Config => {
             // Whoever it was may have sent just now.
             tracing::warn!(error.kind = error.kind.name(), "{}", error.chain());
@@ -31,7 +45,7 @@ pub(super) async fn quiet_until<E: Environment>(env: &E, connection: &Connection
         Ok(Some(ConnectionActivity { ended_at: Some(at), .. })) if after(at, CLOCKS_DIFFER) <= now => at,
         Ok(Some(_)) => now,
     };
-    write_json(env.store(), &key, &ConnectionActivity { run_id: run_id.into(), ended_at: None }).await?;
+    write_json(env.store(), key, &ConnectionActivity { run_id: run_id.into(), ended_at: None }).await?;
     let settle = env.destination(connection.api).limits().caution.map(|caution| caution.settle).unwrap_or_default();
     Ok(after(since, window(connection.requests_per_second).max(settle)).max(now))
 }

@@ -13,7 +13,7 @@ use crate::config::Connection;
 use crate::contact::normalise;
 use crate::delivery::backoff;
 use crate::delivery::lane::unauthorized;
-use crate::delivery::pace::{Pace, after};
+use crate::delivery::pace::{Pace, after, shares};
 use crate::destination::{self, Call, Destination, HttpResponse, Judgement};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
@@ -57,6 +57,17 @@ impl<'e, E: Environment> Session<'e, E> {
         check_key(&secrets.api_key, env.destination(connection.api).name())?;
         let digester = Digester::new(secrets.state_key.expose_secret())?;
         Ok(Self { env, connection, secrets, pace, account: None, sent: Sent::default(), times: Vec::new(), digester })
+    }
+
+    /// The connection that it speaks through.
+    pub(super) fn connection(&self) -> &Connection {
+        self.connection
+    }
+
+    /// Goes on at a lower rate.
+    pub(super) fn slow_down(&mut self, requests_per_second: f64) {
+        let share = shares(requests_per_second, 1).into_iter().sum();
+        self.pace = self.pace.slowed(requests_per_second, share);
     }
 
     /// Says which account the key opened: another key must open the same.

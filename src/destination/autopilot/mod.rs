@@ -84,6 +84,10 @@ impl Destination for Autopilot {
         cost::cost(operation, membership, assumption)
     }
 
+    fn read_backs(&self, membership: &Membership, joiners: u64) -> u64 {
+        cost::read_backs(membership, joiners)
+    }
+
     /// Account, lists, custom fields; a new list is counted with the canary.
     fn requests_beside(&self, _fields: &[FieldSpec], _memberships: &[Membership], _makes_fields: bool) -> (u64, u64) {
         (3, 3)

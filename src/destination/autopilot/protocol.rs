@@ -101,12 +101,12 @@ impl ClassicProtocol {
                 Some(Endpoint::UpsertOne(body.json.into()))
             }
             ADD => member(note).map(Endpoint::AddMember),
-            REMOVE => member(&row.contact_id).map(Endpoint::RemoveMember),
+            REMOVE => member(leaver_name(row, note)).map(Endpoint::RemoveMember),
             CHECK => member(&asked(request)?).map(Endpoint::Member),
             THERE | IS_GONE => member("").map(|member| Endpoint::Members(member.list)),
             OPT_OUT if row.cells.is_empty() => Some(Endpoint::Unsubscribe(row.contact_id.to_string())),
             OPT_OUT => Some(Endpoint::Unsubscribe(row.email().into_owned())),
-            LOOK_UP => Some(Endpoint::Contact(row.contact_id.to_string())),
+            LOOK_UP => Some(Endpoint::Contact(leaver_name(row, note).to_owned())),
             _ => None,
         }
     }
@@ -166,6 +166,11 @@ impl ClassicProtocol {
 struct Upserted {
     map: Option<HashMap<String, String>>,
     ids: Vec<String>,
+}
+
+/// What a leaver is asked for by.
+fn leaver_name<'a>(row: &'a Row, note: &'a str) -> &'a str {
+    if note.is_empty() { &row.contact_id } else { note }
 }
 
 fn lower_case(email: &str) -> Cow<'_, str> {
@@ -298,6 +303,10 @@ impl ClassicProtocol {
             (ADD, Reply::NotFound) => RowOutcome::Then(IS_GONE, note.to_owned()),
             (ADD, reply) => RowOutcome::Refused(format!("not put on the list: {}", reply.reason())),
             (IS_GONE, _) => RowOutcome::Refused("not put on the list: not found".to_owned()),
+            // A run that was interrupted may have written a contact of its own where this one is gone.
+            (REMOVE | LOOK_UP, Reply::NotFound) if note.is_empty() && !row.cells.is_empty() => {
+                RowOutcome::Then(step, row.email().into_owned())
+            }
             (REMOVE, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
             (LOOK_UP, Reply::Done(Payload::Contact { email: Some(email), .. })) => {
                 RowOutcome::ThenTogether(BULK, email)

@@ -11,10 +11,10 @@ use crate::destination::{Request, Response, RowId, RowOutcome, Rows, SetupCheck}
 use crate::membership::MembershipTarget;
 
 /// How many joiners are read back before any counts as delivered.
-const FIRST: usize = 2;
+pub(super) const FIRST: usize = 2;
 /// After how many bulk calls, and how many joiners alone, the next is read back; then after twice as many each time, so
 /// that a long run spends few requests on it.
-const BATCHES: u32 = 8;
+pub(super) const BATCHES: u32 = 8;
 const ROWS: u32 = 50;
 
 /// The reply to a call for a list that is gone.

@@ -159,6 +159,10 @@ fn looked_up(
     let scan = || RowOutcome::ThenTogether(SCAN, String::new());
     match person {
         None if is_opt_out(row) => RowOutcome::Suppressed,
+        // A run that was interrupted may have created another contact where this one is gone.
+        None if leaver.times == 0 && !row.cells.is_empty() => {
+            RowOutcome::ThenTogether(UNMARK, Leaver { times: 0, id: "", email: row.email() }.note())
+        }
         // An id that is gone may have been somebody else's.
         None => scan(),
         Some(person) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::print;
+use crate::chunk::Operation;
 use crate::config::{Config, Connection, Export, Membership};
 use crate::delivery::pace;
 use crate::destination::{Assumption, Destination};
@@ -46,6 +47,19 @@ fn dollars(seconds: f64, lanes: u32, requests: u64, rows: u64) -> f64 {
     let transitions = 2.0 * calls + lanes + 2.0;
     let objects = requests.min(seconds * lanes) + rows * 5.0 / 4000.0 + 30.0;
     compute + transitions * 0.025 / 1000.0 + objects * 0.005 / 1000.0
+}
+
+/// Joiners that are read back, where the cheapest way works: each lane has its part of them.
+fn read_backs(destination: &dyn Destination, memberships: &[Membership], chunks: &[Chunk], lanes: u32) -> u64 {
+    let joiners = |chunk: &&Chunk| chunk.operation == Operation::Join;
+    let lists = chunks.iter().filter(joiners).filter_map(|chunk| {
+        let membership = memberships.get(chunk.segment)?;
+        (destination.read_backs(membership, 1) > 0).then_some((membership, u64::from(chunk.rows)))
+    });
+    let (mut rows, mut list) = (0, None);
+    lists.for_each(|(membership, joiners)| (rows, list) = (rows + joiners, Some(membership)));
+    let lanes = u64::from(lanes).clamp(1, rows.max(1));
+    list.map_or(0, |list| lanes * destination.read_backs(list, rows / lanes))
 }
 
 /// A connection's secrets: the API key's, and the state key's.
@@ -99,6 +113,13 @@ pub(super) fn forecast(
         true => (0, 0),
         false => destination.requests_beside(&export.match_.specs(), &memberships, export.create_fields),
     };
+    let fewest = fewest
+        + read_backs(
+            destination,
+            &memberships,
+            chunks,
+            lanes_for(chunks, costs(Assumption::Cheapest), connection.lanes),
+        );
     let slot = pace::interval(connection.requests_per_second).as_secs_f64();
     let seconds = |requests: u64| if requests == 0 { 0.0 } else { requests as f64 * slot + BESIDE_SLOTS };
     let way = match learned.map(|learned| (learned, destination.strategy(&learned.setup))) {

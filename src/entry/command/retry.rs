@@ -14,12 +14,12 @@ use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::plan::retry::RETRY_COLUMNS;
-use crate::ports::{Event, Leases, PutMode, Store};
+use crate::ports::{Event, PutMode, Store};
 use crate::report::rejects::{ADDED, FINGERPRINT, as_it_was};
 use crate::run::{RequestedDrop, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
 use crate::segment::{Columns, Decoder, Flaw, Row, Sink, clean};
-use crate::steps::Cancellation;
 use crate::steps::environment::Environment;
+use crate::steps::{Cancellation, take};
 
 /// Time between two attempts to have the connection.
 const BUSY: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub(super) async fn retry<W: Environment>(
     connection.may_send(export, now)?;
     let id = run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..)));
     // In the connection's turn: what is in the store outside of it, a process that was killed has left there.
-    while !env.leases().take(&connection.name, &id).await? {
+    while !take(env, &connection.name, &id).await? {
         let why = format!("connection {} is busy with another run", connection.name);
         env.observer().notify(Event::Waits(BUSY, &why));
         let until = after(env.clock().now(), BUSY);

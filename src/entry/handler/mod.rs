@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 
 use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
-use crate::ports::{Executions, Leases, PutMode, Store};
+use crate::ports::{Executions, PutMode, Store};
 use crate::report::message::Message;
 use crate::report::{Outcome, Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
-    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, heeding_stop, open, prepare, read_json, tell,
-    unless_stopped, with_lease, write_json, write_json_if,
+    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, heeding_stop, open, prepare, read_json,
+    release, tell, unless_stopped, with_lease, write_json, write_json_if,
 };
 use crate::trigger::{Ignored, Triggered, triggered};
 use input::Input;
@@ -235,7 +235,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         if let Err(error) = &finished
             && !is_tried_again(error.kind)
             && let Some(export) = export_of(run_id).and_then(|export| config.exports.get(export))
-            && let Err(error) = self.env.leases().release(&export.connection, run_id).await
+            && let Err(error) = release(&self.env, &export.connection, run_id).await
         {
             tracing::warn!(run.id = run_id, error.kind = error.kind.name(), "{}", error.chain());
         }

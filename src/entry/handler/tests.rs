@@ -6,7 +6,7 @@ use super::*;
 use crate::adapters::http::HttpClient;
 use crate::adapters::local::{FileLeases, Folder, LocalSecrets};
 use crate::entry::environment::Adapters;
-use crate::ports::{Clock, PutMode};
+use crate::ports::{Clock, Leases, PutMode};
 use crate::sandbox::{Options, Sandbox};
 
 /// Starts nothing, and remembers what it was asked for.

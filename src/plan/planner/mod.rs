@@ -18,7 +18,7 @@ use super::objections::Objections;
 use super::output::{ChunkKind, Chunks, PlanOutput};
 use super::refusals::Refusals;
 use super::retry::{AppliedPeople, RETRY_COLUMNS, Retry};
-use crate::chunk::write_leaver;
+use crate::chunk::{LeaverName, write_leaver};
 use crate::config::Export;
 use crate::contact::{Contact, Matching, Outcome, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
@@ -218,11 +218,11 @@ impl<'a> Planner<'a> {
         self.counts.leavers > 0 || self.objections.by_id().any(|(_, said)| said.opted_out)
     }
 
-    /// Takes a profile of the state once more, which may be a leaver's, or opt out. `contact` names it at the destination.
-    pub fn leaver(&mut self, profile: &Profile, contact: Option<&str>) {
+    /// Takes a profile of the state once more, which may be a leaver's, or opt out. `name` names it at the destination.
+    pub fn leaver(&mut self, profile: &Profile, name: Option<LeaverName<'_>>) {
         let key = &profile.key;
-        if let Some(contact) = contact.filter(|_| self.objections.opts_out(key)) {
-            self.opt_out_by_contact(key, contact);
+        if let Some(name) = name.filter(|_| self.objections.opts_out(key)) {
+            self.opt_out_by_contact(key, name.email.unwrap_or(name.contact));
         }
         let is_kept = match (self.members.leaving(key), self.withheld) {
             (None, _) | (Some(Leaving::Gone), Withheld::Everybody) => return,
@@ -230,13 +230,13 @@ impl<'a> Planner<'a> {
             (Some(_), _) => false,
         };
         // Without a contact nobody can say whom to remove.
-        let Some(contact) = contact.filter(|_| !is_kept) else {
+        let Some(name) = name.filter(|_| !is_kept) else {
             self.counts.leavers -= 1;
             self.counts.leavers_withheld += 1;
             self.members.keep(key);
             return;
         };
-        self.chunk(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, contact));
+        self.chunk(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, name));
     }
 
     /// Gives out the chunks that are not full, and what else there is.

@@ -83,3 +83,22 @@ impl LaneAttempts {
         Err(Error::new(Kind::Unavailable, destination, what).hint("what is pending is sent by the next run"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::local::Folder;
+
+    #[tokio::test]
+    async fn two_calls_that_begin_at_once_have_two_numbers() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Folder::new(folder.path());
+            let begin = || LaneAttempts::begin(&store, "20261125T000000Z-news-00000000", 0);
+            let (one, other) = tokio::join!(begin(), begin());
+            let mut calls = [one.unwrap().calls, other.unwrap().calls];
+            calls.sort_unstable();
+            assert_eq!(calls, [1, 2]);
+        }
+    }
+}

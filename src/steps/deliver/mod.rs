@@ -12,19 +12,19 @@ mod worker;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Connection, connection_of, export_of};
 use crate::delivery::pace::{Pace, after, between, history, offset, window};
 use crate::destination::Destination;
 use crate::error::{AtStage, Error, Kind, Result};
-use crate::ports::{Leases, SecretSource};
+use crate::ports::{Clock, SecretSource};
 use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
 use crate::steps::suppression::listed;
+use crate::steps::turn;
 use assignment::{Assignment, LaneStatus, RENEW_EVERY, may_go_on};
 use attempts::LaneAttempts;
 use known::known;
@@ -81,7 +81,7 @@ async fn work<E: Environment>(
     may_go_on(export, connection, env.clock().now())?;
     run.check_conditions(config)?;
     // A late or repeated call, after the run's end or beside another run, does nothing.
-    if !env.leases().renew(&connection.name, run_id).await? {
+    if !turn::renew(env, &connection.name, run_id).await? {
         return Ok(response(LaneStatus::Finished));
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
@@ -98,7 +98,7 @@ async fn work<E: Environment>(
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let known = known(env, connection, &run, &opened, ranges, &secrets).await?;
     let destination = env.destination(connection.api);
-    let pace = pace(destination, &opened, connection, lane, attempts.is_first(), env.clock().now())?;
+    let pace = pace(destination, &opened, connection, lane, attempts.is_first(), env.clock())?;
     let suppression = listed(store, config, export).await?;
     let assignment = Assignment {
         export,
@@ -122,19 +122,20 @@ async fn work<E: Environment>(
     worked.map(response)
 }
 
-/// The lane's slots. Its first call goes on from open's requests; a later one, or one at a lower rate, keeps quiet for a
-/// window, as it does not know when the call before it sent last.
+/// The lane's slots. Its first call goes on from open's requests, where it goes by the same clock; a later one, or one at a
+/// lower rate, keeps quiet for a window, as it does not know when the call before it sent last.
 fn pace(
     destination: &dyn Destination,
     opened: &OpenRecord,
     connection: &Connection,
     number: u32,
     first: bool,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<Pace> {
+    let now = clock.now();
     let (rate, share) = lane_rate(opened, connection, number)?;
     let caution = destination.limits().caution;
-    let pace = if !first || rate < opened.rate {
+    let pace = if !first || rate < opened.rate || Some(clock.read_at()) != opened.clock {
         let settle = caution.map(|caution| caution.settle).unwrap_or_default();
         Pace::new(rate, share, &[], after(now, window(rate).max(settle)))
     } else {

@@ -11,6 +11,7 @@ use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, SegmentRecord};
 use crate::steps::environment::Environment;
 use crate::steps::session::Session;
+use crate::steps::turn::{self, account_is_busy};
 
 /// A run that sent everything, and how many members each of its segments has now.
 pub(super) struct MembersThere<'r> {
@@ -72,6 +73,9 @@ impl MembersThere<'_> {
             patience_seconds: self.connection.patience_seconds.min(PATIENCE_SECONDS),
             ..self.connection.clone()
         };
+        if !turn::take_account(env, &connection.name, &self.run.request.run_id).await? {
+            return Err(account_is_busy(&connection.title()));
+        }
         let mut session = Session::new(env, &connection, from).await?;
         session.expect_account(&self.opened.account);
         let targets: Vec<MembershipTarget> = self.counted(destination).map(|(_, target, _)| target.clone()).collect();

@@ -78,7 +78,7 @@ struct Merged {
     header: Header,
     /// How many members each of the header's segments has.
     members: Vec<u64>,
-    /// The profiles without a contact id.
+    /// The profiles of which something was sent without an answer.
     unconfirmed: Vec<Unconfirmed>,
 }
 
@@ -119,7 +119,7 @@ async fn merged(
                 continue;
             }
             members.iter_mut().enumerate().for_each(|(at, count)| *count += u64::from(profile.is_member(at)));
-            if profile.contact_id.is_none() {
+            if profile.is_doubted() {
                 unconfirmed.push((key, email));
             }
             writer.profile(&profile)?;
@@ -204,18 +204,34 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             None
         }
         What::Left => {
-            profile.set_status(segment, MemberStatus::Absent);
+            profile.set_status(segment, left(profile, segment));
             None
         }
         What::Unconfirmed { operation, digest, email } => {
-            if operation == Operation::Join || (operation == Operation::Leave && profile.is_member(segment)) {
-                profile.set_status(segment, MemberStatus::Unconfirmed);
+            match (operation, profile.status(segment)) {
+                (Operation::Join, _) => profile.set_status(segment, MemberStatus::Unconfirmed),
+                (Operation::Leave, MemberStatus::Confirmed) => {
+                    let is_doubted = profile.digest == FIELDS_UNCONFIRMED;
+                    let status = if is_doubted { MemberStatus::Unconfirmed } else { MemberStatus::Leaving };
+                    profile.set_status(segment, status);
+                }
+                _ => {}
             }
-            if digest != FIELDS_UNCONFIRMED && digest != profile.digest {
+            if digest != FIELDS_UNCONFIRMED && (operation == Operation::Update || digest != profile.digest) {
                 profile.digest = FIELDS_UNCONFIRMED;
             }
             (!email.is_empty()).then_some(email)
         }
+    }
+}
+
+/// What is known of the membership of one that the destination has let go. That a request which had no answer arrives only
+/// now, a later leave must show.
+fn left(profile: &Profile, segment: usize) -> MemberStatus {
+    match profile.status(segment) {
+        MemberStatus::Unconfirmed => MemberStatus::Leaving,
+        MemberStatus::Confirmed if profile.digest == FIELDS_UNCONFIRMED => MemberStatus::Leaving,
+        _ => MemberStatus::Absent,
     }
 }
 
@@ -236,7 +252,7 @@ mod tests {
     use crate::run::opening::{OpenPhase, OpenRecord};
     use crate::run::{RunRecord, RunRequest, Trigger};
     use crate::state::ProfileKey;
-    use MemberStatus::{Absent, Confirmed, Unconfirmed};
+    use MemberStatus::{Absent, Confirmed, Leaving, Unconfirmed};
 
     const RANGES: usize = 5;
     const RUN: &str = "20261125T000000Z-news-00000000";
@@ -276,6 +292,7 @@ mod tests {
             shares: vec![1],
             rate: 1.0,
             last_sent: Vec::new(),
+            clock: None,
             sent: Sent::default(),
             warnings: Vec::new(),
         };
@@ -345,7 +362,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let store = Folder::new(folder.path());
             let (run, opened) = run(ROWS);
-            let before: Vec<_> = (0..400).map(|name| profile(name, 0, [Absent, Confirmed, Confirmed])).collect();
+            let before: Vec<_> = (0..400).map(|name| profile(name, 2, [Absent, Confirmed, Confirmed])).collect();
             let mut expected: BTreeMap<_, _> = before.iter().map(|before| (before.key, before.clone())).collect();
             store.put(&keys::profiles("news"), object(&header(), before).into(), PutMode::Overwrite).await.unwrap();
             for range in 0..RANGES {
@@ -391,7 +408,8 @@ mod tests {
             (unconfirmed(Operation::Join, 7), 7, Unconfirmed),
             (unconfirmed(Operation::Join, 0), 7, Unconfirmed),
             (unconfirmed(Operation::Update, 8), 0, Confirmed),
-            (leave(), 7, Unconfirmed),
+            (unconfirmed(Operation::Update, 7), 0, Confirmed),
+            (leave(), 7, Leaving),
         ] {
             let (mut profile, place) = (before(), format!("{what:?}"));
             apply(&mut profile, 0, what);
@@ -400,6 +418,19 @@ mod tests {
                 ([digest; 16], vec![status, Absent, Confirmed]),
                 "{place}"
             );
+        }
+        for (digest, steps) in [
+            (7, vec![(What::Left, Absent)]),
+            (7, vec![(leave(), Leaving), (leave(), Leaving), (What::Left, Absent)]),
+            (7, vec![(unconfirmed(Operation::Join, 7), Unconfirmed), (leave(), Unconfirmed), (What::Left, Leaving)]),
+            (0, vec![(What::Left, Leaving), (What::Left, Absent)]),
+            (0, vec![(leave(), Unconfirmed), (What::Left, Leaving), (leave(), Leaving), (What::Left, Absent)]),
+        ] {
+            let mut profile = profile(1, digest, [Confirmed, Absent, Confirmed]);
+            for (what, status) in steps {
+                apply(&mut profile, 0, what);
+                assert_eq!(profile.status(0), status, "who was sent without an answer leaves twice");
+            }
         }
         let mut profile = before();
         apply(&mut profile, 1, leave());

@@ -35,6 +35,7 @@ use crate::steps::failure::Failure;
 use crate::steps::lease::lost_lease;
 use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
+use crate::steps::turn;
 use crate::steps::unfinished::unfinished as unfinished_run;
 use secrecy::ExposeSecret;
 
@@ -225,12 +226,13 @@ async fn close<W: Environment>(env: &W, connection: &str, request: &RunRequest, 
     if connection.is_empty() {
         return Ok(());
     }
-    let key = keys::spoke(connection);
-    let last: Option<ConnectionActivity> = read_if_whole(store, &key).await?;
-    if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
-        write_json(store, &key, &ConnectionActivity { ended_at: Some(env.clock().now()), ..last }).await?;
+    for key in turn::spoke_keys(store, connection).await? {
+        let last: Option<ConnectionActivity> = read_if_whole(store, &key).await?;
+        if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
+            write_json(store, &key, &ConnectionActivity { ended_at: Some(env.clock().now()), ..last }).await?;
+        }
     }
-    if holder == request.run_id { env.leases().release(connection, holder).await } else { Ok(()) }
+    if holder == request.run_id { turn::release(env, connection, holder).await } else { Ok(()) }
 }
 
 /// Rejects that prepare found.

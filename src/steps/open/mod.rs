@@ -1,28 +1,33 @@
 //! open: the first to speak to the account, once per run: key and account, marks, fields, canary, lanes.
 
+mod apart;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{self, FieldSpec, Operation, Row};
+use crate::chunk::{self, Operation};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::contact::SuppressionList;
 use crate::delivery::pace::shares;
-use crate::destination::{Account, Assumption, Destination, ReadBack, Wanted};
+use crate::destination::{Account, Assumption, Destination, Wanted};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ledger::Sent;
 use crate::membership::{Membership, MembershipTarget};
 use crate::plan::lanes::{Costs, Range, assign_lanes, lanes_for};
-use crate::ports::{Event, Leases, PutMode, Store};
+use crate::ports::{Event, PutMode, Store};
 use crate::run::opening::{OpenPhase, OpenRecord};
-use crate::run::{ConnectionActivity, LearnedStrategy, RunRecord, RunRequest, SegmentRecord, keys};
+use crate::run::{LearnedStrategy, RunRecord, RunRequest, SegmentRecord, keys};
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::learned::learned;
 use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
-use crate::steps::quiet::quiet_until;
+use crate::steps::quiet::{quiet_at, quiet_until};
 use crate::steps::session::{Session, another_account};
 use crate::steps::suppression::listed;
+use crate::steps::turn::{self, Meeting};
+
+pub use apart::{read_back, survey};
 
 /// What open says: where the list of lanes lies, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,59 +36,6 @@ pub struct Opened {
     pub key: String,
     /// How many lanes.
     pub count: u32,
-}
-
-/// Asks the account apart from any run, in the connection's turn and pace; none where a run has the connection.
-///
-/// # Errors
-/// Those of the account, and of the store.
-pub async fn survey<E: Environment>(
-    env: &E,
-    connection: &Connection,
-    purpose: &'static str,
-) -> Result<Option<Box<dyn Account>>> {
-    let holder = format!("{purpose}-{:016x}", fastrand::u64(..));
-    if !env.leases().take(&connection.name, &holder).await? {
-        return Ok(None);
-    }
-    let surveying = async {
-        let from = quiet_until(env, connection, &holder).await?;
-        let mut session = Session::new(env, connection, from).await?;
-        let account = env.destination(connection.api).survey(&mut session).await;
-        let activity = ConnectionActivity { run_id: holder.clone(), ended_at: Some(env.clock().now()) };
-        write_json(env.store(), &keys::spoke(&connection.name), &activity).await?;
-        account
-    };
-    let account = surveying.await.at(purpose);
-    env.leases().release(&connection.name, &holder).await?;
-    account.map(Some)
-}
-
-/// Asks the account for the person of a row, in the connection's turn and pace; none where a run has the connection.
-///
-/// # Errors
-/// As [`survey`].
-pub async fn read_back<E: Environment>(
-    env: &E,
-    connection: &Connection,
-    fields: &[FieldSpec],
-    row: &Row,
-) -> Result<Option<ReadBack>> {
-    let holder = format!("try-{:016x}", fastrand::u64(..));
-    if !env.leases().take(&connection.name, &holder).await? {
-        return Ok(None);
-    }
-    let reading = async {
-        let from = quiet_until(env, connection, &holder).await?;
-        let mut session = Session::new(env, connection, from).await?;
-        let back = env.destination(connection.api).read_back(&mut session, fields, row).await;
-        let activity = ConnectionActivity { run_id: holder.clone(), ended_at: Some(env.clock().now()) };
-        write_json(env.store(), &keys::spoke(&connection.name), &activity).await?;
-        back
-    };
-    let back = reading.await.at("try");
-    env.leases().release(&connection.name, &holder).await?;
-    back.map(Some)
 }
 
 /// Opens a run. A run that was opened is left as it is.
@@ -107,9 +59,10 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     let (export, connection) = export_of(config, &request.export)?;
     connection.may_send(export, env.clock().now())?;
-    if !env.leases().renew(&connection.name, run_id).await? {
+    if !turn::renew(env, &connection.name, run_id).await? {
         return Err(lost_lease(&connection.title()));
     }
+    let connection = &turn::at_lowest_rate(store, config, connection).await?;
     let from = quiet_until(env, connection, run_id).await?;
     let mut opening = Opening {
         env,
@@ -119,7 +72,10 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         rate: connection.requests_per_second,
         memberships: export.segments.iter().map(|segment| segment.membership.clone()).collect(),
     };
-    let mut record = opening.meet(export, earlier.as_ref()).await?;
+    let account = opening.ask(earlier.as_ref()).await?;
+    opening.take_turn(config, connection, account.id()).await?;
+    let connection = &turn::at_lowest_rate(store, config, connection).await?;
+    let mut record = opening.meet(export, account, earlier.as_ref()).await?;
     let canary = record.canary.clone();
     if canary.is_none() {
         // What an earlier call learned need not be learned again, but the rows it sent may have arrived.
@@ -152,13 +108,41 @@ struct Opening<'r, E: Environment> {
 }
 
 impl<E: Environment> Opening<'_, E> {
-    /// Asks the account, and finds or makes the marks. An `earlier` call of this step may have sent rows to it.
-    async fn meet(&mut self, export: &Export, earlier: Option<&OpenRecord>) -> Result<OpenRecord> {
-        let mut account = self.destination.survey(&mut self.session).await?;
+    /// Asks the account. An `earlier` call of this step may have sent rows to it.
+    async fn ask(&mut self, earlier: Option<&OpenRecord>) -> Result<Box<dyn Account>> {
+        let account = self.destination.survey(&mut self.session).await?;
         if earlier.is_some_and(|earlier| !account.is(&earlier.account)) {
             return Err(another_account(self.destination.name()));
         }
         self.session.expect_account(account.id());
+        Ok(account)
+    }
+
+    /// Waits for the turn at an account that was not known to be behind the connection.
+    async fn take_turn(&mut self, config: &Config, connection: &Connection, account: &str) -> Result<()> {
+        let (env, run_id) = (self.env, self.run.request.run_id.as_str());
+        let account = match turn::meet(env, connection, account, run_id).await? {
+            Meeting::Known => return Ok(()),
+            Meeting::New(account) => account,
+            Meeting::Busy => return Err(turn::account_is_busy(&connection.title())),
+        };
+        let from = quiet_at(env, connection, &keys::spoke_to(&account), run_id).await?;
+        env.clock().sleep_until(from).await;
+        let slowest = turn::at_lowest_rate(env.store(), config, connection).await?.requests_per_second;
+        if slowest < self.rate {
+            self.session.slow_down(slowest);
+            self.rate = slowest;
+        }
+        Ok(())
+    }
+
+    /// Finds or makes the marks.
+    async fn meet(
+        &mut self,
+        export: &Export,
+        mut account: Box<dyn Account>,
+        earlier: Option<&OpenRecord>,
+    ) -> Result<OpenRecord> {
         let mut warnings = account.check_fields(&self.run.fields, &self.memberships, export.create_fields)?;
         same_account(self.run, account.as_ref(), self.destination.name())?;
         if earlier.is_none() && !self.run.request.full {
@@ -183,7 +167,7 @@ impl<E: Environment> Opening<'_, E> {
         let (targets, more) = account.targets(&mut self.session, &wanted).await?;
         warnings.extend(more);
         let now = self.env.clock().now();
-        let learned = learned(self.env.store(), &self.run.connection, Some(account.id()), now).await?;
+        let learned = learned(self.env.store(), self.session.connection(), Some(account.id()), now).await?;
         // Whom a run with --full reads back may have been on the list before.
         let learned = learned.filter(|_| !self.run.request.full).map(|learned| learned.setup);
         Ok(OpenRecord {
@@ -198,9 +182,15 @@ impl<E: Environment> Opening<'_, E> {
             shares: Vec::new(),
             rate: self.rate,
             last_sent: Vec::new(),
+            clock: Some(self.env.clock().read_at()),
             sent: Sent::default(),
             warnings,
         })
+    }
+
+    /// The key of what was learned of an account.
+    fn learned_setup(&self, account: &str) -> String {
+        keys::learned_setup(&keys::account(self.session.connection().api, account))
     }
 
     /// Checks that nobody has the mark of a segment that has no state.
@@ -208,6 +198,11 @@ impl<E: Environment> Opening<'_, E> {
         let new = |segment: &SegmentRecord| segment.drop.is_some() && !segment.has_state;
         for (record, segment) in self.run.segments.iter().zip(&export.segments).filter(|(record, _)| new(record)) {
             if account.has_members(&mut self.session, &segment.membership).await? {
+                // Another call of this step may have opened the run meanwhile, and its rows have arrived.
+                let open_key = keys::of_run(&self.run.request.run_id, "open.json");
+                if read_json::<OpenRecord>(self.env.store(), &open_key).await?.is_some() {
+                    return Ok(());
+                }
                 let why = "though its list or tag has members already";
                 return Err(lost_state(self.env.store(), &export.name, &record.name, why));
             }
@@ -253,7 +248,7 @@ impl<E: Environment> Opening<'_, E> {
                 record.setup = setup.clone();
                 let at = self.env.clock().now();
                 let learned = LearnedStrategy { account: record.account.clone(), setup, at };
-                write_json(store, &keys::learned_setup(&run.connection), &learned).await?;
+                write_json(store, &self.learned_setup(&record.account), &learned).await?;
             }
             None => {
                 let warning = "no joiners suit the canary; they are added to their list one by one";

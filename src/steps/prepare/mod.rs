@@ -22,7 +22,7 @@ pub use rehearsal::{Cause, Rehearsal};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::plan::guards;
-use crate::ports::{Event, Leases, PutMode, SecretSource};
+use crate::ports::{Event, PutMode, SecretSource};
 use crate::report::{Outcome, Report};
 use crate::run::{Expected, RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
@@ -33,6 +33,7 @@ use crate::steps::failure::Failure;
 use crate::steps::kept::keep;
 use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
+use crate::steps::turn;
 
 /// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A
 /// workflow has room for 25,000 events of history, some nine for each time; a first fill of a list takes hours.
@@ -70,7 +71,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     if is_stopped(store, run_id).await? {
         return Err(stopped(&export.name));
     }
-    if !env.leases().take(&connection.name, run_id).await? {
+    if !turn::take(env, &connection.name, run_id).await? {
         return Ok(busy(env, connection, run_id));
     }
     tracing::info!(run.id = run_id, connection = connection.name, "the lease is taken");
@@ -128,7 +129,7 @@ async fn begin<W: Environment>(
     let (segments, sources, superseded) = match select_drops(env, config, export, request).await? {
         Selection::Wait(seconds, why) => {
             // Others may use the connection meanwhile.
-            env.leases().release(&connection.name, &request.run_id).await?;
+            turn::release(env, &connection.name, &request.run_id).await?;
             return Ok(Begun::Ended(Planned::Wait(seconds, why)));
         }
         Selection::Drops(segments, sources) => (segments, sources, false),

@@ -2,13 +2,14 @@
 
 use crate::config::{Config, Connection};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{Leases, Store};
+use crate::ports::Store;
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
 use crate::steps::finish::finish_under;
 use crate::steps::kept::config_of;
+use crate::steps::turn;
 use crate::steps::unfinished::unfinished;
 
 /// Merges what an earlier run of this export had confirmed when it was stopped for good; `false` where that run's
@@ -34,7 +35,7 @@ pub(in crate::steps) async fn finish_abandoned<W: Environment>(
         write_json(store, &keys::of_run(&earlier, "run.json"), &record).await?;
     }
     let its_own = record.connection != connection.name;
-    if its_own && !env.leases().take(&record.connection, run_id).await? {
+    if its_own && !turn::take(env, &record.connection, run_id).await? {
         return Ok(false);
     }
     let kept = config_of(store, &earlier).await?.map(|kept| Config { folder: config.folder.clone(), ..kept });
@@ -44,7 +45,7 @@ pub(in crate::steps) async fn finish_abandoned<W: Environment>(
         .at("finish");
     let finished = Box::pin(finish_under(env, config, &record.request, Some(Failure::of(&error)), run_id)).await;
     if its_own {
-        env.leases().release(&record.connection, run_id).await?;
+        turn::release(env, &record.connection, run_id).await?;
     }
     finished.map(|_| true)
 }

@@ -6,7 +6,9 @@ use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Store};
 use crate::run::{AppliedDrop, keys};
-use crate::state::{FIELDS_UNCONFIRMED, Header, MemberStatus, Profile, SegmentHeader, Writer};
+use crate::state::{
+    FIELDS_UNCONFIRMED, FIELDS_UNKNOWN, FieldsDigest, Header, MemberStatus, Profile, SegmentHeader, Writer,
+};
 use crate::steps::documents::{read_if_whole, write_json};
 use crate::steps::profiles::ProfileStream;
 use crate::steps::temporary::temporary;
@@ -47,7 +49,7 @@ impl Adopted<'_> {
                 let Some(key) = before.into_iter().chain(there.peek().map(|(key, _)| *key)).min() else { break };
                 let mut profile = match &mut old {
                     Some(old) if before == Some(key) => old.next().await?.unwrap_or_default(),
-                    _ => Profile { key, ..Profile::default() },
+                    _ => Profile { key, digest: FIELDS_UNKNOWN, ..Profile::default() },
                 };
                 take_over(&mut profile, at, there.next_if(|(there, _)| *there == key));
                 // A profile goes with its last segment.
@@ -77,7 +79,7 @@ fn take_over(profile: &mut Profile, segment: usize, there: Option<Spooled>) {
     let Some((_, id)) = there else {
         if profile.is_member(segment) {
             profile.set_status(segment, MemberStatus::Absent);
-            profile.digest = FIELDS_UNCONFIRMED;
+            profile.digest = unknown(profile);
         }
         return;
     };
@@ -85,10 +87,15 @@ fn take_over(profile: &mut Profile, segment: usize, there: Option<Spooled>) {
         // Another contact has the address now.
         let doubted = profile.memberships.iter_mut().filter(|status| **status == MemberStatus::Confirmed);
         doubted.for_each(|status| *status = MemberStatus::Unconfirmed);
-        (profile.digest, profile.is_opted_out) = (FIELDS_UNCONFIRMED, false);
+        (profile.digest, profile.is_opted_out) = (unknown(profile), false);
     }
     profile.contact_id = (!id.is_empty()).then_some(id);
     profile.set_status(segment, MemberStatus::Confirmed);
+}
+
+/// What the contact holds is unknown; where a request may still arrive, that stays known.
+fn unknown(profile: &Profile) -> FieldsDigest {
+    if profile.digest == FIELDS_UNCONFIRMED { FIELDS_UNCONFIRMED } else { FIELDS_UNKNOWN }
 }
 
 #[cfg(test)]
@@ -109,16 +116,16 @@ mod tests {
     fn fields_are_known_of_the_contact_that_the_state_knows() {
         use MemberStatus::{Absent, Confirmed, Unconfirmed};
         for (before, there, digest, id, memberships) in [
-            (Confirmed, Some("one"), 7, "one", [Confirmed, Confirmed]),
-            (Absent, Some("one"), 7, "one", [Confirmed, Confirmed]),
-            (Confirmed, Some("two"), 0, "two", [Confirmed, Unconfirmed]),
-            (Confirmed, None, 0, "one", [Absent, Confirmed]),
-            (Absent, None, 7, "one", [Absent, Confirmed]),
+            (Confirmed, Some("one"), [7; 16], "one", [Confirmed, Confirmed]),
+            (Absent, Some("one"), [7; 16], "one", [Confirmed, Confirmed]),
+            (Confirmed, Some("two"), FIELDS_UNKNOWN, "two", [Confirmed, Unconfirmed]),
+            (Confirmed, None, FIELDS_UNKNOWN, "one", [Absent, Confirmed]),
+            (Absent, None, [7; 16], "one", [Absent, Confirmed]),
         ] {
             let mut profile = profile(before);
             take_over(&mut profile, 0, there.map(|id| ([1; 32], id.into())));
             let place = format!("{before:?} {there:?}");
-            assert_eq!((profile.digest, profile.memberships.as_slice()), ([digest; 16], &memberships[..]), "{place}");
+            assert_eq!((profile.digest, profile.memberships.as_slice()), (digest, &memberships[..]), "{place}");
             assert_eq!(profile.contact_id.as_deref(), Some(id), "{place}");
         }
     }

@@ -17,7 +17,7 @@ pub use mode::Mode;
 use crate::config::{Config, Connection, Export, Segment, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::Membership;
-use crate::ports::{Leases, PutMode, SecretSource, Store};
+use crate::ports::{PutMode, SecretSource, Store};
 use crate::report::{self, Failed, Outcome, Report, html};
 use crate::run::{ConnectionActivity, RunRecord, RunRequest, keys};
 use crate::state::{Digester, FORMAT, Header};
@@ -30,6 +30,7 @@ use crate::steps::opt_outs::OptOuts;
 use crate::steps::prepare::recovery::finish_abandoned;
 use crate::steps::quiet::quiet_until;
 use crate::steps::session::Session;
+use crate::steps::turn;
 use crate::steps::unfinished::unfinished;
 
 /// What is compared.
@@ -62,12 +63,12 @@ async fn in_turn<E: Environment>(env: &E, config: &Config, asked: Asked<'_>, sto
     let (export, connection) = export_of(config, &asked.run.export)?;
     let segments = chosen(export, asked.segment)?;
     let run_id = asked.run.run_id.as_str();
-    if !env.leases().take(&connection.name, run_id).await? {
-        let problem = "a run has the connection";
+    if !turn::take(env, &connection.name, run_id).await? {
+        let problem = "a run has the connection, or its account";
         return Err(Error::new(Kind::Unavailable, connection.title(), problem).hint("try again once it has ended"));
     }
     let done = report_of(env, (config, export, connection), asked, &segments, stop).await;
-    env.leases().release(&connection.name, run_id).await?;
+    turn::release(env, &connection.name, run_id).await?;
     done
 }
 

@@ -257,7 +257,7 @@ async fn a_run_keeps_its_connection_when_its_export_moves_to_another() {
 async fn a_run_that_died_is_finished_under_the_connection_that_it_had() {
     let mut sim = Sim::of(Way::List, 1);
     sim.pace(10, 2);
-    let kill = Kill::new(120, true);
+    let kill = Kill::new(140, true);
     let (dying, stop) = (sim.world(&kill), Cancellation::default());
     let first = sim.drop("first", &people(0, 90, 1));
     tokio::select! {

@@ -281,7 +281,7 @@ async fn two_exports_share_one_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_dies_is_waited_for_and_its_results_are_kept() {
-    for (at, after) in [(30, false), (66, true), (100, false), (140, true), (180, false), (200, true)] {
+    for (at, after) in [(30, false), (90, true), (110, false), (140, true), (180, false), (200, true)] {
         let sim = sim();
         let (first, second) = (sim.drop("first", &people(0, 90, 1)), sim.drop("second", &people(0, 100, 1)));
         let kill = Kill::new(at, after);
@@ -291,7 +291,7 @@ async fn a_holder_that_dies_is_waited_for_and_its_results_are_kept() {
             () = kill.reached() => {}
             report = run(&sim, &dying, &first) => panic!("{at}: never came there: {report:?}"),
         }
-        assert_eq!(sim.lanes(&first.run_id), if at < 66 { 0 } else { 4 }, "{at}");
+        assert_eq!(sim.lanes(&first.run_id), if at < 90 { 0 } else { 4 }, "{at}");
         let report = run(&sim, &process(&sim, 5), &second).await;
         assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{at}: {report:?}");
         agree(&sim, 100);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::fixture::{EXPORT, LIST, Scene, people};
 use crate::support::kill::Kill;
-use crate::support::sim::{Sim, Way};
+use crate::support::sim::{Sim, Way, account};
 
 /// Files below a folder that hold an address.
 fn with_addresses(folder: &Path) -> Vec<String> {
@@ -92,7 +92,10 @@ const DAMAGES: [&[u8]; 3] = [b"", b"\0\0\0\0", b"{\"half\": "];
 #[tokio::test(start_paused = true)]
 async fn damaged_records_on_which_nothing_depends_heal() {
     for damage in DAMAGES {
-        for key in ["state/connections/eu.json", "state/connections/eu.spoke.json"] {
+        let account = account();
+        let notes =
+            [keys::learned_setup(&account), keys::spoke("eu"), keys::spoke_to(&account), keys::account_behind("eu")];
+        for key in &notes {
             let sim = Sim::of(Way::List, 1);
             run(&sim, &sim.drop("first", &people(0, 20, 1))).await.unwrap();
             sim.store.write(key, damage);

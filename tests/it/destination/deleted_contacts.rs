@@ -18,7 +18,7 @@ async fn run(sim: &Sim, request: &RunRequest) -> Report {
 }
 
 /// Somebody deletes a contact in the account.
-fn delete(sim: &Sim, way: Way, email: &str) {
+pub(super) fn delete(sim: &Sim, way: Way, email: &str) {
     let id = sim.sandbox.contents().by_email(email).unwrap().id.clone();
     let ask = |method: &str, path: &str, body: String| {
         let (status, answer) = sim.sandbox.ask(method, path, API_KEY, body.as_bytes()).unwrap();
@@ -35,13 +35,13 @@ fn delete(sim: &Sim, way: Way, email: &str) {
 }
 
 /// Whether somebody is marked as a member, by the mark's name.
-fn is_marked(sim: &Sim, mark: &str, email: &str) -> bool {
+pub(super) fn is_marked(sim: &Sim, mark: &str, email: &str) -> bool {
     let contents = sim.sandbox.contents();
     let is_flagged = contents.by_email(email).is_some_and(|contact| contact.custom.get(mark) == Some(&true.into()));
     is_flagged || contents.members(mark).contains(email)
 }
 
-fn mark(way: Way, list: &'static str) -> &'static str {
+pub(super) fn mark(way: Way, list: &'static str) -> &'static str {
     match (way, list) {
         (Way::Field | Way::Flag, LIST) => "Reader",
         _ => list,

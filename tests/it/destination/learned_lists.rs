@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use crate::support::fixture::{API_KEY, LIST, people, sent_nothing};
 use crate::support::kill::Kill;
-use crate::support::sim::Sim;
+use crate::support::sim::{self, Sim};
 
 const WAYS: [BulkLists; 3] = [BulkLists::Never, BulkLists::CreateOnly, BulkLists::Always];
 
@@ -100,7 +100,7 @@ async fn what_was_learnt_is_forgotten_after_thirty_days() {
     for (days, way) in [(29, "bulk"), (31, "single")] {
         let sim = account(BulkLists::Always, BulkLists::Always);
         run(&sim, "first", &people(0, 40, 1)).await;
-        let key = keys::learned_setup("eu");
+        let key = keys::learned_setup(&sim::account());
         let mut learned: LearnedStrategy = serde_json::from_slice(&sim.store.body(&key).unwrap()).unwrap();
         learned.at -= SignedDuration::from_hours(24 * days);
         sim.store.write(&key, serde_json::to_vec(&learned).unwrap());

@@ -4,6 +4,7 @@ mod deleted_contacts;
 mod faults;
 mod hostile_server;
 mod lane;
+mod late_server;
 mod learned_lists;
 mod list_membership;
 mod npm_client;

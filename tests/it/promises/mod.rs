@@ -4,6 +4,7 @@ mod each;
 mod in_time;
 mod leaving;
 mod model;
+mod one_account;
 mod overlapping;
 mod privacy;
 mod rate;

@@ -1,10 +1,18 @@
 //! One contract for every store, and one for every kind of lease. The halves that need S3 run where
 //! `AUTOPILOT_EXPORT_TEST_S3` names a bucket (and `AWS_ENDPOINT_URL` an emulator); they leave nothing in it.
 
+use autopilot_export::adapters::in_process::InProcess;
 use autopilot_export::adapters::local::{FileLeases, Folder};
+use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::Kind;
-use autopilot_export::ports::{Leases, ObjectMeta, PutMode, PutOutcome, Reader, Store};
+use autopilot_export::ports::{Clock, Leases, ObjectMeta, PutMode, PutOutcome, Reader, Store};
+use autopilot_export::run::keys;
+use autopilot_export::sandbox::{Options, Sandbox};
+use autopilot_export::steps;
 use bytes::Bytes;
+
+use crate::support::fixture::Nobody;
+use crate::support::sim::Sim;
 
 /// Names a bucket to test with.
 #[cfg(feature = "aws")]
@@ -189,6 +197,44 @@ async fn file_leases_keep_the_contract() {
     one_holder_at_a_time(&FileLeases::new(folder.path()), &FileLeases::new(folder.path()), "eu").await;
 }
 
+/// Two connections to one account, of which two processes take one each.
+async fn one_holder_of_an_account<S: Store, L: Leases>(store: impl Fn() -> S, leases: impl Fn() -> L, account: &str) {
+    let eu = [format!("eu-{account}"), format!("eu-{account}-too")];
+    let process = || Adapters {
+        store: store(),
+        leases: leases(),
+        secrets: Sim::secrets(),
+        http: InProcess(Sandbox::unserved(Options::default())),
+        clock: Clock::System,
+        observer: Box::new(Nobody),
+    };
+    let (one, other) = (process(), process());
+    assert!(steps::take(&one, &eu[0], "a").await.unwrap());
+    assert!(steps::take(&other, &eu[1], "b").await.unwrap(), "nobody knows yet which account is behind it");
+    for (world, eu, holder) in [(&one, &eu[0], "a"), (&other, &eu[1], "b")] {
+        steps::release(world, eu, holder).await.unwrap();
+        written(&world.store, &keys::account_behind(eu), &format!(r#"{{"account":"{account}"}}"#), PutMode::Create)
+            .await;
+    }
+    assert!(steps::take(&one, &eu[0], "a").await.unwrap());
+    assert!(!steps::take(&other, &eu[1], "b").await.unwrap(), "the account has a run");
+    assert!(other.leases.take(&eu[1], "c").await.unwrap(), "who had to wait keeps nothing");
+    other.leases.release(&eu[1], "c").await.unwrap();
+    steps::release(&one, &eu[0], "a").await.unwrap();
+    assert!(steps::take(&other, &eu[1], "b").await.unwrap());
+    steps::release(&other, &eu[1], "b").await.unwrap();
+    for eu in &eu {
+        other.store.delete(&keys::account_behind(eu)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_connections_to_an_account_have_one_file_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, leases) = (|| Folder::new(folder.path()), || FileLeases::new(folder.path()));
+    one_holder_of_an_account(store, leases, "account").await;
+}
+
 #[cfg(feature = "aws")]
 mod in_s3 {
     use std::time::Duration;
@@ -229,6 +275,16 @@ mod in_s3 {
         let won = futures_util::future::join_all(takes).await;
         assert_eq!(won.into_iter().filter(|taken| *taken.as_ref().unwrap()).count(), 1);
         for key in [connection.clone(), format!("{connection}-too")] {
+            bucket.delete(&format!("leases/{key}.json")).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn two_connections_to_an_account_have_one_lease_object() {
+        let Some(bucket) = bucket().await else { return };
+        let account = unique("account");
+        one_holder_of_an_account(|| bucket.clone(), || S3Leases::new(bucket.clone()), &account).await;
+        for key in [account.clone(), format!("eu-{account}"), format!("eu-{account}-too")] {
             bucket.delete(&format!("leases/{key}.json")).await.unwrap();
         }
     }

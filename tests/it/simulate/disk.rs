@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use autopilot_export::error::{Error, Kind, Result};
 use autopilot_export::ports::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};
+use autopilot_export::run::keys;
 use bytes::Bytes;
 use fastrand::Rng;
 use jiff::Timestamp;
@@ -65,10 +66,6 @@ impl Disk {
         self.0.lock().unwrap().replace(key, Some(body.into()));
     }
 
-    pub(super) fn remove(&self, key: &str) {
-        self.0.lock().unwrap().replace(key, None);
-    }
-
     pub(super) fn body(&self, key: &str) -> Option<Bytes> {
         self.0.lock().unwrap().held.get(key).map(|held| held.body.clone())
     }
@@ -78,13 +75,13 @@ impl Disk {
         objects.held.iter().map(|(key, held)| (key.clone(), held.body.clone())).collect()
     }
 
-    /// Cuts the power: each of the latest writes to these keys may not have reached the disk, or in part; an object is
-    /// gone, or back again, only if `existence` may be lost too. Gives how many objects were harmed.
-    pub(super) fn cut_power(&self, random: &mut Rng, existence: bool, may_harm: impl Fn(&str) -> bool) -> usize {
+    /// Cuts the power: of results that were written over, which a folder does not wait for, the latest writes may not have
+    /// reached the disk, or in part. Gives how many objects were harmed.
+    pub(super) fn cut_power(&self, random: &mut Rng) -> usize {
         let mut objects = self.0.lock().unwrap();
         let mut late: BTreeMap<String, Vec<Option<Held>>> = BTreeMap::new();
         for (_, key, before) in objects.written.iter().filter(|(at, ..)| at.elapsed() < UNWRITTEN) {
-            if may_harm(key) && (existence || (before.is_some() && objects.held.contains_key(key))) {
+            if keys::is_results(key) && before.is_some() && objects.held.contains_key(key) {
                 late.entry(key.clone()).or_default().push(before.clone());
             }
         }

@@ -9,7 +9,6 @@ mod drops;
 mod events;
 mod judge;
 mod kept;
-mod known;
 mod model;
 mod ortto;
 mod runs;
@@ -50,7 +49,6 @@ fn play(hosted: Hosted, seed: u64) -> (String, bool) {
 }
 
 fn play_all(seeds: std::ops::RangeInclusive<u64>) {
-    known::print();
     let (next, last) = (AtomicU64::new(*seeds.start()), *seeds.end());
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

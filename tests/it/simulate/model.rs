@@ -228,6 +228,8 @@ pub(super) struct End {
     pub(super) was_sent: bool,
     /// It took only some rows, and removed nobody.
     pub(super) part: bool,
+    /// Something that was sent before may arrive later.
+    pub(super) may_arrive_late: bool,
     /// By the store's clock.
     pub(super) began: Timestamp,
 }
@@ -389,7 +391,9 @@ impl Model {
             None | Some(Says::Suppressed)
                 if end.is_whole && !is_late && (end.removed_all || said.is_some() && !end.refused_leavers) =>
             {
-                if *claim == Claim::Yes || (*claim == Claim::Perhaps && !*by_hand) {
+                if end.may_arrive_late && *claim != Claim::No {
+                    *is_member = Known::Unsure;
+                } else if *claim == Claim::Yes || (*claim == Claim::Perhaps && !*by_hand) {
                     *is_member = Known::Is(false);
                 } else if *claim == Claim::Perhaps {
                     is_member.or(&false);
@@ -476,6 +480,9 @@ impl Model {
                 let people: Vec<Person> = self.contacts.keys().copied().collect();
                 people.into_iter().for_each(|person| set(segment, person, false));
                 self.segments[segment].is_new = true;
+                // A run that sent every row may have begun with the list that is new.
+                let claimed = self.segments[segment].people.values_mut().filter(|held| held.claim == Claim::Yes);
+                claimed.filter(|_| in_a_run).for_each(|held| held.claim = Claim::Perhaps);
             }
             Edit::Delete(person) => {
                 (0..segments).for_each(|segment| set(segment, person, false));

@@ -11,7 +11,6 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::drops::is_personal;
-use super::known::is_left_out;
 use super::world::World;
 use crate::support::kill::Kill;
 
@@ -80,11 +79,8 @@ async fn one_process(world: &World, request: &RunRequest, fate: &Fate, random: &
         () = kill.reached() => None,
         report = running => ended(report),
     };
-    if report.is_none() {
-        world.died();
-        if random.bool() {
-            world.end_leases();
-        }
+    if report.is_none() && random.bool() {
+        world.end_leases();
     }
     report
 }
@@ -106,7 +102,7 @@ macro_rules! call {
                 let mut random = $random.borrow_mut();
                 let kill = $fate.kill(&mut random);
                 // Clocks of its own, or one for the whole run.
-                let off = if is_left_out("clocks_of_calls") { $fate.clocks } else { $fate.clock(&mut random) };
+                let off = $fate.clock(&mut random);
                 let process = $world.process(&$config, off, &kill);
                 (kill, process)
             };
@@ -118,7 +114,6 @@ macro_rules! call {
             if let Some(done) = done {
                 break done;
             }
-            $world.died();
             *$deaths.borrow_mut() += 1;
             if *$deaths.borrow() > $fate.deaths {
                 return None;
@@ -130,8 +125,6 @@ macro_rules! call {
 }
 
 async fn by_calls(world: &World, request: &RunRequest, fate: &Fate, random: &mut Rng) -> Option<Report> {
-    let off = fate.clock(random);
-    let fate = &Fate { clocks: if is_left_out("clocks_of_calls") { off } else { fate.clocks }, ..*fate };
     let (random, deaths) = (&RefCell::new(random), &RefCell::new(0));
     let failure = loop {
         match call!(world, fate, random, deaths, |process, config| steps::prepare(&process, &config, request)) {

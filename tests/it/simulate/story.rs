@@ -12,10 +12,9 @@ use autopilot_export::sandbox::{Archived, Fault, Hosted};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
-use super::drops::{Drop, Says};
+use super::drops::{Drop, Person, Says};
 use super::events::Event;
 use super::kept::Kept;
-use super::known::is_left_out;
 use super::model::{Edit, End, Known, Model, Noes, Taken, unite};
 use super::ortto;
 use super::runs::{Engine, Fate, run};
@@ -135,17 +134,16 @@ impl Story {
         let is_field = self.world.shared.lock().unwrap().places[segment].is_field;
         // A run that was killed goes on with the next.
         let in_a_run = in_a_run || self.world.disk.body(&keys::unfinished(EXPORT)).is_some();
-        let or_known = |name: &str| in_a_run && is_left_out(name);
         Some(match self.random.u8(..20) {
             10 | 19 if self.world.is_ortto => ortto::event(&mut self.random, person)?,
             0..3 => Event::Edit(Edit::Delete(person)),
             3..6 => Event::Edit(Edit::TakeOff(person, segment)),
             6..9 => Event::Edit(Edit::PutOn(person, segment)),
             9 => Event::Edit(Edit::Rename(person)),
-            10 if !is_field && !or_known("list_deleted_in_mid_run") => Event::Edit(Edit::DeleteList(segment)),
+            10 if !is_field => Event::Edit(Edit::DeleteList(segment)),
             11 => Event::Rotate(self.random.u8(..4) > 0),
             12 if !(in_a_run && full) && self.world.disk.body(&keys::profiles(EXPORT)).is_some() => Event::OtherKey,
-            13 if !or_known("lower_rate") => Event::Rate(*self.random.choice(&[1, 3, 8, 20, 40]).unwrap()),
+            13 => Event::Rate(*self.random.choice(&[1, 3, 8, 20, 40]).unwrap()),
             14 => Event::Lanes(self.random.u32(1..6)),
             15 => Event::Enable(false),
             16 | 17 => Event::Suppress(person - person % 3),
@@ -185,8 +183,8 @@ impl Story {
         let deaths = random.u32(0..6);
         // Clocks of two processes differ by minutes; or somebody sets one.
         let minutes = match random.u8(..6) {
-            0 if !is_left_out("clock_set_forward") => 3 * 24 * 60,
-            0 | 1 => 7,
+            0 => 3 * 24 * 60,
+            1 => 7,
             _ => 0,
         };
         Fate { engine, dies_within, deaths, clocks: SignedDuration::from_mins(minutes) }
@@ -329,10 +327,7 @@ impl Story {
             None => told!(self, "died"),
         }
         if report.is_none() && self.random.u8(..3) == 0 {
-            let all = !is_left_out("power_loss");
-            let harmed = self.world.disk.cut_power(&mut self.random, all, |key| {
-                key.starts_with("runs/") && (all || key.contains("/results/") && key.ends_with(".tsv"))
-            });
+            let harmed = self.world.disk.cut_power(&mut self.random);
             told!(self, "power cut, {harmed} objects harmed");
         }
         // Rows that are sent again heed the drops that were applied last.
@@ -356,6 +351,13 @@ impl Story {
             self.kept[*segment].ran(&self.world.disk, (&request, is_whole), drop);
         }
         unite(&mut taken, &before, &if let Known::Is(kept) = kept { kept } else { Noes::default() });
+        if !is_known {
+            // What the drops say that were applied last counts, whichever those are.
+            let suppresses = |(person, says): (&Person, &Says)| (*says == Says::Suppressed).then_some(*person);
+            let all = self.drops.iter().flatten().flat_map(|(drop, _)| drop.says.iter().filter_map(suppresses));
+            let all: BTreeSet<Person> = all.chain(self.model.suppressed.iter().copied()).collect();
+            taken.iter_mut().for_each(|taken| taken.suppressed.extend(&all));
+        }
         self.judge_report(ask, report.as_ref(), &taken, was_sent, !happened.is_empty() || !is_known);
         let removed_all = report.as_ref().is_some_and(|report| report.members.leavers_withheld == 0);
         if was_sent || (is_whole && !ask.full) {
@@ -366,6 +368,7 @@ impl Story {
                 full: ask.full,
                 part: ask.part,
                 was_sent,
+                may_arrive_late: self.world.may_arrive_late(),
                 began,
             };
             self.model.ran(&taken, &end);

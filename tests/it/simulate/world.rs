@@ -19,7 +19,6 @@ use tokio::time::Instant;
 use super::disk::Disk;
 use super::drops::person;
 use super::events::Event;
-use super::known;
 use super::ortto;
 use crate::support::fixture::{EXPORT, Nobody, STATE_KEY};
 use crate::support::kill::{Doomed, Kill};
@@ -203,16 +202,6 @@ impl World {
         }
     }
 
-    /// A process died.
-    pub(super) fn died(&self) {
-        let is_opening = |(key, body): &(String, Bytes)| {
-            key.ends_with("/open.json") && !String::from_utf8_lossy(body).contains("\"assigned\"")
-        };
-        if known::is_left_out("canary_forgotten") && self.disk.all().iter().any(is_opening) {
-            self.disk.remove("state/connections/eu.json");
-        }
-    }
-
     /// The operating system ends the locks of a process that died.
     pub(super) fn end_leases(&self) {
         self.leases.end_all();
@@ -248,6 +237,11 @@ impl World {
         let mut shared = self.shared.lock().unwrap();
         shared.events.clear();
         std::mem::take(&mut shared.happened)
+    }
+
+    /// Whether something that was sent of the dead has yet to arrive.
+    pub(super) fn may_arrive_late(&self) -> bool {
+        !self.shared.lock().unwrap().late.is_empty()
     }
 
     /// What was sent of the dead arrives, if its time has come.
@@ -439,7 +433,7 @@ struct OnItsWay<'w>(&'w Wire, Option<http::Request<Bytes>>);
 
 impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
-        let Some(request) = self.1.take().filter(|_| !known::is_left_out("late_server")) else { return };
+        let Some(request) = self.1.take() else { return };
         let mut shared = self.0.world.shared.lock().unwrap();
         if shared.random.bool() {
             let at = Instant::now() + Duration::from_secs(shared.random.u64(0..200));

@@ -213,7 +213,7 @@ pub(crate) fn state_of(body: &[u8], sandbox: &Sandbox) -> BTreeMap<[u8; 32], [u8
         match profile.status(list) {
             MemberStatus::Absent => None,
             MemberStatus::Confirmed => Some((profile.key, profile.digest)),
-            MemberStatus::Unconfirmed => Some((profile.key, UNCONFIRMED)),
+            MemberStatus::Unconfirmed | MemberStatus::Leaving => Some((profile.key, UNCONFIRMED)),
         }
     };
     profiles.into_iter().filter_map(member).collect()

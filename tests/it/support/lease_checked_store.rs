@@ -83,8 +83,8 @@ impl<S> Guarded<S> {
     fn check(&self, key: &str) {
         let holders = self.1.holders();
         let may = match key.split('/').collect::<Vec<_>>()[..] {
-            // A learned setup belongs to no export.
-            ["state", "connections", ..] => true,
+            // What is known of a connection or an account belongs to no export.
+            ["state", "connections" | "accounts", ..] => true,
             ["state", export, ..] => holders.iter().any(|run| export_of(run) == Some(export)),
             ["runs", _, run, "results", ..] => holders.iter().any(|holder| holder == run),
             _ => true,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use autopilot_export::adapters::in_process::InProcess;
 use autopilot_export::adapters::local::GivenSecrets;
 use autopilot_export::config::{Config, parse};
+use autopilot_export::destination::Api;
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::{Error, Kind, Result};
 use autopilot_export::ports::{
@@ -305,6 +306,11 @@ impl Sim {
             |from: &Instant| sent.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count();
         sent.iter().map(within).max().unwrap_or_default()
     }
+}
+
+/// The digest of the account that a classic sandbox is.
+pub(crate) fn account() -> String {
+    keys::account(Api::Autopilot, &AutopilotOptions::default().instance_id)
 }
 
 /// A request for this drop, as the command line makes it.

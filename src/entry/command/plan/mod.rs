@@ -36,7 +36,7 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     let destination = env.destination(connection.api);
     let refused = connection.may_send(export, env.clock().now()).err();
     let now = env.clock().now();
-    let learned = learned(env.store(), &connection.name, planned.record.account.as_deref(), now).await?;
+    let learned = learned(env.store(), connection, planned.record.account.as_deref(), now).await?;
     let learned = learned.filter(|_| !planned.record.request.full);
     let plan = of(&planned, (destination, export, connection), refused, (monthly(config), learned.as_ref()));
     if common.json {

@@ -4,16 +4,16 @@ use super::super::assignment::{Assignment, disabled, may_go_on};
 use super::super::rate::{current, lane_rate};
 use super::Worker;
 use crate::error::{Error, Kind, Result};
-use crate::ports::Leases;
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
+use crate::steps::turn;
 
 impl<E: Environment> Worker<'_, E> {
     /// Renews the lease, or stops: another run has it, or another call of this very lane is at work.
     pub(super) async fn renew(&mut self) -> Result<()> {
         let Assignment { connection, run, number, attempts, .. } = self.assignment;
         let run_id = run.request.run_id.as_str();
-        if !self.env.leases().renew(&connection.name, run_id).await? {
+        if !turn::renew(self.env, &connection.name, run_id).await? {
             self.replaced = true;
             return Err(lost_lease(&connection.title()));
         }

@@ -1,5 +1,6 @@
 //! What happens when a spot check disproves the learned setup.
 
+use super::super::assignment::Assignment;
 use super::Worker;
 use crate::destination::SetupCheck;
 use crate::error::Result;
@@ -15,8 +16,9 @@ impl<E: Environment> Worker<'_, E> {
         if std::mem::replace(&mut self.has_forgotten_setup, true) {
             return Ok(());
         }
-        let (store, run) = (self.env.store(), self.assignment.run);
-        store.delete(&keys::learned_setup(&run.connection)).await?;
+        let Assignment { connection, run, opened, .. } = self.assignment;
+        let store = self.env.store();
+        store.delete(&keys::learned_setup(&keys::account(connection.api, &opened.account))).await?;
         if some_trusted || !self.assignment.attempts.is_first() {
             write_json(store, &keys::doubted(&run.request.run_id), &true).await?;
         }

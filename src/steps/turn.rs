@@ -1,0 +1,126 @@
+//! The turn at an account: one run at a time speaks through a connection, and, once it is known which account is behind
+//! that, to the account. Two connections to one account so keep its rate together.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Connection};
+use crate::error::{Error, Kind, Result};
+use crate::ports::{Leases, Store};
+use crate::run::keys;
+use crate::steps::documents::{read_if_whole, write_json};
+use crate::steps::environment::Environment;
+
+/// Which account is behind a connection: `state/connections/<connection>.account.json`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Behind {
+    /// The digest that names it in keys.
+    account: String,
+}
+
+/// The digest of the account behind a connection; none before it was asked.
+pub(super) async fn account_behind(store: &impl Store, connection: &str) -> Result<Option<String>> {
+    let behind = read_if_whole::<Behind>(store, &keys::account_behind(connection)).await?;
+    Ok(behind.map(|behind| behind.account))
+}
+
+/// Takes the leases of a connection and of the account behind it, or renews them; `false` where another has one.
+///
+/// # Errors
+/// Those of leases and store.
+pub async fn take<E: Environment>(env: &E, connection: &str, holder: &str) -> Result<bool> {
+    if !env.leases().take(connection, holder).await? {
+        return Ok(false);
+    }
+    let is_taken = take_account(env, connection, holder).await?;
+    if !is_taken {
+        env.leases().release(connection, holder).await?;
+    }
+    Ok(is_taken)
+}
+
+/// Takes the lease of the account behind a connection, where that is known; `false` where another has it.
+pub(super) async fn take_account<E: Environment>(env: &E, connection: &str, holder: &str) -> Result<bool> {
+    match account_behind(env.store(), connection).await? {
+        Some(account) => env.leases().take(&account, holder).await,
+        None => Ok(true),
+    }
+}
+
+/// The error of who finds that another connection speaks to the account.
+pub(super) fn account_is_busy(connection: &str) -> Error {
+    Error::new(Kind::Unavailable, connection, "another connection to the same account is at work")
+        .hint("run again: from now on they wait for each other")
+}
+
+/// Renews both; `false` where the holder has lost one and must stop.
+pub(super) async fn renew<E: Environment>(env: &E, connection: &str, holder: &str) -> Result<bool> {
+    if !env.leases().renew(connection, holder).await? {
+        return Ok(false);
+    }
+    match account_behind(env.store(), connection).await? {
+        Some(account) => env.leases().renew(&account, holder).await,
+        None => Ok(true),
+    }
+}
+
+/// Gives both back.
+///
+/// # Errors
+/// Those of leases and store.
+pub async fn release<E: Environment>(env: &E, connection: &str, holder: &str) -> Result<()> {
+    if let Some(account) = account_behind(env.store(), connection).await? {
+        env.leases().release(&account, holder).await?;
+    }
+    env.leases().release(connection, holder).await
+}
+
+/// Where it is noted who spoke last: through the connection, and to the account behind it.
+pub(super) async fn spoke_keys(store: &impl Store, connection: &str) -> Result<Vec<String>> {
+    let account = account_behind(store, connection).await?;
+    let by_account = account.map(|account| keys::spoke_to(&account));
+    Ok([keys::spoke(connection)].into_iter().chain(by_account).collect())
+}
+
+/// What became of a turn at an account that has just been asked who it is.
+pub(super) enum Meeting {
+    /// It was known to be behind the connection.
+    Known,
+    /// It is new to the connection, and free; its digest.
+    New(String),
+    /// It is new to the connection, and another run speaks to it.
+    Busy,
+}
+
+/// Notes which account is behind a connection, and takes its lease where that is news.
+pub(super) async fn meet<E: Environment>(
+    env: &E,
+    connection: &Connection,
+    account: &str,
+    holder: &str,
+) -> Result<Meeting> {
+    let account = keys::account(connection.api, account);
+    let before = account_behind(env.store(), &connection.name).await?;
+    if before.as_ref() == Some(&account) {
+        return Ok(Meeting::Known);
+    }
+    // Before the note: who finds it renews the lease.
+    let is_free = env.leases().take(&account, holder).await?;
+    let behind = Behind { account };
+    write_json(env.store(), &keys::account_behind(&connection.name), &behind).await?;
+    if let Some(before) = before {
+        env.leases().release(&before, holder).await?;
+    }
+    Ok(if is_free { Meeting::New(behind.account) } else { Meeting::Busy })
+}
+
+/// The connection with the lowest rate of all that are known to lead to its account.
+pub(super) async fn at_lowest_rate(store: &impl Store, config: &Config, connection: &Connection) -> Result<Connection> {
+    let mut slowed = connection.clone();
+    let Some(account) = account_behind(store, &connection.name).await? else { return Ok(slowed) };
+    for other in config.connections.values().filter(|other| other.name != connection.name) {
+        if account_behind(store, &other.name).await?.as_ref() == Some(&account) {
+            slowed.requests_per_second = slowed.requests_per_second.min(other.requests_per_second);
+        }
+    }
+    Ok(slowed)
+}

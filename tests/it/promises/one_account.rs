@@ -1,0 +1,88 @@
+//! Promise 6, "The account's rate is kept", where two connections with secrets of their own lead to one account.
+
+use std::time::Duration;
+
+use autopilot_export::report::{Outcome, Report};
+use autopilot_export::run::{RequestedDrop, RunRequest, keys, run_id};
+use autopilot_export::steps::{self, Cancellation};
+use serde_json::json;
+
+use crate::support::fixture::{EXPORT, people};
+use crate::support::kill::Kill;
+use crate::support::sim::{Sim, Way, account};
+
+const OTHER: &str = "second";
+const ROWS: u32 = 120;
+
+/// Exports through two connections, at 5 and at 3 requests a second; a request for each row.
+fn sim() -> Sim {
+    let mut sim = Sim::of(Way::Single, 1);
+    sim.pace(5, 1);
+    let mut connection = sim.settings["connections"]["eu"].clone();
+    connection["secret"] = json!("another");
+    connection["requests_per_second"] = json!(3);
+    let mut export = sim.settings["exports"][EXPORT].clone();
+    export["connection"] = json!("eu-too");
+    export["segments"][0] =
+        json!({ "name": "Second", "prefix": "segments/second/", "membership": Way::Single.membership_of("Second") });
+    sim.settings["connections"]["eu-too"] = connection;
+    sim.set("/exports/second", export);
+    sim
+}
+
+fn second(sim: &Sim, name: &str, body: &str) -> RunRequest {
+    let key = format!("segments/second/{name}.csv");
+    sim.store.write(&key, body.to_owned());
+    let drops = vec![RequestedDrop { segment: "Second".into(), key, version: None, is_empty: false }];
+    let run_id = run_id("2026-11-24T06:00:00Z".parse().unwrap(), OTHER, name);
+    RunRequest { run_id, export: OTHER.into(), drops, ..sim.drop("unused", "EMail\n") }
+}
+
+async fn run(sim: &Sim, request: &RunRequest) -> Report {
+    steps::run(&sim.world(&Kill::never()), &sim.config, request, &Cancellation::default()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_connections_to_one_account_keep_its_lowest_rate_together() {
+    let sim = sim();
+    for request in [sim.drop("first", &people(0, 3, 1)), second(&sim, "first", &people(0, 3, 1))] {
+        assert_eq!(run(&sim, &request).await.outcome, Outcome::Succeeded);
+    }
+    assert!(sim.store.keys().contains(&keys::spoke_to(&account())), "{:?}", sim.store.keys());
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    sim.sent.lock().unwrap().clear();
+    let (one, other) = (sim.drop("next", &people(0, ROWS, 1)), second(&sim, "next", &people(0, ROWS, 1)));
+    let (one, other) = tokio::join!(run(&sim, &one), run(&sim, &other));
+    for report in [one, other] {
+        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, u64::from(ROWS) - 3), "{report:?}");
+    }
+    assert!(sim.peak() <= 3, "{} requests in a second", sim.peak());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_found_to_lead_to_a_busy_account_gives_way() {
+    let sim = sim();
+    let (one, other) = (sim.drop("first", &people(0, ROWS, 1)), second(&sim, "first", &people(0, ROWS, 1)));
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        run(&sim, &other).await
+    };
+    let (one, late) = tokio::join!(run(&sim, &one), late);
+    assert_eq!(one.outcome, Outcome::Succeeded, "{one:?}");
+    let message = late.error.map(|error| error.message).unwrap_or_default();
+    assert!(message.contains("another connection to the same account is at work"), "{message}");
+    assert_eq!((late.outcome, late.rows.pending), (Outcome::Failed, u64::from(ROWS)));
+    let again = run(&sim, &second(&sim, "again", &people(0, ROWS, 1))).await;
+    assert_eq!((again.outcome, again.rows.delivered), (Outcome::Succeeded, u64::from(ROWS)), "{again:?}");
+}
+
+/// What was learned of an account is known to all connections to it.
+#[tokio::test(start_paused = true)]
+async fn what_one_connection_learned_the_other_knows() {
+    let sim = sim();
+    run(&sim, &sim.drop("first", &people(0, 40, 1))).await;
+    let learnt = sim.store.body(&keys::learned_setup(&account()));
+    assert!(learnt.is_some());
+    run(&sim, &second(&sim, "first", &people(0, 40, 1))).await;
+    assert_eq!(sim.store.body(&keys::learned_setup(&account())), learnt, "it is not learned once more");
+}

@@ -1,6 +1,6 @@
 # What the function may do: the bucket by prefix, its secrets, one state machine, one queue.
 
-# What a run needs of the bucket, whoever works on it.
+# What a run needs of the bucket, in the function or on the command line.
 data "aws_iam_policy_document" "runs" {
   statement {
     sid     = "ReadDrops"

@@ -96,7 +96,7 @@ data "aws_iam_policy_document" "key_through_s3" {
 data "aws_iam_policy_document" "read_reports" {
   source_policy_documents = [data.aws_iam_policy_document.key_through_s3["read"].json]
 
-  # order.json says how many members a segment has, and of whom nothing.
+  # order.json says how many members a segment has, and nothing of any person.
   statement {
     sid     = "ReadReports"
     actions = ["s3:GetObject"]

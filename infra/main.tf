@@ -33,7 +33,7 @@ locals {
   # The state key alone, for who plans and must not read the API key.
   state_key_secrets = [for secret in values(local.secret_of) : "${secret}/state-key"]
   secrets           = toset(concat(values(local.secret_of), local.webhook_secrets, local.state_key_secrets))
-  # Unless told, one lane for each 10 requests a second, as in the program.
+  # By default, one lane for each 10 requests a second, as in the program.
   lanes_of          = [for connection in local.config.connections : try(connection.lanes, floor(min(40, max(1, connection.requests_per_second / 10))), 1)]
   most_lanes        = max(1, local.lanes_of...)
   suppression_files = compact([for export in local.config.exports : try(export.suppression_file, null)])

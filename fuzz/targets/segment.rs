@@ -1,5 +1,5 @@
 //! A drop: every row is as wide as the columns, and neither the pieces that the bytes come in nor gzip around them
-//! make a difference. The last byte also chooses what is told of the file, how long the pieces are, and whether they are packed.
+//! make a difference. The last byte also chooses what is declared of the file, how long the pieces are, and whether they are packed.
 #![no_main]
 
 use std::io::Write;
@@ -29,7 +29,7 @@ struct Hearing {
 
 impl Sink for Hearing {
     fn columns(&mut self, columns: &Columns) -> Result<()> {
-        assert_eq!(self.width.replace(columns.names.len()), None, "columns are told once");
+        assert_eq!(self.width.replace(columns.names.len()), None, "columns come once");
         self.heard.push(Heard::Columns(columns.clone()));
         Ok(())
     }
@@ -43,7 +43,7 @@ impl Sink for Hearing {
     }
 
     fn malformed(&mut self, line: u64, raw: &str, flaw: Flaw) -> Result<()> {
-        assert!(self.width.is_some(), "columns are told first");
+        assert!(self.width.is_some(), "columns come first");
         self.heard.push(Heard::Malformed(line, raw.to_owned(), flaw));
         Ok(())
     }
@@ -55,7 +55,7 @@ fn layout(header: bool, quoted: bool) -> Option<Layout> {
     Some(Layout { columns, header: Some(header), delimiter: Some(','), encoding, quoted })
 }
 
-fn told(choice: u8) -> (Format, Option<Layout>) {
+fn declared(choice: u8) -> (Format, Option<Layout>) {
     let detected = Format::default();
     let in_encoding = |label: &str| Format { encoding: Encoding::of(label), ..Format::default() };
     match choice % 16 {
@@ -75,7 +75,7 @@ fn told(choice: u8) -> (Format, Option<Layout>) {
 }
 
 fn decode<'p>(choice: u8, pieces: impl IntoIterator<Item = &'p [u8]>) -> (Vec<Heard>, Result<Summary>) {
-    let (format, layout) = told(choice);
+    let (format, layout) = declared(choice);
     let mut hearing = Hearing { is_json: format.kind != Some(FileKind::Csv), ..Hearing::default() };
     let mut decoder = Decoder::new("drop", &format, layout.as_ref(), &["EMail".to_owned(), "FirstName".to_owned()]);
     let fed = pieces.into_iter().try_for_each(|piece| decoder.feed(piece, &mut hearing));

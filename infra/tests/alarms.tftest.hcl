@@ -24,7 +24,7 @@ run "every_alarm_notifies_the_topic" {
     condition = alltrue([for alarm in concat(
       values(aws_cloudwatch_metric_alarm.throttled), [aws_cloudwatch_metric_alarm.aborted_run],
     ) : length(coalesce(alarm.ok_actions, [])) == 0])
-    error_message = "An event is told as if it were over."
+    error_message = "An alarm without a lasting state sends no recovery."
   }
 
   # Standard executions have a year, so that metric never leaves 0.
@@ -76,14 +76,14 @@ run "silence_is_by_each_exports_schedule" {
   }
 }
 
-run "silence_may_be_told" {
+run "silence_may_be_set" {
   variables {
     silence_hours = { newsletter = 0, vip = 168 }
   }
 
   assert {
     condition     = { for name, alarm in aws_cloudwatch_metric_alarm.silence : name => alarm.evaluation_periods } == { vip = 168 }
-    error_message = "What is told counts before the schedule."
+    error_message = "A variable counts before the schedule."
   }
 }
 

@@ -47,12 +47,12 @@ run "the_definition_as_deployed" {
   assert {
     condition = alltrue([for state in ["Finish", "FinishAfterError"] :
     jsondecode(aws_sfn_state_machine.this.definition).States[state].Catch[0].Next == "FinishFailed"])
-    error_message = "A finish that fails is told."
+    error_message = "A finish that fails notifies people."
   }
 
   assert {
     condition     = jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Next == "Announce"
-    error_message = "A finish that fails is told."
+    error_message = "A finish that fails notifies people."
   }
 
   assert {
@@ -81,7 +81,7 @@ run "the_definition_as_deployed" {
       jsondecode(aws_sfn_state_machine.this.definition).States.Tell.Parameters["Subject.$"] == "$.last.answer.message.subject",
       jsondecode(aws_sfn_state_machine.this.definition).States.Announce.Parameters.Entries[0]["Detail.$"] == "$.last.answer",
     ])
-    error_message = "People are told of changes, in the function's words; EventBridge of every run."
+    error_message = "People are notified of changes, in the function's words; EventBridge gets every run."
   }
 
   # Throttling by Lambda lasts as long as others use the account's concurrency.

@@ -157,7 +157,7 @@ class World:
             raise RuntimeError(f"connect {connection}: {ended.stderr.strip()}")
 
     def aws(self, *arguments):
-        """Runs the `aws` command line; returns its output, parsed if it is JSON. Not every version heeds AWS_ENDPOINT_URL everywhere."""
+        """Runs the `aws` command line; returns its output, parsed if it is JSON. Not every version honours AWS_ENDPOINT_URL everywhere."""
         output = self.done(["aws", "--endpoint-url", self.endpoint, *arguments])
         try:
             return json.loads(output)

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::config::base_url_fault;
 use crate::ports::{Http, NoResponse};
 
-/// A client for any connection's account. It follows no redirects, heeds no proxy settings, and speaks plain HTTP to
+/// A client for any connection's account. It follows no redirects, ignores proxy settings, and speaks plain HTTP to
 /// loopback addresses only: the configuration sees to that, and so does the client.
 ///
 /// What it needs is made with the first request: most steps never make one, and reading the machine's certificates takes
@@ -46,7 +46,7 @@ impl HttpClient {
         max_bytes: usize,
     ) -> Result<http::Response<Bytes>, NoResponse> {
         let url = request.uri().to_string();
-        // Whoever names an address past the configuration does not give the key away either.
+        // An address that did not come through the configuration must not leak the key either.
         if base_url_fault(url.split('?').next().unwrap_or_default()).is_some() {
             return Err(NoResponse(INSECURE));
         }

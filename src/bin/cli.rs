@@ -198,7 +198,7 @@ fn log(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    // Whoever reads may have gone away: what cannot be logged is not worth a panic.
+    // The reader may have gone away: what cannot be logged is not worth a panic.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.log_internal_errors(false).init();
 }

@@ -3,9 +3,9 @@
 use super::Config;
 
 impl Config {
-    /// This configuration, which a run of the export began with, and what makes the run more careful of what holds `now`: who
-    /// disables the export or its connection, or takes one of them out, takes the consent away, lowers the rate, or names others to
-    /// be left out, is heeded at once.
+    /// This configuration, which a run of the export began with, with those changes in `now` that make the run more careful. They
+    /// apply at once: the export or its connection is disabled or removed, the consent is withdrawn, the rate is lowered, or
+    /// more people are left out.
     #[must_use]
     pub fn as_careful_as(mut self, now: &Self, export: &str) -> Self {
         let Some(kept) = self.exports.get_mut(export) else { return self };

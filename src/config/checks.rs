@@ -24,7 +24,7 @@ pub(super) fn display_name(name: &str) -> Option<&'static str> {
 }
 
 /// What is wrong with an account's address: it is https, or plain http to this machine, and has no user, query or
-/// fragment. The scheme is in small letters, so that whoever looks at its first letters sees what a client does.
+/// fragment. The scheme is in small letters, so that a look at its first letters shows what a client does.
 pub fn base_url_fault(url: &str) -> Option<&'static str> {
     let (is_https, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),

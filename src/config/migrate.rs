@@ -160,19 +160,19 @@ impl Move<'_> {
             kind => of(kind),
         };
         let same = same.map_or("string", |(name, _)| *name);
-        let (account_name, told) = match (self.there)(name) {
-            CustomFieldThere::Found(account_name, told) => (account_name, told),
+        let (account_name, account_type) = match (self.there)(name) {
+            CustomFieldThere::Found(account_name, account_type) => (account_name, account_type),
             there => {
                 self.missing(name, same, &there, made);
                 (name.to_owned(), None)
             }
         };
-        if told.is_none() && before == FieldType::Date && of(FieldType::Day).is_some() {
+        if account_type.is_none() && before == FieldType::Date && of(FieldType::Day).is_some() {
             made.by_hand.push(format!(
                 "custom field \"{name}\": \"{same}\" keeps the time of day; write \"date\" for days alone"
             ));
         }
-        let now = told.unwrap_or(same);
+        let now = account_type.unwrap_or(same);
         let kind = types.iter().find(|(name, _)| *name == now).map_or(FieldType::String, |(_, kind)| *kind);
         if !is_alike(kind, before) {
             OF_A_TYPE.iter().for_each(|key| drop(object.remove(*key)));

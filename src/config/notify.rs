@@ -1,4 +1,4 @@
-//! When and how people are told of an export's runs.
+//! When and how people are notified of an export's runs.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,11 +12,11 @@ pub struct Notify {
     /// Notify even of a successful run if more than this share of its rows, 0 to 1, is rejected. Default 0.05.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_reject_share: f64,
-    /// A chat or another program that is told as well.
+    /// A chat or another program to notify as well.
     pub webhook: Option<Webhook>,
 }
 
-/// A chat or another program that is told.
+/// A chat or another program to notify.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
@@ -54,10 +54,10 @@ impl Default for Notify {
 impl Notify {
     pub(super) fn read(entry: &Entry<'_>) -> Option<Self> {
         let mut object = entry.object()?;
-        let told = object.get("max_reject_share").and_then(|entry| entry.share());
+        let share = object.get("max_reject_share").and_then(|entry| entry.share());
         let webhook = object.get("webhook").and_then(|entry| Webhook::read(&entry));
         object.done();
-        Some(Self { max_reject_share: told.unwrap_or(Self::default().max_reject_share), webhook })
+        Some(Self { max_reject_share: share.unwrap_or(Self::default().max_reject_share), webhook })
     }
 }
 

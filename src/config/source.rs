@@ -37,7 +37,7 @@ pub struct Segment {
     /// How many seconds a folder must have been left unchanged to count as complete. Default 60.
     #[serde(default = "sixty")]
     pub settle_seconds: u64,
-    /// Whether people whom others put on the list, or gave the tag or field, are left alone or are leavers where
+    /// Whether people added to the list by others, or given the tag or field, are left alone or are leavers where
     /// reconcile --repair finds them.
     #[serde(default)]
     pub others: Others,
@@ -46,7 +46,7 @@ pub struct Segment {
     pub format: Option<Format>,
 }
 
-/// What becomes of people whom others put on a segment's list.
+/// What becomes of people added to a segment's list by others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Others {

@@ -48,14 +48,14 @@ fn at(base: &str, key: &str) -> String {
 }
 
 #[test]
-fn lanes_are_by_the_rate_unless_told() {
+fn lanes_follow_the_rate_by_default() {
     let lanes = |rate: f64| {
         let config = parse(&with(&[(&at(CONNECTION, "requests_per_second"), json!(rate))]).to_string()).unwrap();
         config.connections["autopilot-eu"].lanes
     };
     assert_eq!([0.1, 5.0, 10.0, 19.0, 20.0, 100.0, 5000.0].map(lanes), [1, 1, 1, 1, 2, 10, 40]);
-    let told = parse(&with(&[(&at(CONNECTION, "lanes"), json!(4))]).to_string()).unwrap();
-    assert_eq!(told.connections["autopilot-eu"].lanes, 4);
+    let parsed = parse(&with(&[(&at(CONNECTION, "lanes"), json!(4))]).to_string()).unwrap();
+    assert_eq!(parsed.connections["autopilot-eu"].lanes, 4);
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn the_stable_id_is_a_column() {
 }
 
 #[test]
-fn people_whom_others_put_there_are_kept_unless_told() {
+fn members_added_by_others_are_kept_by_default() {
     for (others, kept) in [(json!(null), true), (json!("keep"), true), (json!("remove"), false)] {
         let config = parsed(&[(&at(EXPORT, "segments/0/others"), others)]);
         assert_eq!(config.exports["newsletter"].segments[0].others.are_kept(), kept);

@@ -49,12 +49,13 @@ impl SuppressionList {
         let text =
             if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text.into() };
         let is_entry = |line: &&str| !line.is_empty() && !line.starts_with('#');
-        let told = separator_of(text.as_bytes()).and_then(|told| u8::try_from(told).ok()).filter(u8::is_ascii);
-        let above = usize::from(told.is_some());
-        let rows = if told.is_some() { text.split_once('\n').map_or("", |(_, rows)| rows) } else { &text };
+        let separator =
+            separator_of(text.as_bytes()).and_then(|delimiter| u8::try_from(delimiter).ok()).filter(u8::is_ascii);
+        let above = usize::from(separator.is_some());
+        let rows = if separator.is_some() { text.split_once('\n').map_or("", |(_, rows)| rows) } else { &text };
         let first = rows.lines().map(trim).find(is_entry).unwrap_or_default();
         let mut faulty = Vec::new();
-        match header(first, told) {
+        match header(first, separator) {
             Some((delimiter, columns)) => self.table(rows, delimiter, &columns, &mut faulty),
             None => {
                 for (index, line) in rows.lines().enumerate() {
@@ -153,10 +154,10 @@ fn decoded(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// The delimiter of a table and the places of the columns that hold addresses or digests, where `line` is its header.
-/// `told` is the delimiter that a line `sep=` tells.
-fn header(line: &str, told: Option<u8>) -> Option<(u8, Vec<usize>)> {
+/// `separator` is the delimiter that a line `sep=` names.
+fn header(line: &str, separator: Option<u8>) -> Option<(u8, Vec<usize>)> {
     let usual = [b',', b';', b'\t', b'|'];
-    told.into_iter().chain(usual).find_map(|delimiter| {
+    separator.into_iter().chain(usual).find_map(|delimiter| {
         let mut builder = ReaderBuilder::new();
         builder.delimiter(delimiter).has_headers(false);
         let names: StringRecord = builder.from_reader(line.as_bytes()).records().flatten().next()?;

@@ -29,7 +29,7 @@ struct Refusals {
 }
 
 impl Allowance {
-    /// Of one of so many lanes.
+    /// For one of `lanes` lanes.
     pub fn new(limits: Limits, lanes: usize) -> Self {
         let lanes = lanes.max(1);
         let most = limits.in_flight.div_ceil(lanes);
@@ -46,7 +46,7 @@ impl Allowance {
         }
     }
 
-    /// When a request may leave while so many are on their way; none, where a response must come first. Each that is on
+    /// When a request may leave while `in_flight` are on their way; `None` if a response must come first. Each that is on
     /// its way may be refused.
     pub fn next(&mut self, in_flight: usize, now: Timestamp) -> Option<Timestamp> {
         if in_flight >= self.now {
@@ -62,7 +62,7 @@ impl Allowance {
         at.front().filter(|_| in_flight == 0).map(|first| after(*first, *within))
     }
 
-    /// Takes note of a response: how the lane took it, and whether the request was refused.
+    /// Records a response: how the lane handled it, and whether the request was refused.
     pub fn note(&mut self, handled: Handled, is_refusal: bool, now: Timestamp) {
         let Some(refusals) = &mut self.refusals else { return };
         if is_refusal {

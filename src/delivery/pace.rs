@@ -34,7 +34,7 @@ const HELD_UP_MOST: SignedDuration = SignedDuration::from_millis(40);
 /// How many answers tell how quick they are: few enough to follow a server that grows slower.
 const ANSWERS: usize = 32;
 
-/// A lane's slots lie in the first of so many parts of the window.
+/// A lane's slots lie in the first of `lanes` parts of the window.
 const WITHIN: u32 = 2;
 
 /// Whole requests that one window may hold: 2.5 a second are kept as 2 in every second, below 1 it is one request.

@@ -88,7 +88,7 @@ pub fn retry_after(response: &HttpResponse) -> Option<Duration> {
     bounded_wait(seconds)
 }
 
-/// A wait of so many seconds, where it is one: at most five minutes.
+/// The wait in seconds, where it is one: at most five minutes.
 pub fn bounded_wait(seconds: f64) -> Option<Duration> {
     let wait = Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST_WAIT.as_secs_f64())).ok()?;
     Some(wait).filter(|wait| !wait.is_zero())
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_heeded_in_both_forms_and_bounded() {
+    fn a_wait_is_read_in_both_forms_and_bounded() {
         assert_eq!(wait("7", None), Some(Duration::from_secs(7)));
         let date = Some("Tue, 12 May 2026 10:00:00 GMT");
         assert_eq!(wait("Tue, 12 May 2026 10:00:09 GMT", date), Some(Duration::from_secs(9)));

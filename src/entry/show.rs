@@ -13,7 +13,7 @@ use crate::ports::{Event, Observer};
 /// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Prints a line on standard error, whatever is in it as a terminal may show it; whoever reads may have gone away
+/// Prints a line on standard error, whatever is in it as a terminal may show it; the reader may have gone away
 /// (`2>&1 | head`).
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", escaped(text, usize::MAX));

@@ -91,7 +91,7 @@ impl LeftOut {
 }
 
 impl Counts {
-    /// Rows without a readable identity: whoever they are may seem to be missing.
+    /// Rows without a readable identity: their people may seem to be missing.
     pub fn unreadable_rows(&self) -> u64 {
         let codes = [RejectCode::MalformedRow, RejectCode::MissingEmail, RejectCode::InvalidEmail];
         codes.iter().filter_map(|code| self.rejects.get(code)).sum()

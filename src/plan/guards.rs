@@ -129,7 +129,7 @@ pub fn joined(stopping: Vec<(&'static str, Error)>) -> Option<Error> {
 /// What `max_profiles` is unless the export allows more.
 const USUAL_PROFILES: u64 = 100_000;
 
-/// What people should know of so many profiles before the guard stops a run.
+/// What people should know of this many profiles before the guard stops a run.
 pub fn warning(export: &str, guards: &Guards, profiles: u64) -> Option<String> {
     let most = guards.max_profiles;
     if profiles > most {
@@ -143,7 +143,7 @@ pub fn warning(export: &str, guards: &Guards, profiles: u64) -> Option<String> {
     }
 }
 
-/// Whether so many rejects are more than the guard allows.
+/// Whether this many rejects are more than the guard allows.
 pub fn too_many_rejected(guards: &Guards, rejected: u64, read: u64) -> bool {
     share(rejected, read) > guards.max_reject_share
 }

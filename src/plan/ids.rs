@@ -13,7 +13,7 @@ pub(super) struct LostRows {
 }
 
 impl LostRows {
-    /// Takes note of a row's id, where it is readable.
+    /// Records a row's id, where it is readable.
     pub(super) fn add(&mut self, id: Option<MatchId>) {
         match id {
             Some(id) => drop(self.ids.insert(id)),

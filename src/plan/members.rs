@@ -1,7 +1,7 @@
 //! The export's profiles as the state knows them, small enough to hold a million: 33 bytes each.
 //!
 //! All segments of a run share the one index, the segment with the newest drop first. What is known of a profile's
-//! membership of the segment at hand is marked in turn: [`MemberIndex::begin_segment`], then [`MemberIndex::add`] for
+//! membership of the current segment is marked in turn: [`MemberIndex::begin_segment`], then [`MemberIndex::add`] for
 //! each profile of the state.
 
 use std::collections::HashMap;
@@ -63,12 +63,12 @@ pub enum Fields {
     Outdated,
 }
 
-/// The segments of a state object, as seen from the segment at hand.
+/// The segments of a state object, as seen from the current segment.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// The place of the segment at hand in the header; none where it has no members yet.
+    /// The place of the current segment in the header; none where it has no members yet.
     pub segment: Option<usize>,
-    /// By the header's segments: whether a newer drop of it was applied than the one at hand.
+    /// By the header's segments: whether a newer drop of it was applied than the current one.
     pub newer: Vec<bool>,
     /// By the header's segments: whether its members stay in the export whatever this run does.
     pub untouched: Vec<bool>,
@@ -79,7 +79,7 @@ pub struct View {
 struct Marks(u8);
 
 impl Marks {
-    // Of the segment at hand.
+    // Of the current segment.
     const MEMBER: u8 = 1;
     const UNCONFIRMED: u8 = 1 << 1;
     /// What became of its row in the drop: none yet, or one of the three below.
@@ -112,7 +112,7 @@ impl Marks {
         self.0 & Self::SEEN == seen
     }
 
-    /// Whether it is a member whom the drop does not hold.
+    /// Whether it is a member that the drop does not hold.
     fn is_gone(self) -> bool {
         self.has(Self::MEMBER) && !self.has(Self::SEEN)
     }
@@ -236,7 +236,7 @@ impl MemberIndex {
         marks.is_some_and(|marks| marks.is_seen_as(seen))
     }
 
-    /// Takes note that this profile opts out. Gives whether that is new of a contact that the account is known to hold.
+    /// Records that this profile opts out. Returns whether that is new for a contact that the account is known to hold.
     pub fn opt_out(&mut self, key: &ProfileKey) -> OptedOut {
         let short = half(key);
         let (marks, news) = match self.find(&short).and_then(|at| self.entries.get_mut(at)) {

@@ -8,7 +8,6 @@ pub mod guards;
 mod ids;
 pub mod lanes;
 pub mod members;
-pub mod noes;
 pub mod objection;
 pub mod objections;
 mod output;
@@ -16,6 +15,7 @@ pub mod people;
 pub mod planner;
 pub mod refusals;
 pub mod retry;
+pub mod stored_objections;
 
 pub use counts::{Counts, LeftOut, Unreadable};
 pub use output::{ChunkKind, PlanOutput, RejectLine};

@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::noes::Noes;
 use super::objection::Objection;
+use super::stored_objections::StoredObjections;
 use crate::state::{MatchId, Profile, ProfileKey, half};
 
 /// Half a profile's key.
@@ -30,7 +30,7 @@ pub struct Objections {
     /// Members whose consent cannot be read, who are counted once.
     unreadable: HashSet<ShortKey>,
     /// What drops say that were applied before and take no part in the run.
-    applied: Noes,
+    applied: StoredObjections,
 }
 
 /// What rows say by the customer's id.
@@ -77,7 +77,7 @@ impl Objections {
     }
 
     /// Sets what earlier drops say that take no part in the run.
-    pub fn set_applied(&mut self, applied: Noes) {
+    pub fn set_applied(&mut self, applied: StoredObjections) {
         self.applied = applied;
     }
 

@@ -45,7 +45,7 @@ impl<'a> Reading<'a> {
         Self { export, digester, matching: None, contact: Contact::default() }
     }
 
-    /// What becomes of a row, the person's key and its id; nothing where the file lacks columns, and nobody can be told.
+    /// What becomes of a row, the person's key and its id; `None` where the file lacks columns, so that nobody can be identified.
     fn row(&mut self, row: &Row<'_>) -> Option<(Outcome, Option<[u8; 16]>, Option<MatchId>)> {
         let outcome = self.matching.as_ref()?.apply(|at| row.get(at), &mut self.contact);
         let Contact { normal, id, .. } = &self.contact;

@@ -29,7 +29,7 @@ impl AppliedPeople {
     }
 }
 
-/// The rows at hand are sent again.
+/// Set where rows are sent again.
 #[derive(Debug)]
 pub(super) struct Retry {
     pub(super) applied: AppliedPeople,

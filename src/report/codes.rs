@@ -119,7 +119,7 @@ pub fn of_guard(name: &str) -> Texts {
         "max_leavers_share" => (
             "A larger share of the members would leave than guards.max_leavers_share allows.",
             "The drop holds only a part of the segment.",
-            "Check that the drop is whole. If so many people did leave, pass over the guard once.",
+            "Check that the drop is whole. If that many people did leave, pass over the guard once.",
         ),
         "max_reject_share" => (
             "A larger share of the rows is rejected than guards.max_reject_share allows. It also watches what the account \

@@ -1,4 +1,4 @@
-//! What people are told of an export: one message for each change of its condition.
+//! Notifications of an export: one message for each change of its condition.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +34,8 @@ impl Message {
     pub fn of_place(deployment: &str, key: &str, why: &str) -> Self {
         let body = format!(
             "The object {key} started no run: it {why}.\n\nIf it is a segment's file, put it under the segment's prefix, as exports.json has it; the \
-             answer to each event, and the function's log, name such objects. This is told once. Remove state/misplaced.json to be told of the \
-             next.\n"
+             answer to each event, and the function's log, name such objects. This message comes once. Remove state/misplaced.json to be notified of \
+             the next.\n"
         );
         Self { subject: format!("{deployment}: a file is where nothing is read"), body }
     }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_run_says_what_condition_its_export_is_in() {
-        for (outcome, rejected, told) in [
+        for (outcome, rejected, expected) in [
             ("succeeded", 0, Some(Condition::Well)),
             ("nothing_to_do", 0, Some(Condition::Well)),
             ("succeeded_with_rejects", 5, Some(Condition::Well)),
@@ -139,7 +139,7 @@ mod tests {
             ("stopped", 0, None),
             ("superseded", 0, None),
         ] {
-            assert_eq!(condition(&report(outcome, rejected), 0.05), told, "{outcome}");
+            assert_eq!(condition(&report(outcome, rejected), 0.05), expected, "{outcome}");
         }
     }
 
@@ -152,8 +152,8 @@ mod tests {
             ("succeeded", Condition::Rejects, "trial: newsletter: many rows rejected", "autopilot-export retry 2026"),
             ("succeeded", Condition::Well, "trial: newsletter: recovered", "nothing to do"),
         ] {
-            let Message { subject: told, body } = message(&report(outcome, 10), now, place);
-            assert_eq!(told, subject);
+            let Message { subject: found, body } = message(&report(outcome, 10), now, place);
+            assert_eq!(found, subject);
             assert!(body.contains(to_do) && body.contains("s3://b/runs/p.html"), "{body}");
         }
         let longest = message(&report("failed", 0), Condition::Rejects, Place { deployment: &"d".repeat(30), ..place });

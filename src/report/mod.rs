@@ -236,7 +236,7 @@ pub struct Confirmed {
     pub opt_outs_of_refused: u64,
     /// Of the former, how many the destination refused.
     pub opt_outs_refused: u64,
-    /// Of these, how many were for people whom the destination suppresses.
+    /// Of these, how many were for people the destination suppresses.
     pub opt_outs_suppressed: u64,
     /// Requests.
     pub requests: Usage,

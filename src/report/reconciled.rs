@@ -15,20 +15,20 @@ pub struct Reconciled {
     pub missing: u64,
     /// Members whose contact is gone.
     pub deleted: u64,
-    /// People with the mark whom the state does not have.
+    /// People with the mark who are not in the state.
     pub extra: u64,
     /// Whether those are left alone.
     pub keeps_others: bool,
     /// People of these who opted out in the account.
     pub opted_out: u64,
-    /// People of these to whom mail bounces.
+    /// Of these, people whose mail bounces.
     pub bounced: u64,
     /// People with the mark who have no readable address, and are not compared.
     pub without_address: u64,
 }
 
 impl Reconciled {
-    /// How many differences there are. People whom others put there are none, where they are left alone.
+    /// How many differences there are. People added by others do not count where they are left alone.
     pub fn differences(&self) -> u64 {
         self.missing + self.deleted + if self.keeps_others { 0 } else { self.extra }
     }

@@ -36,7 +36,7 @@ const MOST_BYTES: u64 = 256 << 20;
 /// 10,000 columns and have 100,000 such rows.
 const MOST_PADDING: u64 = 32 << 20;
 
-/// The most different causes that are told apart, and that a report names.
+/// The most different causes that are counted, and that a report names.
 const MOST_CAUSES: usize = 1000;
 const NAMED_CAUSES: usize = 12;
 
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_beyond_the_longest_file_are_left_out_and_told() {
+    fn rows_beyond_the_longest_file_are_left_out_and_counted() {
         let run = run(&[vec!["EMail".to_owned()]]);
         let mut rejects = Rejects::new(&run, Vec::new()).unwrap();
         for (number, so_far) in [0, MOST_BYTES, MOST_BYTES + 1, 2 * MOST_BYTES].into_iter().enumerate() {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::message::Message;
 use crate::config::WebhookKind;
 
-/// The body of a webhook's request. `summary` is what EventBridge is told of the run.
+/// The body of a webhook's request. `summary` is what EventBridge gets of the run.
 pub fn body(kind: WebhookKind, message: &Message, summary: &Value) -> Value {
     let Message { subject, body } = message;
     match kind {

@@ -191,9 +191,9 @@ pub struct SegmentRecord {
     pub target: Option<MembershipTarget>,
     /// What was counted.
     pub counts: Counts,
-    /// Of how many people and ids the drop says no; none where it was not read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub noes: Option<u64>,
+    /// How many people and ids the drop suppresses or opts out; none where it was not read.
+    #[serde(default, rename = "noes", skip_serializing_if = "Option::is_none")]
+    pub objections: Option<u64>,
     /// The corrections of rejected rows that last; none where there is nothing to change of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrections: Option<Vec<Correction>>,

@@ -29,7 +29,7 @@ impl FromStr for BanSign {
     }
 }
 
-/// Bans the client after so many bad requests within a time, for that time.
+/// Bans the client after a number of bad requests within a time, for that time.
 ///
 /// Bad credentials are counted apart from other bad requests. Rate-limited requests are not bad ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Separated values, read strictly: a quote that does not end where it should costs its own line and no other.
 //!
 //! Not by the `csv` crates, which read on through broken quoting without a word. A field is quoted where a double
-//! quote is its first character; a row ends at LF, CRLF or CR outside quotes. The bytes of the row at hand are kept, so
+//! quote is its first character; a row ends at LF, CRLF or CR outside quotes. The bytes of the current row are kept, so
 //! that a row whose quoting turns out broken can be taken back: its first physical line is malformed, and reading
 //! goes on at the next one. Where that point lies depends on the bytes alone, not on the pieces they come in.
 
@@ -25,7 +25,7 @@ pub(super) struct CsvRows {
 
 enum Mode {
     Rows,
-    /// The first physical line at hand is malformed, alone.
+    /// The first physical line of the buffer is malformed, alone.
     Line(Flaw),
     /// The rest of a line too long to keep.
     Skip,
@@ -46,7 +46,7 @@ impl CsvRows {
         Self { scanner, mode, buffer, line: 1, header, after_cr: false, rows: 0, malformed: 0 }
     }
 
-    /// Says that the rows begin behind so many lines and the row `header`, at its line end.
+    /// Sets that the rows begin behind `lines` lines and the row `header`, at its line end.
     pub(super) fn skip(&mut self, header: &[u8], lines: u64) {
         self.line += lines + inner_lines(header);
     }

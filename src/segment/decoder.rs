@@ -40,7 +40,7 @@ impl Decoder {
     pub fn new(subject: &str, format: &Format, layout: Option<&Layout>, wanted: &[String]) -> Self {
         let known = Known::new(format, layout, wanted);
         let model = layout.and_then(|layout| layout.encoding);
-        let text = Text::new(format.encoding, model, known.told_delimiter());
+        let text = Text::new(format.encoding, model, known.declared_delimiter());
         let rows = Rows::Head(Box::new(known), Head::default());
         Self { subject: subject.to_owned(), unpack: Unpack::new(), text, rows, bytes: 0 }
     }

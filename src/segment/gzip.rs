@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 const BOMB_BYTES: u64 = 64 << 20;
 
 /// How many times as long as the packed bytes the unpacked ones may be. Tables pack 3 to 20 times, those that say the same
-/// again and again a hundred times; deflate's most is 1032 times.
+/// repeatedly a hundred times; deflate's most is 1032 times.
 /// Source: RFC 1951: a length of 258 takes two bits at least.
 const BOMB_RATIO: u64 = 200;
 

@@ -40,12 +40,12 @@ impl Rows {
 /// The text before the decision.
 #[derive(Default)]
 pub(super) struct Head {
-    /// From the line at hand on: lines of nothing are gone.
+    /// From the current line on: lines of nothing are gone.
     text: Vec<u8>,
     /// How many lines are gone.
     lines: u64,
     after_cr: bool,
-    /// How far the end of the line at hand was looked for; whether that line holds something.
+    /// How far the end of the current line was looked for; whether that line holds something.
     line_searched: usize,
     begun: bool,
     /// How far the first row's end was looked for, and whether that is within quotes.
@@ -94,8 +94,8 @@ impl Head {
             return Ok(None);
         }
         let window = self.text.get(..end + BELOW).unwrap_or(&self.text);
-        let told = self.separator.as_ref().map(|(delimiter, _)| *delimiter);
-        let sniffed = known.sniff(window, told)?;
+        let declared = self.separator.as_ref().map(|(delimiter, _)| *delimiter);
+        let sniffed = known.sniff(window, declared)?;
         sink.columns(&sniffed.columns)?;
         let start = sniffed.header.unwrap_or_default();
         let scanner = Scanner::new(sniffed.delimiter, known.quoting());
@@ -107,19 +107,19 @@ impl Head {
 
     /// The kind that is configured, or seen in the first two characters of the first line that holds something.
     fn kind(&mut self, known: &Known, last: bool) -> Result<Option<FileKind>> {
-        let told = known.format.kind;
+        let declared = known.format.kind;
         if !self.drop_nothing(known, last) {
             return Ok(None);
         }
         let mut characters = self.text.iter().filter(|byte| !byte.is_ascii_whitespace());
         let kind = match (characters.next(), characters.next()) {
-            _ if told == Some(FileKind::Csv) => FileKind::Csv,
+            _ if declared == Some(FileKind::Csv) => FileKind::Csv,
             (Some(b'[' | b'{'), None) if !last && self.text.len() <= MAX_ROW_BYTES => return Ok(None),
             (Some(b'['), Some(b'{' | b'[' | b']' | b'"')) => {
                 return Err(unreadable("is one JSON array").hint("write one JSON object per line, without the array"));
             }
             (Some(b'{'), Some(b'"' | b'}')) => FileKind::Ndjson,
-            _ => told.unwrap_or(FileKind::Csv),
+            _ => declared.unwrap_or(FileKind::Csv),
         };
         Ok(Some(kind))
     }
@@ -149,8 +149,8 @@ impl Head {
                 self.begun = true;
             } else if end.is_none() && !last {
                 break;
-            } else if let Some(told) = separator::of(line).filter(|_| may_tell) {
-                self.separator = Some((told, line.to_vec()));
+            } else if let Some(declared) = separator::of(line).filter(|_| may_tell) {
+                self.separator = Some((declared, line.to_vec()));
             } else if !is_nothing(line, known) {
                 self.begun = true;
             }
@@ -188,6 +188,6 @@ impl Head {
 fn is_nothing(line: &[u8], known: &Known) -> bool {
     let Ok(line) = std::str::from_utf8(line) else { return false };
     let between =
-        |c: char| c == END_OF_FILE || is_blank(c) || DELIMITERS.contains(&c) || known.told_delimiter() == Some(c);
+        |c: char| c == END_OF_FILE || is_blank(c) || DELIMITERS.contains(&c) || known.declared_delimiter() == Some(c);
     line.replace("\"\"", "").chars().all(between)
 }

@@ -12,7 +12,7 @@ pub(super) struct Scanner {
     quoting: bool,
     state: State,
     at: usize,
-    /// Where the field at hand starts, behind its quote.
+    /// Where the current field starts, behind its quote.
     start: usize,
     spans: Vec<Span>,
     doubled: bool,

@@ -21,7 +21,7 @@ mod tests {
 
     #[test]
     fn one_character_behind_sep_is_the_delimiter() {
-        for (line, told) in [
+        for (line, expected) in [
             ("sep=;\r\nEMail;City", ';'),
             ("\"sep=,\"\n", ','),
             ("\u{feff}SEP=\t", '\t'),
@@ -29,7 +29,7 @@ mod tests {
             ("sep=§\n", '§'),
             ("sep=\u{1}\n", '\u{1}'),
         ] {
-            assert_eq!(of(line.as_bytes()), Some(told), "{line}");
+            assert_eq!(of(line.as_bytes()), Some(expected), "{line}");
         }
         for line in ["sep=", "sep=;;", "sep=\"", "sep", "separator=;", "EMail,sep=;", "", "sé=;"] {
             assert_eq!(of(line.as_bytes()), None, "{line}");

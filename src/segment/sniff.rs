@@ -38,13 +38,13 @@ impl Known {
         self.layout.as_ref().is_none_or(|layout| layout.quoted)
     }
 
-    /// The delimiter that the settings or the `model.json` tell.
-    pub(super) fn told_delimiter(&self) -> Option<char> {
+    /// The delimiter that the settings or the `model.json` declare.
+    pub(super) fn declared_delimiter(&self) -> Option<char> {
         self.format.delimiter.or(self.layout.as_ref().and_then(|layout| layout.delimiter))
     }
 
     /// Judges the first row, which starts where `text` starts; the rows below it follow. `separator` is what a line
-    /// `sep=` above it tells.
+    /// `sep=` above it names.
     pub(super) fn sniff(&self, text: &[u8], separator: Option<char>) -> Result<Sniffed> {
         let delimiter = self.delimiter(text, separator)?;
         let (first, end) = split(text, delimiter, self.quoting());
@@ -67,20 +67,21 @@ impl Known {
 
     fn delimiter(&self, text: &[u8], separator: Option<char>) -> Result<char> {
         let best = self.likeliest(text);
-        let Some(told) = separator.or(self.told_delimiter()) else { return Ok(best) };
-        let ((Ok(seen), _), (Ok(other), _)) = (split(text, told, self.quoting()), split(text, best, self.quoting()))
+        let Some(declared) = separator.or(self.declared_delimiter()) else { return Ok(best) };
+        let ((Ok(seen), _), (Ok(other), _)) =
+            (split(text, declared, self.quoting()), split(text, best, self.quoting()))
         else {
-            return Ok(told);
+            return Ok(declared);
         };
         let width = self.layout.as_ref().map(|layout| layout.columns.len());
         let fits = |fields: &[String]| self.found(fields) > 0 || width == Some(fields.len());
-        if best != told && !fits(&seen) && (seen.len() == 1 || fits(&other)) {
-            return Err(unreadable(format!("is separated by {best:?}, not by {told:?}")).hint(match separator {
+        if best != declared && !fits(&seen) && (seen.len() == 1 || fits(&other)) {
+            return Err(unreadable(format!("is separated by {best:?}, not by {declared:?}")).hint(match separator {
                 Some(_) => "correct its first line, or leave it out",
                 None => "correct segments[].format.delimiter, or leave it out where no model.json tells it",
             }));
         }
-        Ok(told)
+        Ok(declared)
     }
 
     /// The delimiter under which most wanted columns stand there; else the one that makes the layout's width; else
@@ -106,9 +107,9 @@ impl Known {
     /// The column names, whether the first row is the header, and whether it is one for certain.
     fn header(&self, first: Result<Vec<String>, Flaw>) -> Result<(Vec<String>, bool, bool)> {
         let layout = self.layout.as_ref();
-        let told = self.format.header.or(layout.and_then(|layout| layout.header));
+        let declared = self.format.header.or(layout.and_then(|layout| layout.header));
         let teller = if self.format.header.is_some() { "segments[].format.header" } else { "model.json" };
-        let fields = match (first, told, layout) {
+        let fields = match (first, declared, layout) {
             (Ok(fields), _, _) => fields,
             (Err(_), Some(false), Some(_)) => return self.layout_names(),
             (Err(flaw), _, _) => {
@@ -127,7 +128,7 @@ impl Known {
         if layout.is_some_and(|layout| same_names(&layout.columns, &fields)) {
             return Ok((fields, true, true));
         }
-        match told {
+        match declared {
             Some(true) if email && found == 0 => {
                 Err(looks_like_data(&format!("the first line looks like data, but {teller} says it holds the names")))
             }

@@ -1,5 +1,5 @@
-//! Emails of contacts that were sent without an answer. Whoever of them is gone from the next drop must leave, and the
-//! contact id, which names others, is not known, or may be that of a contact that is gone. They are personal data and so
+//! Emails of contacts that were sent without an answer. Those who are gone from the next drop must leave, and their
+//! contact ids are not known, or may be those of contacts that are gone. They are personal data and so
 //! no part of the state: an object of their own holds them until the contacts are confirmed.
 
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ impl UnconfirmedEmails {
         let lines = String::from_utf8_lossy(&object.body).lines().map(read).collect::<Option<_>>();
         lines.map(Self).ok_or_else(|| {
             Error::new(Kind::Config, key, "is damaged").hint(
-                "restore an older version of it, or remove it: whoever of its people has left the segment since must then \
+                "restore an older version of it, or remove it: those of its people who have left the segment since must then \
                  be taken off by hand",
             )
         })

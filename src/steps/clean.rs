@@ -13,7 +13,7 @@ use crate::steps::environment::Environment;
 pub enum Cleaned {
     /// Another run has the connection.
     Busy,
-    /// So many objects are gone; the unfinished run whose objects are kept, as its end needs them.
+    /// How many objects were removed, and the unfinished run whose objects are kept, as its end needs them.
     Done(u64, Option<String>),
 }
 
@@ -45,8 +45,8 @@ pub async fn clean<E: Environment>(
     cleaned
 }
 
-/// Removes what the export's runs left behind, but for the run that is `kept`, and old rejects: whoever calls has the
-/// turn, so that no other run of the export is at work. Gives how many objects there were.
+/// Removes what the export's runs left behind, except for the run that is `kept`, and old rejects. The caller holds the
+/// lease, so that no other run of the export is at work. Returns how many objects there were.
 pub(super) async fn remove_leftovers<E: Environment>(
     env: &E,
     export: &str,

@@ -34,7 +34,7 @@ impl OptOuts {
         write_json(store, &keys::opted_out(connection), self).await.map(drop)
     }
 
-    /// Takes note of what a person says now, and gives since when they have been opted out.
+    /// Records what a person says now; returns since when they have been opted out.
     pub(super) fn note(
         &mut self,
         key: &ProfileKey,

@@ -32,7 +32,7 @@ pub async fn is_stopped(store: &impl Store, run_id: &str) -> Result<bool> {
 }
 
 /// Does `step`, and cancels `stop` once the run is marked as stopped.
-pub async fn heeding_stop<E: Environment, T>(
+pub async fn watching_for_stop<E: Environment, T>(
     env: &E,
     run_id: &str,
     stop: &Cancellation,

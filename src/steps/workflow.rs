@@ -13,7 +13,7 @@ use super::finish::finish;
 use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
-use super::stop::{heeding_stop, is_stopped};
+use super::stop::{is_stopped, watching_for_stop};
 use super::unfinished::unfinished;
 use crate::config::{Config, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
@@ -31,7 +31,7 @@ pub enum Prepared {
         /// The run.
         run_id: String,
     },
-    /// Ask again in so many seconds.
+    /// Ask again in this many seconds.
     Wait {
         /// Seconds.
         seconds: u64,
@@ -102,7 +102,7 @@ pub async fn run<W: Environment>(
     stop: &Cancellation,
 ) -> Result<Report> {
     let steps = steps(env, config, request, stop);
-    let stopped = match heeding_stop(env, &request.run_id, stop, steps).await.at("run") {
+    let stopped = match watching_for_stop(env, &request.run_id, stop, steps).await.at("run") {
         Ok(Some(report)) => return Ok(report),
         Ok(None) => None,
         Err(error) => Some(error),

@@ -219,7 +219,7 @@ fn an_object_below_a_folder_with_data_starts_nothing() {
     assert_eq!((came.requests.len(), came.ignored[0].key.as_str()), (0, "segments/gold/d/old/a.csv"));
     assert!(came.ignored[0].why.starts_with("is in a folder below one that holds data itself"));
     let came = ask(&config, &bridged("segments/letter/a.csv", "1"));
-    assert!(came.to_list(&config).is_empty(), "a file is told by its key");
+    assert!(came.to_list(&config).is_empty(), "a file is known by its key");
 }
 
 #[test]

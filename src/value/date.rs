@@ -126,7 +126,7 @@ fn skip(rest: &mut &[u8], bytes: &[u8]) -> bool {
     }
 }
 
-/// Takes exactly so many digits.
+/// Takes exactly this many digits.
 fn number(rest: &mut &[u8], digits: usize) -> Option<i16> {
     let (head, tail) = rest.split_at_checked(digits)?;
     *rest = tail;

@@ -25,13 +25,13 @@ def holds(conditions, context):
     """Whether a statement's conditions hold."""
     for operator, keys in (conditions or {}).items():
         for key, wanted in keys.items():
-            told = context.get(key)
-            if told is None:
+            value = context.get(key)
+            if value is None:
                 if operator.endswith("IfExists"):
                     continue
                 return False
             compare = {"StringEquals": str.__eq__, "StringLike": matches}[operator.removesuffix("IfExists")]
-            if not any(compare(one, told) for one in of(wanted)):
+            if not any(compare(one, value) for one in of(wanted)):
                 return False
     return True
 

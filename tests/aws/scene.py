@@ -112,7 +112,7 @@ class Scene(World):
         return Gate(self.endpoint, documents, secrets[0]["KmsKeyId"], {one["Name"]: one["ARN"] for one in secrets})
 
     def script(self, *command, endpoint=None):
-        """Runs a script of the deployment, with an `aws` that names the endpoint: not every version heeds the variable everywhere."""
+        """Runs a script of the deployment, with an `aws` that names the endpoint: not every version honours the variable everywhere."""
         tools = self.folder / "tools"
         tools.mkdir(exist_ok=True)
         wrapper = tools / "aws"
@@ -122,7 +122,7 @@ class Scene(World):
 
     @contextlib.contextmanager
     def listening(self):
-        """Collects the topic's messages from now on: what people are told."""
+        """Collects the topic's messages from now on: the notifications."""
         sqs, sns = self.client("sqs"), self.client("sns")
         queue = sqs.create_queue(QueueName="listening")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

@@ -88,14 +88,14 @@ def test_a_person_starts_a_run_with_the_command_line(aws):
     assert run in aws.cli("runs", "plain").stdout
 
 
-def test_the_first_object_out_of_place_is_told_once(aws):
+def test_the_first_object_out_of_place_is_notified_once(aws):
     with aws.listening() as messages:
         for number in range(2):
             aws.client("s3").put_object(Bucket=aws.outputs["bucket"], Key=f"segments/plian/{number}.csv", Body=b"EMail")
         wait_for("the execution that tells", 60, lambda: [one for one in aws.executions("misplaced") if one["status"] == "SUCCEEDED"])
-        told = messages()
-    assert [message["Subject"] for message in told] == ["autopilot-export: a file is where nothing is read"]
-    assert "segments/plian/" in told[0]["Message"]
+        received = messages()
+    assert [message["Subject"] for message in received] == ["autopilot-export: a file is where nothing is read"]
+    assert "segments/plian/" in received[0]["Message"]
     assert len(aws.executions("misplaced")) == 1
 
 
@@ -151,15 +151,15 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
         aws.aws("secretsmanager", "put-secret-value", "--secret-id", "autopilot-export/webhook", "--secret-string", f"file://{address}")
         run = aws.drop("refused", emails("refused", 5))
         ended = aws.ended(run)
-        told = messages()
+        received = messages()
     assert [one["message"]["subject"] for one in webhook.received] == ["autopilot-export: refused: failed"]
     assert webhook.url not in aws.function_log.read_text()
-    assert [message["Subject"] for message in told] == ["autopilot-export: refused: failed"]
-    body = told[0]["Message"]
+    assert [message["Subject"] for message in received] == ["autopilot-export: refused: failed"]
+    body = received[0]["Message"]
     assert "refuses the key" in body and f"runs/refused/{run}/report.html" in body and "autopilot-export start refused" in body
     events = aws.client("stepfunctions").get_execution_history(executionArn=aws.arn(run), maxResults=1000)["events"]
     resources = [event["taskSucceededEventDetails"]["resource"] for event in events if event["type"] == "TaskSucceeded"]
-    assert "putEvents" in resources, "EventBridge is told of every run"
+    assert "putEvents" in resources, "EventBridge gets every run"
     assert (ended["status"], ended["error"]) == ("FAILED", "access")
     report = aws.report(run)
     assert (report["outcome"], report["error"]["kind"], report["rows"]["pending"]) == ("failed", "access", 5)
@@ -167,7 +167,7 @@ def test_a_wrong_key_fails_the_run_and_says_so(aws):
     assert lease["holder"] is None
 
 
-def test_a_run_that_cannot_be_finished_is_told_and_the_next_one_finishes_it(aws):
+def test_a_run_that_cannot_be_finished_is_notified_and_the_next_one_finishes_it(aws):
     with aws.listening() as messages:
         run = aws.drop("damaged", emails("damaged", 120))
         aws.delivering(run, "damaged", 20)
@@ -176,10 +176,10 @@ def test_a_run_that_cannot_be_finished_is_told_and_the_next_one_finishes_it(aws)
         put = lambda body: aws.client("s3").put_object(Bucket=aws.outputs["bucket"], Key=key, Body=body)
         put(b"{")
         ended = aws.ended(run)
-        told = messages()
+        received = messages()
     assert (ended["status"], ended["error"]) == ("FAILED", "config"), ended
-    assert [message["Subject"] for message in told] == ["autopilot-export: damaged: failed"]
-    assert run in told[0]["Message"] and "is damaged" in told[0]["Message"]
+    assert [message["Subject"] for message in received] == ["autopilot-export: damaged: failed"]
+    assert run in received[0]["Message"] and "is damaged" in received[0]["Message"]
     put(record)
     following = json.loads(aws.cli("--json", "start", "damaged").stdout)[0]["run_id"]
     assert aws.ended(following)["status"] == "SUCCEEDED"
@@ -343,7 +343,7 @@ def test_a_bucket_that_holds_data_is_not_left_without_its_key(aws):
     infra = aws.folder / "infra"
     result = aws.script("scripts/may-destroy", infra)
     assert result.returncode == 1 and "force_destroy=true" in result.stderr, result.stderr
-    assert aws.script("scripts/may-destroy", infra, *aws.options).returncode == 0, "told to destroy"
+    assert aws.script("scripts/may-destroy", infra, *aws.options).returncode == 0, "forced to destroy"
 
 
 def test_the_bucket_is_a_store_like_any_other(aws):

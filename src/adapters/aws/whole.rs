@@ -30,8 +30,9 @@ impl Bucket {
     pub(super) async fn whole(&self, key: &str) -> Result<Option<Whole>> {
         let mut reads = 0;
         loop {
-            let told = Told::default();
-            let request = self.client.get_object().bucket(&self.name).key(key).customize().interceptor(told.clone());
+            let response_time = ResponseTime::default();
+            let request =
+                self.client.get_object().bucket(&self.name).key(key).customize().interceptor(response_time.clone());
             let answer = match request.send().await {
                 Ok(answer) => answer,
                 Err(cause) if status(&cause) == Some(404) && !is_bucket_absent(&cause) => return Ok(None),
@@ -40,7 +41,9 @@ impl Bucket {
             let (tag, modified) = (plain(answer.e_tag()), timestamp(answer.last_modified()));
             reads += 1;
             match answer.body.collect().await {
-                Ok(body) => return Ok(Some(Whole { body: body.into_bytes(), tag, modified, now: told.time() })),
+                Ok(body) => {
+                    return Ok(Some(Whole { body: body.into_bytes(), tag, modified, now: response_time.time() }));
+                }
                 Err(_) if reads < READS => tokio::time::sleep(Duration::from_millis(100) * reads).await,
                 Err(cause) => {
                     return Err(Error::new(Kind::Unavailable, key, "was cut off repeatedly")
@@ -52,19 +55,19 @@ impl Bucket {
     }
 }
 
-/// Hears S3's time from the headers of an answer.
+/// S3's time, from the headers of a response.
 #[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<Option<Timestamp>>>);
+struct ResponseTime(Arc<Mutex<Option<Timestamp>>>);
 
-impl Told {
+impl ResponseTime {
     fn time(&self) -> Option<Timestamp> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Intercept for Told {
+impl Intercept for ResponseTime {
     fn name(&self) -> &'static str {
-        "TimeTold"
+        "ResponseTime"
     }
 
     fn read_before_deserialization(

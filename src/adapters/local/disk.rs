@@ -12,7 +12,7 @@ pub(super) const UNFINISHED: &str = ".unfinished-";
 /// Looks at a path.
 type Look = dyn Fn(&Path) + Send + Sync;
 
-/// Told of every file and folder once a power failure no longer takes it.
+/// Called with each file and folder once it would survive a power failure.
 #[derive(Clone, Default)]
 pub(super) struct Witness(pub(super) Option<Arc<Look>>);
 

@@ -73,7 +73,7 @@ fn state_key(path: PathBuf) -> Result<String> {
     }
 }
 
-/// Secrets at hand: a key that is yet to be stored.
+/// Secrets in memory: a key that is yet to be stored.
 #[derive(Clone, Debug)]
 pub struct GivenSecrets(pub Secrets);
 

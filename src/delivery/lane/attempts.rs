@@ -8,7 +8,7 @@
 
 use crate::destination::RowId;
 
-/// After so many responses that said nothing a batch is split: a server that fails now and then has answered by then.
+/// After this many responses without an answer a batch is split: a server that fails now and then has answered by then.
 const SPLIT_AFTER: u32 = 4;
 /// After this part of the patience a batch is split whatever its responses were: few slow ones fit into it.
 pub(super) const SPLIT_WITHIN: u32 = 3;
@@ -35,7 +35,7 @@ impl Attempts {
         Self { all: self.all + 1, failed: self.failed + 1, ..self }
     }
 
-    /// Of a part of a batch that was split when so many responses were confirmed: what is wrong is found out without as
+    /// For a part of a batch that was split when `confirmed` responses were confirmed: what is wrong is found out without as
     /// many attempts at each part.
     pub(super) fn of_part(self, confirmed: u64) -> Self {
         Self { failed: self.failed.max(SPLIT_AFTER), since: confirmed, ..self }

@@ -196,7 +196,7 @@ impl Lane {
         Some(Outgoing { number: self.sent, span, call })
     }
 
-    /// Gives the lane what came of a request. A response that refuses the key is as if it had failed: whoever has no
+    /// Gives the lane what came of a request. A response that refuses the key is as if it had failed: a caller without
     /// other key must end the run.
     pub fn handle_response(&mut self, number: u64, incoming: Incoming, now: Timestamp) -> Handled {
         let Some((request, attempts)) = self.in_flight.remove(&number) else { return Handled::Settled };
@@ -211,7 +211,7 @@ impl Lane {
                     Some(asked) => asked.max(backoff::wait(attempts.all + 1, self.random.f64())),
                     None => backoff::wait(self.consecutive_failures + 1, self.random.f64()),
                 };
-                // Whoever is over the account's rate must be quiet as a whole.
+                // Above the account's rate the whole lane must be quiet.
                 self.pause_until = self.pause_until.max(after(now, wait));
                 self.last_failure = LastFailure::RateLimited;
                 self.retry(request, attempts.rate_limited(), after(now, wait));

@@ -59,7 +59,7 @@ impl<'s> Canary<'s> {
             if arrived == sent.len() {
                 return Ok(Some(strategy));
             }
-            // Whoever did not arrive can be tried the next way, unless the row itself was lost.
+            // A joiner who did not arrive can be tried the next way, unless the row itself was lost.
             for row in new.into_iter().chain(existing) {
                 if !self.is_member(&row).await? && self.exists(&row).await? {
                     candidates.existing.push(row);

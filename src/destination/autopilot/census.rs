@@ -67,7 +67,7 @@ async fn page(session: &mut dyn Session, target: &MembershipTarget, from: Option
     });
     let next = body.get("bookmark").filter(|next| next.as_str().is_some_and(|next| !next.is_empty()));
     if next.is_some() && next == from {
-        return Err(Error::new(Kind::Unavailable, "Autopilot", "gives the same page again and again").hint("try again"));
+        return Err(Error::new(Kind::Unavailable, "Autopilot", "keeps returning the same page").hint("try again"));
     }
     Ok(Page {
         people: people.collect(),

@@ -1,4 +1,4 @@
-//! Asks an account, and what it said of itself: its fields and tags, whom it suppresses, who is archived.
+//! What an account has: its fields and tags, the people it suppresses, those who are archived.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::value::{FieldType, nearest};
 
 /// The most characters of an account's text in a message.
 const SHOWN: usize = 40;
-/// The most pages of people that are read; none has so many.
+/// The most pages of people that are read; more than any account has.
 const PAGES: usize = 10_000;
 
 /// What an Ortto account says of itself.
@@ -38,7 +38,7 @@ pub(super) struct OrttoAccount {
 /// How often the account is asked, should its key change meanwhile.
 const SURVEYS: usize = 3;
 
-/// Asks the account for its fields and tags, and for whom nothing may be sent. Where the key is renewed meanwhile it may
+/// Asks the account for its fields and tags, and for the people it must not be sent. Where the key is renewed meanwhile it may
 /// open another account: the answers must all be of one, so they are asked for again.
 pub(super) async fn survey(session: &mut dyn Session) -> Result<OrttoAccount> {
     for _ in 0..SURVEYS {
@@ -83,7 +83,7 @@ async fn ask_all(session: &mut dyn Session) -> Result<OrttoAccount> {
     Ok(account)
 }
 
-const SUPPRESSED: &str = "whom it suppresses";
+const SUPPRESSED: &str = "the people it suppresses";
 const ARCHIVED: &str = "who is archived";
 
 pub(super) fn read_fields(body: &Value) -> Vec<AccountField> {
@@ -117,7 +117,7 @@ fn needs<'a>(fields: &'a [FieldSpec], memberships: &'a [Membership]) -> impl Ite
 }
 
 impl OrttoAccount {
-    /// Reads whom the account suppresses, from the first page on.
+    /// Reads the people the account suppresses, from the first page on.
     async fn read_suppressed(&mut self, session: &mut dyn Session, mut page: Value) -> Result<()> {
         let mut offset = 0;
         for _ in 0..PAGES {

@@ -29,7 +29,7 @@ pub(super) async fn ask(session: &mut dyn Session, what: &'static str, request: 
 pub(super) fn done(reply: Reply, what: &'static str) -> Result<Value> {
     match reply {
         Reply::Done(body) => Ok(body),
-        _ => Err(Error::new(Kind::Access, "Ortto", format!("does not tell {what}"))
+        _ => Err(Error::new(Kind::Access, "Ortto", format!("does not list {what}"))
             .hint("check base_url, and that the key belongs to an Ortto account")),
     }
 }

@@ -20,7 +20,7 @@ const LARGE_TEXT: usize = 4000;
 enum Form {
     /// As they are.
     Plain,
-    /// A text of at most so many characters.
+    /// A text of at most this many characters.
     Text(usize),
     /// The address, in lower case: whether Ortto takes two spellings for one person is unknown. Source: ORTTO_API 7.
     Email,

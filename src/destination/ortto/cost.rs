@@ -14,7 +14,7 @@ pub(super) fn cost(operation: Operation, membership: &Membership) -> Cost {
     Cost { per_batch, per_row: 0 }
 }
 
-/// What every run asks before its rows: fields, tags, a page of whom the account suppresses and one of who is archived.
+/// What every run asks before its rows: fields, tags, a page of suppressed people and one of archived people.
 const OPENING: u64 = 4;
 
 /// Requests beside those for rows, the fewest and the most: the opening, fields that are made and then listed again, the

@@ -1,9 +1,9 @@
-//! Who joins or changed: merged, and judged row by row.
+//! Joiners and changed people: merged, and judged row by row.
 //!
 //! Nothing in an entry of a response names its row, nor does its place for certain (ORTTO_API 2.2). Where every entry says
 //! that a row was merged, and there are as many as rows, each row was. Otherwise the people behind the ids of the merged
-//! entries are read: whoever is among them was merged. The rest are sent once more by themselves, so that a batch of
-//! nothing but bad rows tells their reasons; what still is unclear goes alone.
+//! entries are read: those among them were merged. The rest are sent once more by themselves, so that a batch of
+//! bad rows alone gets their reasons; what still is unclear goes alone.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -141,7 +141,7 @@ pub(super) fn delivered(
     let taken: HashSet<&str> = owned.iter().flatten().copied().collect();
     let free = |n: usize| done.get(n).copied().filter(|id| !taken.contains(id));
     let mut rest = done.iter().copied().filter(|id| !taken.contains(id)).collect::<BTreeSet<_>>();
-    // First those whose own place is free, then whoever is left.
+    // First those whose own place is free, then the rest.
     let mut given: Vec<Option<&str>> = owned.clone();
     for (n, place) in given.iter_mut().enumerate().filter(|(_, place)| place.is_none()) {
         *place = free(n).filter(|id| rest.remove(id));
@@ -205,7 +205,7 @@ fn bad(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entries: &[
     }
 }
 
-/// Reasons that are told together.
+/// The most reasons that are reported together.
 const MOST_REASONS: usize = 3;
 
 /// Rows that a merge, or what was read after it, does not confirm. Who changed and is archived does not join again.

@@ -1,4 +1,4 @@
-//! Opt-outs of people whose rows are not sent: the permission is taken from whoever is there, and nobody is created.
+//! Opt-outs of people whose rows are not sent: the permission is taken from those who exist, and nobody is created.
 //!
 //! As nothing in an entry names its row, an answer counts only where it says the same of all rows; else they are asked for
 //! by halves, and at last alone. Who is not there, or is suppressed, is asked for again by the next run: once such a
@@ -17,7 +17,7 @@ use super::steps::{LOOK, OPT_OUT, kind};
 use crate::chunk::Row;
 use crate::destination::{Call, Limits, Request, Response, RowId, RowOutcome, Rows, batches};
 
-/// The first requests for opt-outs. The address of a person whom only an id is known of is looked up.
+/// The first requests for opt-outs. The address of a person known only by an id is looked up.
 pub(super) fn first(rows: &[(RowId, &Row)], limits: Limits) -> Vec<Request> {
     let is_by_id = |row: &Row| row.cells.is_empty() && !row.contact_id.contains('@');
     let (by_id, by_address): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, row)| is_by_id(row));

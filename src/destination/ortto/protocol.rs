@@ -102,7 +102,7 @@ impl Protocol for OrttoProtocol {
         match read(response) {
             // A key is worth nothing in another region, and one that is worth nothing may be unknown. Source: ORTTO_API 1.
             Reply::Unauthorized | Reply::Refused(404, _) => Response::Unauthorized,
-            // Whoever is banned must be quiet as a whole, and a ban that has ended says so.
+            // A banned lane must be quiet as a whole, and a ban that has ended says so.
             Reply::Failed(_) if response.status().as_u16() == 403 => Response::RateLimited(Some(BAN)),
             Reply::RateLimited(wait) => Response::RateLimited(wait),
             Reply::Failed(why) => Response::Failed(why),

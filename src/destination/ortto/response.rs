@@ -46,7 +46,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// What the reply means to whoever has to call again.
+    /// What the reply means for the next call.
     pub(super) fn judgement(&self) -> Judgement {
         match self {
             Self::Unauthorized | Self::Refused(404, _) => Judgement::Unauthorized,

@@ -42,7 +42,7 @@ impl People {
 pub(super) struct Setup {
     /// The custom fields that the run fills, by their names in the configuration.
     pub(super) ortto_fields: BTreeMap<String, AccountField>,
-    /// Whom Ortto suppresses, and who was archived after opting out.
+    /// People suppressed by Ortto, and people archived after opting out.
     pub(super) withheld: People,
     /// Who is archived.
     pub(super) archived: People,

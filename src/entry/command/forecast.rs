@@ -15,7 +15,7 @@ use crate::run::LearnedStrategy;
 
 /// What the canary and a new list may take on top.
 const CANARY_REQUESTS: u64 = 24;
-/// Joiners whom a lane reads back after its first second, at most: the gap between two doubles.
+/// Joiners that a lane reads back after its first second, at most: the gap between two doubles.
 const LATER_READ_BACKS: u64 = 16;
 
 /// What it takes to send rows.
@@ -36,7 +36,7 @@ pub(super) struct Forecast {
 /// Source: measured by `benches/run forecast`, with answers of 300 ms.
 const BESIDE_SLOTS: f64 = 1.0;
 
-/// The dollars of a run of so many seconds on AWS: one function of 256 MB on arm64, all lanes waiting together, its
+/// The dollars of a run of this many seconds on AWS: one function of 256 MB on arm64, all lanes waiting together, its
 /// workflow's transitions (a task and a choice for each call, the Map, the ends), its objects: a checkpoint a second and
 /// lane, five for each four thousand rows, and a few. `make bench-cost` measures it.
 /// Source: list prices of us-east-1: $0.0000133334 per GB-second, $0.025 per 1,000 transitions, $0.005 per 1,000 PUTs.

@@ -105,7 +105,7 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
     let width = all.iter().map(|found| found.id.len()).max().unwrap_or_default();
     match all.is_empty() {
         true => say("no runs yet"),
-        // Beside the lines, for whoever cuts them.
+        // Beside the lines, for scripts that cut them.
         false if !common.quiet => {
             say(&format!("{:<width$}  {:<22}  {:<73}  {}", "run, newest first", "outcome", "rows", "began"));
         }

@@ -32,7 +32,7 @@ pub(super) fn line(text: &str) {
     whole(&escaped(text, usize::MAX));
 }
 
-/// Prints a text as it is; whoever reads may have gone away (`| head`).
+/// Prints a text as it is; the reader may have gone away (`| head`).
 pub(super) fn whole(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }

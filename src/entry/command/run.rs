@@ -14,7 +14,7 @@ use crate::report::Report;
 use crate::run::RunRequest;
 use crate::run::keys::of_run;
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, resume, run as run_steps, tell};
+use crate::steps::{Cancellation, notify, resume, run as run_steps};
 
 /// The exit code where rejects are all there is to report.
 const WITH_REJECTS: u8 = 1;
@@ -78,19 +78,18 @@ pub(super) async fn execute<W: Environment>(
         }
     };
     let report = run_steps(env, config, &request, stop).await?;
-    tell_webhook(env, common, config, &report).await;
+    notify_webhook(env, common, config, &report).await;
     show(common, &report)?;
     Ok(report.exit_code())
 }
 
-/// Tells the export's webhook, where it has one. On AWS the function does, of the runs that nobody looks at. A run does not fail
-/// for it.
-async fn tell_webhook<W: Environment>(env: &W, common: &Common, config: &Config, report: &Report) {
+/// Notifies the export's webhook, where it has one. On AWS the function does. A run does not fail for it.
+async fn notify_webhook<W: Environment>(env: &W, common: &Common, config: &Config, report: &Report) {
     let webhook = config.exports.get(&report.export).and_then(|export| export.notify.webhook.as_ref());
     if webhook.is_none() || common.store.starts_with("s3://") {
         return;
     }
-    if let Err(error) = tell(env, config, report, (&common.deployment, "run")).await {
+    if let Err(error) = notify(env, config, report, (&common.deployment, "run")).await {
         say(&format!("note: {}", error.at("notify").chain()));
     }
 }

@@ -21,9 +21,9 @@ pub(super) struct Caught {
 /// Our own errors keep their words; those of AWS are attributed to the workflow.
 pub(super) fn of(caught: Caught) -> Failure {
     let Caught { error, cause } = caught;
-    // Lambda tells its errors as JSON in a text.
-    let told: Value = serde_json::from_str(&cause).unwrap_or_default();
-    let message = told.get("errorMessage").and_then(Value::as_str).unwrap_or(&cause);
+    // Lambda reports its errors as JSON in a text.
+    let payload: Value = serde_json::from_str(&cause).unwrap_or_default();
+    let message = payload.get("errorMessage").and_then(Value::as_str).unwrap_or(&cause);
     let message: String = message.chars().take(LONGEST).collect();
     if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == error) {
         return Failure { kind, message };
@@ -47,8 +47,8 @@ mod tests {
 
     #[test]
     fn our_errors_come_back_as_they_were_and_awss_as_the_workflows() {
-        let told = caught("access", r#"{"errorType":"access","errorMessage":"open: Autopilot: refuses the key"}"#);
-        assert_eq!((told.kind, told.message.as_str()), (Kind::Access, "open: Autopilot: refuses the key"));
+        let failure = caught("access", r#"{"errorType":"access","errorMessage":"open: Autopilot: refuses the key"}"#);
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Access, "open: Autopilot: refuses the key"));
         assert_eq!(caught("guard", "plain").message, "plain");
         for (error, kind) in [
             ("States.Timeout", Kind::OutOfTime),

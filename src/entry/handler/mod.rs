@@ -19,8 +19,8 @@ use crate::report::{Outcome, Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
-    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, heeding_stop, open, prepare, read_json,
-    release, tell, unless_stopped, with_lease, write_json, write_json_if,
+    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, notify, open, prepare, read_json, release,
+    unless_stopped, watching_for_stop, with_lease, write_json, write_json_if,
 };
 use crate::trigger::{Ignored, Triggered, triggered};
 use input::Input;
@@ -51,7 +51,7 @@ pub fn base_urls() -> Result<Vec<(Api, String)>> {
     named.filter_map(Result::transpose).collect()
 }
 
-/// What Lambda tells of a call.
+/// What Lambda says of a call.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     /// The same when Lambda tries the same event again.
@@ -137,14 +137,14 @@ impl<W: Environment, X: Executions> Function<W, X> {
             tracing::info!(key = escaped(&ignored.key, KEY_CHARS), why = ignored.why, "started nothing");
         }
         if let Some(misplaced) = ignored.iter().find(|ignored| ignored.is_misplaced) {
-            self.tell_of_place(misplaced, now).await?;
+            self.notify_of_place(misplaced, now).await?;
         }
         Ok(json!({ "started": started, "ignored": ignored }))
     }
 
-    /// Tells people of the first object that lies where nothing is read, by an execution that does nothing else: it may be a file
-    /// that somebody waits for.
-    async fn tell_of_place(&self, misplaced: &Ignored, now: Timestamp) -> Result<()> {
+    /// Notifies people of the first object that lies where nothing is read, by an execution that does nothing else: somebody may
+    /// be waiting for that file.
+    async fn notify_of_place(&self, misplaced: &Ignored, now: Timestamp) -> Result<()> {
         let key = escaped(&misplaced.key, KEY_CHARS);
         let mark = json!({ "key": key, "why": misplaced.why, "at": now });
         if !write_json_if(self.env.store(), keys::MISPLACED, &mark, PutMode::Create).await? {
@@ -193,7 +193,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let stop = Cancellation::default();
         let opening = with_lease(&self.env, config, &request, open(&self.env, config, &request));
         let opening = unless_stopped(&request, &stop, opening);
-        let opened = heeding_stop(&self.env, run_id, &stop, opening).await?;
+        let opened = watching_for_stop(&self.env, run_id, &stop, opening).await?;
         // A Map wants room for one child at least.
         let lanes = json!({ "bucket": self.bucket, "key": opened.key, "count": opened.count.max(1) });
         Ok(json!({ "run_id": run_id, "lanes": lanes }))
@@ -205,7 +205,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let limit = Limit { until: Some(until), stop: stop.clone() };
         let failed = keys::failed_lane(run_id, lane);
         let delivering = deliver(&self.env, config, &request, lane, &limit);
-        match heeding_stop(&self.env, run_id, &stop, delivering).await {
+        match watching_for_stop(&self.env, run_id, &stop, delivering).await {
             Ok(mut delivered) => {
                 // There is nothing to call a stopped run's lane again for.
                 delivered.done |= stop.is_cancelled();
@@ -293,7 +293,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
     }
 
     async fn summary(&self, config: &Config, report: &Report) -> Result<Value> {
-        tell(&self.env, config, report, (&self.deployment, "start")).await
+        notify(&self.env, config, report, (&self.deployment, "start")).await
     }
 
     async fn record(&self, run_id: &str) -> Result<Option<RunRecord>> {

@@ -235,9 +235,9 @@ async fn the_first_object_out_of_place_is_reported_once() {
         let answer = ask(&function, serde_json::from_str(&event).unwrap()).await.unwrap();
         assert_eq!(answer["ignored"].as_array().unwrap().len(), 1, "{answer}");
     }
-    let told = std::mem::take(&mut *function.executions.1.lock().unwrap());
-    let message = told[0].pointer("/last/answer/message").unwrap();
-    assert_eq!((told.len(), &message["subject"]), (1, &json!("d: a file is where nothing is read")));
+    let inputs = std::mem::take(&mut *function.executions.1.lock().unwrap());
+    let message = inputs[0].pointer("/last/answer/message").unwrap();
+    assert_eq!((inputs.len(), &message["subject"]), (1, &json!("d: a file is where nothing is read")));
     assert!(message["body"].as_str().unwrap().contains("segments/newsleter/"), "{message}");
     sandbox.stop().await;
 }
@@ -247,10 +247,10 @@ async fn each_change_has_one_message_to_people() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
     let function = function(folder.path(), &sandbox).await;
     let empty = "EMail,FirstName,LastName,Telephone1,LifetimeValue\n";
-    let mut told = Vec::new();
+    let mut subjects = Vec::new();
     for text in [TWO, empty, empty, TWO, TWO] {
         let mut run = drop_file(&function, text).await;
-        run["run_id"] = json!(crate::run::run_id(Timestamp::now(), "newsletter", &format!("{}", told.len())));
+        run["run_id"] = json!(crate::run::run_id(Timestamp::now(), "newsletter", &format!("{}", subjects.len())));
         run["drops"] = json!([]);
         let run_id = run["run_id"].clone();
         let mut ended = ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
@@ -261,7 +261,7 @@ async fn each_change_has_one_message_to_people() {
         }
         let again = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
         assert_eq!(again["message"], ended["message"], "twice is once");
-        told.push(ended["message"]["subject"].clone());
+        subjects.push(ended["message"]["subject"].clone());
     }
     let expected = [
         json!(null),
@@ -270,7 +270,7 @@ async fn each_change_has_one_message_to_people() {
         json!("d: newsletter: recovered"),
         json!(null),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(subjects, expected);
     sandbox.stop().await;
 }
 

@@ -45,7 +45,7 @@ impl Planner<'_> {
     fn object_to_corrected(&mut self, profile: &ProfileKey, says_no: bool) {
         let no = Objection { suppressed: true, ..Objection::default() };
         if says_no {
-            self.noes.add(Some(profile), None, no);
+            self.stored_objections.add(Some(profile), None, no);
         }
         self.say(Some(profile), None, no);
         if self.members.observe(profile, Seen::Suppressed) == Lookup::Duplicate && !self.members.is_suppressed(profile)
@@ -61,7 +61,7 @@ impl Planner<'_> {
             let opts_out = Objection { opted_out: true, ..Objection::default() };
             let normal = self.contact.normal.as_str();
             let own = (!normal.is_empty()).then(|| self.known.digester.profile(normal));
-            self.noes.add(Some(&own.unwrap_or(corrected.profile)), self.match_id().as_ref(), opts_out);
+            self.stored_objections.add(Some(&own.unwrap_or(corrected.profile)), self.match_id().as_ref(), opts_out);
         }
         if !corrected.opted_out && self.contact.opt_out == OptOut::Yes && self.contact.normal.is_empty() {
             self.objections.opt_out_member(&corrected.profile);

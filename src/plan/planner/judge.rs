@@ -84,7 +84,7 @@ impl Planner<'_> {
         let id = self.match_id();
         let says = self.objection(&key, &outcome);
         // The suppression file is read by each run.
-        self.noes.add(Some(&key), id.as_ref(), says);
+        self.stored_objections.add(Some(&key), id.as_ref(), says);
         let own = says.or_suppressed(self.known.suppression.holds(&self.contact.email, &self.contact.normal));
         let known = self.objections.of(&key);
         let all = own.and(known).and(self.objections.of_person(&key, id.as_ref()));
@@ -159,7 +159,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Takes note of what a row objects to for the person's other rows.
+    /// Records what a row objects to for the person's other rows.
     pub(super) fn say(&mut self, key: Option<&ProfileKey>, id: Option<&MatchId>, own: Objection) {
         if self.objections.are_shared() && !own.is_none() {
             let was_planned = key.is_some_and(|key| self.members.was_planned(key));
@@ -174,16 +174,16 @@ impl Planner<'_> {
             None => Objection::default(),
         };
         let id = self.match_id();
-        self.noes.add(None, id.as_ref(), own);
+        self.stored_objections.add(None, id.as_ref(), own);
         self.say(None, id.as_ref(), own);
-        // Whoever must not be sent to is not kept.
+        // People who must not be sent to are not kept.
         if self.matching.as_ref().is_some_and(Matching::has_ids) && !(own.suppressed && id.is_some()) {
             self.lost.add(id);
         }
         self.reject(row, reject);
     }
 
-    /// Takes note of what a row objects to that has the address of a row before it.
+    /// Records what a row objects to that has the address of a row before it.
     fn object(&mut self, line: u64, key: &ProfileKey, own: Objection) {
         let is_sent = self.members.is_valid(key);
         let is_suppressed = self.members.is_suppressed(key);

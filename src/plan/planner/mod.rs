@@ -13,11 +13,11 @@ use super::corrections::{Corrections, NewCorrection};
 use super::counts::Counts;
 use super::ids::LostRows;
 use super::members::{Leaving, MemberIndex, Seen};
-use super::noes::Noes;
 use super::objections::Objections;
 use super::output::{ChunkKind, Chunks, PlanOutput};
 use super::refusals::Refusals;
 use super::retry::{AppliedPeople, RETRY_COLUMNS, Retry};
+use super::stored_objections::StoredObjections;
 use crate::chunk::{LeaverName, write_leaver};
 use crate::config::Export;
 use crate::contact::{Contact, Matching, Outcome, SuppressionList, UnknownColumn};
@@ -61,7 +61,7 @@ pub struct Finished {
     /// The corrections that the rows are themselves.
     pub made: Vec<NewCorrection>,
     /// What the drop says of people, for the runs to come.
-    pub noes: Noes,
+    pub stored_objections: StoredObjections,
 }
 
 /// The plan of one segment in the making.
@@ -88,7 +88,7 @@ pub struct Planner<'a> {
     withheld: Withheld,
     lost: LostRows,
     /// What the drop says of people.
-    noes: Noes,
+    stored_objections: StoredObjections,
 }
 
 impl<'a> Planner<'a> {
@@ -119,7 +119,7 @@ impl<'a> Planner<'a> {
             written: Vec::new(),
             withheld: Withheld::Nobody,
             lost: LostRows::default(),
-            noes: Noes::default(),
+            stored_objections: StoredObjections::default(),
         }
     }
 
@@ -128,7 +128,7 @@ impl<'a> Planner<'a> {
         self.retry = Some(Retry { applied, made: Vec::new(), has_columns: false });
     }
 
-    /// Says that so many rows are sent, or `only` those of one profile, and that nobody is removed.
+    /// Sets that at most this many rows are sent, or `only` those of one profile, and that nobody is removed.
     pub fn sends_at_most(&mut self, rows: u64, only: Option<ProfileKey>) {
         self.room = Some(rows);
         self.only = only;
@@ -170,13 +170,13 @@ impl<'a> Planner<'a> {
         &self.counts
     }
 
-    /// Takes note that all rows are in; `withhold` keeps the members that are gone from the drop. So do more than
+    /// Ends the rows; `withhold` keeps the members that are gone from the drop. So do more than
     /// `unreadable_allowed` rows without a readable identity: they may be those of the missing, or where each has a
     /// customer's id, those of that customer. Members that are suppressed leave in any case.
     ///
     /// Where [`Planner::needs_members`], the state's profiles follow with [`Planner::leaver`].
     pub fn rows_done(&mut self, withhold: bool, unreadable_allowed: u64) {
-        self.heed_other_rows();
+        self.apply_other_rows();
         let gone = self.members.gone();
         let has_ids = self.matching.as_ref().is_some_and(Matching::has_ids);
         self.withheld = match self.counts.unreadable_rows() > unreadable_allowed {
@@ -199,8 +199,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Heeds what rows elsewhere say of members without a row in this drop.
-    fn heed_other_rows(&mut self) {
+    /// Applies what rows elsewhere say of members without a row in this drop.
+    fn apply_other_rows(&mut self) {
         for key in self.objections.suppressed() {
             self.members.observe_unseen(key, Seen::Suppressed);
         }
@@ -229,7 +229,7 @@ impl<'a> Planner<'a> {
             (Some(Leaving::Gone), Withheld::ByIds) => self.lost.may_hold(profile.match_id),
             (Some(_), _) => false,
         };
-        // Without a contact nobody can say whom to remove.
+        // Without a contact it is unknown who to remove.
         let Some(name) = name.filter(|_| !is_kept) else {
             self.counts.leavers -= 1;
             self.counts.leavers_withheld += 1;
@@ -246,8 +246,14 @@ impl<'a> Planner<'a> {
             self.written.push(PlanOutput::Rejects(self.rejects));
         }
         let made = self.retry.map(|retry| retry.made).unwrap_or_default();
-        self.noes.settle();
-        Finished { counts: self.counts, written: self.written, corrections: self.corrections, made, noes: self.noes }
+        self.stored_objections.settle();
+        Finished {
+            counts: self.counts,
+            written: self.written,
+            corrections: self.corrections,
+            made,
+            stored_objections: self.stored_objections,
+        }
     }
 
     fn chunk(&mut self, kind: ChunkKind, write: impl FnOnce(&mut String)) {

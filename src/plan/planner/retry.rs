@@ -64,7 +64,7 @@ impl Planner<'_> {
         applied.with_own_row.contains(&short) && !(applied.are_members && (had_it || is_corrected()))
     }
 
-    /// Takes note that a row is sent, or was before, in the place of a rejected one.
+    /// Records that a row is sent, or was before, in the place of a rejected one.
     pub(super) fn correct(&mut self, row: &segment::Row<'_>, key: &ProfileKey, is_sent: bool) {
         let Some(Retried { fingerprint: Some(before), .. }) = self.retried(row) else { return };
         let Contact { email, normal, opt_out, .. } = &self.contact;

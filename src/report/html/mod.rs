@@ -181,7 +181,7 @@ fn reconciled(report: &Report) -> Markup {
                 h3 { (shown(&found.segment)) }
                 table { tbody { @for (name, count) in found.counts() { (line(name, count)) } } }
                 @if found.extra > 0 && found.keeps_others {
-                    p { "People whom the state does not have are left alone." }
+                    p { "People who are not in the state are left alone." }
                 }
             }
             p {

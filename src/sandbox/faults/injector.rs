@@ -35,7 +35,7 @@ impl InjectedFaults {
         contains(&self.refusals.failing, email)
     }
 
-    /// Which of so many rows are lost: with the fault `drop-rows` at least one, and every other one in five times.
+    /// Which of `rows` rows are lost: with the fault `drop-rows` at least one, and every other one in five times.
     pub(in crate::sandbox) fn dropped(&self, rows: usize) -> Vec<bool> {
         let Some(seed) = self.drop_seed else { return vec![false; rows] };
         let mut random = fastrand::Rng::with_seed(seed);

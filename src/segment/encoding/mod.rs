@@ -6,22 +6,22 @@
 //! is found malformed like any other. Byte-order marks go on too: each row drops those it starts with.
 
 mod binary;
+mod declared;
 mod label;
 mod nuls;
-mod told;
 mod utf8_watch;
 
 use encoding_rs::DecoderResult;
 
 use super::{separator, unreadable};
 use crate::error::Result;
+use declared::Declared;
 use nuls::TrailingNuls;
-use told::Told;
 use utf8_watch::Utf8Watch;
 
+pub(super) use declared::encodings_to_try;
 pub use label::Encoding;
 pub(super) use label::MARK;
-pub(super) use told::encodings_to_try;
 
 /// How many bytes tell the encoding.
 const HEAD: usize = 4096;
@@ -29,7 +29,7 @@ const PIECE: usize = 64 << 10;
 
 /// Passes text on as UTF-8.
 pub(super) struct Text {
-    told: Option<Told>,
+    declared: Option<Declared>,
     delimiter: Option<char>,
     head: Vec<u8>,
     coding: Option<Coding>,
@@ -45,8 +45,8 @@ impl Text {
     /// `settings` and `model` are the encodings that the settings and a `model.json` name; `delimiter` is the one that
     /// is configured, which may be a control character.
     pub(super) fn new(settings: Option<Encoding>, model: Option<Encoding>, delimiter: Option<char>) -> Self {
-        let (told, nuls) = (Told::new(settings, model), TrailingNuls::new(delimiter));
-        Self { told, delimiter, head: Vec::new(), coding: None, nuls }
+        let (declared, nuls) = (Declared::new(settings, model), TrailingNuls::new(delimiter));
+        Self { declared, delimiter, head: Vec::new(), coding: None, nuls }
     }
 
     /// Takes the next bytes; `last` where none follow.
@@ -66,10 +66,10 @@ impl Text {
             return Ok(());
         }
         let head = std::mem::take(&mut self.head);
-        let encoding = told::encoding_of(&head, self.told)?;
+        let encoding = declared::encoding_of(&head, self.declared)?;
         let plain = head.strip_prefix(MARK).unwrap_or(&head);
         binary::refuse(plain, encoding, separator::of(plain).or(self.delimiter))?;
-        let watched = self.told.filter(|told| told.encoding == encoding);
+        let watched = self.declared.filter(|declared| declared.encoding == encoding);
         let coding = self.coding.insert(Coding::new(encoding, watched));
         coding.pass(&head, last && rest.is_empty(), &mut out)?;
         if rest.is_empty() { Ok(()) } else { coding.pass(rest, last, &mut out) }
@@ -77,11 +77,11 @@ impl Text {
 }
 
 impl Coding {
-    fn new(encoding: Encoding, told: Option<Told>) -> Self {
+    fn new(encoding: Encoding, declared: Option<Declared>) -> Self {
         if encoding == Encoding::UTF_8 {
             return Self::Utf8;
         }
-        let watch = told.filter(|_| !encoding.is_utf_16()).map(Utf8Watch::new);
+        let watch = declared.filter(|_| !encoding.is_utf_16()).map(Utf8Watch::new);
         Self::Other { decoder: Box::new(encoding.decoder()), piece: vec![0; PIECE], watch }
     }
 

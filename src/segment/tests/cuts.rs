@@ -30,7 +30,7 @@ fn rough() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// What comes of bytes in pieces of these sizes, again and again. Of an error only its text counts.
+/// What comes of bytes in pieces of these sizes, in turn. Of an error only its text counts.
 fn outcome(case: &Case, bytes: &[u8], cuts: &[usize]) -> Result<(Seen, Summary), String> {
     let mut seen = Seen::default();
     let mut decoder = Decoder::new("x", &case.format, None, &case.wanted);

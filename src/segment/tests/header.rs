@@ -31,7 +31,7 @@ fn a_row_is_not_swallowed_as_a_header() {
     assert!(
         Case::new().error(data).contains("the first line looks like data, not column names; set segments[].format")
     );
-    assert!(Case { format: told(true), ..Case::new() }.error(data).contains("looks like data, but segments[]"));
+    assert!(Case { format: with_header(true), ..Case::new() }.error(data).contains("looks like data, but segments[]"));
     let case = Case { layout: layout(&["EMail", "FirstName"], Some(true)), ..Case::new() };
     assert!(case.error(data).contains("looks like data, but model.json says"));
     // A value that happens to be a column's name does not make its row a header.
@@ -47,7 +47,7 @@ fn names_that_are_not_the_wanted_ones_are_the_sinks_to_judge() {
 
 #[test]
 fn a_file_that_nothing_names_the_columns_of_is_an_error() {
-    let case = Case { format: told(false), ..Case::new() };
+    let case = Case { format: with_header(false), ..Case::new() };
     assert!(case.error("ann@example.com,Ann\n").contains("nothing names its columns"));
 }
 
@@ -58,7 +58,7 @@ fn an_unreadable_header_line_is_an_error() {
     let seen = case.seen("\"a\"x,b\na@example.com,Ann\n");
     assert_eq!((lines(&seen), seen.malformed[0].0), (vec![2], 1));
     let long = format!("{}\nann@example.com,Ann\n", "x".repeat(MAX_ROW_BYTES + 1));
-    assert!(Case { format: told(true), ..Case::new() }.error(&long).contains("longer than 1 MiB"));
+    assert!(Case { format: with_header(true), ..Case::new() }.error(&long).contains("longer than 1 MiB"));
 }
 
 #[test]

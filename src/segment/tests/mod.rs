@@ -102,7 +102,7 @@ fn layout(columns: &[&str], header: Option<bool>) -> Option<Layout> {
     Some(Layout { columns: names(columns), header, delimiter: Some(','), encoding: None, quoted: true })
 }
 
-fn told(header: bool) -> Format {
+fn with_header(header: bool) -> Format {
     Format { header: Some(header), ..Format::default() }
 }
 

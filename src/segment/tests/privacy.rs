@@ -47,7 +47,7 @@ fn names_above_addresses_are_shown_and_so_is_a_mapped_name() {
 
 #[test]
 fn a_header_that_is_vouched_for_is_trusted() {
-    assert_eq!(Case::of(told(true)).seen("Emil,Larsen,7\n").certain, Some(true));
+    assert_eq!(Case::of(with_header(true)).seen("Emil,Larsen,7\n").certain, Some(true));
     let case = Case { layout: layout(&["Mail", "Name"], Some(true)), ..Case::new() };
     assert_eq!(case.seen("Emil,Larsen\n").certain, Some(true));
     let case = Case { layout: layout(&["Mail", "Name"], Some(false)), ..Case::new() };

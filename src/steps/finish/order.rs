@@ -10,7 +10,7 @@ use crate::ports::{PutMode, Store};
 use crate::run::{AppliedDrop, RunRecord, SegmentRecord, keys};
 use crate::state::{ProfileKey, unhex};
 use crate::steps::documents::{MAY_BE_AHEAD, read_json, read_order, write_json, write_json_if};
-use crate::steps::noes;
+use crate::steps::stored_objections;
 
 /// Attempts of a conditional write. Nobody else writes while this run has the lease.
 const TRIES: u32 = 3;
@@ -23,7 +23,7 @@ pub(super) async fn write_order(
     members: u64,
 ) -> Result<()> {
     let Some(drop) = segment.drop.clone() else { return Ok(()) };
-    noes::write(store, run, segment).await?;
+    stored_objections::write(store, run, segment).await?;
     let key = keys::order(&run.request.export, &segment.name);
     for _ in 0..TRIES {
         let condition = match store.head(&key).await? {

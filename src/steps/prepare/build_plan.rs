@@ -27,7 +27,7 @@ use crate::run::{RunRecord, SegmentRecord, keys};
 use crate::state::{Digester, unhex};
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
-use crate::steps::noes;
+use crate::steps::stored_objections;
 use crate::steps::suppression::{Suppression, entries_before, suppression};
 
 /// Rows between two signs of life.
@@ -84,7 +84,7 @@ pub(super) async fn build_plan<W: Environment>(
     let asks_for_consent = Matching::asks_for_consent(export);
     let mut objections = Objections::new(is_shared && asks_for_consent);
     if asks_for_consent {
-        objections.set_applied(noes::applied(env.store(), export, record, digester).await?);
+        objections.set_applied(stored_objections::applied(env.store(), export, record, digester).await?);
     }
     let members = loop {
         let mut members = MemberIndex::default();
@@ -235,7 +235,7 @@ async fn plan_segment<W: Environment>(
             }
         }
     }
-    let Finished { counts, written, corrections: read, made, noes } = planner.finish();
+    let Finished { counts, written, corrections: read, made, stored_objections: said } = planner.finish();
     store_written(store, &mut writing, record, number, written, *mode).await?;
     while writing.try_next().await?.is_some() {}
     note_unreadable(record, number, &counts, allowed);
@@ -247,7 +247,7 @@ async fn plan_segment<W: Environment>(
     }
     if mode.is_stored() {
         let is_whole = !record.request.is_partial() && !not_whole && unreadable_rows <= allowed;
-        noes::keep(store, (record, number), (noes, is_whole), digester).await?;
+        stored_objections::keep(store, (record, number), (said, is_whole), digester).await?;
     }
     Ok(())
 }

@@ -144,7 +144,7 @@ impl<E: Environment> Comparison<'_, '_, E> {
         self.env.observer().notify(Event::Warns(&text));
     }
 
-    /// Asks for the members whom no page had, one by one: a page may have passed over somebody while others came and went.
+    /// Asks for the members that no page had, one by one: a page may have left somebody out while others came and went.
     async fn look_for_missing(
         &mut self,
         held: Option<&ObjectMeta>,
@@ -199,7 +199,7 @@ impl<E: Environment> Comparison<'_, '_, E> {
         Ok(())
     }
 
-    /// Takes note of whether a person may be mailed.
+    /// Records whether a person may be mailed.
     fn note_consent(&mut self, key: &ProfileKey, person: &PersonThere, found: &mut Reconciled) -> Result<()> {
         if person.has_bounced {
             found.bounced += 1;

@@ -12,7 +12,7 @@ use crate::steps::profiles::ProfileStream;
 pub(super) enum Seen {
     /// A member, or perhaps one.
     Member,
-    /// Somebody whom the state does not have as a member.
+    /// A person that the state does not have as a member.
     Extra,
     /// Seen before.
     Again,
@@ -54,7 +54,7 @@ impl Index {
         self.entries.iter().filter(|entry| entry.is_confirmed).count() as u64
     }
 
-    /// Takes note of a person who has the mark.
+    /// Records a person who has the mark.
     pub(super) fn see(&mut self, key: &ProfileKey) -> Seen {
         let short = half(key);
         let found = self.entries.binary_search_by(|entry| entry.key.cmp(&short)).ok();
@@ -69,7 +69,7 @@ impl Index {
         }
     }
 
-    /// Whether a profile of the state is a confirmed member whom nobody saw.
+    /// Whether a profile of the state is a confirmed member that was not seen.
     pub(super) fn is_missing(&self, profile: &Profile) -> bool {
         let key = half(&profile.key);
         let found = self.entries.binary_search_by(|entry| entry.key.cmp(&key)).ok();

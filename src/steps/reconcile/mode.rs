@@ -3,11 +3,11 @@
 /// What becomes of differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// They are told.
+    /// They are reported.
     Look,
     /// What is there is taken over into the state.
     Adopt,
-    /// The same, but for people whom others put there, where they are left alone: the next run then puts right what
+    /// The same, except for people added by others, where they are left alone: the next run then puts right what
     /// differs.
     Repair,
 }

@@ -61,7 +61,7 @@ impl Cli {
         self.command(&["run", "newsletter", "--json", "--drop", drop.to_str().unwrap()]).spawn().unwrap()
     }
 
-    /// Waits until the sandbox holds so many contacts.
+    /// Waits until the sandbox holds this many contacts.
     pub(crate) async fn until_it_holds(&self, contacts: usize) {
         for _ in 0..1000 {
             if self.scene.sandbox.contact_count() >= contacts {
@@ -148,7 +148,7 @@ async fn a_segment_with_two_drops_is_refused_before_anything_is_sent() {
     assert_eq!(cli.scene.sandbox.counters().requests, 0);
 }
 
-/// Whoever reads what a run says may go away; the run goes on.
+/// The reader of its output may go away; the run goes on.
 #[tokio::test]
 async fn a_run_ends_whole_where_nobody_reads_its_standard_error() {
     for verbose in ["-v", "-vv", "--json"] {

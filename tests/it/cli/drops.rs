@@ -26,7 +26,7 @@ fn folders() -> Value {
     json!({ "drop": "folder", "settle_seconds": 0 })
 }
 
-/// Writes an object under the prefix, so many seconds ago.
+/// Writes an object under the prefix, as if this many seconds ago.
 fn write(scene: &Scene, name: &str, body: impl AsRef<[u8]>, age: u64) {
     scene.write(&format!("{PREFIX}{name}"), body.as_ref());
     let file = std::fs::File::options().write(true).open(scene.root().join(format!("{PREFIX}{name}"))).unwrap();

@@ -13,7 +13,7 @@ use crate::support::fixture::{API_KEY, Scene, people, settings};
 const HEAD: &str = "EMail,FirstName,Value\n";
 const GOOD: &str = "\nann@example.com,Ann,1\n";
 
-/// What the program does with the file `drop` while it may have so many MB of addresses, threads and their stacks included.
+/// What the program does with the file `drop` while it may have this many MB of addresses, threads and their stacks included.
 fn within(megabytes: u32, folder: &Path, arguments: &str) -> Output {
     let command = format!("ulimit -v {megabytes}000; exec \"$0\" {arguments} newsletter --drop drop");
     Command::new("sh")
@@ -43,7 +43,7 @@ fn plan(folder: &Path, name: &str, code: i32) -> String {
     said
 }
 
-/// A head, a piece again and again, a tail, packed; not so alike that it would be a bomb.
+/// A head, a piece repeated, a tail, packed; not so alike that it would be a bomb.
 fn packed(head: &str, piece: &str, times: usize, tail: &str) -> Vec<u8> {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(head.as_bytes()).unwrap();

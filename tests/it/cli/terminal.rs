@@ -91,7 +91,7 @@ async fn verbose_logs_steps_requests_and_leases_and_no_person() {
 }
 
 #[tokio::test]
-async fn colour_is_for_terminals_or_whoever_asks() {
+async fn colour_is_for_terminals_or_on_request() {
     let (cli, _) = after_a_run().await;
     for (args, is_coloured) in [(&["report", "latest"][..], false), (&["report", "latest", "--color", "always"], true)]
     {

@@ -68,14 +68,14 @@ async fn a_webhook_gets_each_change_once() {
         assert!(!text.contains("s3cret"), "{text}");
     }
     let received = received.lock().unwrap();
-    let told: Vec<_> =
+    let messages: Vec<_> =
         received.iter().map(|one| (&one["outcome"], one["message"]["subject"].as_str().unwrap())).collect();
     let (guard, recovered) = (json!("stopped_by_guard"), json!("nothing_to_do"));
     let expected = [
         (&guard, "autopilot-export: newsletter: stopped by a guard"),
         (&recovered, "autopilot-export: newsletter: recovered"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(messages, expected);
     assert!(received[0]["message"]["body"].as_str().unwrap().contains("autopilot-export run newsletter"));
 }
 
@@ -100,8 +100,8 @@ async fn a_webhook_that_fails_fails_no_run_and_is_tried_again() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let folder = folder(&sandbox, "json");
     let (address, received) = server(&[404; 4]).await;
-    let told = "the webhook: was not told: it answered 404";
-    for (drop, code, says) in [(people(0, 5, 1), 0, ""), (people(0, 0, 1), 4, told), (people(0, 0, 1), 4, "")] {
+    let warning = "the webhook: was not notified: it answered 404";
+    for (drop, code, says) in [(people(0, 5, 1), 0, ""), (people(0, 0, 1), 4, warning), (people(0, 0, 1), 4, "")] {
         assert!(received.lock().unwrap().is_empty());
         let (ended, text) = run(folder.path(), &drop, &address, &[]).await;
         assert!(ended == code && text.contains(says) && !text.contains("s3cret"), "{ended}: {text}");

@@ -1,4 +1,4 @@
-//! Contacts that people delete in the account: whoever of them is sent again is a member again, of every segment.
+//! Contacts that people delete in the account: those who are sent again are members again, of every segment.
 
 use autopilot_export::report::Report;
 use autopilot_export::run::{RequestedDrop, RunRequest};

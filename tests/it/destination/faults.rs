@@ -27,13 +27,13 @@ struct Case {
     lanes: u32,
     /// What a run ends with; where it is named, at least one does.
     error: Option<Kind>,
-    /// The people whom Autopilot refuses for as long as the fault is there.
+    /// The people that Autopilot refuses for as long as the fault is there.
     #[serde(default)]
     refused: Vec<u32>,
 }
 
 impl Case {
-    /// So many joiners or leavers, each a request of its own, are worth the case's lanes.
+    /// How many joiners or leavers, each a request of its own, are worth the case's lanes.
     fn crowd(&self) -> u32 {
         25 * self.lanes
     }
@@ -164,7 +164,7 @@ fn cases() -> Vec<Case> {
     serde_json::from_str(include_str!("../../data/faults/sandbox.json")).unwrap()
 }
 
-/// Every case of the file, with these seeds (each its own way); killed at so many calls too, before and after them.
+/// Every case of the file, with these seeds (each its own way); killed at this many calls too, before and after them.
 async fn suite(seeds: std::ops::Range<u64>, kills: u64) {
     let mut runs = 0;
     for case in cases() {

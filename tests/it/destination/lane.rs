@@ -407,7 +407,7 @@ fn a_wait_beyond_the_patience_ends_with_the_patience() {
 }
 
 #[test]
-fn no_wait_at_all_is_not_heeded() {
+fn a_wait_of_zero_is_ignored() {
     let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Join, MembershipTarget::None, 100)]);
     let (calls, ended, _) = run_at_length(&mut lane, |_| (Said::RateLimited(Some(0)), QUICK));
     assert_eq!(ended.unwrap_err().kind, Kind::Throttled);

@@ -84,7 +84,7 @@ async fn some_bad_rows_in_every_batch_are_judged_alone_without_a_ban() {
     }
 }
 
-// Whoever shares the address may draw a ban: it is waited out, and nobody is lost.
+// Other programs behind the address may draw a ban: it is waited out, and nobody is lost.
 #[tokio::test(start_paused = true)]
 async fn a_ban_that_others_draw_is_waited_out() {
     for sign in [BanSign::Status(403), BanSign::Cut, BanSign::Status(429)] {

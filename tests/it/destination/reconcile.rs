@@ -1,4 +1,4 @@
-//! The account beside the state: what people changed there by hand is told, taken over or put right.
+//! The account beside the state: what people changed there by hand is reported, taken over or put right.
 
 use std::collections::BTreeSet;
 

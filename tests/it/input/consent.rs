@@ -218,7 +218,7 @@ async fn unreadable_consent_of_a_newcomer_suppresses_and_is_noted() {
 }
 
 #[tokio::test]
-async fn a_suppression_file_is_heeded_and_must_not_shrink() {
+async fn a_suppression_file_applies_and_must_not_shrink() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_export("suppression_file", json!("suppressed.csv"));
     let people = |names: &[&str]| names.iter().map(|name| format!("{name}@example.com\n")).collect::<String>();

@@ -120,7 +120,7 @@ async fn members_without_a_row_leave_for_a_no_of_another_segment() {
 }
 
 #[tokio::test]
-async fn the_suppression_file_is_not_kept_with_the_noes() {
+async fn the_suppression_file_is_not_kept_with_objections() {
     let mut scene = scene(false).await;
     scene.set_export("suppression_file", json!("stop.txt"));
     scene.write("stop.txt", b"bob@example.com\nzoe@example.com\n");
@@ -132,7 +132,7 @@ async fn the_suppression_file_is_not_kept_with_the_noes() {
 }
 
 #[tokio::test]
-async fn full_heeds_noes_and_a_stopped_run_keeps_none() {
+async fn full_applies_objections_and_a_stopped_run_keeps_none() {
     let mut scene = scene(false).await;
     scene.set_export("guards", json!({ "max_leavers_share": 0.5 }));
     alone(&scene, VIPS, &[ANN, BOB]).await;
@@ -146,7 +146,7 @@ async fn full_heeds_noes_and_a_stopped_run_keeps_none() {
 }
 
 #[tokio::test]
-async fn noes_that_cannot_be_read_stop_the_run_before_it_speaks() {
+async fn unreadable_objections_stop_a_run_before_it_sends() {
     let scene = scene(false).await;
     alone(&scene, VIPS, &[ANN, NO[0]]).await;
     let held = stored(&scene, VIPS).unwrap();

@@ -107,8 +107,8 @@ async fn the_correction_of_a_malformed_row_lasts_too() {
         assert_eq!((code, &report["rows"]["delivered"]), (0, &json!(1)), "{broken}: {report}{err}");
         for _ in 0..2 {
             let report = run(&cli, &rows).await;
-            let told = (&report["rows"]["unchanged"], &report["members"]["leavers"], &report["outcome"]);
-            assert_eq!(told, (&json!(3), &json!(0), &json!("nothing_to_do")), "{broken}: {report}");
+            let found = (&report["rows"]["unchanged"], &report["members"]["leavers"], &report["outcome"]);
+            assert_eq!(found, (&json!(3), &json!(0), &json!("nothing_to_do")), "{broken}: {report}");
             assert_eq!(on_list(&cli), set(&["ann", "bob", "di"]), "{broken}");
         }
         run(&cli, &rows[..2]).await;
@@ -244,7 +244,7 @@ async fn who_has_been_in_a_newer_drop_is_left_out() {
 }
 
 #[tokio::test]
-async fn an_old_file_sends_nobody_whom_a_newer_drop_suppressed() {
+async fn an_old_file_sends_nobody_that_a_newer_drop_suppresses() {
     let mut scene = Scene::new(Options::default()).await;
     scene.set_export("suppress", json!([{ "column": "No", "equals": true }]));
     let cli = Cli::new(scene);

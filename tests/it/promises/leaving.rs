@@ -42,7 +42,7 @@ async fn a_leaver_who_comes_back_is_on_the_list_again() {
 }
 
 #[tokio::test]
-async fn a_leaver_whom_autopilot_no_longer_knows_has_left() {
+async fn a_leaver_unknown_to_autopilot_has_left() {
     let scene = Scene::new(Options::default()).await;
     scene.run(&scene.drop(people(0, 4, 1))).await;
     let gone = scene.sandbox.contents().by_email("person.3@example.com").unwrap().id.clone();

@@ -170,7 +170,7 @@ async fn a_leaver_keeps_digest_and_id_until_the_last_segment() {
 
 // A response names the emails that were applied, not the rows.
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_two_fields_at_once_loses_both_marks() {
+async fn leavers_of_two_fields_at_once_lose_both_marks() {
     for way in [Way::Bulk, Way::Field] {
         for faults in ["", "drop-rows:1", "drop-rows:0.3"] {
             let sim = sim(way, false);
@@ -204,8 +204,12 @@ async fn max_profiles_counts_the_profiles_of_all_segments() {
     ] {
         let report = run(&sim, &drop(&sim, VIP, name, &people(from, to, 1))).await;
         assert_eq!(report.outcome, outcome, "{name}: {report:?}");
-        let told = report.error.map(|error| error.message).unwrap_or_default();
-        assert_eq!(told.contains("26 profiles; max_profiles allows 25"), outcome == Outcome::StoppedByGuard, "{told}");
+        let message = report.error.map(|error| error.message).unwrap_or_default();
+        assert_eq!(
+            message.contains("26 profiles; max_profiles allows 25"),
+            outcome == Outcome::StoppedByGuard,
+            "{message}"
+        );
     }
 }
 

@@ -75,7 +75,7 @@ async fn lanes_beyond_a_lowered_rate_leave_their_rows_to_the_next_run() {
 
 /// As the workflow calls them, while somebody puts another configuration into the bucket.
 #[tokio::test(start_paused = true)]
-async fn a_function_at_work_heeds_the_configuration_in_the_bucket() {
+async fn a_function_at_work_applies_the_configured_changes() {
     for (path, value, kind) in [
         ("/connections/eu/requests_per_second", json!(4), None),
         ("/exports/newsletter/enabled", json!(false), Some(Kind::Stopped)),

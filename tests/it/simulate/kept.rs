@@ -6,21 +6,21 @@ use autopilot_export::run::{AppliedDrop, RunRequest, keys};
 
 use super::disk::Disk;
 use super::drops::Drop;
-use super::model::{Known, Noes};
+use super::model::{Known, StoredObjections};
 use crate::support::fixture::EXPORT;
 
 /// What is known of one segment.
 pub(super) struct Kept {
     name: &'static str,
     /// By the run that applied the drop.
-    by_run: BTreeMap<Option<String>, Known<Noes>>,
+    by_run: BTreeMap<Option<String>, Known<StoredObjections>>,
     /// Before the run that goes on: how many rows of nobody the drop may have, and what was said.
-    before: (u64, Known<Noes>),
+    before: (u64, Known<StoredObjections>),
 }
 
 impl Kept {
     pub(super) fn new(name: &'static str) -> Self {
-        let nothing = Known::Is(Noes::default());
+        let nothing = Known::Is(StoredObjections::default());
         Self { name, by_run: [(None, nothing.clone())].into(), before: (0, nothing) }
     }
 
@@ -37,14 +37,14 @@ impl Kept {
     }
 
     /// What is said by the drop that was applied last.
-    pub(super) fn noes(&self, disk: &Disk) -> Known<Noes> {
+    pub(super) fn noes(&self, disk: &Disk) -> Known<StoredObjections> {
         let run = self.applied(disk).and_then(|applied| applied.run_id);
         self.by_run.get(&run).cloned().unwrap_or(Known::Unsure)
     }
 
     /// A run that took this drop is over, or was killed.
     pub(super) fn ran(&mut self, disk: &Disk, (request, is_whole): (&RunRequest, bool), drop: &Drop) {
-        let found = Known::Is(Noes::of(drop));
+        let found = Known::Is(StoredObjections::of(drop));
         let (allowed, before) = self.before.clone();
         let allowed = if request.full { 0 } else { allowed };
         if request.keep_leavers {
@@ -64,7 +64,7 @@ impl Kept {
         self.by_run.insert(Some(request.run_id.clone()), said);
     }
 
-    pub(super) fn both(one: Known<Noes>, other: Known<Noes>) -> Known<Noes> {
+    pub(super) fn both(one: Known<StoredObjections>, other: Known<StoredObjections>) -> Known<StoredObjections> {
         match (one, other) {
             (Known::Is(mut one), Known::Is(other)) => {
                 one.extend(&other);

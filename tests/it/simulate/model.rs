@@ -151,12 +151,12 @@ pub(super) struct Taken {
 
 /// Whom a drop suppresses, and who opts out in it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Noes {
+pub(super) struct StoredObjections {
     pub(super) suppressed: BTreeSet<Person>,
     pub(super) opted_out: BTreeSet<Person>,
 }
 
-impl Noes {
+impl StoredObjections {
     pub(super) fn of(drop: &Drop) -> Self {
         let mut noes = Self::default();
         for (person, says) in &drop.says {
@@ -177,7 +177,7 @@ impl Noes {
 
 /// What a row says of consent counts in all drops of a run; so does what the drops `before` say of their people, and what
 /// is `kept` of drops that the run does not take.
-pub(super) fn unite(taken: &mut [Taken], before: &[Drop], kept: &Noes) {
+pub(super) fn unite(taken: &mut [Taken], before: &[Drop], kept: &StoredObjections) {
     let people: BTreeSet<Person> = taken.iter().flat_map(|taken| taken.drop.says.keys().copied()).collect();
     let mut all: BTreeMap<Person, (bool, bool, bool)> = BTreeMap::new();
     for (person, says) in taken.iter().map(|taken| &taken.drop).chain(before).flat_map(|drop| &drop.says) {

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::drops::{Drop, Person, Says};
 use super::events::Event;
 use super::kept::Kept;
-use super::model::{Edit, End, Known, Model, Noes, Taken, unite};
+use super::model::{Edit, End, Known, Model, StoredObjections, Taken, unite};
 use super::ortto;
 use super::runs::{Engine, Fate, run};
 use super::world::World;
@@ -336,7 +336,7 @@ impl Story {
         let is_taken = |segment| taken.iter().any(|taken| taken.segment == segment);
         let kept = self.kept.iter().enumerate().filter(|(segment, _)| ask.part || !is_taken(*segment));
         let kept = kept.map(|(_, kept)| kept.noes(&self.world.disk)).reduce(Kept::both);
-        let kept = kept.unwrap_or(Known::Is(Noes::default()));
+        let kept = kept.unwrap_or(Known::Is(StoredObjections::default()));
         let is_known = is_known && kept != Known::Unsure;
         let before = |applied: &Known<Option<Drop>>| match applied {
             Known::Is(Some(drop)) if ask.part => Some(drop.clone()),
@@ -350,7 +350,7 @@ impl Story {
         for Taken { segment, drop, .. } in &taken {
             self.kept[*segment].ran(&self.world.disk, (&request, is_whole), drop);
         }
-        unite(&mut taken, &before, &if let Known::Is(kept) = kept { kept } else { Noes::default() });
+        unite(&mut taken, &before, &if let Known::Is(kept) = kept { kept } else { StoredObjections::default() });
         if !is_known {
             // What the drops say that were applied last counts, whichever those are.
             let suppresses = |(person, says): (&Person, &Says)| (*says == Says::Suppressed).then_some(*person);

@@ -12,13 +12,13 @@ fn date(seconds: i64) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// An object that was written so many seconds before the answer.
+/// An object that was written `age` seconds before the response.
 fn aged(seconds: i64, body: &str) -> Answer {
     let answer = answer(200).header("etag", "\"tag\"").body(body);
     answer.header("date", date(NOW)).header("last-modified", date(NOW - seconds))
 }
 
-/// What was written last, so many seconds ago.
+/// What was written last, and how many seconds ago.
 fn echo(seconds: i64) -> Answer {
     Answer { echoes: true, ..aged(seconds, "") }
 }
@@ -45,7 +45,7 @@ async fn a_lease_is_taken_where_there_is_none() {
     let leases = S3Leases::new(script.bucket());
     assert!(leases.take("eu", "a").await.unwrap());
     assert!(!leases.take("eu", "b").await.unwrap());
-    let seen = script.told();
+    let seen = script.requests();
     assert_eq!(
         (seen[1].line(), seen[1].header("if-none-match")),
         ("PUT /bucket/leases/eu.json?x-id=PutObject", Some("*"))
@@ -57,10 +57,10 @@ async fn a_writing_whose_answer_was_lost_counts_as_taken() {
     // It was done all the same: the try that follows finds its own object there.
     let script = Script::new([absent(), error(500, "InternalError"), lost(), echo(0)]).await;
     assert!(S3Leases::new(script.bucket()).take("eu", "a").await.unwrap());
-    script.told();
+    script.requests();
     let script = Script::new([absent(), lost(), aged(0, &held_by("b"))]).await;
     assert!(!S3Leases::new(script.bucket()).take("eu", "a").await.unwrap(), "another was there first");
-    script.told();
+    script.requests();
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_lease_is_as_old_as_s3_says_whatever_the_local_clock() {
         answers.extend(free.then(written));
         let script = Script::new(answers).await;
         assert_eq!(S3Leases::new(script.bucket()).take("eu", "a").await.unwrap(), free, "{age} s old");
-        let seen = script.told();
+        let seen = script.requests();
         assert!(!free || seen[1].header("if-match") == Some("\"tag\""), "{seen:?}");
     }
 }
@@ -97,7 +97,7 @@ async fn a_lease_whose_age_nobody_tells_is_unavailable() {
 async fn a_lease_whose_answer_is_cut_off_is_read_again() {
     let script = Script::new([aged(1, &held_by("a")).cut_after(5), aged(1, &held_by("a"))]).await;
     assert!(S3Leases::new(script.bucket()).renew("eu", "a").await.unwrap());
-    script.told();
+    script.requests();
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn a_lease_is_renewed_when_old_even_past_its_term() {
         answers.extend((writes > 0).then(written));
         let script = Script::new(answers).await;
         assert!(S3Leases::new(script.bucket()).renew("eu", "a").await.unwrap(), "{age} s old");
-        assert_eq!(script.told().len(), 1 + writes);
+        assert_eq!(script.requests().len(), 1 + writes);
     }
     for gone in [absent(), aged(1, &held_by("b")), aged(500, &held_by("b"))] {
         let script = Script::new([gone]).await;
@@ -126,13 +126,13 @@ async fn giving_back_what_another_has_does_nothing() {
     for found in [aged(1, &held_by("b")), aged(500, &held_by("b")), absent()] {
         let script = Script::new([found]).await;
         S3Leases::new(script.bucket()).release("eu", "a").await.unwrap();
-        assert_eq!(script.told().len(), 1);
+        assert_eq!(script.requests().len(), 1);
     }
     let script = Script::new([aged(1, &held_by("a")), written(), echo(1), written()]).await;
     let leases = S3Leases::new(script.bucket());
     leases.release("eu", "a").await.unwrap();
     assert!(leases.take("eu", "b").await.unwrap(), "what was given back is free at once");
-    assert_eq!(script.told().len(), 4);
+    assert_eq!(script.requests().len(), 4);
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn one_process_of_a_run_excludes_another_until_the_term_ends() {
     assert!(other.take("eu", "run").await.unwrap());
     assert!(!one.take("eu", "run").await.unwrap());
     assert!(!one.renew("eu", "run").await.unwrap());
-    let seen = script.told();
+    let seen = script.requests();
     let writes = seen.iter().filter(|request| request.line().starts_with("PUT")).count();
     assert_eq!((seen.len(), writes), (12, 3));
 }
@@ -178,5 +178,5 @@ async fn the_functions_calls_of_one_run_share_its_lease() {
     assert!(other.take("eu", "run").await.unwrap());
     let process = S3Leases::of_process(script.bucket());
     assert!(!process.take("eu", "run").await.unwrap(), "a command line that resumes it does not");
-    script.told();
+    script.requests();
 }

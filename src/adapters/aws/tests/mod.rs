@@ -130,7 +130,7 @@ impl Script {
     }
 
     /// What came; the script must have come to its end with it.
-    fn told(&self) -> Vec<Request> {
+    fn requests(&self) -> Vec<Request> {
         let left = self.left.lock().unwrap();
         assert!(left.is_empty(), "{left:?} were not asked for");
         self.seen.lock().unwrap().clone()
@@ -138,7 +138,7 @@ impl Script {
 
     /// Method and path of what came.
     fn lines(&self) -> Vec<String> {
-        self.told().iter().map(|request| request.line().to_owned()).collect()
+        self.requests().iter().map(|request| request.line().to_owned()).collect()
     }
 }
 

@@ -25,11 +25,11 @@ async fn a_conflicting_conditional_write_is_retried() {
     let script = Script::new([error(409, "ConditionalRequestConflict"), written("new")]).await;
     let put = script.bucket().put("a", "x".into(), PutMode::Update("old".into())).await;
     assert_eq!(put.unwrap(), PutOutcome::Written("new".into()));
-    let seen = script.told();
+    let seen = script.requests();
     assert_eq!(seen.iter().map(|request| request.header("if-match")).collect::<Vec<_>>(), [Some("\"old\""); 2]);
     let script = Script::new([error(409, "ConditionalRequestConflict"), error(412, "PreconditionFailed")]).await;
     assert_eq!(script.bucket().put("a", "x".into(), PutMode::Create).await.unwrap(), PutOutcome::Conflict);
-    assert_eq!(script.told()[1].header("if-none-match"), Some("*"));
+    assert_eq!(script.requests()[1].header("if-none-match"), Some("*"));
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn every_call_says_who_must_act() {
             };
             assert_eq!(error.kind, kind, "{call}: {}", error.chain());
             assert!(error.chain().contains(&format!("{code}: not today")), "{call}: {}", error.chain());
-            assert_eq!(script.told().len(), tries as usize, "{call}: {code}");
+            assert_eq!(script.requests().len(), tries as usize, "{call}: {code}");
         }
     }
     // What is asked for without a body is answered without one.
@@ -94,15 +94,15 @@ async fn an_object_that_is_cut_off_is_read_again() {
     let script = Script::new([object("whole").cut_after(3), object("whole").cut_after(0), object("whole")]).await;
     let object = script.bucket().get("a").await.unwrap().unwrap();
     assert_eq!((&object.body[..], object.tag.as_str()), (&b"whole"[..], "tag"));
-    assert_eq!(script.told().len(), 3);
+    assert_eq!(script.requests().len(), 3);
 }
 
 #[tokio::test]
-async fn an_object_that_is_cut_off_again_and_again_is_unavailable() {
+async fn an_object_that_keeps_being_cut_off_is_unavailable() {
     let script = Script::new((0..3).map(|_| object("whole").cut_after(3))).await;
     let error = script.bucket().get("a").await.unwrap_err();
     assert!(error.kind == Kind::Unavailable && error.to_string().contains("cut off repeatedly"), "{error}");
-    assert_eq!(script.told().len(), 3);
+    assert_eq!(script.requests().len(), 3);
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_cut_stream_resumes_at_the_same_place_and_version() {
         read.extend_from_slice(&piece);
     }
     assert_eq!(read, b"whole");
-    let seen = script.told();
+    let seen = script.requests();
     assert_eq!((seen[1].header("range"), seen[1].header("if-match")), (Some("bytes=3-"), Some("\"tag\"")));
 }
 
@@ -149,7 +149,7 @@ async fn a_file_is_sent_again_whole_and_under_its_condition() {
     let file = file(200_000);
     let put = script.bucket().put_file("a", file.as_file(), PutMode::Update("old".into())).await;
     assert_eq!(put.unwrap(), PutOutcome::Written("new".into()));
-    for request in script.told() {
+    for request in script.requests() {
         assert_eq!(request.header("if-match"), Some("\"old\""));
         let sent = request.body.iter().filter(|byte| **byte == b'x').count();
         assert!(sent >= 200_000, "{sent} of its bytes");
@@ -166,5 +166,5 @@ async fn a_long_file_has_longer_for_its_answer() {
     let file = file(9 << 20);
     let put = script.bucket_with(hasty()).put_file("a", file.as_file(), PutMode::Overwrite).await;
     assert_eq!(put.unwrap(), PutOutcome::Written("new".into()));
-    assert_eq!(script.told().len(), 1);
+    assert_eq!(script.requests().len(), 1);
 }

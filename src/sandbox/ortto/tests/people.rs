@@ -53,7 +53,7 @@ fn null_clears_an_empty_text_stays_and_a_missing_field_stays() {
 
 // ORTTO_API 2.1
 #[test]
-fn find_strategies_decide_whom_several_fields_mean() {
+fn find_strategies_decide_who_several_fields_mean() {
     let both = json!({ "merge_by": ["str::email", "str::ei"] });
     let outcome = |find: u8, fields: Value| {
         let sandbox = ortto();

@@ -143,7 +143,7 @@ fn a_mark_above_partitions_completes_them() {
 
 #[test]
 fn partitions_by_time_in_one_drop_are_named() {
-    let told = |keys: &[&str]| {
+    let found = |keys: &[&str]| {
         let metas: Vec<ObjectMeta> = keys.iter().map(|key| meta(key, "2026-11-23T06:00:00Z")).collect();
         let mut drops = DropRules::of_prefix("s/", DropKind::Folder, false, &[]).survey(&metas).drops;
         drops.pop().map(|drop| drop.partitions_by_time().into_iter().map(str::to_owned).collect::<Vec<_>>()).unwrap()
@@ -154,9 +154,9 @@ fn partitions_by_time_in_one_drop_are_named() {
         ["year=2024/month=03/day=01/", "year=2024/month=03/day=02/"],
         ["load=2024-03/", "load=2024-04/"],
     ] {
-        assert_eq!(told(&[&format!("s/{one}a.csv"), &format!("s/{other}a.csv")]), [one, other]);
+        assert_eq!(found(&[&format!("s/{one}a.csv"), &format!("s/{other}a.csv")]), [one, other]);
     }
     for keys in [&["s/country=NO/a.csv", "s/country=SE/b.csv"][..], &["s/dt=2024-03/a.csv", "s/dt=2024-03/b.csv"]] {
-        assert_eq!(told(keys), [""; 0], "{keys:?}");
+        assert_eq!(found(keys), [""; 0], "{keys:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the rows of drops say of people, kept from run to run: a no counts in all of an export's segments, also where the
+//! What the rows of drops say of people, kept from run to run: an objection counts in all of an export's segments, also where the
 //! drop that holds it takes no part in a run. Keyed digests alone.
 
 use serde::{Deserialize, Serialize};
@@ -10,14 +10,14 @@ const FORMAT: u32 = 1;
 const SUPPRESSED: u8 = 1;
 const OPTED_OUT: u8 = 1 << 1;
 
-/// What is said of one person: 17 bytes, as there may be as many as a drop has rows.
+/// What one person objects to: 17 bytes, as there may be as many as a drop has rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct No {
+struct Entry {
     whose: [u8; 16],
     says: u8,
 }
 
-impl No {
+impl Entry {
     fn objection(self) -> Objection {
         let has = |what| self.says & what != 0;
         Objection { suppressed: has(SUPPRESSED), opted_out: has(OPTED_OUT), ..Objection::default() }
@@ -35,14 +35,14 @@ struct Head {
 
 /// What the rows of drops say of people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Noes {
+pub struct StoredObjections {
     /// By half their profiles' keys.
-    people: Vec<No>,
+    people: Vec<Entry>,
     /// By their customer ids.
-    ids: Vec<No>,
+    ids: Vec<Entry>,
 }
 
-/// Why stored noes are not known.
+/// Why stored objections cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
     /// They are not what this program wrote.
@@ -51,29 +51,29 @@ pub enum Unknown {
     OfAnotherKey,
 }
 
-impl Noes {
-    /// Takes note of what a row says, by itself.
+impl StoredObjections {
+    /// Adds what a row says by itself.
     pub fn add(&mut self, key: Option<&ProfileKey>, id: Option<&MatchId>, says: Objection) {
         let says = if says.suppressed { SUPPRESSED } else { 0 } | if says.opted_out { OPTED_OUT } else { 0 };
         if says != 0 {
-            self.people.extend(key.map(|key| No { whose: half(key), says }));
-            self.ids.extend(id.map(|id| No { whose: *id, says }));
+            self.people.extend(key.map(|key| Entry { whose: half(key), says }));
+            self.ids.extend(id.map(|id| Entry { whose: *id, says }));
         }
     }
 
-    /// Adds what others say. [`Noes::settle`] follows.
+    /// Adds what others say. [`StoredObjections::settle`] follows.
     pub fn extend(&mut self, other: Self) {
         self.people.extend(other.people);
         self.ids.extend(other.ids);
     }
 
-    /// Unites what is said of each person, once all is said.
+    /// Merges what is said of each person, once everything was added.
     pub fn settle(&mut self) {
-        for noes in [&mut self.people, &mut self.ids] {
-            noes.sort_unstable_by_key(|no| no.whose);
-            noes.dedup_by(|next, no| {
-                let is_same = next.whose == no.whose;
-                no.says |= if is_same { next.says } else { 0 };
+        for stored in [&mut self.people, &mut self.ids] {
+            stored.sort_unstable_by_key(|entry| entry.whose);
+            stored.dedup_by(|next, entry| {
+                let is_same = next.whose == entry.whose;
+                entry.says |= if is_same { next.says } else { 0 };
                 is_same
             });
         }
@@ -94,14 +94,14 @@ impl Noes {
         of(&self.people, key)
     }
 
-    /// What is said of whoever has this id.
+    /// What is said of the people with this id.
     pub fn of_id(&self, id: &MatchId) -> Objection {
         of(&self.ids, id)
     }
 
     /// Who is not to be sent to, by half their profiles' keys.
     pub fn suppressed(&self) -> impl Iterator<Item = &[u8; 16]> {
-        self.people.iter().filter(|no| no.objection().suppressed).map(|no| &no.whose)
+        self.people.iter().filter(|entry| entry.objection().suppressed).map(|entry| &entry.whose)
     }
 
     /// As they are stored.
@@ -112,9 +112,9 @@ impl Noes {
         let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
         bytes.reserve_exact(1 + (people.len() + ids.len()) * 17);
         bytes.push(b'\n');
-        for no in people.iter().chain(ids) {
-            bytes.extend(no.whose);
-            bytes.push(no.says);
+        for entry in people.iter().chain(ids) {
+            bytes.extend(entry.whose);
+            bytes.push(entry.says);
         }
         bytes
     }
@@ -122,31 +122,31 @@ impl Noes {
     /// Reads what was stored under this state key.
     ///
     /// # Errors
-    /// Why they are not known.
+    /// Why they cannot be used.
     pub fn from_bytes(bytes: &[u8], key_fingerprint: &str) -> Result<Self, Unknown> {
-        let (head, noes) = Self::parse(bytes).ok_or(Unknown::Damaged)?;
-        if head.key_fingerprint == key_fingerprint { Ok(noes) } else { Err(Unknown::OfAnotherKey) }
+        let (head, stored) = Self::parse(bytes).ok_or(Unknown::Damaged)?;
+        if head.key_fingerprint == key_fingerprint { Ok(stored) } else { Err(Unknown::OfAnotherKey) }
     }
 
     fn parse(bytes: &[u8]) -> Option<(Head, Self)> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let (head, rest) = bytes.split_at(end);
         let head: Head = serde_json::from_slice(head).ok()?;
-        let (noes, over) = rest.get(1..).unwrap_or_default().as_chunks::<17>();
-        let is_whole = over.is_empty() && head.people.checked_add(head.ids) == Some(noes.len());
-        let (people, ids) = noes.split_at_checked(head.people)?;
-        let read = |noes: &[[u8; 17]]| -> Vec<No> {
-            let of = |no: &[u8; 17]| no.split_first_chunk().map(|(whose, rest)| (*whose, rest.first().copied()));
-            let noes = noes.iter().filter_map(of);
-            noes.map(|(whose, says)| No { whose, says: says.unwrap_or_default() }).collect()
+        let (stored, over) = rest.get(1..).unwrap_or_default().as_chunks::<17>();
+        let is_whole = over.is_empty() && head.people.checked_add(head.ids) == Some(stored.len());
+        let (people, ids) = stored.split_at_checked(head.people)?;
+        let read = |stored: &[[u8; 17]]| -> Vec<Entry> {
+            let of = |entry: &[u8; 17]| entry.split_first_chunk().map(|(whose, rest)| (*whose, rest.first().copied()));
+            let stored = stored.iter().filter_map(of);
+            stored.map(|(whose, says)| Entry { whose, says: says.unwrap_or_default() }).collect()
         };
         (head.format == FORMAT && is_whole).then(|| (head, Self { people: read(people), ids: read(ids) }))
     }
 }
 
-fn of(noes: &[No], whose: &[u8; 16]) -> Objection {
-    let found = noes.binary_search_by(|no| no.whose.cmp(whose)).ok().and_then(|at| noes.get(at));
-    found.map(|no| no.objection()).unwrap_or_default()
+fn of(stored: &[Entry], whose: &[u8; 16]) -> Objection {
+    let found = stored.binary_search_by(|entry| entry.whose.cmp(whose)).ok().and_then(|at| stored.get(at));
+    found.map(|entry| entry.objection()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -156,41 +156,41 @@ mod tests {
     const OPTS_OUT: Objection = Objection { suppressed: false, opted_out: true, unreadable: false, corrected: false };
     const NOT_SENT: Objection = Objection { suppressed: true, opted_out: false, unreadable: true, corrected: true };
 
-    fn noes() -> Noes {
-        let mut noes = Noes::default();
-        noes.add(Some(&[9; 32]), Some(&[1; 16]), OPTS_OUT);
-        noes.add(Some(&[3; 32]), None, NOT_SENT);
-        noes.add(Some(&[9; 32]), None, NOT_SENT);
-        noes.add(None, Some(&[7; 16]), NOT_SENT);
-        noes.add(Some(&[5; 32]), Some(&[5; 16]), Objection { unreadable: true, ..Objection::default() });
-        noes.settle();
-        noes
+    fn stored() -> StoredObjections {
+        let mut stored = StoredObjections::default();
+        stored.add(Some(&[9; 32]), Some(&[1; 16]), OPTS_OUT);
+        stored.add(Some(&[3; 32]), None, NOT_SENT);
+        stored.add(Some(&[9; 32]), None, NOT_SENT);
+        stored.add(None, Some(&[7; 16]), NOT_SENT);
+        stored.add(Some(&[5; 32]), Some(&[5; 16]), Objection { unreadable: true, ..Objection::default() });
+        stored.settle();
+        stored
     }
 
     #[test]
     fn what_rows_say_of_a_person_is_united() {
-        let noes = noes();
+        let stored = stored();
         let suppressed = Objection { suppressed: true, ..Objection::default() };
-        assert_eq!(noes.of_person(&[9; 16]), suppressed.and(OPTS_OUT));
-        assert_eq!((noes.of_person(&[3; 16]), noes.of_id(&[7; 16])), (suppressed, suppressed));
-        assert_eq!((noes.of_id(&[1; 16]), noes.of_person(&[5; 16])), (OPTS_OUT, Objection::default()));
-        assert_eq!(noes.suppressed().collect::<Vec<_>>(), [&[3; 16], &[9; 16]]);
+        assert_eq!(stored.of_person(&[9; 16]), suppressed.and(OPTS_OUT));
+        assert_eq!((stored.of_person(&[3; 16]), stored.of_id(&[7; 16])), (suppressed, suppressed));
+        assert_eq!((stored.of_id(&[1; 16]), stored.of_person(&[5; 16])), (OPTS_OUT, Objection::default()));
+        assert_eq!(stored.suppressed().collect::<Vec<_>>(), [&[3; 16], &[9; 16]]);
     }
 
     #[test]
-    fn noes_are_read_back_whole_or_not_at_all() {
-        let (noes, nobody) = (noes(), Noes::default());
-        for noes in [&noes, &nobody] {
-            assert_eq!(Noes::from_bytes(&noes.to_bytes("key"), "key").as_ref(), Ok(noes));
+    fn objections_are_read_back_whole_or_not_at_all() {
+        let (stored, nobody) = (stored(), StoredObjections::default());
+        for stored in [&stored, &nobody] {
+            assert_eq!(StoredObjections::from_bytes(&stored.to_bytes("key"), "key").as_ref(), Ok(stored));
         }
-        let bytes = noes.to_bytes("key");
-        assert_eq!(Noes::from_bytes(&bytes, "another"), Err(Unknown::OfAnotherKey));
+        let bytes = stored.to_bytes("key");
+        assert_eq!(StoredObjections::from_bytes(&bytes, "another"), Err(Unknown::OfAnotherKey));
         for cut in 0..bytes.len() {
-            assert_eq!(Noes::from_bytes(&bytes[..cut], "key"), Err(Unknown::Damaged), "{cut}");
+            assert_eq!(StoredObjections::from_bytes(&bytes[..cut], "key"), Err(Unknown::Damaged), "{cut}");
         }
         let huge = br#"{"format":1,"key_fingerprint":"key","people":18446744073709551615,"ids":1}"#;
-        assert_eq!(Noes::from_bytes(&[huge.as_slice(), b"\n"].concat(), "key"), Err(Unknown::Damaged));
+        assert_eq!(StoredObjections::from_bytes(&[huge.as_slice(), b"\n"].concat(), "key"), Err(Unknown::Damaged));
         let another = String::from_utf8_lossy(&nobody.to_bytes("key")).replace("\"format\":1", "\"format\":2");
-        assert_eq!(Noes::from_bytes(another.as_bytes(), "key"), Err(Unknown::Damaged));
+        assert_eq!(StoredObjections::from_bytes(another.as_bytes(), "key"), Err(Unknown::Damaged));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::{Export, Segment};
 use crate::error::{Error, Kind, Result};
-use crate::plan::noes::{Noes, Unknown};
+use crate::plan::stored_objections::{StoredObjections, Unknown};
 use crate::ports::{PutMode, Store};
 use crate::run::{RunRecord, SegmentRecord, keys};
 use crate::state::Digester;
@@ -17,12 +17,12 @@ pub(super) async fn applied(
     export: &Export,
     record: &RunRecord,
     digester: &Digester,
-) -> Result<Noes> {
+) -> Result<StoredObjections> {
     let takes_part = |segment: &Segment| {
         let of = record.segments.iter().find(|known| known.name == segment.name);
         of.is_some_and(|of| of.drop.is_some()) && !record.request.keep_leavers
     };
-    let mut all = Noes::default();
+    let mut all = StoredObjections::default();
     for segment in export.segments.iter().filter(|segment| !takes_part(segment)) {
         all.extend(read(store, (record, &segment.name), digester).await?);
     }
@@ -30,12 +30,16 @@ pub(super) async fn applied(
     Ok(all)
 }
 
-async fn read(store: &impl Store, (record, segment): (&RunRecord, &str), digester: &Digester) -> Result<Noes> {
+async fn read(
+    store: &impl Store,
+    (record, segment): (&RunRecord, &str),
+    digester: &Digester,
+) -> Result<StoredObjections> {
     let key = keys::noes(&record.request.export, segment);
-    let Some(object) = store.get(&key).await? else { return Ok(Noes::default()) };
-    let problem = match Noes::from_bytes(&object.body, &digester.fingerprint()) {
-        Ok(noes) => return Ok(noes),
-        Err(Unknown::OfAnotherKey) if record.request.full => return Ok(Noes::default()),
+    let Some(object) = store.get(&key).await? else { return Ok(StoredObjections::default()) };
+    let problem = match StoredObjections::from_bytes(&object.body, &digester.fingerprint()) {
+        Ok(objections) => return Ok(objections),
+        Err(Unknown::OfAnotherKey) if record.request.full => return Ok(StoredObjections::default()),
         Err(Unknown::OfAnotherKey) => "was written with another state key",
         Err(Unknown::Damaged) => "cannot be read: it is damaged or of another version",
     };
@@ -53,25 +57,25 @@ async fn read(store: &impl Store, (record, segment): (&RunRecord, &str), digeste
 pub(super) async fn keep(
     store: &impl Store,
     (record, number): (&mut RunRecord, usize),
-    (mut noes, is_whole): (Noes, bool),
+    (mut objections, is_whole): (StoredObjections, bool),
     digester: &Digester,
 ) -> Result<()> {
     let Some(name) = record.segments.get(number).map(|segment| segment.name.clone()) else { return Ok(()) };
     if !is_whole {
-        noes.extend(read(store, (record, &name), digester).await?);
-        noes.settle();
+        objections.extend(read(store, (record, &name), digester).await?);
+        objections.settle();
     }
-    if !noes.is_empty() {
+    if !objections.is_empty() {
         let key = keys::noes_found(&record.request.run_id, &name);
-        store.put(&key, noes.to_bytes(&digester.fingerprint()).into(), PutMode::Overwrite).await?;
+        store.put(&key, objections.to_bytes(&digester.fingerprint()).into(), PutMode::Overwrite).await?;
     }
-    record.segments.get_mut(number).into_iter().for_each(|segment| segment.noes = Some(noes.len() as u64));
+    record.segments.get_mut(number).into_iter().for_each(|segment| segment.objections = Some(objections.len() as u64));
     Ok(())
 }
 
 /// Records what a segment's drop says, now that it is applied.
 pub(super) async fn write(store: &impl Store, run: &RunRecord, segment: &SegmentRecord) -> Result<()> {
-    let Some(said) = segment.noes else { return Ok(()) };
+    let Some(said) = segment.objections else { return Ok(()) };
     let key = keys::noes(&run.request.export, &segment.name);
     if said > 0 {
         let found = store.get(&keys::noes_found(&run.request.run_id, &segment.name)).await?;

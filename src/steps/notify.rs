@@ -1,4 +1,4 @@
-//! Tells people of a run that changed its export's condition: a message for whoever asks, and the export's webhook.
+//! Notifies people of a run that changed its export's condition: a message for the caller, and the export's webhook.
 
 use std::time::Duration;
 
@@ -26,9 +26,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The most bytes of an answer; nobody reads it.
 const ANSWER_BYTES: usize = 64 << 10;
 
-/// What people were last told of an export: `state/<export>/told.json`.
+/// The last notification of an export: `state/<export>/told.json`.
 #[derive(Default, Deserialize, Serialize)]
-struct Told {
+struct Notified {
     condition: Condition,
     /// The run that changed the condition, and its message: the same step again says the same.
     run_id: String,
@@ -38,35 +38,35 @@ struct Told {
     is_due: bool,
 }
 
-/// Gives a run's summary, with a message where the run changed its export's condition; the export's webhook is told as well. The first
-/// run of an export is told of where it does not succeed. `deployment` and `again` are the message's.
+/// Returns a run's summary, with a message where the run changed its export's condition; the export's webhook gets it as well. The
+/// first run of an export notifies only if it does not succeed. `deployment` and `again` are the message's.
 ///
 /// # Errors
-/// Those of the store. A webhook that fails is logged, and told by the export's next run.
-pub async fn tell<E: Environment>(
+/// Those of the store. A webhook that fails is logged; the export's next run tries it again.
+pub async fn notify<E: Environment>(
     env: &E,
     config: &Config,
     report: &Report,
     (deployment, again): (&str, &str),
 ) -> Result<Value> {
     let (store, key) = (env.store(), keys::told(&report.export));
-    let notify = config.exports.get(&report.export).map_or_else(Notify::default, |export| export.notify.clone());
-    let mut told: Told = read_if_whole(store, &key).await?.unwrap_or_default();
-    let changed = condition(report, notify.max_reject_share).filter(|now| *now != told.condition);
-    if let Some(now) = changed.filter(|_| told.run_id != report.run_id) {
+    let settings = config.exports.get(&report.export).map_or_else(Notify::default, |export| export.notify.clone());
+    let mut notified: Notified = read_if_whole(store, &key).await?.unwrap_or_default();
+    let changed = condition(report, settings.max_reject_share).filter(|now| *now != notified.condition);
+    if let Some(now) = changed.filter(|_| notified.run_id != report.run_id) {
         let (place, page) = (store.location(), keys::of_run(&report.run_id, "report.html"));
         let message = message(report, now, Place { deployment, store: &place, page: &page, again });
-        let is_due = notify.webhook.is_some();
-        told = Told { condition: now, run_id: report.run_id.clone(), message: Some(message), is_due };
-        write_json(store, &key, &told).await?;
+        let is_due = settings.webhook.is_some();
+        notified = Notified { condition: now, run_id: report.run_id.clone(), message: Some(message), is_due };
+        write_json(store, &key, &notified).await?;
     }
-    let message = told.message.as_ref();
-    if let (Some(webhook), Some(message)) = (notify.webhook.filter(|_| told.is_due), message) {
+    let message = notified.message.as_ref();
+    if let (Some(webhook), Some(message)) = (settings.webhook.filter(|_| notified.is_due), message) {
         let body = body(webhook.kind, message, &summary(report, deployment, Some(message)));
         match send(env, &webhook, body).await {
             Ok(()) => {
-                told.is_due = false;
-                write_json(store, &key, &told).await?;
+                notified.is_due = false;
+                write_json(store, &key, &notified).await?;
             }
             Err(error) => {
                 let error = error.at("notify");
@@ -74,10 +74,10 @@ pub async fn tell<E: Environment>(
             }
         }
     }
-    Ok(summary(report, deployment, told.message.as_ref().filter(|_| told.run_id == report.run_id)))
+    Ok(summary(report, deployment, notified.message.as_ref().filter(|_| notified.run_id == report.run_id)))
 }
 
-/// The summary of a run: what the workflow decides by, and what EventBridge is told.
+/// The summary of a run: what the workflow decides by, and what EventBridge gets.
 fn summary(report: &Report, deployment: &str, message: Option<&Message>) -> Value {
     let mut summary = json!({
         "deployment": deployment, "export": report.export, "run_id": report.run_id, "outcome": report.outcome,
@@ -93,8 +93,8 @@ fn summary(report: &Report, deployment: &str, message: Option<&Message>) -> Valu
 /// Sends a webhook's request. Its address is a secret: no error repeats it.
 async fn send<E: Environment>(env: &E, webhook: &Webhook, body: Value) -> Result<()> {
     let failed = |why: String| {
-        Error::new(Kind::Unavailable, "the webhook", format!("was not told: {why}"))
-            .hint("check its address; people are told by the other ways that there are")
+        Error::new(Kind::Unavailable, "the webhook", format!("was not notified: {why}"))
+            .hint("check its address; other notifications were sent")
     };
     let Some(address) = env.secrets().webhook(&webhook.secret).await? else {
         return Err(failed("nobody has stored its address".into()));

@@ -1,4 +1,4 @@
-//! Which encoding a file is in: what was said of it, against what its first bytes show.
+//! Which encoding a file is in: what is declared, against what its first bytes show.
 
 use super::{Encoding, MARK, unreadable};
 use crate::error::{Error, Result};
@@ -8,12 +8,12 @@ const COMMON: [&str; 6] = ["utf-8", "windows-1252", "windows-1250", "macintosh",
 
 /// An encoding that a person or a program names.
 #[derive(Clone, Copy)]
-pub(super) struct Told {
+pub(super) struct Declared {
     pub(super) encoding: Encoding,
     by_settings: bool,
 }
 
-impl Told {
+impl Declared {
     /// What the settings say, else a `model.json`: of the latter only what leaves no trace in the bytes.
     pub(super) fn new(settings: Option<Encoding>, model: Option<Encoding>) -> Option<Self> {
         let model = model.filter(|encoding| !encoding.is_utf_16() && *encoding != Encoding::UTF_8);
@@ -44,24 +44,24 @@ pub(in crate::segment) fn encodings_to_try(configured: Option<Encoding>) -> Stri
 }
 
 /// The encoding of a file that starts with `head`.
-pub(super) fn encoding_of(head: &[u8], told: Option<Told>) -> Result<Encoding> {
+pub(super) fn encoding_of(head: &[u8], declared: Option<Declared>) -> Result<Encoding> {
     if head.starts_with(&[0xff, 0xfe, 0, 0]) || head.starts_with(&[0, 0, 0xfe, 0xff]) {
         return Err(unreadable("is in UTF-32, which is not read").hint("save it as UTF-8"));
     }
     let marked = by_mark(head);
     let seen = marked.or_else(|| by_zeros(head));
-    let Some(told) = told else { return Ok(seen.unwrap_or(Encoding::UTF_8)) };
+    let Some(declared) = declared else { return Ok(seen.unwrap_or(Encoding::UTF_8)) };
     match seen {
         // A model.json describes a whole export, not this file.
-        Some(seen) if !told.by_settings => Ok(seen),
-        Some(seen) if seen != told.encoding && marked.is_some() => {
-            Err(told.contradicted(&format!("begins with the byte-order mark of {}", seen.name())))
+        Some(seen) if !declared.by_settings => Ok(seen),
+        Some(seen) if seen != declared.encoding && marked.is_some() => {
+            Err(declared.contradicted(&format!("begins with the byte-order mark of {}", seen.name())))
         }
-        Some(seen) if seen != told.encoding => Err(told.contradicted(&format!("looks like {}", seen.name()))),
-        None if told.encoding.is_utf_16() && is_text_of_bytes(head) => {
-            Err(told.contradicted(&format!("looks like {}", Encoding::UTF_8.name())))
+        Some(seen) if seen != declared.encoding => Err(declared.contradicted(&format!("looks like {}", seen.name()))),
+        None if declared.encoding.is_utf_16() && is_text_of_bytes(head) => {
+            Err(declared.contradicted(&format!("looks like {}", Encoding::UTF_8.name())))
         }
-        _ => Ok(told.encoding),
+        _ => Ok(declared.encoding),
     }
 }
 

@@ -1,14 +1,17 @@
 //! What comes out of a planner: chunks of rows to send, and lines of rejects.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::Operation;
-use crate::contact::RejectCode;
+use crate::chunk::{Operation, quoted};
+use crate::contact::{Reject, RejectCode};
 
 /// Rows in one chunk: small enough to hold several in memory, large enough that a run has few objects.
 const CHUNK_ROWS: u32 = 1000;
+/// Bytes of rejects in one object.
+const REJECT_BYTES: usize = 1 << 20;
 
 /// What the rows of a chunk are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,28 +46,66 @@ pub enum PlanOutput {
     Rejects(String),
 }
 
-/// The chunks that are being filled.
+/// What comes out of a planner: whole chunks and rejects, and those that are being filled.
 #[derive(Debug, Default)]
-pub(super) struct Chunks(BTreeMap<ChunkKind, (u32, String)>);
+pub(super) struct Output {
+    chunks: BTreeMap<ChunkKind, (u32, String)>,
+    rejects: String,
+    whole: Vec<PlanOutput>,
+}
 
-impl Chunks {
-    /// Adds a row; gives the chunk that is full with it.
-    pub(super) fn add(&mut self, kind: ChunkKind, write: impl FnOnce(&mut String)) -> Option<PlanOutput> {
-        let (rows, text) = self.0.entry(kind).or_default();
+impl Output {
+    /// Adds a row to a chunk.
+    pub(super) fn row(&mut self, kind: ChunkKind, write: impl FnOnce(&mut String)) {
+        let (rows, text) = self.chunks.entry(kind).or_default();
         write(text);
         *rows += 1;
-        if *rows < CHUNK_ROWS {
-            return None;
+        if *rows == CHUNK_ROWS {
+            // The next is likely as long: it needs not grow, which takes up to three times the room.
+            let next = String::with_capacity(text.len() + text.len() / 8);
+            self.whole.push(PlanOutput::Chunk(kind, std::mem::take(rows), std::mem::replace(text, next)));
         }
-        // The next is likely as long: it needs not grow, which takes up to three times the room.
-        let next = String::with_capacity(text.len() + text.len() / 8);
-        Some(PlanOutput::Chunk(kind, std::mem::take(rows), std::mem::replace(text, next)))
     }
 
-    /// Gives out the chunks that are not full.
-    pub(super) fn rest(self) -> impl Iterator<Item = PlanOutput> {
-        let begun = self.0.into_iter().filter(|(_, (rows, _))| *rows > 0);
-        begun.map(|(kind, (rows, text))| PlanOutput::Chunk(kind, rows, text))
+    /// Adds a reject of a source's line, a [`RejectLine`]; `original` writes the row as it was.
+    pub(super) fn reject(
+        &mut self,
+        (source, line): (usize, u64),
+        reject: &Reject,
+        fingerprint: &str,
+        original: impl FnOnce(&mut String),
+    ) {
+        let Self { rejects, whole, .. } = self;
+        let (code, reason) = (reject.code, quoted(&reject.reason));
+        // Writing to a String cannot fail.
+        let _ = write!(
+            rejects,
+            r#"{{"source":{source},"line":{line},"code":"{code}","reason":{reason},"fingerprint":"{fingerprint}","#
+        );
+        if let Some(setting) = &reject.setting {
+            let _ = write!(rejects, r#""setting":{},"#, quoted(setting));
+        }
+        rejects.push_str(r#""row":"#);
+        original(rejects);
+        rejects.push_str("}\n");
+        if rejects.len() >= REJECT_BYTES {
+            whole.push(PlanOutput::Rejects(std::mem::take(rejects)));
+        }
+    }
+
+    /// What is whole and was not taken before.
+    pub(super) fn take(&mut self) -> Vec<PlanOutput> {
+        std::mem::take(&mut self.whole)
+    }
+
+    /// The rest.
+    pub(super) fn finish(mut self) -> Vec<PlanOutput> {
+        let begun = self.chunks.into_iter().filter(|(_, (rows, _))| *rows > 0);
+        self.whole.extend(begun.map(|(kind, (rows, text))| PlanOutput::Chunk(kind, rows, text)));
+        if !self.rejects.is_empty() {
+            self.whole.push(PlanOutput::Rejects(self.rejects));
+        }
+        self.whole
     }
 }
 

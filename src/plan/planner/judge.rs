@@ -1,19 +1,14 @@
 //! What becomes of a row: sent, unchanged, suppressed or rejected.
 
-use std::fmt::Write as _;
-
 use super::Planner;
 use crate::chunk::{NewRow, quoted, write_row};
 use crate::contact::{Matching, OptOut, Outcome, Reject, RejectCode};
 use crate::plan::fingerprint::{Fingerprint, RowDigest};
 use crate::plan::members::{Fields, Lookup, OptedOut, Seen};
 use crate::plan::objection::Objection;
-use crate::plan::output::{ChunkKind, PlanOutput};
+use crate::plan::output::ChunkKind;
 use crate::segment;
 use crate::state::{FIELDS_UNCONFIRMED, MatchId, ProfileKey, half, push_hex};
-
-/// Bytes of rejects in one object.
-const REJECT_BYTES: usize = 1 << 20;
 
 /// Why the row of a person is not sent whose other row says something that cannot be read.
 const ANOTHER_UNREADABLE: &str = "another row of the same person has an opt-out or consent that cannot be read";
@@ -51,23 +46,7 @@ impl Planner<'_> {
 
     fn add_reject(&mut self, line: u64, reject: &Reject, fingerprint: &str, original: impl FnOnce(&mut String)) {
         *self.counts.rejects.entry(reject.code).or_default() += 1;
-        // Writing to a String cannot fail.
-        let _ = write!(
-            self.rejects,
-            r#"{{"source":{},"line":{line},"code":"{}","reason":{},"fingerprint":"{fingerprint}","#,
-            self.source,
-            reject.code,
-            quoted(&reject.reason),
-        );
-        if let Some(setting) = &reject.setting {
-            let _ = write!(self.rejects, r#""setting":{},"#, quoted(setting));
-        }
-        self.rejects.push_str(r#""row":"#);
-        original(&mut self.rejects);
-        self.rejects.push_str("}\n");
-        if self.rejects.len() >= REJECT_BYTES {
-            self.written.push(PlanOutput::Rejects(std::mem::take(&mut self.rejects)));
-        }
+        self.output.reject((self.source, line), reject, fingerprint, original);
     }
 
     /// Decides what becomes of a row whose email is valid.
@@ -110,12 +89,7 @@ impl Planner<'_> {
         }
         match outcome {
             outcome if all.suppressed => {
-                self.counts.suppressed += 1;
-                match outcome {
-                    Outcome::NoConsent => self.counts.no_consent += 1,
-                    Outcome::UnreadableConsent(_) => self.counts.unreadable_consent.count(row.line),
-                    _ => {}
-                }
+                self.count_suppressed(row.line, &outcome);
                 self.opt_out(row.line, &key, all);
             }
             outcome if all.unreadable => {
@@ -124,12 +98,7 @@ impl Planner<'_> {
                     self.counts.unreadable_opt_outs += self.objections.count_unreadable(&half(&key));
                 }
                 self.opt_out(row.line, &key, all);
-                let reject = match outcome {
-                    Outcome::Reject(reject) => reject,
-                    Outcome::UnreadableConsent(reason) => Reject::new(RejectCode::InvalidValue, reason),
-                    _ => Reject::new(RejectCode::InvalidValue, ANOTHER_UNREADABLE.to_owned()),
-                };
-                self.reject(&row, &reject);
+                self.reject(&row, &unreadable(outcome));
             }
             Outcome::Reject(reject) => {
                 self.opt_out(row.line, &key, all);
@@ -142,6 +111,15 @@ impl Planner<'_> {
                 }
                 self.send(&row, &key, (id, all), lookup);
             }
+        }
+    }
+
+    fn count_suppressed(&mut self, line: u64, outcome: &Outcome) {
+        self.counts.suppressed += 1;
+        match outcome {
+            Outcome::NoConsent => self.counts.no_consent += 1,
+            Outcome::UnreadableConsent(_) => self.counts.unreadable_consent.count(line),
+            _ => {}
         }
     }
 
@@ -267,8 +245,17 @@ impl Planner<'_> {
         let new = NewRow { key, digest: &digest, match_id, cells: cells_of_contact, contact_id, source, line };
         // Of a row that is sent again, its fingerprint stands behind its columns.
         let width = self.columns.len() + usize::from(self.retry.is_some());
-        self.chunk(kind, |chunk| write_row(chunk, new, |out| cells(row, width, out)));
+        self.output.row(kind, |chunk| write_row(chunk, new, |out| cells(row, width, out)));
         self.contact = contact;
+    }
+}
+
+/// The reject of a row whose consent cannot be read, in itself or in another row of its person.
+fn unreadable(outcome: Outcome) -> Reject {
+    match outcome {
+        Outcome::Reject(reject) => reject,
+        Outcome::UnreadableConsent(reason) => Reject::new(RejectCode::InvalidValue, reason),
+        _ => Reject::new(RejectCode::InvalidValue, ANOTHER_UNREADABLE.to_owned()),
     }
 }
 

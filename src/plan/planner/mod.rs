@@ -2,6 +2,10 @@
 //!
 //! It is the [`Sink`] of a segment's decoder, so nothing holds the segment as a whole. What has come out so far is
 //! fetched with [`Planner::written`] between two pieces of input.
+//!
+//! Here are the planner's state and the order of its calls. What becomes of a row is decided in `judge`; `corrected`
+//! looks first whether somebody corrected it, `retry` is for rows that are sent again, and `opting_out` sends opt-outs
+//! of rows that are not sent.
 
 mod corrected;
 mod judge;
@@ -14,7 +18,7 @@ use super::counts::Counts;
 use super::ids::LostRows;
 use super::members::{Leaving, MemberIndex, Seen};
 use super::objections::Objections;
-use super::output::{ChunkKind, Chunks, PlanOutput};
+use super::output::{ChunkKind, Output, PlanOutput};
 use super::refusals::Refusals;
 use super::retry::{AppliedPeople, RETRY_COLUMNS, Retry};
 use super::stored_objections::StoredObjections;
@@ -81,9 +85,7 @@ pub struct Planner<'a> {
     matching: Option<Matching>,
     contact: Contact,
     counts: Counts,
-    chunks: Chunks,
-    rejects: String,
-    written: Vec<PlanOutput>,
+    output: Output,
     /// Which members that are gone from the drop stay.
     withheld: Withheld,
     lost: LostRows,
@@ -114,9 +116,7 @@ impl<'a> Planner<'a> {
             matching: None,
             contact: Contact::default(),
             counts,
-            chunks: Chunks::default(),
-            rejects: String::new(),
-            written: Vec::new(),
+            output: Output::default(),
             withheld: Withheld::Nobody,
             lost: LostRows::default(),
             stored_objections: StoredObjections::default(),
@@ -148,7 +148,7 @@ impl<'a> Planner<'a> {
 
     /// What has come out since the last time.
     pub fn written(&mut self) -> Vec<PlanOutput> {
-        std::mem::take(&mut self.written)
+        self.output.take()
     }
 
     /// Checks the keys that rows of JSON lines have: one that no row has is missing, unless its field has a default.
@@ -236,28 +236,20 @@ impl<'a> Planner<'a> {
             self.members.keep(key);
             return;
         };
-        self.chunk(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, name));
+        self.output.row(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, name));
     }
 
     /// Gives out the chunks that are not full, and what else there is.
     pub fn finish(mut self) -> Finished {
-        self.written.extend(self.chunks.rest());
-        if !self.rejects.is_empty() {
-            self.written.push(PlanOutput::Rejects(self.rejects));
-        }
         let made = self.retry.map(|retry| retry.made).unwrap_or_default();
         self.stored_objections.settle();
         Finished {
             counts: self.counts,
-            written: self.written,
+            written: self.output.finish(),
             corrections: self.corrections,
             made,
             stored_objections: self.stored_objections,
         }
-    }
-
-    fn chunk(&mut self, kind: ChunkKind, write: impl FnOnce(&mut String)) {
-        self.written.extend(self.chunks.add(kind, write));
     }
 }
 

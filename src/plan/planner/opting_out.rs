@@ -32,6 +32,6 @@ impl Planner<'_> {
         let (digest, source) = (&OPT_OUT_ALONE, self.source);
         let row = NewRow { key, digest, match_id: None, cells, contact_id, source, line };
         // Where it is refused, there is no further reject: the row is one already, or suppressed.
-        self.chunk(ChunkKind::OptOuts, |chunk| write_row(chunk, row, |out| out.push_str("[]")));
+        self.output.row(ChunkKind::OptOuts, |chunk| write_row(chunk, row, |out| out.push_str("[]")));
     }
 }

@@ -265,33 +265,6 @@ impl Report {
         rejects.extend(counts.rejects.clone());
         *rejects.entry(RejectCode::Refused).or_default() += confirmed.refused;
         let by_segment = by_name(run, &confirmed);
-        let mut warnings = confirmed.warnings.clone();
-        if confirmed.opt_outs_refused > 0 {
-            warnings
-                .push(format!("{} opt-outs were refused; the next run sends them again", confirmed.opt_outs_refused));
-        }
-        if confirmed.stayed > 0 {
-            let problem = "leavers were refused and are still members; the next run tries again";
-            warnings.push(format!("{} {problem}", confirmed.stayed));
-        }
-        warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
-        if counts.held_back > 0 {
-            warnings.push(format!(
-                "{} rows were not sent because of --limit; a run without it sends them",
-                counts.held_back
-            ));
-        }
-        for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
-            let (name, missing) = (&segment.name, segment.missing_parts);
-            warnings.push(format!(
-                "{name}: the folder lacks {missing} parts that model.json names; its leavers are withheld"
-            ));
-        }
-        if counts.leavers_withheld > 0 {
-            let count = counts.leavers_withheld;
-            warnings
-                .push(format!("{count} {}", if count == 1 { "leaver is withheld" } else { "leavers are withheld" }));
-        }
         Self {
             run_id: run.request.run_id.clone(),
             export: run.request.export.clone(),
@@ -328,8 +301,8 @@ impl Report {
             traffic: None,
             trend: Vec::new(),
             reconciled: Vec::new(),
+            warnings: warnings(run, &counts, confirmed.warnings, confirmed.opt_outs_refused, confirmed.stayed),
             error,
-            warnings,
         }
     }
 
@@ -344,6 +317,39 @@ impl Report {
             (Outcome::Failed, None) => Kind::Unavailable.exit_code(),
         }
     }
+}
+
+/// What people should look at: first what delivery found, then what the plan did.
+fn warnings(
+    run: &RunRecord,
+    counts: &Counts,
+    delivery: Vec<String>,
+    opt_outs_refused: u64,
+    stayed: u64,
+) -> Vec<String> {
+    let mut warnings = delivery;
+    if opt_outs_refused > 0 {
+        warnings.push(format!("{opt_outs_refused} opt-outs were refused; the next run sends them again"));
+    }
+    if stayed > 0 {
+        warnings.push(format!("{stayed} leavers were refused and are still members; the next run tries again"));
+    }
+    warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
+    if counts.held_back > 0 {
+        let rows = counts.held_back;
+        warnings.push(format!("{rows} rows were not sent because of --limit; a run without it sends them"));
+    }
+    for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
+        let (name, missing) = (&segment.name, segment.missing_parts);
+        warnings
+            .push(format!("{name}: the folder lacks {missing} parts that model.json names; its leavers are withheld"));
+    }
+    match counts.leavers_withheld {
+        0 => {}
+        1 => warnings.push("1 leaver is withheld".to_owned()),
+        count => warnings.push(format!("{count} leavers are withheld")),
+    }
+    warnings
 }
 
 fn by_name(run: &RunRecord, confirmed: &Confirmed) -> BTreeMap<String, u64> {

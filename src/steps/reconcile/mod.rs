@@ -124,6 +124,30 @@ async fn report_of<E: Environment>(
 }
 
 /// Compares every segment, and writes the files.
+/// Sees to it that the state holds what an earlier run confirmed that never reached its end.
+async fn end_earlier_run<E: Environment>(
+    env: &E,
+    config: &Config,
+    connection: &Connection,
+    asked: Asked<'_>,
+) -> Result<()> {
+    let export = &asked.run.export;
+    match asked.mode {
+        Mode::Look => {
+            let Some(run) = unfinished(env.store(), export).await? else { return Ok(()) };
+            let problem = "has not reached its end: what it confirmed is not in the state";
+            Err(Error::new(Kind::Unavailable, run, problem).hint("run the export first"))
+        }
+        Mode::Adopt | Mode::Repair => {
+            if finish_abandoned(env, config, connection, asked.run).await? {
+                return Ok(());
+            }
+            let problem = "another run has the connection of a run that never reached its end";
+            Err(Error::new(Kind::Unavailable, export, problem).hint("try again once it has ended"))
+        }
+    }
+}
+
 async fn compare_all<E: Environment>(
     env: &E,
     (config, export, connection): (&Config, &Export, &Connection),
@@ -133,29 +157,12 @@ async fn compare_all<E: Environment>(
 ) -> Result<()> {
     let (store, run_id) = (env.store(), asked.run.run_id.as_str());
     let destination = env.destination(connection.api);
-    let untold = || {
+    let no_census = || {
         Error::new(Kind::Config, destination.name(), "does not tell who has a list or tag")
             .hint("nothing; what was sent is in the reports")
     };
-    let census = destination.census().ok_or_else(untold)?;
-    match asked.mode {
-        Mode::Look => {
-            if let Some(run) = unfinished(store, &export.name).await? {
-                return Err(Error::new(
-                    Kind::Unavailable,
-                    run,
-                    "has not reached its end: what it confirmed is not in the state",
-                )
-                .hint("run the export first"));
-            }
-        }
-        Mode::Adopt | Mode::Repair => {
-            if !finish_abandoned(env, config, connection, asked.run).await? {
-                let problem = "another run has the connection of a run that never reached its end";
-                return Err(Error::new(Kind::Unavailable, &export.name, problem).hint("try again once it has ended"));
-            }
-        }
-    }
+    let census = destination.census().ok_or_else(no_census)?;
+    end_earlier_run(env, config, connection, asked).await?;
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let fingerprint = Digester::new(secrets.state_key.expose_secret())?.fingerprint();
     let from = quiet_until(env, connection, run_id).await?;

@@ -1,6 +1,8 @@
 //! finish: judges the run, merges what was confirmed into the state, writes report and rejects, gives the lease back.
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
 
 mod history;
 mod members_there;
@@ -37,7 +39,6 @@ use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
 use crate::steps::turn;
 use crate::steps::unfinished::unfinished as unfinished_run;
-use secrecy::ExposeSecret;
 
 /// The warning when a spot check failed during the run.
 const NO_LONGER: &str = "the account stopped adding joiners to the list that their rows name; the next run sends the joiners of this \
@@ -90,14 +91,7 @@ async fn finish_run<W: Environment>(
         close(env, name, request, holder).await?;
         return Ok(report);
     }
-    let failure = match failure {
-        // A run that a person has stopped need not reach its end.
-        None | Some(Failure { kind: Kind::Interrupted, .. }) if is_stopped(store, run_id).await? => {
-            Some(Failure::of(&stopped(&request.export)))
-        }
-        failure => failure,
-    };
-    let error = failure.map(|failure| Failed { kind: failure.kind, message: failure.message });
+    let error = failed(store, request, failure).await?;
     let now = env.clock().now();
     let Some(mut run) = run else {
         // The run did not get as far as fixing what it reads.
@@ -112,78 +106,39 @@ async fn finish_run<W: Environment>(
         return Err(lost_lease(title.as_deref().unwrap_or(name)));
     }
     let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, "open.json")).await?;
-    let mut totals = Totals::default();
-    let mut is_doubted = false;
-    let mut members = Vec::new();
     let reads_from = after(now, window(opened.as_ref().map_or(1.0, |opened| opened.rate)));
     let mut rejects = Rejects::new(&run, temporary("rejects.csv")?)?;
     if run.stage == Stage::Ready || run.reject_parts > 0 {
         found_rejects(store, &run, &mut rejects).await?;
     }
-    if let Some(opened) = &opened {
-        totals.sent = opened.sent.clone();
-        let connection = connection_of(config, name)?;
-        let secrets = env.secrets().secrets(name, &connection.secret, false).await?;
-        let digester = Digester::new(secrets.state_key.expose_secret())?;
-        let mut results = RunResults::of(store, &run, opened, export.zip(Some(&digester))).await?;
-        is_doubted = results.is_doubted;
-        let destination = env.destination(connection.api);
-        let lasts = destination.refusals_last();
-        let before = refusals::Before::of(store, &run).await?;
-        if lasts.is_some() {
-            let known = Known::new(|_| ProfileKey::default(), []);
-            results.protocol = Some(destination.protocol(&run.fields, &opened.setup, known)?);
-            totals.refused_before = before.profiles();
+    let merged = match &opened {
+        Some(opened) => {
+            let connection = connection_of(config, name)?;
+            merge_results(env, (connection, export), (&run, opened), now, &mut rejects).await?
         }
-        members = merge(&results, &digester, &mut totals, &mut rejects).await?;
-        if let Some(lasts) = lasts {
-            before.write(store, &run, &totals, lasts, now).await?;
-        }
-        for segment in &run.segments {
-            write_corrections(store, &run, segment, &totals.delivered_again).await?;
-        }
-    } else if run.stage == Stage::Preparing && error.is_none() {
+        None => Merged::default(),
+    };
+    if opened.is_none() && run.stage == Stage::Preparing && error.is_none() {
         keep_order(store, &run).await?;
     }
-    let counts = run.counts();
-    let passed = run.request.pass_guards.iter().any(|name| name == MAX_REJECT_SHARE);
-    let told = run.guards_passed_over.iter().any(|name| name == MAX_REJECT_SHARE);
-    let rejected = counts.rejected() + totals.refused;
-    if passed && !told && export.is_some_and(|export| too_many_rejected(&export.guards, rejected, counts.read)) {
-        run.guards_passed_over.push(MAX_REJECT_SHARE.into());
-    }
-    let mut sums = report::Confirmed {
-        delivered: totals.delivered,
-        by_segment: std::mem::take(&mut totals.delivered_by_segment),
-        refused: totals.refused,
-        suppressed: totals.suppressed,
-        left: totals.left,
-        stayed: totals.stayed,
-        opt_outs: totals.opt_outs,
-        opt_outs_of_refused: totals.opt_outs_of_refused,
-        opt_outs_refused: totals.opt_outs_refused,
-        opt_outs_suppressed: totals.opt_outs_suppressed,
-        requests: totals.sent.requests.clone(),
-        ..report::Confirmed::default()
-    };
+    note_passed_guard(&mut run, export, merged.totals.refused);
+    let mut sums = merged.sums();
     if let Some(opened) = &opened {
         let lists = opened.targets.iter().any(|target| matches!(target, MembershipTarget::List { .. }));
         let api = config.connections.get(name).map(|connection| connection.api).unwrap_or_default();
         sums.way = env.destination(api).strategy(&opened.setup).filter(|_| lists && opened.is_assigned());
-        sums.warnings.clone_from(&opened.warnings);
+        sums.warnings.splice(..0, opened.warnings.iter().cloned());
     }
-    sums.warnings.extend(is_doubted.then(|| NO_LONGER.to_owned()));
-    sums.warnings.extend(totals.lost.warnings());
     sums.warnings.extend(rejects.warning());
     sums.causes = rejects.causes();
     let mut report = Report::of(&run, sums, error, env.clock().now());
     if let Some(opened) = &opened {
-        report.traffic = Traffic::of(&totals.sent.seconds, opened.rate);
+        report.traffic = Traffic::of(&merged.totals.sent.seconds, opened.rate);
     }
     let is_sent = holder == run_id && report.error.is_none() && report.rows.pending == 0;
     if let Some((opened, export)) = opened.zip(export).filter(|_| is_sent) {
         let connection = connection_of(config, name)?;
-        MembersThere { export, connection, run: &run, opened: &opened, members: &members }
+        MembersThere { export, connection, run: &run, opened: &opened, members: &merged.members }
             .remark(env, reads_from, &mut report)
             .await;
     }
@@ -197,6 +152,93 @@ async fn finish_run<W: Environment>(
     let report = write(store, export, report).await?;
     close(env, name, request, holder).await?;
     Ok(report)
+}
+
+/// Why the run did not come to its end: a run that a person has stopped need not.
+async fn failed(store: &impl Store, request: &RunRequest, failure: Option<Failure>) -> Result<Option<Failed>> {
+    let failure = match failure {
+        None | Some(Failure { kind: Kind::Interrupted, .. }) if is_stopped(store, &request.run_id).await? => {
+            Some(Failure::of(&stopped(&request.export).at("run")))
+        }
+        failure => failure,
+    };
+    Ok(failure.map(|failure| Failed { kind: failure.kind, message: failure.message }))
+}
+
+/// What came of merging a run's results into the state.
+#[derive(Default)]
+struct Merged {
+    totals: Totals,
+    /// The members of each of the run's segments.
+    members: Vec<u64>,
+    /// Whether a spot check failed during the run.
+    is_doubted: bool,
+}
+
+impl Merged {
+    /// What the report says of it.
+    fn sums(&self) -> report::Confirmed {
+        let Self { totals, is_doubted, .. } = self;
+        let mut warnings: Vec<String> = is_doubted.then(|| NO_LONGER.to_owned()).into_iter().collect();
+        warnings.extend(totals.lost.warnings());
+        report::Confirmed {
+            delivered: totals.delivered,
+            by_segment: totals.delivered_by_segment.clone(),
+            refused: totals.refused,
+            suppressed: totals.suppressed,
+            left: totals.left,
+            stayed: totals.stayed,
+            opt_outs: totals.opt_outs,
+            opt_outs_of_refused: totals.opt_outs_of_refused,
+            opt_outs_refused: totals.opt_outs_refused,
+            opt_outs_suppressed: totals.opt_outs_suppressed,
+            requests: totals.sent.requests.clone(),
+            warnings,
+            ..report::Confirmed::default()
+        }
+    }
+}
+
+/// Merges what the run confirmed into the state, with what follows from it: refusals and corrections.
+async fn merge_results<W: Environment>(
+    env: &W,
+    (connection, export): (&Connection, Option<&Export>),
+    (run, opened): (&RunRecord, &OpenRecord),
+    now: Timestamp,
+    rejects: &mut RejectsFile,
+) -> Result<Merged> {
+    let store = env.store();
+    let mut totals = Totals { sent: opened.sent.clone(), ..Totals::default() };
+    let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+    let digester = Digester::new(secrets.state_key.expose_secret())?;
+    let mut results = RunResults::of(store, run, opened, export.zip(Some(&digester))).await?;
+    let destination = env.destination(connection.api);
+    let lasts = destination.refusals_last();
+    let before = refusals::Before::of(store, run).await?;
+    if lasts.is_some() {
+        let known = Known::new(|_| ProfileKey::default(), []);
+        results.protocol = Some(destination.protocol(&run.fields, &opened.setup, known)?);
+        totals.refused_before = before.profiles();
+    }
+    let members = merge(&results, &digester, &mut totals, rejects).await?;
+    if let Some(lasts) = lasts {
+        before.write(store, run, &totals, lasts, now).await?;
+    }
+    for segment in &run.segments {
+        write_corrections(store, run, segment, &totals.delivered_again).await?;
+    }
+    Ok(Merged { totals, members, is_doubted: results.is_doubted })
+}
+
+/// Records the guard of rejects as passed over, where the destination's refusals alone would have stopped the run.
+fn note_passed_guard(run: &mut RunRecord, export: Option<&Export>, refused: u64) {
+    let counts = run.counts();
+    let holds = |names: &[String]| names.iter().any(|name| name == MAX_REJECT_SHARE);
+    let is_news = holds(&run.request.pass_guards) && !holds(&run.guards_passed_over);
+    let rejected = counts.rejected() + refused;
+    if is_news && export.is_some_and(|export| too_many_rejected(&export.guards, rejected, counts.read)) {
+        run.guards_passed_over.push(MAX_REJECT_SHARE.into());
+    }
 }
 
 /// Lists the run and writes the report; its JSON last, which says that the run is finished. Where another call has finished the run

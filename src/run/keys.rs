@@ -113,12 +113,12 @@ pub fn corrections(export: &str, segment: &str) -> String {
 }
 
 /// What the drop of a segment that was applied last says of people who opt out or are not to be sent.
-pub fn noes(export: &str, segment: &str) -> String {
+pub fn objections(export: &str, segment: &str) -> String {
     format!("state/{export}/{}/noes.bin", part(segment))
 }
 
 /// The same of the drop that a run reads, until it is applied.
-pub fn noes_found(run_id: &str, segment: &str) -> String {
+pub fn objections_found(run_id: &str, segment: &str) -> String {
     of_run(run_id, &format!("chunks/noes-{}.bin", part(segment)))
 }
 
@@ -137,8 +137,8 @@ pub fn unfinished(export: &str) -> String {
     format!("state/{export}/unfinished.json")
 }
 
-/// What people were last told of an export.
-pub fn told(export: &str) -> String {
+/// The last notification of an export.
+pub fn notified(export: &str) -> String {
     format!("state/{export}/told.json")
 }
 
@@ -163,7 +163,7 @@ pub fn spoke_to(account: &str) -> String {
     format!("state/accounts/{account}.spoke.json")
 }
 
-/// The first object that lay where nothing is read: people were told of it.
+/// The first object that lay where nothing is read: people were notified of it.
 pub const MISPLACED: &str = "state/misplaced.json";
 
 /// Who opted out in a connection's account.

@@ -125,7 +125,7 @@ impl Decoder {
         self.gzip.write_all(bytes).map_err(|cause| self.corrupt().with_source(cause))
     }
 
-    /// Takes note that the object has ended; the last profiles may come only now.
+    /// Records that the object has ended; the last profiles may come only now.
     ///
     /// # Errors
     /// Kind `config`, where it is cut short.

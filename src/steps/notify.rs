@@ -49,7 +49,7 @@ pub async fn notify<E: Environment>(
     report: &Report,
     (deployment, again): (&str, &str),
 ) -> Result<Value> {
-    let (store, key) = (env.store(), keys::told(&report.export));
+    let (store, key) = (env.store(), keys::notified(&report.export));
     let settings = config.exports.get(&report.export).map_or_else(Notify::default, |export| export.notify.clone());
     let mut notified: Notified = read_if_whole(store, &key).await?.unwrap_or_default();
     let changed = condition(report, settings.max_reject_share).filter(|now| *now != notified.condition);

@@ -35,7 +35,7 @@ pub(super) async fn quiet_at<E: Environment>(
     let now = env.clock().now();
     let since = match read_json::<ConnectionActivity>(env.store(), key).await {
         Err(error) if error.kind == Kind::Config => {
-            // Whoever it was may have sent just now.
+            // Another run may have sent just now.
             tracing::warn!(error.kind = error.kind.name(), "{}", error.chain());
             now
         }

@@ -35,7 +35,7 @@ async fn read(
     (record, segment): (&RunRecord, &str),
     digester: &Digester,
 ) -> Result<StoredObjections> {
-    let key = keys::noes(&record.request.export, segment);
+    let key = keys::objections(&record.request.export, segment);
     let Some(object) = store.get(&key).await? else { return Ok(StoredObjections::default()) };
     let problem = match StoredObjections::from_bytes(&object.body, &digester.fingerprint()) {
         Ok(objections) => return Ok(objections),
@@ -66,7 +66,7 @@ pub(super) async fn keep(
         objections.settle();
     }
     if !objections.is_empty() {
-        let key = keys::noes_found(&record.request.run_id, &name);
+        let key = keys::objections_found(&record.request.run_id, &name);
         store.put(&key, objections.to_bytes(&digester.fingerprint()).into(), PutMode::Overwrite).await?;
     }
     record.segments.get_mut(number).into_iter().for_each(|segment| segment.objections = Some(objections.len() as u64));
@@ -76,9 +76,9 @@ pub(super) async fn keep(
 /// Records what a segment's drop says, now that it is applied.
 pub(super) async fn write(store: &impl Store, run: &RunRecord, segment: &SegmentRecord) -> Result<()> {
     let Some(said) = segment.objections else { return Ok(()) };
-    let key = keys::noes(&run.request.export, &segment.name);
+    let key = keys::objections(&run.request.export, &segment.name);
     if said > 0 {
-        let found = store.get(&keys::noes_found(&run.request.run_id, &segment.name)).await?;
+        let found = store.get(&keys::objections_found(&run.request.run_id, &segment.name)).await?;
         return match found {
             Some(found) => store.put(&key, found.body, PutMode::Overwrite).await.map(drop),
             None => Ok(()),

@@ -98,7 +98,7 @@ class Person:
             "run, retry, plan": lambda: all([
                 self.command("plan", "people"), self.command("run", "people"), self.command("retry", one),
             ]),
-            "plan of a file at hand": lambda: self.command("plan", "people", self.file()),
+            "plan of a local file": lambda: self.command("plan", "people", self.file()),
             "start": self.start,
             "stop": self.stop,
             "make invoke": self.invoke,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::delivery::pace::{after, between};
 
-/// Left of the time limit for the last checkpoint and the answer: this, or the time of so many of the slowest checkpoints
+/// Left of the time limit for the last checkpoint and the answer: this, or the time of this many of the slowest checkpoints
 /// so far. One may be under way, the last one and the count of attempts follow, and each may be slower than those before.
 const RESERVE: Duration = Duration::from_millis(1500);
 const RESERVE_CHECKPOINTS: u32 = 4;

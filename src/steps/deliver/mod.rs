@@ -34,7 +34,7 @@ use worker::Worker;
 pub use assignment::Limit;
 
 /// How long a new invocation waits for a predecessor that never recorded its end: until that one has looked at the lease,
-/// and its last requests are over. On one machine whoever has the lease knows that the other is gone.
+/// and its last requests are over. On one machine, having the lease means that the other is gone.
 const PREDECESSOR_GRACE: Duration = RENEW_EVERY.saturating_add(Duration::from_secs(5));
 /// But no more than this part of its own time.
 const PREDECESSOR_GRACE_PART: u32 = 4;

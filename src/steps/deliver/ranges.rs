@@ -56,7 +56,7 @@ pub(super) async fn load(store: &impl Store, assignment: &Assignment<'_>, index:
     let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
     let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));
     let is_suppressed = |row: &Row| {
-        // A leaver's row has no email, and an opt-out is sent to whoever is suppressed.
+        // A leaver's row has no email, and an opt-out is sent to suppressed people.
         let email = row.email();
         chunk.operation != Operation::Leave && !chunk.opt_outs && suppression.holds_sent(&email)
     };

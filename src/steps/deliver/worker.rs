@@ -280,7 +280,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         };
         let handled = self.lane.handle_response(number, incoming, now);
         self.allowance.note(handled, (400..500).contains(&status) && status != 429, now);
-        self.heed_setup_check().await?;
+        self.apply_setup_check().await?;
         for (key, contact_id) in self.lane.protocol().found() {
             self.checkpoints.found(range, &key, &contact_id, now);
         }

@@ -15,7 +15,7 @@ use crate::steps::stored_objections;
 /// Attempts of a conditional write. Nobody else writes while this run has the lease.
 const TRIES: u32 = 3;
 
-/// Records a segment's drop as applied, after which the state has so many members of it, and what it says of people.
+/// Records a segment's drop as applied, with how many members the state has of it since, and what it says of people.
 pub(super) async fn write_order(
     store: &impl Store,
     run: &RunRecord,

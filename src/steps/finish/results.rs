@@ -250,7 +250,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         Ok(Refused { lines: lines.collect(), rows })
     }
 
-    /// Whether it was the account that refused a row: it is told by its fields, and nothing was wrong with it beforehand.
+    /// Whether it was the account that refused a row: it is known by its fields, and nothing was wrong with it beforehand.
     fn is_the_accounts(&self, chunk: usize, row: &Row) -> bool {
         let chunk = self.run.chunks.get(chunk);
         let group = chunk.and_then(|chunk| {

@@ -45,7 +45,7 @@ const BUSY_SECONDS: std::ops::RangeInclusive<u64> = 10..=300;
 pub(super) enum Planned {
     /// Send what was planned.
     Ready,
-    /// Ask again in so many seconds, for this reason.
+    /// Ask again in this many seconds, for this reason.
     Wait(u64, String),
     /// End the run: there is nothing to send, or a guard stopped it.
     Over(Option<Failure>),

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::{ChunkKind, PlanOutput, RejectLine};
 use crate::steps::temporary::temporary;
 
-/// The most different causes that are told apart, of each segment.
+/// The most different causes that are counted for each segment.
 const MOST_CAUSES: usize = 10_000;
 
 /// Rows that are rejected for one cause.
@@ -43,7 +43,7 @@ struct OfSegment {
 }
 
 impl Rehearsal {
-    /// One that keeps so many rows of each segment, and rejected rows where that is wanted.
+    /// One that keeps at most `most_rows` rows of each segment, and rejected rows where that is wanted.
     ///
     /// # Errors
     /// Kind `unavailable`, where there is no place for them.

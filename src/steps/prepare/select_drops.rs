@@ -22,7 +22,7 @@ const SHOWN: usize = 200;
 pub(in crate::steps) enum Selection {
     /// These sources, per segment; segments without a drop take no part.
     Drops(Vec<SegmentRecord>, Vec<SourceRecord>),
-    /// Not yet complete: ask again in so many seconds.
+    /// Not yet complete: ask again in this many seconds.
     Wait(u64, String),
     /// Every drop is older than the one last applied.
     Superseded(Vec<SegmentRecord>),

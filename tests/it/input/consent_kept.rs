@@ -20,7 +20,7 @@ async fn alone(scene: &Scene, segment: &str, of: &[&str]) -> Report {
 }
 
 fn stored(scene: &Scene, segment: &str) -> Option<Vec<u8>> {
-    std::fs::read(scene.root().join(keys::noes(EXPORT, segment))).ok()
+    std::fs::read(scene.root().join(keys::objections(EXPORT, segment))).ok()
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn unreadable_objections_stop_a_run_before_it_sends() {
     alone(&scene, VIPS, &[ANN, NO[0]]).await;
     let held = stored(&scene, VIPS).unwrap();
     assert!(!String::from_utf8_lossy(&held).contains("bob"), "keyed digests alone (promise 10)");
-    scene.write(&keys::noes(EXPORT, VIPS), &held[..held.len() - 1]);
+    scene.write(&keys::objections(EXPORT, VIPS), &held[..held.len() - 1]);
     let report = alone(&scene, LIST, &[ANN, BOB]).await;
     let message = report.error.map(|error| error.message).unwrap_or_default();
     assert!(message.contains("noes.bin: cannot be read") && message.contains("; restore it"), "{message}");

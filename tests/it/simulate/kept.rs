@@ -33,11 +33,11 @@ impl Kept {
         let measure = self.applied(disk).map_or(0, |applied| applied.unreadable_rows);
         // A run that is finished first may apply another drop.
         let is_sure = disk.body(&keys::unfinished(EXPORT)).is_none();
-        self.before = (measure + measure / 20, if is_sure { self.noes(disk) } else { Known::Unsure });
+        self.before = (measure + measure / 20, if is_sure { self.objections(disk) } else { Known::Unsure });
     }
 
     /// What is said by the drop that was applied last.
-    pub(super) fn noes(&self, disk: &Disk) -> Known<StoredObjections> {
+    pub(super) fn objections(&self, disk: &Disk) -> Known<StoredObjections> {
         let run = self.applied(disk).and_then(|applied| applied.run_id);
         self.by_run.get(&run).cloned().unwrap_or(Known::Unsure)
     }

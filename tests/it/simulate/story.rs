@@ -335,7 +335,7 @@ impl Story {
         let mut taken = self.taken(ask, report.as_ref());
         let is_taken = |segment| taken.iter().any(|taken| taken.segment == segment);
         let kept = self.kept.iter().enumerate().filter(|(segment, _)| ask.part || !is_taken(*segment));
-        let kept = kept.map(|(_, kept)| kept.noes(&self.world.disk)).reduce(Kept::both);
+        let kept = kept.map(|(_, kept)| kept.objections(&self.world.disk)).reduce(Kept::both);
         let kept = kept.unwrap_or(Known::Is(StoredObjections::default()));
         let is_known = is_known && kept != Known::Unsure;
         let before = |applied: &Known<Option<Drop>>| match applied {

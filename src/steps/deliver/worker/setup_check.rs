@@ -11,7 +11,7 @@ use crate::steps::environment::Environment;
 
 impl<E: Environment> Worker<'_, E> {
     /// Deletes a setup that failed a spot check, once. Finish then counts joiners who were not read back as unconfirmed.
-    pub(super) async fn heed_setup_check(&mut self) -> Result<()> {
+    pub(super) async fn apply_setup_check(&mut self) -> Result<()> {
         let SetupCheck::Failed { some_trusted } = self.lane.protocol().setup_check() else { return Ok(()) };
         if std::mem::replace(&mut self.has_forgotten_setup, true) {
             return Ok(());

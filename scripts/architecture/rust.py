@@ -36,7 +36,7 @@ class Source:
         self.comments, self.strings = [], []
         bare = LEXEMES.sub(self._set_aside, text)
         self.tests = test_ranges(bare)
-        self.code = bare
+        self.code = self.with_tests = bare
         for start, end in self.tests:
             self.code = self.code[:start] + blank(self.code[start:end]) + self.code[end:]
 

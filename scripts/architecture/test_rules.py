@@ -45,6 +45,14 @@ class OfATree(unittest.TestCase):
         self.assertEqual(list(rules.no_cycles(tree)), [])
         self.assertEqual(next(rules.no_folder_cycles(tree)), "2 of one folder import each other: src/segment/drops, src/segment/model")
 
+    def test_a_unit_test_that_imports_from_above_is_named(self):
+        tree = self.tree(
+            src__lib_rs="mod value; mod state;",
+            src__value_rs="#[cfg(test)]\nmod tests { use crate::state::Kept; }",
+            src__state_rs="use crate::value; pub struct Kept;",
+        )
+        self.assertEqual(list(rules.tests_look_down(tree)), ["src/value.rs:2: state is listed after value"])
+
     def test_tests_comments_and_re_exports_are_not_imports(self):
         calm = self.tree(
             src__lib_rs="mod value; mod state;",

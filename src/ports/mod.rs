@@ -4,6 +4,9 @@ mod clock;
 mod executions;
 mod http;
 mod leases;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod memory;
 mod observer;
 mod secrets;
 mod store;
@@ -14,6 +17,8 @@ pub use clock::Clock;
 pub(crate) use clock::Reading;
 pub use executions::Executions;
 pub use leases::Leases;
+#[cfg(test)]
+pub(crate) use memory::Memory;
 pub use observer::{Event, Observer};
 pub use secrets::{SecretSource, Secrets};
 pub use store::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};

@@ -243,12 +243,12 @@ mod tests {
 
     use super::super::results::RunResults;
     use super::*;
-    use crate::adapters::local::Folder;
     use crate::chunk::Row;
     use crate::delivery::lane::{Outcome, Verdict};
     use crate::ledger::{Ledger, Sent};
     use crate::membership::MembershipTarget;
     use crate::plan::lanes::{Chunk, Range};
+    use crate::ports::Memory;
     use crate::run::opening::{OpenPhase, OpenRecord};
     use crate::run::{RunRecord, RunRequest, Trigger};
     use crate::state::ProfileKey;
@@ -332,7 +332,7 @@ mod tests {
         state.finish().unwrap()
     }
 
-    async fn stored(store: &Folder) -> (Header, BTreeMap<ProfileKey, Profile>) {
+    async fn stored(store: &Memory) -> (Header, BTreeMap<ProfileKey, Profile>) {
         let meta = store.head(&keys::profiles("news")).await.unwrap().unwrap();
         let mut stream = ProfileStream::open(store, &meta).await.unwrap();
         let mut found = BTreeMap::new();
@@ -347,7 +347,7 @@ mod tests {
         ledger.enter(operation, &Verdict { span: 0, number, row, outcome });
     }
 
-    async fn merge_into(store: &Folder, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<Vec<u64>> {
+    async fn merge_into(store: &Memory, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<Vec<u64>> {
         let mut results = RunResults::of(store, run, opened, None).await.unwrap();
         results.slices = slices;
         let mut rejects = crate::report::rejects::Rejects::new(run, temporary("rejects").unwrap()).unwrap();
@@ -359,8 +359,7 @@ mod tests {
     async fn the_state_is_the_same_in_any_number_of_slices() {
         const ROWS: u32 = 60;
         for slices in [1, 2, 3, 7, 1000] {
-            let folder = tempfile::tempdir().unwrap();
-            let store = Folder::new(folder.path());
+            let store = Memory::default();
             let (run, opened) = run(ROWS);
             let before: Vec<_> = (0..400).map(|name| profile(name, 2, [Absent, Confirmed, Confirmed])).collect();
             let mut expected: BTreeMap<_, _> = before.iter().map(|before| (before.key, before.clone())).collect();
@@ -452,8 +451,7 @@ mod tests {
             (another(|header| header.segments[1].target = MembershipTarget::Field("F".into())), true, 1),
         ] {
             for full in [false, true] {
-                let folder = tempfile::tempdir().unwrap();
-                let store = Folder::new(folder.path());
+                let store = Memory::default();
                 let (mut run, opened) = run(0);
                 run.request.full = full;
                 let body = object(&header, vec![profile(1, 1, [Confirmed, Absent, Confirmed])]);
@@ -473,8 +471,7 @@ mod tests {
 
     #[tokio::test]
     async fn results_are_read_a_few_times_whatever_the_size_of_the_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Folder::new(folder.path());
+        let store = Memory::default();
         for (rows, slices) in [(10_000, 1), (10_001, 2), (20_001, 3), (10_000_000, 3)] {
             let (run, opened) = run(rows);
             let found = RunResults::of(&store, &run, &opened, None).await.unwrap().slices;

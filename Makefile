@@ -1,7 +1,7 @@
 # `make` lists the targets. They install what they need, except Rust and make (and, for some, Terraform).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run pictures test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init check-config invoke redrive check check-infra fmt
+.PHONY: help run pictures test test-aws aws-local bench bench-cost soak simulate fuzz deny build plan deploy destroy infra-init check-config invoke redrive rollback check check-infra fmt
 
 LOCAL := --locked --no-default-features --features cli,sandbox
 
@@ -82,10 +82,13 @@ infra-init:
 	@$(TERRAFORM) -chdir=infra init -input=false $$(scripts/terraform-init) >/dev/null
 
 invoke: ## invoke the deployed function and print its answer; EVENT=events/schedule.json
-	@scripts/invoke "$$($(TERRAFORM) -chdir=infra output -raw function_name)" $(EVENT)
+	@scripts/invoke "$$($(TERRAFORM) -chdir=infra output -raw live)" $(EVENT)
 
 redrive: ## send the events in the dead-letter queue again
-	@scripts/redrive "$$($(TERRAFORM) -chdir=infra output -raw dead_letters_url)" "$$($(TERRAFORM) -chdir=infra output -raw function_name)"
+	@scripts/redrive "$$($(TERRAFORM) -chdir=infra output -raw dead_letters_url)" "$$($(TERRAFORM) -chdir=infra output -raw live)"
+
+rollback: ## let the version before the present one work again, until the next deploy; VERSION=12 for another
+	@scripts/rollback "$$($(TERRAFORM) -chdir=infra output -raw live)" $(VERSION)
 
 simulate: ## replay what one seed does to an export; SEED=1, or several: SEED=1-500; API=ortto for one destination
 	SEED=$(or $(SEED),1) cargo test --locked --test it simulate::whatever_happens_ends -- --nocapture

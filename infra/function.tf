@@ -17,6 +17,7 @@ resource "aws_lambda_function" "this" {
   timeout                        = var.timeout_seconds
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
   kms_key_arn                    = aws_kms_key.this.arn
+  publish                        = true # each deployment's code and settings stay, for `make rollback`
 
   ephemeral_storage {
     size = var.ephemeral_mb
@@ -48,6 +49,14 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_cloudwatch_log_group.function, aws_iam_role_policy.function]
 }
 
+# What everything calls. `make rollback` points it to the version before, until the next `make deploy`.
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "The version that works"
+  function_name    = aws_lambda_function.this.function_name
+  function_version = aws_lambda_function.this.version
+}
+
 # The name that Lambda logs to by default.
 resource "aws_cloudwatch_log_group" "function" {
   #checkov:skip=CKV_AWS_338:a year of logs is the deployer's choice (log_retention_days); reports describe the runs
@@ -59,6 +68,7 @@ resource "aws_cloudwatch_log_group" "function" {
 # S3, EventBridge and Scheduler invoke asynchronously: three attempts, then the event is kept with its error.
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name                = aws_lambda_function.this.function_name
+  qualifier                    = aws_lambda_alias.live.name
   maximum_retry_attempts       = 2
   maximum_event_age_in_seconds = 21600
 

@@ -59,7 +59,7 @@ data "aws_iam_policy_document" "workflow" {
   statement {
     sid       = "Steps"
     actions   = ["lambda:InvokeFunction"]
-    resources = [aws_lambda_function.this.arn]
+    resources = [aws_lambda_alias.live.arn]
   }
 
   # A Distributed Map starts its children as executions of the same machine, and reads its list of lanes.
@@ -127,7 +127,7 @@ data "aws_iam_policy_document" "scheduler" {
   statement {
     sid       = "Start"
     actions   = ["lambda:InvokeFunction"]
-    resources = [aws_lambda_function.this.arn]
+    resources = [aws_lambda_alias.live.arn]
   }
 
   statement {

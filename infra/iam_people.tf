@@ -148,7 +148,7 @@ data "aws_iam_policy_document" "operate" {
   statement {
     sid       = "Start"
     actions   = ["lambda:InvokeFunction"]
-    resources = [aws_lambda_function.this.arn]
+    resources = [aws_lambda_alias.live.arn]
   }
 
   statement {

@@ -4,8 +4,13 @@ output "bucket" {
 }
 
 output "function_name" {
-  description = "The function: what `make invoke` calls."
+  description = "The function, which is also the deployment's name."
   value       = aws_lambda_function.this.function_name
+}
+
+output "live" {
+  description = "The function as everything calls it: by the alias that `make rollback` moves."
+  value       = aws_lambda_alias.live.arn
 }
 
 output "workflow_arn" {

@@ -7,7 +7,7 @@ resource "aws_s3_bucket_notification" "drops" {
 
   lambda_function {
     id                  = "drops"
-    lambda_function_arn = aws_lambda_function.this.arn
+    lambda_function_arn = aws_lambda_alias.live.arn
     events              = ["s3:ObjectCreated:*"]
     filter_prefix       = "segments/"
   }
@@ -20,9 +20,15 @@ resource "aws_lambda_permission" "drops" {
   statement_id   = "drops"
   action         = "lambda:InvokeFunction"
   function_name  = aws_lambda_function.this.function_name
+  qualifier      = aws_lambda_alias.live.name
   principal      = "s3.amazonaws.com"
   source_arn     = aws_s3_bucket.store[0].arn
   source_account = local.account
+
+  # The notification goes over before the permission of another qualifier ends.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # An existing bucket: it has a single notification configuration, so ours would overwrite its owner's. EventBridge allows any
@@ -41,7 +47,7 @@ resource "aws_cloudwatch_event_rule" "drops" {
 resource "aws_cloudwatch_event_target" "drops" {
   count = local.own_bucket ? 0 : 1
   rule  = aws_cloudwatch_event_rule.drops[0].name
-  arn   = aws_lambda_function.this.arn
+  arn   = aws_lambda_alias.live.arn
 
   retry_policy {
     maximum_retry_attempts       = 10
@@ -58,8 +64,13 @@ resource "aws_lambda_permission" "rule" {
   statement_id  = "rule"
   action        = "lambda:InvokeFunction"
   function_name = aws_lambda_function.this.function_name
+  qualifier     = aws_lambda_alias.live.name
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.drops[0].arn
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_scheduler_schedule_group" "this" {
@@ -80,7 +91,7 @@ resource "aws_scheduler_schedule" "export" {
   }
 
   target {
-    arn      = aws_lambda_function.this.arn
+    arn      = aws_lambda_alias.live.arn
     role_arn = aws_iam_role.scheduler.arn
     # Scheduler puts in the time that the tick was due, so that one that is delivered twice is one run.
     input = "{\"export\":\"${each.key}\",\"scheduled_time\":\"<aws.scheduler.scheduled-time>\"}"

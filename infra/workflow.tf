@@ -7,7 +7,7 @@ resource "aws_sfn_state_machine" "this" {
   role_arn = aws_iam_role.workflow.arn
   # As the file stands, validators know its integrations.
   definition = replace(templatefile("${path.module}/workflow.asl.json", {
-    function_arn = aws_lambda_function.this.arn
+    function_arn = aws_lambda_alias.live.arn
     topic_arn    = aws_sns_topic.alerts.arn
     deployment   = var.name
   }), "arn:aws:states:::", "arn:${local.partition}:states:::")

@@ -102,8 +102,14 @@ run "the_definition_as_deployed" {
 
   # Every task calls the function.
   assert {
-    condition     = length(regexall(aws_lambda_function.this.arn, aws_sfn_state_machine.this.definition)) == 5
+    condition     = length(regexall(aws_lambda_alias.live.arn, aws_sfn_state_machine.this.definition)) == 5
     error_message = "Five tasks, one function."
+  }
+
+  # A rollback reaches whatever calls the function.
+  assert {
+    condition     = aws_lambda_function.this.publish && length(regexall("function:autopilot-export\"", aws_sfn_state_machine.this.definition)) == 0
+    error_message = "A task calls the newest code, whatever the alias says."
   }
 
   assert {

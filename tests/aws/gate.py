@@ -74,7 +74,7 @@ class GatedCall(Call):
             service, action = TARGETS[target.split(".")[0].split("_")[0]], target.split(".")[1]
             is_allowed = self.of_target(service, action, json.loads(body))
         elif self.path.startswith("/2015-03-31/functions/"):
-            name = urllib.parse.unquote(self.path.split("/")[3]).rsplit(":", 1)[-1]
+            name = urllib.parse.unquote(self.path.split("/")[3]).split(":function:")[-1]
             is_allowed = self.server.allows("lambda:InvokeFunction", self.server.arn("lambda", f"function:{name}"))
         else:
             return self.of_s3(body)

@@ -164,7 +164,7 @@ class Scene(World):
         answer, payload = self.folder / "answer.json", self.folder / "event.json"
         payload.write_text(event if isinstance(event, str) else json.dumps(event))
         # From a file, which both versions of the command line read unchanged.
-        self.aws("lambda", "invoke", "--function-name", self.outputs["function_name"], "--payload", f"fileb://{payload}", answer)
+        self.aws("lambda", "invoke", "--function-name", self.outputs["live"], "--payload", f"fileb://{payload}", answer)
         return json.loads(answer.read_text())
 
     def at(self, connection, what):

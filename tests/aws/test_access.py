@@ -83,7 +83,7 @@ class Person:
     def invoke(self):
         event = self.aws.folder / "nothing.json"
         event.write_text(json.dumps({"Event": "s3:TestEvent"}))
-        return self.script("scripts/invoke", self.aws.outputs["function_name"], event)
+        return self.script("scripts/invoke", self.aws.outputs["live"], event)
 
     def drop(self):
         # Without a byte, so that it starts nothing.
@@ -102,7 +102,7 @@ class Person:
             "start": self.start,
             "stop": self.stop,
             "make invoke": self.invoke,
-            "make redrive": lambda: self.script("scripts/redrive", self.aws.outputs["dead_letters_url"], self.aws.outputs["function_name"]),
+            "make redrive": lambda: self.script("scripts/redrive", self.aws.outputs["dead_letters_url"], self.aws.outputs["live"]),
             "runs, status": lambda: all([self.command("runs"), self.command("status")]),
             "report, watch": lambda: all([self.command("report", one), self.command("watch", one)]),
             "read rejects.csv": lambda: self.object("get_object", f"runs/people/{one}/rejects.csv"),

@@ -3,10 +3,12 @@
 Tests run in this order; the last ones look at what all of them have left behind, and destroy it.
 """
 
+import io
 import json
 import os
 import shlex
 import time
+import zipfile
 import zlib
 
 import pytest
@@ -71,7 +73,7 @@ def test_the_same_event_again_starts_nothing(aws):
 def test_the_schedules_own_input_runs_its_export_and_sends_nothing(aws):
     before = {one["name"] for one in aws.executions("plain")}
     schedule = aws.aws("scheduler", "get-schedule", "--group-name", "autopilot-export", "--name", "plain", "--output", "json")
-    assert schedule["Target"]["Arn"].endswith(":function:autopilot-export")
+    assert schedule["Target"]["Arn"].endswith(":function:autopilot-export:live")
     tick = schedule["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-23T06:00:00Z")
     answers = [aws.invoke(tick) for _ in range(2)]
     assert answers[0] == answers[1], "one tick is one run"
@@ -244,7 +246,7 @@ def test_an_event_that_started_nothing_is_sent_again(aws):
     wrapped = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"export": "plain"}}
     for body in (wrapped, {"export": "no-such-export"}):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body))
-    result = aws.script("scripts/redrive", queue, aws.outputs["function_name"])
+    result = aws.script("scripts/redrive", queue, aws.outputs["live"])
     assert (result.returncode, "1 sent again, 1 failed" in result.stderr) == (1, True), result.stderr
     assert "no-such-export" in result.stderr
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)["Attributes"]
@@ -256,11 +258,28 @@ def test_an_invocation_that_fails_fails_the_command(aws):
     event = aws.folder / "event.json"
     for export, code in [("plain", 0), ("no-such-export", 1)]:
         event.write_text(json.dumps({"export": export}))
-        result = aws.script("scripts/invoke", aws.outputs["function_name"], event)
+        result = aws.script("scripts/invoke", aws.outputs["live"], event)
         assert result.returncode == code, result.stdout + result.stderr
         assert export in result.stdout
     for one in aws.executions("plain"):
         aws.ended(one["name"])
+
+
+def test_a_rollback_lets_the_version_before_work_again(aws):
+    functions, name = aws.client("lambda"), aws.outputs["function_name"]
+    works = lambda: functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+    first = works()
+    rollback = lambda *version: aws.script("scripts/rollback", aws.outputs["live"], *version)
+    result = rollback()
+    assert (result.returncode, works()) == (2, first) and "is the first" in result.stderr, result.stderr
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as code:
+        code.writestr("bootstrap", "the next deployment\n")
+    second = functions.update_function_code(FunctionName=name, ZipFile=zipped.getvalue(), Publish=True)["Version"]
+    assert rollback(second).returncode == 0 and works() == second != first
+    result = rollback()
+    assert (result.returncode, works()) == (0, first), result.stderr
+    assert f"version {first} works instead of {second}" in result.stdout, result.stdout
 
 
 def test_an_s3_that_fails_throttles_and_conflicts_loses_nothing(aws):

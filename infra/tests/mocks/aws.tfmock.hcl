@@ -32,6 +32,10 @@ mock_resource "aws_lambda_function" {
   defaults = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:autopilot-export" }
 }
 
+mock_resource "aws_lambda_alias" {
+  defaults = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:autopilot-export:live" }
+}
+
 mock_resource "aws_sfn_state_machine" {
   defaults = { arn = "arn:aws:states:eu-central-1:123456789012:stateMachine:autopilot-export" }
 }

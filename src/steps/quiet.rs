@@ -33,6 +33,8 @@ pub(super) async fn quiet_at<E: Environment>(
     run_id: &str,
 ) -> Result<Timestamp> {
     let now = env.clock().now();
+    let caution = env.destination(connection.api).limits().caution;
+    let mut settle = caution.map(|caution| caution.settle).unwrap_or_default();
     let since = match read_json::<ConnectionActivity>(env.store(), key).await {
         Err(error) if error.kind == Kind::Config => {
             // Another run may have sent just now.
@@ -43,9 +45,13 @@ pub(super) async fn quiet_at<E: Environment>(
         Ok(None) => Timestamp::MIN,
         // Another process's clock may be minutes off: only what is long ago by any clock is past for certain.
         Ok(Some(ConnectionActivity { ended_at: Some(at), .. })) if after(at, CLOCKS_DIFFER) <= now => at,
-        Ok(Some(_)) => now,
+        Ok(Some(last)) => {
+            // Whatever was killed may have been refused as often as may be.
+            let within = caution.filter(|_| last.ended_at.is_none()).map(|caution| caution.within);
+            settle = settle.max(within.unwrap_or_default());
+            now
+        }
     };
     write_json(env.store(), key, &ConnectionActivity { run_id: run_id.into(), ended_at: None }).await?;
-    let settle = env.destination(connection.api).limits().caution.map(|caution| caution.settle).unwrap_or_default();
     Ok(after(since, window(connection.requests_per_second).max(settle)).max(now))
 }

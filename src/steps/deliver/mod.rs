@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Connection, connection_of, export_of};
 use crate::delivery::pace::{Pace, after, between, history, offset, window};
-use crate::destination::Destination;
+use crate::destination::{Caution, Destination};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::{Clock, SecretSource};
 use crate::run::opening::OpenRecord;
@@ -98,7 +98,7 @@ async fn work<E: Environment>(
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let known = known(env, connection, &run, &opened, ranges, &secrets).await?;
     let destination = env.destination(connection.api);
-    let pace = pace(destination, &opened, connection, lane, attempts.is_first(), env.clock())?;
+    let pace = pace(destination, &opened, connection, lane, &attempts, env.clock())?;
     let suppression = listed(store, config, export).await?;
     let assignment = Assignment {
         export,
@@ -129,14 +129,17 @@ fn pace(
     opened: &OpenRecord,
     connection: &Connection,
     number: u32,
-    first: bool,
+    attempts: &LaneAttempts,
     clock: &Clock,
 ) -> Result<Pace> {
     let now = clock.now();
     let (rate, share) = lane_rate(opened, connection, number)?;
     let caution = destination.limits().caution;
-    let pace = if !first || rate < opened.rate || Some(clock.read_at()) != opened.clock {
-        let settle = caution.map(|caution| caution.settle).unwrap_or_default();
+    let is_first = attempts.is_first() && Some(clock.read_at()) == opened.clock;
+    let pace = if !is_first || rate < opened.rate {
+        // A call that was killed may have been refused as often as may be.
+        let settle = |caution: Caution| if attempts.may_be_beside() { caution.within } else { caution.settle };
+        let settle = caution.map(settle).unwrap_or_default();
         Pace::new(rate, share, &[], after(now, window(rate).max(settle)))
     } else {
         let from = after(now, offset(rate, number));

@@ -84,6 +84,23 @@ async fn some_bad_rows_in_every_batch_are_judged_alone_without_a_ban() {
     }
 }
 
+// Each process begins with no refusals of its own.
+#[tokio::test(start_paused = true)]
+async fn processes_killed_one_after_another_draw_no_ban() {
+    let sim = sim(Way::Tag, &["refused-merges-are-bad-requests=true"], "refuse-batch:person.", 1);
+    let request = sim.drop("first", &people(0, 950, 1));
+    for at in [60, 70, 80, 90, 60, 70] {
+        let kill = Kill::new(at, false);
+        tokio::select! {
+            biased;
+            () = kill.reached() => {}
+            report = run_to_its_end(&sim, &kill, &request) => panic!("{at}: {report:?}"),
+        }
+    }
+    let refused = sim.sandbox.counters().requests;
+    assert_eq!(sim.sandbox.counters().bans, 0, "{refused} requests");
+}
+
 // Other programs behind the address may draw a ban: it is waited out, and nobody is lost.
 #[tokio::test(start_paused = true)]
 async fn a_ban_that_others_draw_is_waited_out() {

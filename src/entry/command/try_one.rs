@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -9,9 +10,10 @@ use serde::Serialize;
 use super::code::Code;
 use super::print;
 use super::request::request;
-use crate::chunk::Row;
-use crate::config::{Config, export_of};
+use crate::chunk::{FieldSpec, Row};
+use crate::config::{Config, Connection, export_of};
 use crate::contact::email;
+use crate::delivery::pace::after;
 use crate::destination::{FieldBack, ReadBack};
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
@@ -22,6 +24,9 @@ use crate::ports::SecretSource;
 use crate::state::{Digester, ProfileKey, half, hex};
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, Rehearsal, plan as rehearse, read_back, run};
+
+/// How long what was written may take to show, in steps.
+const READ_AGAIN_AFTER: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// What arrived of a field.
 #[derive(Debug, Serialize)]
@@ -65,7 +70,7 @@ pub(super) async fn try_one<W: Environment>(
     }
     let row = Row { key, cells: cells.into(), ..Row::default() };
     let name = env.destination(connection.api).name();
-    match read_back(env, connection, &planned.record.fields, &row).await? {
+    match arrived(env, connection, &planned.record.fields, &row).await? {
         Some(ReadBack::Person(fields)) => show(common, fields),
         Some(ReadBack::Nobody) => {
             let problem = "confirmed the row, and does not show the person yet";
@@ -80,6 +85,24 @@ pub(super) async fn try_one<W: Environment>(
             Ok(0)
         }
     }
+}
+
+/// What the account holds of a row, read again for a while where not all of it shows yet.
+async fn arrived<W: Environment>(
+    env: &W,
+    connection: &Connection,
+    fields: &[FieldSpec],
+    row: &Row,
+) -> Result<Option<ReadBack>> {
+    for wait in READ_AGAIN_AFTER {
+        match read_back(env, connection, fields, row).await? {
+            Some(ReadBack::Nobody) => {}
+            Some(ReadBack::Person(fields)) if !fields.iter().all(FieldBack::has_arrived) => {}
+            back => return Ok(back),
+        }
+        env.clock().sleep_until(after(env.clock().now(), wait)).await;
+    }
+    read_back(env, connection, fields, row).await
 }
 
 fn show(common: &Common, fields: Vec<FieldBack>) -> Code {

@@ -52,7 +52,9 @@ async fn try_leaves_what_was_applied_as_it_was() {
 #[tokio::test]
 async fn try_reads_back_from_ortto_too() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options::from(autopilot_export::sandbox::OrttoOptions::default());
+    // What was written shows a while later.
+    let lagging = autopilot_export::sandbox::OrttoOptions::parse(["read-lag-ms=150"]).unwrap();
+    let options = Options::from(lagging);
     let sandbox = autopilot_export::sandbox::Sandbox::start(options).await.unwrap();
     std::fs::write(folder.path().join("members.csv"), "email,first_name,city\nann@example.com,Ann,Oslo\n").unwrap();
     let url = format!("--sandbox={}", sandbox.url());

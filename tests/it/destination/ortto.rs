@@ -95,6 +95,22 @@ fn value(fields: &[(&str, Value)]) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
+async fn new_choices_replace_the_old_ones() {
+    let mut sim = sim(&[]);
+    let field = json!({ "name": "Likes", "type": "multi_select", "values": ["tea", "milk", "rum"] });
+    let made = sim.sandbox.ask("POST", "/person/custom-field/create", "any", field.to_string().as_bytes()).unwrap();
+    assert_eq!(made.0, 200);
+    sim.set("/exports/newsletter/match/custom/Likes", json!({ "column": "Likes", "type": "multi_select" }));
+    for (name, likes, held) in
+        [("first", "tea; milk", json!(["milk", "tea"])), ("second", "rum;tea", json!(["rum", "tea"]))]
+    {
+        let report = run(&sim, name, &format!("EMail,FirstName,Value,Likes\nann@example.com,Ann,1,{likes}\n")).await;
+        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 1), "{report:?}");
+        assert_eq!(sim.held()["ann@example.com"].1["Likes"], held);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_suppressed_or_archived_opted_out_is_not_sent() {
     for assumed in [&["suppression-entries=objects"][..], &["suppression-entries=strings"], &["archived=restored"]] {
         let sim = sim(assumed);

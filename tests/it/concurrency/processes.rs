@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::fixture::{LIST, people, settings};
+use crate::support::fixture::{LIST, people};
 use crate::support::flaky_store::{FaultKind, Faulty};
 use crate::support::kill::{Doomed, Kill};
 use crate::support::lease_checked_store::{Guarded, TERM};
@@ -30,6 +30,13 @@ fn sim() -> Sim {
     let mut sim = Sim::new(Options::default());
     sim.pace(RATE, 4);
     sim
+}
+
+/// A world of each destination, with how many times as many people make about as many requests.
+fn sims() -> [(Sim, u32); 2] {
+    let mut ortto = Sim::of(Way::Tag, 1);
+    ortto.pace(RATE, 4);
+    [(sim(), 1), (ortto, 10)]
 }
 
 static PROCESS: AtomicU32 = AtomicU32::new(1);
@@ -150,28 +157,31 @@ async fn lanes_begin_together() {
 
 #[tokio::test(start_paused = true)]
 async fn two_processes_that_run_one_export_take_turns() {
-    for minutes in [0, 7, -7] {
-        let sim = sim();
-        let (first, second) = (sim.drop("first", &people(0, 90, 1)), sim.drop("second", &people(80, 170, 2)));
+    for (minutes, (sim, times)) in [0, 7, -7].into_iter().flat_map(|minutes| sims().map(|sim| (minutes, sim))) {
+        let first = sim.drop("first", &people(0, 90 * times, 1));
+        let second = sim.drop("second", &people(80 * times, 170 * times, 2));
         let (one, other) = (process(&sim, 0), process(&sim, minutes));
         let (a, b) = tokio::join!(run(&sim, &one, &first), run(&sim, &other, &second));
         assert_eq!((a.outcome, b.outcome), (Outcome::Succeeded, Outcome::Succeeded), "{minutes}");
-        assert_eq!(b.rows.delivered, 90, "{b:?}");
-        assert_eq!((sim.lanes(&a.run_id), sim.lanes(&b.run_id)), (4, 4), "{a:?} {b:?}");
-        agree(&sim, 90);
+        assert_eq!(b.rows.delivered, 90 * u64::from(times), "{b:?}");
+        // A hundred joiners of Ortto are one request, too few for several lanes.
+        assert!(times > 1 || (sim.lanes(&a.run_id), sim.lanes(&b.run_id)) == (4, 4), "{a:?} {b:?}");
+        agree(&sim, 90 * times as usize);
     }
 }
 
 // An event delivered twice is one run; a person who is impatient asks for another.
 #[tokio::test(start_paused = true)]
 async fn the_same_drop_in_two_runs_at_once_ends_as_once() {
-    let sim = sim();
-    let request = sim.drop("first", &people(0, 90, 1));
-    let other = RunRequest { run_id: crate::support::sim::request("other", "").run_id, ..request.clone() };
-    let (one, two) = (process(&sim, 0), process(&sim, 3));
-    let (a, b) = tokio::join!(run(&sim, &one, &request), run(&sim, &two, &other));
-    assert_eq!((a.rows.delivered, b.rows.unchanged, b.outcome), (90, 90, Outcome::NothingToDo), "{a:?} {b:?}");
-    agree(&sim, 90);
+    for (sim, times) in sims() {
+        let request = sim.drop("first", &people(0, 90 * times, 1));
+        let other = RunRequest { run_id: crate::support::sim::request("other", "").run_id, ..request.clone() };
+        let (one, two) = (process(&sim, 0), process(&sim, 3));
+        let (a, b) = tokio::join!(run(&sim, &one, &request), run(&sim, &two, &other));
+        let all = 90 * u64::from(times);
+        assert_eq!((a.rows.delivered, b.rows.unchanged, b.outcome), (all, all, Outcome::NothingToDo), "{a:?} {b:?}");
+        agree(&sim, 90 * times as usize);
+    }
 }
 
 // The second finds the first's run unfinished and resumes it, but only when the first has let go: two processes of
@@ -249,41 +259,46 @@ async fn interrupting_a_waiting_run_changes_nothing() {
 // The lease and the quiet between two runs must not lean on the clocks of two machines being one.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_minutes_off_does_not_break_the_rate() {
-    for (before, behind) in [(0, 9), (9, 0), (-9, 0), (0, -9), (9, -5), (-9, 5)] {
-        let sim = sim();
-        run(&sim, &process(&sim, before), &sim.drop("first", &people(0, 12, 1))).await;
+    let clocks = [(0, 9), (9, 0), (-9, 0), (0, -9), (9, -5), (-9, 5)];
+    for ((before, behind), (sim, times)) in clocks.into_iter().flat_map(|clocks| sims().map(|sim| (clocks, sim))) {
+        run(&sim, &process(&sim, before), &sim.drop("first", &people(0, 12 * times, 1))).await;
         let began = Instant::now();
-        run(&sim, &process(&sim, behind), &sim.drop("second", &people(0, 12, 2))).await;
-        agree(&sim, 12);
+        run(&sim, &process(&sim, behind), &sim.drop("second", &people(0, 12 * times, 2))).await;
+        agree(&sim, 12 * times as usize);
         assert!(began.elapsed() < Duration::from_secs(30), "waits for another's clock: {:?}", began.elapsed());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_exports_share_one_connection() {
-    let mut sim = sim();
-    let mut second = settings("")["exports"]["newsletter"].clone();
-    second["segments"] =
-        json!([{ "name": "Second", "prefix": "segments/second/", "membership": { "list": "Second" } }]);
-    sim.set("/exports/second", second);
-    let first = sim.drop("first", &people(0, 30, 1));
-    sim.store.write("segments/second/a.csv", people(100, 120, 1));
-    let mut other = crate::support::sim::request("other", "segments/second/a.csv");
-    other.export = "second".into();
-    other.run_id = other.run_id.replace("newsletter", "second");
-    other.drops[0].segment = "Second".into();
-    let (one, two) = (process(&sim, 0), process(&sim, -4));
-    let (a, b) = tokio::join!(run(&sim, &one, &first), run(&sim, &two, &other));
-    assert_eq!((a.rows.delivered, b.rows.delivered), (30, 20), "{a:?} {b:?}");
-    assert_eq!(sim.sandbox.contents().members("Second").len(), 20);
-    assert!(sim.peak() <= RATE as usize, "{}", sim.peak());
+    for (way, (mut sim, _)) in [Way::List, Way::Tag].into_iter().zip(sims()) {
+        let mut second = sim.settings["exports"]["newsletter"].clone();
+        let membership = way.membership_of("Second");
+        second["segments"] = json!([{ "name": "Second", "prefix": "segments/second/", "membership": membership }]);
+        sim.set("/exports/second", second);
+        let first = sim.drop("first", &people(0, 30, 1));
+        sim.store.write("segments/second/a.csv", people(100, 120, 1));
+        let mut other = crate::support::sim::request("other", "segments/second/a.csv");
+        other.export = "second".into();
+        other.run_id = other.run_id.replace("newsletter", "second");
+        other.drops[0].segment = "Second".into();
+        let (one, two) = (process(&sim, 0), process(&sim, -4));
+        let (a, b) = tokio::join!(run(&sim, &one, &first), run(&sim, &two, &other));
+        assert_eq!((a.rows.delivered, b.rows.delivered), (30, 20), "{a:?} {b:?}");
+        assert_eq!(sim.sandbox.contents().members("Second").len(), 20);
+        assert!(sim.peak() <= RATE as usize, "{}", sim.peak());
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_dies_is_waited_for_and_its_results_are_kept() {
-    for (at, after) in [(30, false), (90, true), (110, false), (140, true), (180, false), (200, true)] {
-        let sim = sim();
-        let (first, second) = (sim.drop("first", &people(0, 90, 1)), sim.drop("second", &people(0, 100, 1)));
+    // Before the rows, at the first of them, and later.
+    let deaths = [(30, false), (90, true), (110, false), (140, true), (180, false), (200, true)];
+    let ortto = [(10, false), (30, true), (45, false), (60, true), (75, false), (80, true)];
+    for (number, (sim, times)) in (0..deaths.len()).flat_map(|number| sims().map(|sim| (number, sim))) {
+        let (at, after) = if times == 1 { deaths[number] } else { ortto[number] };
+        let first = sim.drop("first", &people(0, 90 * times, 1));
+        let second = sim.drop("second", &people(0, 100 * times, 1));
         let kill = Kill::new(at, after);
         let dying = mortal_process(&sim, 0, &kill);
         tokio::select! {
@@ -291,10 +306,10 @@ async fn a_holder_that_dies_is_waited_for_and_its_results_are_kept() {
             () = kill.reached() => {}
             report = run(&sim, &dying, &first) => panic!("{at}: never came there: {report:?}"),
         }
-        assert_eq!(sim.lanes(&first.run_id), if at < 90 { 0 } else { 4 }, "{at}");
+        assert!(times > 1 || sim.lanes(&first.run_id) == if at < 90 { 0 } else { 4 }, "{at}");
         let report = run(&sim, &process(&sim, 5), &second).await;
         assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{at}: {report:?}");
-        agree(&sim, 100);
+        agree(&sim, 100 * times as usize);
     }
 }
 
@@ -423,31 +438,31 @@ mod by_calls {
 // "An execution stopped by hand never reaches it: the next prepare makes up for it."
 #[tokio::test(start_paused = true)]
 async fn the_next_run_waits_for_a_stopped_executions_deliver() {
-    let sim = sim();
-    let (first, second) = (sim.drop("first", &people(0, 60, 1)), sim.drop("second", &people(10, 70, 1)));
-    let (one, two) = (process(&sim, 0), process(&sim, 2));
-    let config = &sim.config;
-    steps::prepare(&one, config, &first).await.unwrap();
-    let opened = steps::open(&one, config, &first).await.unwrap();
-    let deliver = async {
-        for lane in 0..opened.count {
-            steps::deliver(&one, config, &first, lane, &Limit::default()).await.unwrap();
-        }
-    };
-    let next = async {
-        let waits = steps::prepare(&two, config, &second).await.unwrap();
-        assert!(matches!(waits, Prepared::Wait { .. }), "{waits:?}");
-        run(&sim, &two, &second).await
-    };
-    let ((), report) = tokio::join!(deliver, next);
-    assert_eq!(
-        (report.outcome, report.rows.unchanged, report.rows.delivered),
-        (Outcome::Succeeded, 50, 10),
-        "{report:?}"
-    );
-    // A deliver call that comes late, after its run's end, does nothing.
-    let requests = sim.sent.lock().unwrap().len();
-    assert!(steps::deliver(&one, config, &first, 0, &Limit::default()).await.unwrap().done);
-    assert_eq!(sim.sent.lock().unwrap().len(), requests);
-    agree(&sim, 60);
+    for (sim, times) in sims() {
+        let first = sim.drop("first", &people(0, 60 * times, 1));
+        let second = sim.drop("second", &people(10 * times, 70 * times, 1));
+        let (one, two) = (process(&sim, 0), process(&sim, 2));
+        let config = &sim.config;
+        steps::prepare(&one, config, &first).await.unwrap();
+        let opened = steps::open(&one, config, &first).await.unwrap();
+        let deliver = async {
+            for lane in 0..opened.count {
+                steps::deliver(&one, config, &first, lane, &Limit::default()).await.unwrap();
+            }
+        };
+        let next = async {
+            let waits = steps::prepare(&two, config, &second).await.unwrap();
+            assert!(matches!(waits, Prepared::Wait { .. }), "{waits:?}");
+            run(&sim, &two, &second).await
+        };
+        let ((), report) = tokio::join!(deliver, next);
+        let rows = &report.rows;
+        let (unchanged, delivered) = (50 * u64::from(times), 10 * u64::from(times));
+        assert_eq!((report.outcome, rows.unchanged, rows.delivered), (Outcome::Succeeded, unchanged, delivered));
+        // A deliver call that comes late, after its run's end, does nothing.
+        let requests = sim.sent.lock().unwrap().len();
+        assert!(steps::deliver(&one, config, &first, 0, &Limit::default()).await.unwrap().done);
+        assert_eq!(sim.sent.lock().unwrap().len(), requests);
+        agree(&sim, 60 * times as usize);
+    }
 }

@@ -143,6 +143,7 @@ fn webhook(common: &Common) -> Result<Option<SecretString>, Error> {
 fn given(file: Option<&Path>, variable: &str, what: &str) -> Result<Option<String>, Error> {
     let given = match file {
         Some(file) => Some({
+            #[cfg(unix)]
             say_if_readable(file, what);
             std::fs::read_to_string(file).map_err(|cause| {
                 Error::new(Kind::Config, file.display().to_string(), "cannot be read")
@@ -156,6 +157,7 @@ fn given(file: Option<&Path>, variable: &str, what: &str) -> Result<Option<Strin
 }
 
 /// Says where others than the user may read a secret's file.
+#[cfg(unix)]
 fn say_if_readable(file: &Path, what: &str) {
     use std::os::unix::fs::PermissionsExt;
     // A pipe, as of `<(...)`, is nobody else's.
@@ -178,6 +180,9 @@ fn on_signal(stop: Cancellation, what_follows: &'static str) {
 }
 
 async fn signal() {
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    #[cfg(unix)]
     let terminate = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut terminate) => terminate.recv().await,

@@ -2,6 +2,7 @@
 //! of exactly one version, whether or not the bucket is versioned. Encryption is the bucket's own default.
 
 use std::fs::File;
+#[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -131,14 +132,29 @@ impl Body<'_> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone().into()),
             Self::File(file) => {
-                // It has no name, and is opened anew for each attempt.
-                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-                ByteStream::from_path(path).await.map_err(|cause| {
+                let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
                     Error::new(Kind::Unavailable, key, "its temporary file cannot be read").with_source(cause)
-                })
+                };
+                // It has no name, and is opened anew for each attempt.
+                #[cfg(target_os = "linux")]
+                return ByteStream::from_path(format!("/proc/self/fd/{}", file.as_raw_fd()))
+                    .await
+                    .map_err(|cause| unreadable(cause.into()));
+                #[cfg(not(target_os = "linux"))]
+                return whole(file).map(ByteStream::from).map_err(|cause| unreadable(cause.into()));
             }
         }
     }
+}
+
+/// A file's content. Only a function is short of memory, and that is Linux.
+#[cfg(not(target_os = "linux"))]
+fn whole(mut file: &File) -> std::io::Result<Vec<u8>> {
+    use std::io::{Read, Seek};
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// An ETag as S3 wants to have it.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+#[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ impl Witness {
 
     /// Makes a folder's entries survive a power failure.
     pub(super) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        // Windows opens no folder to sync; NTFS keeps a journal of entries.
+        #[cfg(unix)]
         File::open(folder)?.sync_all()?;
         self.saw(folder);
         Ok(())
@@ -47,7 +50,11 @@ impl Witness {
             return Ok(());
         }
         self.private_folder(above)?;
-        match DirBuilder::new().mode(0o700).create(folder) {
+        #[cfg(unix)]
+        let made = DirBuilder::new().mode(0o700).create(folder);
+        #[cfg(not(unix))]
+        let made = DirBuilder::new().create(folder);
+        match made {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
             Err(cause) => Err(cause),
             Ok(()) => self.sync_folder(above),
@@ -98,10 +105,12 @@ pub(super) enum Content {
     File(File),
 }
 
-/// How a file is opened for writing that only this user may read.
+/// How a file is opened for writing that only this user may read; on Windows it inherits that from its folder.
 pub(super) fn private_file() -> OpenOptions {
     let mut options = File::options();
-    options.write(true).create(true).truncate(false).mode(0o600);
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    options.mode(0o600);
     options
 }
 
@@ -123,6 +132,13 @@ pub(super) fn sweep(folder: &Path) -> io::Result<()> {
 }
 
 /// The user whose file keeps this one out: of the path, or of the nearest folder above it that can be seen.
+#[cfg(not(unix))]
+pub(super) fn owner(_path: &Path) -> Option<String> {
+    None
+}
+
+/// The user whose file keeps this one out: of the path, or of the nearest folder above it that can be seen.
+#[cfg(unix)]
 pub(super) fn owner(path: &Path) -> Option<String> {
     let data = path.ancestors().find_map(|path| fs::metadata(path).ok())?;
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -129,7 +129,18 @@ pub(super) fn meta_of(key: &str, data: &fs::Metadata) -> ObjectMeta {
     ObjectMeta { key: key.into(), bytes: data.len(), modified, version: tag(data) }
 }
 
+/// What tells one content of a file from another: files are replaced by renaming, so when they were made tells as well.
+#[cfg(not(unix))]
+fn tag(data: &fs::Metadata) -> String {
+    let nanoseconds = |at: io::Result<std::time::SystemTime>| {
+        let since = at.ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        since.unwrap_or_default().as_nanos()
+    };
+    format!("{:x}-{:x}-{:x}", data.len(), nanoseconds(data.modified()), nanoseconds(data.created()))
+}
+
 /// What tells one content of a file from another: files are replaced by renaming, so the inode tells as well.
+#[cfg(unix)]
 fn tag(data: &fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
     format!("{:x}-{:x}.{:x}-{:x}", data.len(), data.mtime(), data.mtime_nsec(), data.ino())

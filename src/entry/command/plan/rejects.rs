@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, Write};
+#[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -21,7 +22,11 @@ pub(super) fn write(path: &Path, record: &RunRecord, kept: Option<File>) -> Resu
             .hint("name another file with --rejects")
             .with_source(cause)
     };
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(unwritable)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let file = options.open(path).map_err(unwritable)?;
     let mut rejects = Rejects::new(record, file)?;
     if let Some(mut kept) = kept {
         kept.rewind().map_err(unwritable)?;

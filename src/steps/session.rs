@@ -132,53 +132,10 @@ impl<'e, E: Environment> Session<'e, E> {
         let mut failures = 0;
         let mut renewed = false;
         loop {
-            let mut in_flight = FuturesUnordered::new();
-            for (number, call) in calls.iter().enumerate() {
-                if responses.get(number).is_some_and(Option::is_some) {
-                    continue;
-                }
-                let at = self.pace.next(clock.now());
-                self.pace.take(at);
-                self.sent.requests.count(call.kind);
-                self.sent.seconds.count(at);
-                env.observer().notify(Event::Request);
-                tracing::debug!(kind = ?call.kind, "a request leaves");
-                let within = ANSWER_WITHIN.min(self.patience());
-                let sending = send(env, self.connection, &self.secrets.api_key, call, within);
-                in_flight.push(async move {
-                    clock.sleep_until(at).await;
-                    (number, clock.now(), sending.await)
-                });
-            }
-            let mut wait = Duration::ZERO;
-            let mut last = None;
-            while let Some((number, left, response)) = in_flight.next().await {
-                self.times.push(left);
-                let judgement = match &response {
-                    Ok(response) => judge(number, response),
-                    Err(NoResponse(why)) => Judgement::Failed(why),
-                };
-                match judgement {
-                    Judgement::Answered => {
-                        if let Some(place) = responses.get_mut(number) {
-                            *place = response.ok();
-                        }
-                        continue;
-                    }
-                    Judgement::Unauthorized => {}
-                    Judgement::RateLimited(asked) => {
-                        self.sent.requests.throttled += 1;
-                        // As in a lane: however short a wait is asked for, the next one is longer.
-                        let backoff = backoff::wait(failures + 1, fastrand::f64());
-                        wait = wait.max(asked.unwrap_or_default()).max(backoff);
-                    }
-                    Judgement::Failed(_) => wait = wait.max(backoff::wait(failures + 1, fastrand::f64())),
-                }
-                last = Some(judgement);
-            }
-            drop(in_flight);
-            self.times.sort_unstable();
-            let Some(failure) = last else { return Ok(responses.into_iter().flatten().collect()) };
+            let Some(failed) = self.call_round(&calls, judge, failures, &mut responses).await else {
+                return Ok(responses.into_iter().flatten().collect());
+            };
+            let RoundFailed { last: failure, wait } = failed;
             let until = after(clock.now(), wait);
             if failures == 0
                 && let Judgement::Failed(why) = failure
@@ -197,7 +154,7 @@ impl<'e, E: Environment> Session<'e, E> {
                             self.check_account(&account).await?;
                             self.account = Some(account);
                         }
-                        // Who the account is, is being asked: the answers must all be of one.
+                        // The account is just being asked for: the answers must all be of one.
                         None => responses.fill(None),
                     }
                 }
@@ -217,6 +174,72 @@ impl<'e, E: Environment> Session<'e, E> {
             clock.sleep_until(until).await;
         }
     }
+
+    /// Makes all calls at once that have no response yet. `None` where all are answered now.
+    async fn call_round(
+        &mut self,
+        calls: &[Call],
+        judge: &(dyn Fn(usize, &HttpResponse) -> Judgement + Sync),
+        failures: u32,
+        responses: &mut [Option<HttpResponse>],
+    ) -> Option<RoundFailed> {
+        let (env, clock) = (self.env, self.env.clock());
+        let mut in_flight = FuturesUnordered::new();
+        for (number, call) in calls.iter().enumerate() {
+            if responses.get(number).is_some_and(Option::is_some) {
+                continue;
+            }
+            let at = self.pace.next(clock.now());
+            self.pace.take(at);
+            self.sent.requests.count(call.kind);
+            self.sent.seconds.count(at);
+            env.observer().notify(Event::Request);
+            tracing::debug!(kind = ?call.kind, "a request leaves");
+            let within = ANSWER_WITHIN.min(self.patience());
+            let sending = send(env, self.connection, &self.secrets.api_key, call, within);
+            in_flight.push(async move {
+                clock.sleep_until(at).await;
+                (number, clock.now(), sending.await)
+            });
+        }
+        let mut wait = Duration::ZERO;
+        let mut last = None;
+        while let Some((number, left, response)) = in_flight.next().await {
+            self.times.push(left);
+            let judgement = match &response {
+                Ok(response) => judge(number, response),
+                Err(NoResponse(why)) => Judgement::Failed(why),
+            };
+            match judgement {
+                Judgement::Answered => {
+                    if let Some(place) = responses.get_mut(number) {
+                        *place = response.ok();
+                    }
+                    continue;
+                }
+                Judgement::Unauthorized => {}
+                Judgement::RateLimited(asked) => {
+                    self.sent.requests.throttled += 1;
+                    // As in a lane: however short a wait is asked for, the next one is longer.
+                    let backoff = backoff::wait(failures + 1, fastrand::f64());
+                    wait = wait.max(asked.unwrap_or_default()).max(backoff);
+                }
+                Judgement::Failed(_) => wait = wait.max(backoff::wait(failures + 1, fastrand::f64())),
+            }
+            last = Some(judgement);
+        }
+        drop(in_flight);
+        self.times.sort_unstable();
+        last.map(|last| RoundFailed { last, wait })
+    }
+}
+
+/// Calls of one round that were not all answered.
+struct RoundFailed {
+    /// What the last failure means.
+    last: Judgement,
+    /// How long to wait before the next round.
+    wait: Duration,
 }
 
 impl<E: Environment> destination::Session for Session<'_, E> {

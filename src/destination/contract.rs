@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::census::Census;
+use super::people::People;
 use super::protocol::{Known, Protocol};
 use super::read_back::ReadBack;
 use super::region::Region;
@@ -226,6 +227,11 @@ pub trait Destination: Send + Sync {
 
     /// How the account tells who has a mark; none where it does not.
     fn census(&self) -> Option<&dyn Census> {
+        None
+    }
+
+    /// How one person is looked up, taken off and deleted; none where the destination cannot.
+    fn people(&self) -> Option<&dyn People> {
         None
     }
 

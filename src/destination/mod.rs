@@ -9,6 +9,7 @@ mod batch;
 mod census;
 mod contract;
 pub mod ortto;
+mod people;
 mod protocol;
 mod read_back;
 mod region;
@@ -23,6 +24,7 @@ pub use census::{Census, Page, PersonThere};
 pub use contract::{
     Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,
 };
+pub use people::{ContactThere, People};
 pub use protocol::{Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows, SetupCheck};
 pub use read_back::{FieldBack, ReadBack};
 pub use region::Region;

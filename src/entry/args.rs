@@ -213,6 +213,12 @@ pub enum Command {
         #[arg(long, conflicts_with_all = ["clean", "export"])]
         html: bool,
     },
+    /// Show what is held of one person: the exports and segments, the contact, and what the account has now. Prints
+    /// personal data.
+    Person(PersonArgs),
+    /// Take one person out of everything: state, rejects, what runs left behind, the lists; no later drop brings the person
+    /// back. Deletes the drops in the store that hold the person.
+    Erase(EraseArgs),
     /// Show the status of each export: its connection, its last run, its members, when it runs next.
     Status,
     /// Show one run's report.
@@ -286,12 +292,39 @@ impl Command {
             Self::Stop { .. } => "stop",
             Self::Schema => "schema",
             Self::Status => "status",
+            Self::Person(_) => "person",
+            Self::Erase(_) => "erase",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => "sandbox",
         }
     }
+}
+
+/// Of whom to show what is held.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PersonArgs {
+    /// The person's address.
+    #[arg(value_name = "EMAIL")]
+    pub email: String,
+    /// Ask no account: needs no key and no network.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Whom to erase.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EraseArgs {
+    /// The person's address.
+    #[arg(value_name = "EMAIL")]
+    pub email: String,
+    /// The address once more, in place of typing it.
+    #[arg(long, value_name = "EMAIL")]
+    pub yes: Option<String>,
+    /// Delete the contact in the account as well, with all its history: where the law asks for it.
+    #[arg(long)]
+    pub delete_contact: bool,
 }
 
 /// What to compare with the account, and what to do about it.

@@ -3,6 +3,7 @@
 mod columns;
 pub mod corrections;
 mod counts;
+pub mod erased;
 pub mod fingerprint;
 pub mod guards;
 mod ids;

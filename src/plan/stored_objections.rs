@@ -128,6 +128,13 @@ impl StoredObjections {
         if head.key_fingerprint == key_fingerprint { Ok(stored) } else { Err(Unknown::OfAnotherKey) }
     }
 
+    /// What was stored, without these people; none where it is not what this program wrote.
+    pub fn stored_without(bytes: &[u8], people: &[ProfileKey]) -> Option<Vec<u8>> {
+        let (head, mut stored) = Self::parse(bytes)?;
+        stored.people.retain(|entry| !people.iter().any(|key| half(key) == entry.whose));
+        Some(stored.to_bytes(&head.key_fingerprint))
+    }
+
     fn parse(bytes: &[u8]) -> Option<(Head, Self)> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let (head, rest) = bytes.split_at(end);
@@ -185,6 +192,9 @@ mod tests {
         }
         let bytes = stored.to_bytes("key");
         assert_eq!(StoredObjections::from_bytes(&bytes, "another"), Err(Unknown::OfAnotherKey));
+        let without = StoredObjections::stored_without(&bytes, &[[9; 32]]).unwrap();
+        let without = StoredObjections::from_bytes(&without, "key").unwrap();
+        assert_eq!(without.suppressed().collect::<Vec<_>>(), [&[3; 16]]);
         for cut in 0..bytes.len() {
             assert_eq!(StoredObjections::from_bytes(&bytes[..cut], "key"), Err(Unknown::Damaged), "{cut}");
         }

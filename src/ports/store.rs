@@ -93,6 +93,22 @@ pub trait Store: Send + Sync {
         async { Ok(()) }
     }
 
+    /// What objects below `prefix` held before they were replaced or removed, where the store keeps that: each by its key
+    /// and its version.
+    fn earlier(&self, _prefix: &str) -> impl Future<Output = Result<Vec<ObjectMeta>>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
+    /// Reads such content; none where it is gone.
+    fn get_earlier(&self, _meta: &ObjectMeta) -> impl Future<Output = Result<Option<Bytes>>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Removes such content for good; where it is gone, that is success.
+    fn delete_earlier(&self, _meta: &ObjectMeta) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
     /// Removes an object; one that is not there is success.
     fn delete(&self, key: &str) -> impl Future<Output = Result<()>> + Send;
 }

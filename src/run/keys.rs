@@ -97,6 +97,21 @@ pub fn unconfirmed(export: &str) -> String {
     format!("runs/{export}/unconfirmed.ndjson")
 }
 
+/// Where the state of all exports is.
+pub const STATE: &str = "state/";
+
+/// Keyed digests of the people who were erased.
+pub const ERASED: &str = "state/erased";
+
+/// Where the opt-outs of all exports are, with its `/`.
+pub const RETURNS: &str = "returns/";
+
+/// The export whose state an object is.
+pub fn export_of_profiles(key: &str) -> Option<&str> {
+    let export = key.strip_prefix(STATE)?.strip_suffix("/profiles.gz")?;
+    (!export.contains('/')).then_some(export)
+}
+
 /// An export's profiles: its state.
 pub fn profiles(export: &str) -> String {
     format!("state/{export}/profiles.gz")
@@ -178,7 +193,7 @@ pub fn returns(export: &str, at: jiff::Timestamp) -> String {
 
 /// The folder of an export's returns, with its `/`.
 pub fn all_returns(export: &str) -> String {
-    format!("returns/{export}/")
+    format!("{RETURNS}{export}/")
 }
 
 /// What a comparison with the account found, row by row: personal data.

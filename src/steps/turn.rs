@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Connection};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Leases, Store};
-use crate::run::keys;
+use crate::run::{ConnectionActivity, keys};
 use crate::steps::documents::{read_if_whole, write_json};
 use crate::steps::environment::Environment;
 
@@ -79,6 +79,15 @@ pub(super) async fn spoke_keys(store: &impl Store, connection: &str) -> Result<V
     let account = account_behind(store, connection).await?;
     let by_account = account.map(|account| keys::spoke_to(&account));
     Ok([keys::spoke(connection)].into_iter().chain(by_account).collect())
+}
+
+/// Notes that a holder speaks no more.
+pub(super) async fn note_end<E: Environment>(env: &E, connection: &Connection, holder: &str) -> Result<()> {
+    let activity = ConnectionActivity { run_id: holder.to_owned(), ended_at: Some(env.clock().now()) };
+    for key in spoke_keys(env.store(), &connection.name).await? {
+        write_json(env.store(), &key, &activity).await?;
+    }
+    Ok(())
 }
 
 /// What became of a turn at an account that has just been asked who it is.

@@ -6,6 +6,7 @@ mod concurrency;
 mod crash;
 mod destination;
 mod input;
+mod person;
 mod promises;
 mod simulate;
 mod support;

@@ -268,6 +268,53 @@ impl Store for Bucket {
         Ok(found)
     }
 
+    async fn earlier(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
+        let (mut found, mut from) = (Vec::new(), (None, None));
+        loop {
+            let (key, version): (Option<String>, Option<String>) = from;
+            let request = self.client.list_object_versions().bucket(&self.name).prefix(prefix);
+            let request = request.set_key_marker(key).set_version_id_marker(version);
+            let page = request.send().await.map_err(|cause| failed(prefix, "listed", &cause))?;
+            let earlier = page.versions().iter().filter(|version| version.is_latest() == Some(false));
+            found.extend(earlier.filter_map(|version| {
+                Some(ObjectMeta {
+                    key: version.key()?.to_owned(),
+                    bytes: size(version.size()),
+                    modified: timestamp(version.last_modified()),
+                    version: version.version_id()?.to_owned(),
+                })
+            }));
+            from = (page.next_key_marker().map(str::to_owned), page.next_version_id_marker().map(str::to_owned));
+            if page.is_truncated() != Some(true) || from.0.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn get_earlier(&self, meta: &ObjectMeta) -> Result<Option<Bytes>> {
+        let request = self.client.get_object().bucket(&self.name).key(&meta.key).version_id(&meta.version);
+        match request.send().await {
+            Ok(answer) => {
+                let body = answer.body.collect().await;
+                let body = body.map_err(|cause| {
+                    Error::new(Kind::Unavailable, &meta.key, "is cut off").hint("try again").with_source(cause)
+                })?;
+                Ok(Some(body.into_bytes()))
+            }
+            Err(cause) if status(&cause) == Some(404) && !is_bucket_absent(&cause) => Ok(None),
+            Err(cause) => Err(failed(&meta.key, "read", &cause)),
+        }
+    }
+
+    async fn delete_earlier(&self, meta: &ObjectMeta) -> Result<()> {
+        let request = self.client.delete_object().bucket(&self.name).key(&meta.key).version_id(&meta.version);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(cause) if status(&cause) == Some(404) && !is_bucket_absent(&cause) => Ok(()),
+            Err(cause) => Err(failed(&meta.key, "removed", &cause)),
+        }
+    }
+
     async fn delete(&self, key: &str) -> Result<()> {
         match self.client.delete_object().bucket(&self.name).key(key).send().await {
             Ok(_) => Ok(()),

@@ -105,6 +105,18 @@ impl<S: Store> Store for WithFiles<S> {
         self.0.sweep(prefix).await
     }
 
+    async fn earlier(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
+        self.0.earlier(prefix).await
+    }
+
+    async fn get_earlier(&self, meta: &ObjectMeta) -> Result<Option<Bytes>> {
+        self.0.get_earlier(meta).await
+    }
+
+    async fn delete_earlier(&self, meta: &ObjectMeta) -> Result<()> {
+        self.0.delete_earlier(meta).await
+    }
+
     async fn delete(&self, key: &str) -> Result<()> {
         self.0.delete(key).await
     }

@@ -6,6 +6,7 @@ mod census;
 mod contact;
 mod cost;
 mod fields;
+mod people;
 mod protocol;
 mod read_back;
 pub mod request;
@@ -18,8 +19,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Census, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
-    WantedIds,
+    Account, Assumption, Census, Cost, Destination, Known, Limits, People, Protocol, ReadBack, Region, Session,
+    StandardField, WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
@@ -151,6 +152,10 @@ impl Destination for Autopilot {
 
     fn census(&self) -> Option<&dyn Census> {
         Some(&census::ClassicCensus)
+    }
+
+    fn people(&self) -> Option<&dyn People> {
+        Some(self)
     }
 
     fn stays_behind(&self) -> &'static [&'static str] {

@@ -58,6 +58,8 @@ pub enum Endpoint {
     UpsertOne(Bytes),
     /// Opts a contact out, by id or email.
     Unsubscribe(String),
+    /// Deletes a contact, by id. Only `erase` does (promise 11).
+    DeleteContact(String),
     /// Puts a contact on a list.
     AddMember(Membership),
     /// Takes a contact off a list.
@@ -78,7 +80,11 @@ impl Endpoint {
     pub fn kind(&self) -> RequestKind {
         match self {
             Self::UpsertMany(_) => RequestKind::Bulk,
-            Self::UpsertOne(_) | Self::Contact(_) | Self::WholeContact(_) | Self::Unsubscribe(_) => RequestKind::Single,
+            Self::UpsertOne(_)
+            | Self::Contact(_)
+            | Self::WholeContact(_)
+            | Self::Unsubscribe(_)
+            | Self::DeleteContact(_) => RequestKind::Single,
             Self::Lists
             | Self::CreateList(_)
             | Self::Members(_)
@@ -92,7 +98,14 @@ impl Endpoint {
 
     /// Whether it is about a contact that is there, and its answer need not say anything.
     pub(super) fn may_answer_nothing(&self) -> bool {
-        matches!(self, Self::Member(_) | Self::AddMember(_) | Self::RemoveMember(_) | Self::Unsubscribe(_))
+        matches!(
+            self,
+            Self::Member(_)
+                | Self::AddMember(_)
+                | Self::RemoveMember(_)
+                | Self::Unsubscribe(_)
+                | Self::DeleteContact(_)
+        )
     }
 
     /// Whether a 403 is about the account (and ends the run), not about one row.
@@ -141,6 +154,7 @@ impl Endpoint {
             Self::UpsertMany(_) => (Method::POST, "/contacts".into()),
             Self::UpsertOne(_) => (Method::POST, "/contact".into()),
             Self::Unsubscribe(contact) => (Method::POST, format!("/contact/{}/unsubscribe", segment(contact)?)),
+            Self::DeleteContact(contact) => (Method::DELETE, format!("/contact/{}", segment(contact)?)),
             Self::Member(member) => (Method::GET, member.path()?),
             Self::AddMember(member) => (Method::POST, member.path()?),
             Self::RemoveMember(member) => (Method::DELETE, member.path()?),
@@ -206,5 +220,6 @@ mod tests {
             }
         }
         assert_eq!(Endpoint::Contact("..".into()).call(), None);
+        assert_eq!(Endpoint::DeleteContact("..".into()).call(), None);
     }
 }

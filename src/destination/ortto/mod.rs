@@ -11,6 +11,7 @@ mod leaving;
 mod merging;
 mod number;
 mod opting_out;
+mod people;
 mod protocol;
 mod read_back;
 mod request;
@@ -26,8 +27,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Census, Cost, Destination, Known, Limits, Protocol, ReadBack, Region, Session, StandardField,
-    WantedIds,
+    Account, Assumption, Census, Cost, Destination, Known, Limits, People, Protocol, ReadBack, Region, Session,
+    StandardField, WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
@@ -169,6 +170,10 @@ impl Destination for Ortto {
 
     fn census(&self) -> Option<&dyn Census> {
         Some(&census::OrttoCensus)
+    }
+
+    fn people(&self) -> Option<&dyn People> {
+        Some(self)
     }
 
     /// Source: ORTTO_API 7, the largest page.

@@ -64,6 +64,21 @@ pub(super) fn archived(offset: u64, cursor: Option<&str>) -> Call {
     read("/person/get", &body)
 }
 
+/// Archived people in whom these words are found. A filter cannot be asked for with them. Source: ORTTO_API 6.
+pub(super) fn archived_like(words: &str) -> Call {
+    read("/person/get", &json!({ "type": "archived", "limit": PAGE, "offset": 0, "fields": [EMAIL], "q": words }))
+}
+
+/// Archives the people with these ids, and nobody else.
+pub(super) fn archive(ids: &[String]) -> Call {
+    Call { method: http::Method::PUT, ..read("/person/archive", &json!({ "inclusion_ids": ids })) }
+}
+
+/// Deletes the archived people with these ids, and nobody else. Only `erase` does (promise 11).
+pub(super) fn delete(ids: &[String]) -> Call {
+    Call { method: http::Method::DELETE, ..read("/person/delete", &json!({ "inclusion_ids": ids })) }
+}
+
 /// A page of everybody: each one's address.
 pub(super) fn everybody(offset: &str, cursor: &str) -> Call {
     let offset: u64 = offset.parse().unwrap_or_default();

@@ -10,6 +10,7 @@ mod history;
 mod init;
 mod migrate;
 mod offline;
+mod person;
 mod plan;
 mod print;
 mod reconcile;
@@ -100,6 +101,8 @@ pub async fn carry_out<W: Environment>(
         Command::Runs { export, clean: true, .. } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
         Command::Report { run, export, html } => history::report(env, common, (&run, export.as_deref()), html).await,
+        Command::Person(args) => person::person(env, common, &args, config).await,
+        Command::Erase(args) => person::erase(env, common, &args, config).await,
         Command::Status => status::status(env, common, config).await,
         Command::Completions { shell } => completions(shell),
         Command::Man { command, out } => man(command.as_deref(), out.as_deref()),

@@ -62,9 +62,13 @@ impl Planner<'_> {
         }
         let id = self.match_id();
         let says = self.objection(&key, &outcome);
-        // The suppression file is read by each run.
-        self.stored_objections.add(Some(&key), id.as_ref(), says);
-        let own = says.or_suppressed(self.known.suppression.holds(&self.contact.email, &self.contact.normal));
+        let is_erased = self.known.erased.contains(&key);
+        // The suppression file is read by each run, and who was erased is noted nowhere else.
+        if !is_erased {
+            self.stored_objections.add(Some(&key), id.as_ref(), says);
+        }
+        let is_listed = self.known.suppression.holds(&self.contact.email, &self.contact.normal);
+        let own = says.or_suppressed(is_erased || is_listed);
         let known = self.objections.of(&key);
         let all = own.and(known).and(self.objections.of_person(&key, id.as_ref()));
         self.say(Some(&key), id.as_ref(), own);

@@ -15,6 +15,7 @@ mod retry;
 use super::columns::unknown_columns;
 use super::corrections::{Corrections, NewCorrection};
 use super::counts::Counts;
+use super::erased::Erased;
 use super::ids::LostRows;
 use super::members::{Leaving, MemberIndex, Seen};
 use super::objections::Objections;
@@ -49,6 +50,8 @@ pub struct Known<'a> {
     pub digester: &'a Digester,
     /// Who is not sent to.
     pub suppression: &'a SuppressionList,
+    /// Who was erased.
+    pub erased: &'a Erased,
     /// Which rows were refused not long ago.
     pub refusals: &'a Refusals,
 }

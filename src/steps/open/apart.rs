@@ -4,8 +4,6 @@ use crate::chunk::{FieldSpec, Row};
 use crate::config::Connection;
 use crate::destination::{Account, ReadBack};
 use crate::error::{AtStage, Result};
-use crate::run::ConnectionActivity;
-use crate::steps::documents::write_json;
 use crate::steps::environment::Environment;
 use crate::steps::quiet::quiet_until;
 use crate::steps::session::Session;
@@ -31,7 +29,7 @@ pub async fn survey<E: Environment>(
         if let Ok(account) = &account {
             turn::meet(env, connection, account.id(), &holder).await?;
         }
-        note_end(env, connection, &holder).await?;
+        turn::note_end(env, connection, &holder).await?;
         account
     };
     let account = surveying.await.at(purpose);
@@ -57,19 +55,10 @@ pub async fn read_back<E: Environment>(
         let from = quiet_until(env, connection, &holder).await?;
         let mut session = Session::new(env, connection, from).await?;
         let back = env.destination(connection.api).read_back(&mut session, fields, row).await;
-        note_end(env, connection, &holder).await?;
+        turn::note_end(env, connection, &holder).await?;
         back
     };
     let back = reading.await.at("try");
     turn::release(env, &connection.name, &holder).await?;
     back.map(Some)
-}
-
-/// Notes that a holder speaks no more.
-async fn note_end<E: Environment>(env: &E, connection: &Connection, holder: &str) -> Result<()> {
-    let activity = ConnectionActivity { run_id: holder.to_owned(), ended_at: Some(env.clock().now()) };
-    for key in turn::spoke_keys(env.store(), &connection.name).await? {
-        write_json(env.store(), &key, &activity).await?;
-    }
-    Ok(())
 }

@@ -17,6 +17,7 @@ use crate::config::{Config, Export, FileKind, Segment};
 use crate::contact::Matching;
 use crate::error::Result;
 use crate::plan::corrections::{Corrections, NewCorrection};
+use crate::plan::erased::Erased;
 use crate::plan::lanes::Chunk;
 use crate::plan::members::MemberIndex;
 use crate::plan::objections::Objections;
@@ -27,6 +28,7 @@ use crate::run::{RunRecord, SegmentRecord, keys};
 use crate::state::{Digester, unhex};
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
+use crate::steps::erased::erased;
 use crate::steps::stored_objections;
 use crate::steps::suppression::{Suppression, entries_before, suppression};
 
@@ -59,6 +61,7 @@ struct Shared<'a> {
     export: &'a Export,
     digester: &'a Digester,
     suppression: Suppression,
+    erased: Erased,
     held: Held,
     mode: PlanMode<'a>,
 }
@@ -76,7 +79,8 @@ pub(super) async fn build_plan<W: Environment>(
     let suppression = suppression(env.store(), (config, export), digester, held.has_corrections()).await?;
     record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
     let entries_before = entries_before(env.store(), export).await?;
-    let shared = Shared { export, digester, suppression, held, mode };
+    let erased = erased(env.store()).await?;
+    let shared = Shared { export, digester, suppression, erased, held, mode };
     record.fields = export.match_.specs();
     let numbers = newest_first(&record.segments);
     let notes: Vec<usize> = record.segments.iter().map(|segment| segment.notes.len()).collect();
@@ -156,7 +160,7 @@ async fn plan_segment<W: Environment>(
     record: &mut RunRecord,
 ) -> Result<()> {
     let store = env.store();
-    let Shared { export, digester, suppression, held, mode } = shared;
+    let Shared { export, digester, suppression, erased, held, mode } = shared;
     held.mark(store, digester, (number, segment), (members, objections), record).await?;
     let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
     let model = super::select_drops::model(store, model_key.as_deref()).await?;
@@ -173,7 +177,8 @@ async fn plan_segment<W: Environment>(
         false => None,
     };
     let refusals = held.refusals(&segment.name);
-    let known = Known { run_id: &run_id, export, digester, suppression: &suppression.list, refusals: &refusals };
+    let known =
+        Known { run_id: &run_id, export, digester, suppression: &suppression.list, erased, refusals: &refusals };
     let corrections = held.corrections(&segment.name);
     let last = Corrections::new(corrections, &suppression.listed);
     let mut planner = Planner::new(known, members, objections, last);

@@ -14,6 +14,7 @@ use crate::config::{Connection, Segment};
 use crate::destination::{self, Account, Census, PersonThere};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
+use crate::plan::erased::Erased;
 use crate::ports::{Event, ObjectMeta, Store};
 use crate::report::Reconciled;
 use crate::run::keys;
@@ -35,6 +36,8 @@ pub(super) struct Comparison<'c, 'e, E: Environment> {
     pub(super) rows: Rows,
     pub(super) returns: Rows,
     pub(super) opt_outs: OptOuts,
+    /// Who was erased, and is passed over.
+    pub(super) erased: Erased,
     /// The contacts whose opt-outs were seen.
     pub(super) seen: HashSet<String>,
 }
@@ -112,6 +115,9 @@ impl<E: Environment> Comparison<'_, '_, E> {
                     continue;
                 }
                 let key = destination::Session::profile(self.session, &person.email);
+                if self.erased.contains(&key) {
+                    continue;
+                }
                 let seen = index.see(&key);
                 if seen == Seen::Again {
                     continue;

@@ -24,6 +24,7 @@ use crate::state::{Digester, FORMAT, Header};
 use crate::steps::cancel::Cancellation;
 use crate::steps::documents::{write_json, write_json_if};
 use crate::steps::environment::Environment;
+use crate::steps::erased::erased;
 use crate::steps::failure::Failure;
 use crate::steps::lease::with_lease;
 use crate::steps::opt_outs::OptOuts;
@@ -179,6 +180,7 @@ async fn compare_all<E: Environment>(
         rows: Rows::of_differences()?,
         returns: Rows::of_opt_outs()?,
         opt_outs: OptOuts::of(store, &connection.name).await?,
+        erased: erased(store).await?,
         seen: Default::default(),
     };
     let comparing = async {

@@ -85,7 +85,10 @@ impl<S> Guarded<S> {
         let may = match key.split('/').collect::<Vec<_>>()[..] {
             // What is known of a connection or an account belongs to no export.
             ["state", "connections" | "accounts", ..] => true,
-            ["state", export, ..] => holders.iter().any(|run| export_of(run) == Some(export)),
+            ["state", "erased"] => !holders.is_empty(),
+            ["state", export, ..] => {
+                holders.iter().any(|run| export_of(run) == Some(export) || run.starts_with("erase-"))
+            }
             ["runs", _, run, "results", ..] => holders.iter().any(|holder| holder == run),
             _ => true,
         };

@@ -144,6 +144,35 @@ async fn a_listing_has_all_its_pages_in_order() {
 }
 
 #[tokio::test]
+async fn what_objects_held_before_is_listed_read_and_removed() {
+    let version = |id: &str, latest: bool| {
+        format!(
+            "<Version><Key>a/1</Key><VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest><Size>7</Size>\
+             <LastModified>2026-11-25T06:00:00.000Z</LastModified><ETag>&quot;tag&quot;</ETag></Version>"
+        )
+    };
+    let page = |versions: String, next: &str| {
+        let more = format!("<NextKeyMarker>a/1</NextKeyMarker><NextVersionIdMarker>{next}</NextVersionIdMarker>");
+        let (truncated, more) = if next.is_empty() { (false, String::new()) } else { (true, more) };
+        answer(200).body(format!(
+            "<?xml version=\"1.0\"?><ListVersionsResult><IsTruncated>{truncated}</IsTruncated>{more}{versions}\
+             <DeleteMarker><Key>a/2</Key><VersionId>m</VersionId><IsLatest>true</IsLatest></DeleteMarker></ListVersionsResult>"
+        ))
+    };
+    let pages = [page(version("new", true) + &version("old", false), "old"), page(version("older", false), "")];
+    let script =
+        Script::new(pages.into_iter().chain([object("before"), answer(204), error(404, "NoSuchVersion")])).await;
+    let found = script.bucket().earlier("a/").await.unwrap();
+    assert_eq!(found.iter().map(|meta| meta.version.as_str()).collect::<Vec<_>>(), ["old", "older"]);
+    assert_eq!(script.bucket().get_earlier(&found[0]).await.unwrap().unwrap(), "before");
+    script.bucket().delete_earlier(&found[0]).await.unwrap();
+    assert_eq!(script.bucket().get_earlier(&found[0]).await.unwrap(), None);
+    let lines = script.lines();
+    assert!(lines[1].contains("version-id-marker=old"), "{lines:?}");
+    assert!(lines[2].contains("versionId=old") && lines[3].contains("versionId=old"), "{lines:?}");
+}
+
+#[tokio::test]
 async fn a_file_is_sent_again_whole_and_under_its_condition() {
     let script = Script::new([error(503, "SlowDown"), error(409, "ConditionalRequestConflict"), written("new")]).await;
     let file = file(200_000);

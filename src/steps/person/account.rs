@@ -1,0 +1,103 @@
+//! What the accounts hold of a person.
+
+use serde::Serialize;
+
+use super::turn::Turn;
+use super::{Holding, Sought};
+use crate::config::{Config, Connection};
+use crate::destination::People;
+use crate::error::{Error, Kind, Result};
+use crate::membership::MembershipTarget;
+use crate::steps::environment::Environment;
+use crate::steps::quiet::quiet_until;
+use crate::steps::session::Session;
+use crate::steps::turn::{at_lowest_rate, note_end};
+
+/// What an account holds of a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct There {
+    /// The connection to it.
+    pub connection: String,
+    /// The contact's id; none where nobody has the address.
+    pub contact_id: Option<String>,
+    /// Whether the contact opted out, where the account says so.
+    pub opted_out: Option<bool>,
+}
+
+/// Asks the account of every connection that has a state what it holds of a person, in the connection's turn; notes in
+/// `holdings` which marks the contact has.
+///
+/// # Errors
+/// Kind `unavailable`, where a run has a connection; those of the session.
+pub async fn ask_accounts<E: Environment>(
+    env: &E,
+    config: &Config,
+    holdings: &mut [Holding],
+    sought: &Sought,
+) -> Result<Vec<There>> {
+    let mut connections = Vec::new();
+    for connection in used(config, holdings) {
+        connections.push(at_lowest_rate(env.store(), config, connection).await?);
+    }
+    let turn =
+        Turn::take(env, "person", connections.iter().map(|connection| connection.name.clone()).collect()).await?;
+    let asking = async {
+        let mut all = Vec::new();
+        for connection in &connections {
+            all.push(ask(env, connection, (&turn, sought), holdings).await?);
+        }
+        Ok(all)
+    };
+    let asked = asking.await;
+    turn.end(asked).await
+}
+
+async fn ask<E: Environment>(
+    env: &E,
+    connection: &Connection,
+    (turn, sought): (&Turn<'_, E>, &Sought),
+    holdings: &mut [Holding],
+) -> Result<There> {
+    let people = people(env, connection)?;
+    let mut own: Vec<&mut Holding> =
+        holdings.iter_mut().filter(|holding| holding.connection.as_deref() == Some(&connection.name)).collect();
+    let targets: Vec<MembershipTarget> =
+        own.iter().flat_map(|holding| &holding.segments).map(|segment| segment.target.clone()).collect();
+    let mut session = session(env, connection, turn).await?;
+    let found = people.look_up(&mut session, &sought.email, &targets).await;
+    note_end(env, connection, turn.holder()).await?;
+    let found = found?;
+    let marks = found.as_ref().map(|there| there.marked.clone()).unwrap_or_else(|| vec![false; targets.len()]);
+    let segments = own.iter_mut().flat_map(|holding| &mut holding.segments);
+    segments.zip(marks).for_each(|(segment, mark)| {
+        segment.marked_there = (segment.target != MembershipTarget::None).then_some(mark);
+    });
+    Ok(There {
+        connection: connection.name.clone(),
+        opted_out: found.as_ref().and_then(|there| there.opted_out),
+        contact_id: found.map(|there| there.id),
+    })
+}
+
+/// The connections of the exports that have a state.
+pub(super) fn used<'c>(config: &'c Config, holdings: &[Holding]) -> Vec<&'c Connection> {
+    let is_used = |name: &String| holdings.iter().any(|holding| holding.connection.as_ref() == Some(name));
+    config.connections.iter().filter(|(name, _)| is_used(name)).map(|(_, connection)| connection).collect()
+}
+
+pub(super) fn people<'e, E: Environment>(env: &'e E, connection: &Connection) -> Result<&'e dyn People> {
+    let destination = env.destination(connection.api);
+    destination.people().ok_or_else(|| {
+        Error::new(Kind::BadRequest, destination.name(), "cannot be asked for one person").hint("look there by hand")
+    })
+}
+
+/// Begins to speak through a connection.
+pub(super) async fn session<'e, E: Environment>(
+    env: &'e E,
+    connection: &'e Connection,
+    turn: &Turn<'_, E>,
+) -> Result<Session<'e, E>> {
+    let from = quiet_until(env, connection, turn.holder()).await?;
+    Session::new(env, connection, from).await
+}

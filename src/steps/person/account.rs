@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::steps::environment::Environment;
 use crate::steps::quiet::quiet_until;
-use crate::steps::session::Session;
+use crate::steps::session::{Session, another_account};
 use crate::steps::turn::{at_lowest_rate, note_end};
 
 /// What an account holds of a person.
@@ -63,8 +63,13 @@ async fn ask<E: Environment>(
         holdings.iter_mut().filter(|holding| holding.connection.as_deref() == Some(&connection.name)).collect();
     let targets: Vec<MembershipTarget> =
         own.iter().flat_map(|holding| &holding.segments).map(|segment| segment.target.clone()).collect();
+    let accounts: Vec<String> = own.iter().map(|holding| holding.account.clone()).collect();
     let mut session = session(env, connection, turn).await?;
-    let found = people.look_up(&mut session, &sought.email, &targets).await;
+    let looking = async {
+        check_accounts(env, connection, &mut session, &accounts).await?;
+        people.look_up(&mut session, &sought.email, &targets).await
+    };
+    let found = looking.await;
     note_end(env, connection, turn.holder()).await?;
     let found = found?;
     let marks = found.as_ref().map(|there| there.marked.clone()).unwrap_or_else(|| vec![false; targets.len()]);
@@ -90,6 +95,21 @@ pub(super) fn people<'e, E: Environment>(env: &'e E, connection: &Connection) ->
     destination.people().ok_or_else(|| {
         Error::new(Kind::BadRequest, destination.name(), "cannot be asked for one person").hint("look there by hand")
     })
+}
+
+/// Checks that the key opens the accounts that the states are of: in another, the address may be somebody else's.
+pub(super) async fn check_accounts<E: Environment>(
+    env: &E,
+    connection: &Connection,
+    session: &mut Session<'_, E>,
+    accounts: &[String],
+) -> Result<()> {
+    let destination = env.destination(connection.api);
+    let account = destination.survey(session).await?;
+    match accounts.iter().all(|known| account.is(known)) {
+        true => Ok(()),
+        false => Err(another_account(destination.name())),
+    }
 }
 
 /// Begins to speak through a connection.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::account::{people, session, used};
+use super::account::{check_accounts, people, session, used};
 use super::needles::Needles;
 use super::scrub::{Scrubbed, scrub};
 use super::turn::Turn;
@@ -114,6 +114,8 @@ async fn from_account<E: Environment>(
     let mut session = session(env, connection, turn).await?;
     let mut marks = Vec::new();
     let working = async {
+        let accounts: Vec<String> = holdings.iter().map(|holding| holding.account.clone()).collect();
+        check_accounts(env, connection, &mut session, &accounts).await?;
         for holding in holdings {
             let targets: Vec<MembershipTarget> =
                 holding.segments.iter().map(|segment| segment.target.clone()).collect();

@@ -60,6 +60,9 @@ pub struct Holding {
     pub export: String,
     /// Its connection; none where the configuration no longer has the export.
     pub connection: Option<String>,
+    /// The account that its state is of.
+    #[serde(skip)]
+    pub(super) account: String,
     /// Whether the person is in its state.
     pub held: bool,
     /// The contact's id, where it is known.
@@ -181,6 +184,7 @@ fn holding(export: &str, connection: Option<String>, header: &crate::state::Head
     Holding {
         export: export.to_owned(),
         connection,
+        account: header.account.clone(),
         held: profile.is_some(),
         contact_id: profile.and_then(|profile| profile.contact_id.as_deref().map(str::to_owned)),
         fields_confirmed: profile.is_some_and(|profile| profile.digest != FIELDS_UNCONFIRMED),

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use autopilot_export::error::Kind;
 use autopilot_export::plan::objection::Objection;
 use autopilot_export::plan::stored_objections::StoredObjections;
 use autopilot_export::run::keys;
@@ -169,4 +170,16 @@ async fn erase_waits_for_no_run_and_does_nothing_beside_one() {
         "{error}"
     );
     assert!(sim.store.body(keys::ERASED).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn erase_does_nothing_in_another_account() {
+    let sim = Sim::of(Way::List, 1);
+    drop(&sim, "first", &people(0, 5, 1)).await;
+    sim.sandbox.change(|options| options.autopilot.instance_id = "another".into());
+    let before = sim.sandbox.contents();
+    let asked = Sought::read(ANN).unwrap();
+    let error = erase(&sim.world(&Kill::never()), &sim.config, &asked, true).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Access, "{error}");
+    assert_eq!(sim.sandbox.contents(), before);
 }

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use autopilot_export::run::keys;
 use autopilot_export::state::{Digester, MemberStatus};
 
-use super::drops::{email, is_personal};
+use super::drops::{email, is_personal, person};
 use super::model::{Claim, Known};
 use super::ortto;
 use super::story::Story;
@@ -125,9 +125,16 @@ impl Story {
             assert!(segment.applied != Known::Unsure);
         }
         let left: Vec<String> = self.world.disk.all().into_iter().map(|(key, _)| key).collect();
-        let left: Vec<_> =
-            left.iter().filter(|key| keys::is_transient(key) || key.ends_with("/unconfirmed.ndjson")).collect();
+        let left: Vec<_> = left.iter().filter(|key| keys::is_transient(key)).collect();
         assert!(left.is_empty(), "{left:?}");
+        // Whom Ortto withholds is never confirmed.
+        let withheld = &self.model.withheld;
+        let unconfirmed = self.world.disk.body(&keys::unconfirmed(EXPORT)).unwrap_or_default();
+        let unconfirmed = String::from_utf8_lossy(&unconfirmed);
+        let emails = unconfirmed.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let people = emails.map(|line| person(line["e"].as_str().unwrap()).unwrap());
+        let doubted: Vec<_> = people.filter(|person| !withheld.is(*person) && !withheld.is_unclear(*person)).collect();
+        assert!(doubted.is_empty(), "still unconfirmed: {doubted:?}");
     }
 }
 

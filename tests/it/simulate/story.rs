@@ -471,12 +471,15 @@ impl Story {
         }
         let sent = |report: &Report| report.members.joiners + report.members.changed + report.members.leavers;
         let mut report = self.run(&ask, &Fate::GOOD, Vec::new()).await.unwrap();
-        if sent(&report) > 0 {
-            // Contacts of another segment turned out to be deleted, or joiners not to be on their list.
-            report = self.run(&ask, &Fate::GOOD, Vec::new()).await.unwrap();
-        }
         // Whom Ortto keeps from being sent is asked for each time.
         let withheld = (self.model.withheld.len() * self.drops.len()) as u64;
+        for _ in 0..2 {
+            // Contacts of another segment turned out to be deleted, joiners not to be on their list; or somebody who was
+            // doubted leaves twice.
+            if sent(&report) > withheld {
+                report = self.run(&ask, &Fate::GOOD, Vec::new()).await.unwrap();
+            }
+        }
         assert!(sent(&report) <= withheld, "the same drop again: {report:?}");
         self.judge_end();
     }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 pub(super) const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9-]{0,31}$";
 
 /// Folders of the store that are the program's own.
-const OWN_FOLDERS: [&str; 4] = ["config", "state", "leases", "runs"];
+const OWN_FOLDERS: [&str; 5] = ["config", "state", "leases", "runs", "returns"];
 
 /// Whether `name` may name a connection or an export.
 pub(super) fn is_name(name: &str) -> bool {

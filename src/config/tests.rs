@@ -512,12 +512,12 @@ fn an_object_belongs_to_the_segment_with_the_longest_prefix() {
 #[test]
 fn a_prefix_of_one_letter_takes_in_none_of_the_own_folders() {
     let prefix = |prefix: &str| faults(&[(&at(EXPORT, "segments/0/prefix"), json!(prefix))]);
-    for taking in ["r", "run", "s", "stat", "l", "c"] {
+    for taking in ["r", "re", "run", "s", "stat", "l", "c"] {
         let text =
             "config: exports.newsletter.segments[0].prefix: takes in a folder of the program's own; end it with /";
         assert_eq!(prefix(taking), [text], "{taking}");
     }
-    for taking in ["runs", "runs/x"] {
+    for taking in ["runs", "runs/x", "returns/"] {
         assert!(prefix(taking)[0].ends_with("is a folder of the program's own"), "{taking}");
     }
     for free in ["r/", "segments/", "x", "runsheet"] {

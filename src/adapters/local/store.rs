@@ -74,7 +74,9 @@ impl Folder {
             }
             // A result that a power failure takes reads as nothing confirmed. The note that its range was begun must
             // stay; it is the one that is created.
-            let durable = condition != PutMode::Overwrite || !keys::is_results(&key);
+            // Whether a lane was called before must be known after a power cut.
+            let is_note = key.ends_with("/calls.json");
+            let durable = condition != PutMode::Overwrite || is_note || !keys::is_results(&key);
             let written = witness.write(&path, &content, number, durable).map_err(unwritable)?;
             Ok(PutOutcome::Written(tag(&written)))
         })
@@ -184,8 +186,17 @@ fn walk_in(top: &Path, folder: &Path, key: &str, prefix: &str, found: &mut Vec<O
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let key = if key.is_empty() { name.clone() } else { format!("{key}/{name}") };
-        let Ok(data) = fs::metadata(entry.path()) else {
-            continue;
+        let is_link = entry.file_type()?.is_symlink();
+        let data = match fs::metadata(entry.path()) {
+            Ok(data) => data,
+            // It has gone since the folder was read, or nothing reads hidden files.
+            Err(cause) if !is_link && cause.kind() == io::ErrorKind::NotFound => continue,
+            Err(_) if name.starts_with('.') || !key.starts_with(prefix) => continue,
+            Err(_) if is_link => {
+                let what = format!("{name} is a link that leads nowhere");
+                return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+            }
+            Err(cause) => return Err(cause),
         };
         let inside = format!("{key}/");
         let is_wanted = if data.is_dir() {
@@ -196,7 +207,6 @@ fn walk_in(top: &Path, folder: &Path, key: &str, prefix: &str, found: &mut Vec<O
         if !is_wanted {
             continue;
         }
-        let is_link = entry.file_type()?.is_symlink();
         if is_link && !fs::canonicalize(entry.path())?.starts_with(top) {
             let what = format!("{name} is a link out of it");
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));

@@ -95,6 +95,7 @@ async fn work<E: Environment>(
         let grace = PREDECESSOR_GRACE.min(between(now, until) / PREDECESSOR_GRACE_PART);
         env.clock().sleep_until(after(now, grace)).await;
     }
+    let connection = &turn::at_lowest_rate(store, config, connection).await?;
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let known = known(env, connection, &run, &opened, ranges, &secrets).await?;
     let destination = env.destination(connection.api);

@@ -77,6 +77,9 @@ impl MembersThere<'_> {
             return Err(account_is_busy(&connection.title()));
         }
         let mut session = Session::new(env, &connection, from).await?;
+        if session.key_fingerprint()? != self.opened.key {
+            session.check_account(&self.opened.account).await?;
+        }
         session.expect_account(&self.opened.account);
         let targets: Vec<MembershipTarget> = self.counted(destination).map(|(_, target, _)| target.clone()).collect();
         let counts = destination.count(&mut session, &targets).await;

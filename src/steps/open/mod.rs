@@ -59,6 +59,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     let run: RunRecord = read_json(store, &keys::of_run(run_id, "run.json")).await?.ok_or_else(missing)?;
     let (export, connection) = export_of(config, &request.export)?;
     connection.may_send(export, env.clock().now())?;
+    run.check_conditions(config)?;
     if !turn::renew(env, &connection.name, run_id).await? {
         return Err(lost_lease(&connection.title()));
     }

@@ -54,7 +54,7 @@ async fn a_clock_that_was_ahead_between_runs_keeps_no_drop_out() {
 }
 
 #[tokio::test]
-async fn a_link_out_of_a_drops_folder_is_an_error_and_a_loop_ends() {
+async fn a_link_out_of_a_drops_folder_or_nowhere_is_an_error() {
     let scene = Scene::new(Options::default()).await;
     scene.write(DROP, people(0, 3, 1).as_bytes());
     let folder = scene.root().join("segments/newsletter");
@@ -62,9 +62,14 @@ async fn a_link_out_of_a_drops_folder_is_an_error_and_a_loop_ends() {
     symlink("../newsletter", folder.join("again")).unwrap();
     assert_eq!(newest(&scene).await.rows.delivered, 3);
     let outside = scene.file("elsewhere.csv", people(0, 9, 1).as_bytes());
-    symlink(outside, folder.join("zz.csv")).unwrap();
-    let report = newest(&scene).await;
-    let message = report.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
-    assert!(message.contains("zz.csv is a link out of it"), "{report:?}");
-    assert_eq!(scene.members().len(), 3, "nobody was sent or taken off");
+    for (to, what) in
+        [(outside, "zz.csv is a link out of it"), ("gone.csv".into(), "zz.csv is a link that leads nowhere")]
+    {
+        symlink(to, folder.join("zz.csv")).unwrap();
+        let report = newest(&scene).await;
+        let message = report.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
+        assert!(message.contains(what), "{report:?}");
+        assert_eq!(scene.members().len(), 3, "nobody was sent or taken off");
+        std::fs::remove_file(folder.join("zz.csv")).unwrap();
+    }
 }

@@ -82,6 +82,19 @@ async fn conditions_that_changed_since_a_run_was_prepared_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn conditions_that_changed_before_a_run_was_opened_end_it() {
+    for condition in CONDITIONS {
+        let mut sim = Sim::new(Options::default());
+        let (world, request) = (sim.world(&Kill::never()), sim.drop("a", &people(0, 40, 1)));
+        steps::prepare(&world, &sim.config, &request).await.unwrap();
+        sim.set(&format!("/exports/newsletter/{condition}"), json!([{ "column": "Value", "equals": 1 }]));
+        let error = steps::open(&world, &sim.config, &request).await.unwrap_err();
+        assert!(error.kind == Kind::Config && error.to_string().contains("suppress or require"), "{error}");
+        assert_eq!(sim.sandbox.counters().requests, 0, "nothing was sent ahead");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn conditions_that_change_in_mid_run_end_it_at_the_next_look() {
     for condition in CONDITIONS {
         let mut sim = Sim::new(Options::default());

@@ -86,3 +86,29 @@ async fn what_one_connection_learned_the_other_knows() {
     run(&sim, &second(&sim, "first", &people(0, 40, 1))).await;
     assert_eq!(sim.store.body(&keys::learned_setup(&account())), learnt, "it is not learned once more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_lowered_at_the_other_connection_counts_on_resuming() {
+    let mut sim = sim();
+    for request in [sim.drop("first", &people(0, 3, 1)), second(&sim, "first", &people(0, 3, 1))] {
+        assert_eq!(run(&sim, &request).await.outcome, Outcome::Succeeded);
+    }
+    let next = sim.drop("next", &people(0, ROWS, 1));
+    let kill = Kill::new(120, true);
+    let (dying, stop) = (sim.world(&kill), Cancellation::default());
+    tokio::select! {
+        biased;
+        () = kill.reached() => {}
+        done = steps::run(&dying, &sim.config, &next, &stop) => panic!("never came there: {done:?}"),
+    }
+    sim.leases.end_all();
+    assert_eq!(sim.lanes(&next.run_id), 1, "it was delivering");
+    sim.set("/connections/eu-too/requests_per_second", json!(1));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    sim.sent.lock().unwrap().clear();
+    let world = sim.world(&Kill::never());
+    let again = steps::resume(&world, &sim.config, &next).await.unwrap().unwrap_or(next);
+    let report = run(&sim, &again).await;
+    assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
+    assert_eq!(sim.peak(), 1);
+}

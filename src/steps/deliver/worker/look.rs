@@ -37,7 +37,8 @@ impl<E: Environment> Worker<'_, E> {
         };
         may_go_on(export, connection, self.clock().now())?;
         run.check_conditions(&config)?;
-        let (rate, share) = lane_rate(opened, connection, number)?;
+        let connection = turn::at_lowest_rate(self.env.store(), &config, connection).await?;
+        let (rate, share) = lane_rate(opened, &connection, number)?;
         if rate < self.rate {
             self.rate = rate;
             self.pace = self.pace.slowed(rate, share);

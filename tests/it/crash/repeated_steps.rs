@@ -67,7 +67,7 @@ async fn a_repeated_deliver_call_waits_until_the_first_has_stopped() {
 // Lanes work by one deal alone, also where a second call deals when they are under way.
 #[tokio::test(start_paused = true)]
 async fn an_open_call_that_comes_late_changes_nothing_of_the_deal() {
-    for milliseconds in (0..600).step_by(7).chain([1000, 2000, 5000]) {
+    for milliseconds in (0..600).step_by(17).chain([1000, 2000, 5000]) {
         let (sim, request) = sim(10, 4);
         let one = call(&sim);
         let two = sim.process(Faulty::new(&sim, FaultKind::Slow, milliseconds), Duration::ZERO, &Kill::never());

@@ -217,7 +217,7 @@ def test_a_run_that_is_stopped_by_hand_loses_nothing(aws, stopped):
     assert aws.members("stopped", "stopped") == sorted(emails("stopped", 200))
     rows = aws.report(following)["rows"]
     assert rows["delivered"] + rows["unchanged"] == 200
-    assert rows["unchanged"] >= 40, "what was confirmed before is not sent again"
+    assert rows["unchanged"] >= min(members, 40), "what was confirmed before is not sent again"
 
 
 def test_silence_is_an_alarm_from_when_a_run_was_due(aws):

@@ -128,7 +128,7 @@ pub fn export_of<'c>(config: &'c Config, name: &str) -> Result<(&'c Export, &'c 
     let found = found.and_then(|export| Some((export, config.connections.get(&export.connection)?)));
     found.ok_or_else(|| {
         let nearest = nearest(name, config.exports.keys().map(String::as_str));
-        let error = Error::new(Kind::BadRequest, fault::shown(name), "there is no such export in the configuration");
+        let error = Error::new(Kind::BadRequest, fault::shown(name), "unknown export");
         match nearest {
             Some(nearest) => error.hint(format!("the nearest is {nearest}")),
             None => error,

@@ -1,7 +1,7 @@
 //! A store in memory, for unit tests.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -18,26 +18,32 @@ fn meta((key, (body, write)): (&String, &(Bytes, u64))) -> ObjectMeta {
     ObjectMeta { key: key.clone(), bytes, modified, version: write.to_string() }
 }
 
+impl Memory {
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, (Bytes, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Store for Memory {
     type Reader = Option<Bytes>;
 
     async fn get(&self, key: &str) -> Result<Option<Object>> {
-        let found = self.0.lock().unwrap().get(key).cloned();
+        let found = self.objects().get(key).cloned();
         // So that another task can write before the caller does.
         tokio::task::yield_now().await;
         Ok(found.map(|(body, write)| Object { body, tag: write.to_string() }))
     }
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        Ok(self.0.lock().unwrap().get_key_value(key).map(meta))
+        Ok(self.objects().get_key_value(key).map(meta))
     }
 
     async fn open(&self, meta: &ObjectMeta) -> Result<Self::Reader> {
-        Ok(self.0.lock().unwrap().get(&meta.key).map(|(body, _)| body.clone()))
+        Ok(self.objects().get(&meta.key).map(|(body, _)| body.clone()))
     }
 
     async fn put(&self, key: &str, body: Bytes, condition: PutMode) -> Result<PutOutcome> {
-        let mut objects = self.0.lock().unwrap();
+        let mut objects = self.objects();
         let before = objects.get(key).map(|(_, write)| *write);
         let may_write = match condition {
             PutMode::Overwrite => true,
@@ -53,11 +59,11 @@ impl Store for Memory {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        Ok(self.0.lock().unwrap().iter().filter(|(key, _)| key.starts_with(prefix)).map(meta).collect())
+        Ok(self.objects().iter().filter(|(key, _)| key.starts_with(prefix)).map(meta).collect())
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.0.lock().unwrap().remove(key);
+        self.objects().remove(key);
         Ok(())
     }
 }

@@ -5,7 +5,6 @@ mod executions;
 mod http;
 mod leases;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod memory;
 mod observer;
 mod secrets;

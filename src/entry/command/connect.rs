@@ -15,7 +15,7 @@ use crate::steps::survey;
 /// Kind `bad_request`, where there is no such connection.
 pub fn connection<'c>(config: &'c Config, name: &str) -> Result<&'c Connection> {
     config.connections.get(name).ok_or_else(|| {
-        let error = Error::new(Kind::BadRequest, name, "there is no such connection in the configuration");
+        let error = Error::new(Kind::BadRequest, name, "unknown connection");
         match nearest(name, config.connections.keys().map(String::as_str)) {
             Some(nearest) => error.hint(format!("the nearest is {nearest}")),
             None => error,

@@ -186,7 +186,7 @@ pub(super) async fn clean<W: Environment>(env: &W, config: &Config, export: Opti
 }
 
 pub(super) fn no_run(run: &str) -> Error {
-    Error::new(Kind::BadRequest, run, "there is no such run in this store")
+    Error::new(Kind::BadRequest, run, "unknown run")
         .hint("autopilot-export runs lists them; name the store with --store")
 }
 

@@ -43,7 +43,7 @@ pub(in crate::steps) async fn select_drops<W: Environment>(
         }
         if !export.segments.iter().any(|segment| segment.name == asked.segment) {
             let names: Vec<&str> = export.segments.iter().map(|segment| segment.name.as_str()).collect();
-            return Err(Error::new(Kind::BadRequest, &asked.segment, "there is no such segment in this export")
+            return Err(Error::new(Kind::BadRequest, &asked.segment, "unknown segment")
                 .hint(format!("name one of: {}", names.join(", "))));
         }
     }

@@ -80,7 +80,7 @@ fn chosen<'c>(export: &'c Export, name: Option<&str>) -> Result<Vec<&'c Segment>
     match name {
         Some(name) if segments.is_empty() => {
             let names: Vec<&str> = export.segments.iter().map(|segment| segment.name.as_str()).collect();
-            Err(Error::new(Kind::BadRequest, name, "there is no such segment in the export")
+            Err(Error::new(Kind::BadRequest, name, "unknown segment")
                 .hint(format!("name one of: {}", names.join(", "))))
         }
         _ => Ok(segments),

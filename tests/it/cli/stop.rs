@@ -29,7 +29,7 @@ async fn a_run_that_is_not_there_cannot_be_stopped() {
     let (cli, _) = slow_at(6).await;
     for run in ["20260101T000000Z-newsletter-00000000", "newsletter"] {
         let (code, out, err) = cli.run(&["stop", run]).await;
-        assert!(code == 2 && out.is_empty() && err.contains("there is no such run"), "{code}: {out}{err}");
+        assert!(code == 2 && out.is_empty() && err.contains("unknown run"), "{code}: {out}{err}");
     }
     assert_eq!(cli.run(&["runs"]).await.1, "");
 }

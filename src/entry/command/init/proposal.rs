@@ -96,7 +96,7 @@ impl Proposing<'_> {
         let mut unknown = named.filter(|name| self.sample.place(name).is_none());
         let Some(name) = unknown.next() else { return Ok(()) };
         let columns = self.sample.columns.iter().map(String::as_str);
-        let error = Error::new(Kind::BadRequest, name, "there is no such column in the file");
+        let error = Error::new(Kind::BadRequest, name, "unknown column");
         Err(match nearest(name, columns) {
             Some(nearest) => error.hint(format!("the nearest is {nearest}")),
             None => error.hint("name a column of its first line"),

@@ -1,4 +1,4 @@
-# The role of examples/deploy/github.yml, to apply once by whoever administers the account. What it may do is the account's decision:
+# The role of examples/deploy/github.yml, for an administrator of the account to apply once. It has no permissions yet:
 # attach a policy that covers what infra/ makes, with a permissions boundary where there is one.
 variable "repository" {
   description = "OWNER/NAME on GitHub."

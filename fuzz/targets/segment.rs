@@ -23,7 +23,7 @@ enum Heard {
 struct Hearing {
     heard: Vec<Heard>,
     width: Option<usize>,
-    /// Whether rows may have something in keys that are no columns.
+    /// Whether rows may have something in keys that are not columns.
     is_json: bool,
 }
 

@@ -227,7 +227,7 @@ async fn the_second_process_on_a_store_waits_and_both_succeed() {
 async fn runs_report_schema_and_check_tell_what_there_is() {
     let cli = Cli::new(Scene::new(Options::default()).await);
     let drop = cli.scene.file("members.csv", people(0, 4, 1).as_bytes());
-    assert_eq!(cli.run(&["runs"]).await.0, 0, "no runs yet is no error");
+    assert_eq!(cli.run(&["runs"]).await.0, 0, "having no runs yet is not an error");
     let run = cli.export(&drop).await.1["run_id"].as_str().unwrap().to_owned();
     let (code, out, _) = cli.run(&["runs"]).await;
     assert!(code == 0 && out.contains(&run) && out.contains("succeeded"), "{out}");

@@ -63,7 +63,7 @@ async fn copies_sidecars_and_folders_below_never_win_over_a_file() {
     write(&scene, "archive/monday.csv", people(3, 9, 1), 0);
     let report = newest(&scene).await;
     assert_eq!((report.outcome, sources(&report)), (Outcome::NothingToDo, vec!["monday.csv"]));
-    assert_eq!(scene.members().len(), 6, "nobody leaves");
+    assert_eq!(scene.members().len(), 6, "no member is taken off");
     let note = format!("1 objects were ignored, as they are in folders below the prefix: {PREFIX}archive/");
     assert!(report.warnings[0].starts_with(&note), "{:?}", report.warnings);
 }

@@ -115,7 +115,7 @@ fn every_file_of_the_corpus_ends_as_its_name_says() {
             "error" => drop(segment_error(done, &name)),
             "malformed" => assert!(done.is_ok() && sink.malformed > 0 && sink.rows > 0, "{name}: {sink:?} {done:?}"),
             "rows" => assert!(done.is_ok() && sink.malformed == 0 && sink.rows > 0, "{name}: {sink:?} {done:?}"),
-            other => panic!("{other} is no beginning of a name"),
+            other => panic!("{other}: unknown start of a name"),
         }
         files += 1;
     }

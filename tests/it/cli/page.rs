@@ -93,7 +93,7 @@ async fn the_page_shows_requests_and_members_over_time() {
     let (cli, first) = after_a_run().await;
     let page = page_of(&cli, &first);
     assert!(text(&page).contains("the dashed line is the account's rate") && page.contains("<svg "), "{page}");
-    assert!(!page.contains("Members over the last runs"), "one run is no trend");
+    assert!(!page.contains("Members over the last runs"), "one run is not a trend");
     let drop = cli.scene.file("members.csv", people(0, 9, 1).as_bytes());
     let (_, report) = cli.export(&drop).await;
     let members: Vec<_> = report["trend"].as_array().unwrap().iter().map(|point| &point["members"]).collect();

@@ -196,7 +196,7 @@ async fn a_command_does_not_resume_a_run_whose_drop_has_a_new_part() {
     assert_eq!(steps::resume(&world, &sim.config, &again).await.unwrap(), None);
 }
 
-// "A dropped object belongs to the segment with the longest matching `prefix`", whoever asks.
+// "A dropped object belongs to the segment with the longest matching `prefix`", however the run was started.
 #[tokio::test(start_paused = true)]
 async fn a_schedule_takes_only_its_own_segments_drops() {
     for kind in ["file", "folder"] {

@@ -381,7 +381,7 @@ mod by_calls {
 
     use super::*;
 
-    /// Whoever calls the function is its workflow.
+    /// No other execution runs: the function's caller is its workflow.
     struct Nothing;
 
     impl Executions for Nothing {

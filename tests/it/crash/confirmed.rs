@@ -44,7 +44,7 @@ async fn damaged_results_count_as_none_and_rows_are_resent() {
     }
 }
 
-/// Leavers are no rows of the drop: a run whose rows are all confirmed is not done while somebody is to leave.
+/// Leavers are not rows of the drop: a run whose rows are all confirmed is not finished until its leavers are removed.
 #[tokio::test(start_paused = true)]
 async fn leavers_not_reached_fail_the_run_and_leave_with_the_next() {
     let mut sim = Sim::new(Options::default());

@@ -19,14 +19,14 @@ use crate::support::kill::Kill;
 use crate::support::sim::{Sim, SimWorld, Way};
 
 const RATE: u32 = 10;
-/// So many joiners or leavers more, each a request of its own, are worth four lanes.
+/// How many more joiners or leavers, each a request of its own, are worth four lanes.
 const CROWD: u32 = 80;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Engine {
     /// One process for the whole run, as on one machine.
     Process,
-    /// A call per step, made again when it does not come back, as on AWS.
+    /// One call per step, retried when it does not return, as on AWS.
     Calls,
 }
 
@@ -53,7 +53,7 @@ async fn run(world: &SimWorld, sim: &Sim, request: &RunRequest) -> Report {
     steps::run(world, &sim.config, earlier.as_ref().unwrap_or(request), &Cancellation::default()).await.unwrap()
 }
 
-/// One call of a step, made again where it does not come back.
+/// One call of a step, retried until it returns.
 macro_rules! again {
     ($step:expr) => {
         loop {

@@ -117,10 +117,10 @@ async fn rows_are_noted_first(way: Way, rows: u32) -> usize {
             let chunk = kept(&record, &of_run(&run.chunks[range.chunk].name));
             let begun = kept(&record, &keys::results(&request.run_id, lane as u32, number - number % BEGUN_TOGETHER));
             for email in emails(range) {
-                let told = if ahead.contains(&email) { kept(&record, &of_run("open.json")) } else { begun };
+                let noted = if ahead.contains(&email) { kept(&record, &of_run("open.json")) } else { begun };
                 let sent = sent(&email);
                 assert!(sent < usize::MAX, "{email} was never sent");
-                assert!(chunk < sent && told < sent, "{way:?}, {email}: {chunk}, {told}, {sent}");
+                assert!(chunk < sent && noted < sent, "{way:?}, {email}: {chunk}, {noted}, {sent}");
                 checked += 1;
             }
         }

@@ -74,7 +74,7 @@ struct Story {
     account: Account,
     settings: Value,
     drops: Vec<(PathBuf, Drop)>,
-    told: String,
+    history: String,
 }
 
 impl Story {
@@ -86,7 +86,7 @@ impl Story {
             settings["exports"]["newsletter"]["segments"][0]["membership"] = json!({ "field": "Reader" });
         }
         let folder = tempfile::tempdir().unwrap();
-        Self { random, folder, account, settings, drops: Vec::new(), told: format!("seed {seed}:") }
+        Self { random, folder, account, settings, drops: Vec::new(), history: format!("seed {seed}:") }
     }
 
     fn drop(&mut self, is_sound: bool) {
@@ -141,10 +141,10 @@ impl Story {
             let text = std::fs::read_to_string(rejects).unwrap().replace("many", "7").replace(" at ", "@");
             let corrected = self.folder.path().join("corrected.csv");
             std::fs::write(&corrected, text).unwrap();
-            self.told.push_str(" retry");
+            self.history.push_str(" retry");
             return self.command(&["retry", corrected.to_str().unwrap()]);
         }
-        self.told.push_str(&format!(" run {}", self.drops.len() - 1));
+        self.history.push_str(&format!(" run {}", self.drops.len() - 1));
         let path = self.drops.last().unwrap().0.clone();
         self.command(&["run", "newsletter", "--drop", path.to_str().unwrap()])
     }
@@ -154,18 +154,18 @@ impl Story {
         let mut child = self.next().spawn().unwrap();
         std::thread::sleep(Duration::from_millis(self.random.u64(20..1600)));
         if let Some(status) = child.try_wait().unwrap() {
-            assert!(!matches!(status.code(), Some(70) | None), "{}: {status}", self.told);
+            assert!(!matches!(status.code(), Some(70) | None), "{}: {status}", self.history);
             return false;
         }
         let by_term = self.random.bool();
-        self.told.push_str(if by_term { " TERM" } else { " KILL" });
+        self.history.push_str(if by_term { " TERM" } else { " KILL" });
         if by_term {
             assert!(Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap().success());
         } else {
             child.kill().unwrap();
         }
-        let status = wait(&mut child, &self.told);
-        assert!(status != Some(70), "{}: a bug", self.told);
+        let status = wait(&mut child, &self.history);
+        assert!(status != Some(70), "{}: a bug", self.history);
         true
     }
 
@@ -179,10 +179,10 @@ impl Story {
         for _ in 0..2 {
             let output = self.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(0), "{}: {said}", self.told);
+            assert_eq!(output.status.code(), Some(0), "{}: {said}", self.history);
             reports.push(serde_json::from_slice::<Value>(&output.stdout).unwrap());
         }
-        assert_eq!(reports[1]["outcome"], "nothing_to_do", "{}: {}", self.told, reports[1]);
+        assert_eq!(reports[1]["outcome"], "nothing_to_do", "{}: {}", self.history, reports[1]);
         let contents = self.account.contents();
         let lists: Vec<&Value> = contents["lists"]
             .as_array()
@@ -202,8 +202,8 @@ impl Story {
         let members: Vec<(String, i64)> = contacts.iter().filter(is_member).map(member).collect();
         let count = members.len();
         let members: Drop = members.into_iter().collect();
-        assert_eq!(count, members.len(), "{}: a contact stands twice", self.told);
-        assert_eq!(members, self.drops.last().unwrap().1, "{}: {}", self.told, reports[0]);
+        assert_eq!(count, members.len(), "{}: a contact stands twice", self.history);
+        assert_eq!(members, self.drops.last().unwrap().1, "{}: {}", self.history, reports[0]);
     }
 }
 
@@ -216,13 +216,13 @@ fn rejects(runs: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn wait(child: &mut Child, told: &str) -> Option<i32> {
+fn wait(child: &mut Child, history: &str) -> Option<i32> {
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status.code();
         }
-        assert!(began.elapsed() < FOR_EVER, "{told}: does not end");
+        assert!(began.elapsed() < FOR_EVER, "{history}: does not end");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -238,7 +238,7 @@ fn play(seed: u64) -> u64 {
         }
     }
     story.end();
-    println!("{}, {kills} kills", story.told);
+    println!("{}, {kills} kills", story.history);
     kills
 }
 

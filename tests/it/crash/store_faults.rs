@@ -43,7 +43,7 @@ async fn heal(sim: &Sim, request: &RunRequest) -> Result<Report> {
     run(sim, &sim.world(&Kill::never()), request).await
 }
 
-/// Today's drop, in which some have this value; so many joiners are worth so many lanes.
+/// Today's drop, in which some have this value; with as many joiners as this many lanes need.
 fn today(lanes: u32, value: i64) -> String {
     people(4, 8, value) + &more(8, if lanes > 2 { 84 } else { 40 }, if value == 2 { 1 } else { value })
 }
@@ -109,7 +109,7 @@ fn case(name: &str) -> Case {
     cases.into_iter().find(|case| case.name == name).unwrap()
 }
 
-/// The case, at each of its calls: for so many lanes.
+/// The case, at each of its calls, for a number of lanes.
 async fn each_call(name: &str, lanes: u32) {
     let case = case(name);
     let wholes = [undisturbed(lanes, 2).await, undisturbed(lanes, 3).await];
@@ -135,15 +135,15 @@ async fn a_store_outage_is_unavailable_and_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_reported_as_failed_is_done_once() {
-    each_call("one call is done and told as failed", 2).await;
-    each_call("one call is done and told as failed", 4).await;
-    each_call("several calls in a row are done and told as failed", 2).await;
+    each_call("one call is done and reported as failed", 2).await;
+    each_call("one call is done and reported as failed", 4).await;
+    each_call("several calls in a row are done and reported as failed", 2).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn ones_own_write_reported_as_anothers_changes_nothing() {
-    each_call("a conditional write is done and told as lost", 2).await;
-    each_call("a conditional write is done and told as lost", 4).await;
+    each_call("a conditional write is done and reported as lost", 2).await;
+    each_call("a conditional write is done and reported as lost", 4).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Who leaves an Ortto segment loses its mark, whatever the state has kept; and one address is one person.
+//! People who leave an Ortto segment lose its mark, whatever the state holds; and one address is one person.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

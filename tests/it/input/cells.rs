@@ -76,7 +76,7 @@ fn cells(bytes: &[u8]) -> BTreeSet<String> {
         Some((encoding, _)) => encoding.decode(&plain).0.into_owned(),
         None => String::from_utf8_lossy(&plain).into_owned(),
     };
-    // Columns that a message may list are no cells.
+    // The columns that a message may list are not cells.
     let text = match text.split_once('\n') {
         Some((first, rows)) if first.contains("EMail") && !first.contains('{') => rows.to_owned(),
         _ => text,

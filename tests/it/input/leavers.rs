@@ -39,7 +39,7 @@ async fn only_the_members_with_the_ids_of_unreadable_rows_are_kept() {
     let report = run(&scene, &[FIVE[0], FIVE[1], "c@x,C, 3 ,"]).await;
     assert_eq!((leavers(&report), on_list(&scene)), ((2, 1), set(&["a", "b", "c"])), "{report:?}");
     assert!(report.warnings.iter().any(|warning| warning.contains("--pass-guard unreadable_rows")), "{report:?}");
-    // An address that nobody had is no member's.
+    // An address that nobody had belongs to no member.
     let report = run(&scene, &[FIVE[0], FIVE[1], FIVE[2], "z@x,Z,9,"]).await;
     assert_eq!(leavers(&report), (0, 0), "{report:?}");
 }

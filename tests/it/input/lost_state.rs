@@ -1,4 +1,4 @@
-//! A state that was lost is an error before anything is written: without it everybody is sent again, and nobody leaves.
+//! A state that was lost is an error before anything is written: without it everybody is sent again, and leavers stay on the list.
 
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::keys;

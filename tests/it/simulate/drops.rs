@@ -156,7 +156,7 @@ impl Drop {
         self.part(&self.lines)
     }
 
-    /// The rows as so many files.
+    /// The rows in a number of files.
     pub(super) fn parts(&self, parts: usize) -> Vec<String> {
         let each = self.lines.len().div_ceil(parts).max(1);
         let mut files: Vec<String> = self.lines.chunks(each).map(|lines| self.part(lines)).collect();

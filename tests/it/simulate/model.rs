@@ -243,7 +243,7 @@ pub(super) struct Model {
     pub(super) suppressed: BTreeSet<Person>,
     /// Those of them whom a run may have sent that was planned before.
     late: BTreeSet<Person>,
-    /// The account changed the way onto its lists: whoever is read back may have been put there by hand.
+    /// The account changed the way onto its lists: a contact that is read back may have been added by hand.
     is_dishonoured: bool,
     /// Whom the account itself keeps from being sent.
     pub(super) withheld: Withheld,
@@ -387,7 +387,7 @@ impl Model {
             Some(Says::Nothing | Says::Unreadable) => {}
             _ if end.full => {}
             None if end.part => {}
-            // Whoever is suppressed leaves, also where leavers are withheld.
+            // Suppressed people are removed even where leavers are withheld.
             None | Some(Says::Suppressed)
                 if end.is_whole && !is_late && (end.removed_all || said.is_some() && !end.refused_leavers) =>
             {
@@ -425,7 +425,7 @@ impl Model {
         let Some(contact) = self.contacts.get_mut(&person) else { return };
         let sends_all = end.full || claim == Claim::No;
         match outdated {
-            // Whoever sends the email address alone may make a contact that was deleted.
+            // Sending only the email address may create a contact that was deleted.
             Known::Is(true) => return contact.opted_out.or(&fields.opted_out),
             Known::Is(false) if end.is_whole && (sends_all || !contact.by_hand) => {
                 contact.name = Known::Is(Some(fields.name.clone()));

@@ -143,7 +143,7 @@ fn edited(world: &World, edit: Edit) -> bool {
     };
     let ids =
         |contacts: &[&HeldContact]| json!({ "inclusion_ids": contacts.iter().map(|c| &c.id).collect::<Vec<_>>() });
-    // Whoever is or was archived is left alone: what a call by hand makes of them is an open question.
+    // People who are or were archived are left alone: what a call by hand makes of them is an open question.
     let is_there = |person: Person| all(person).iter().all(|held| !held.archived) && !all(person).is_empty();
     // By the address as it is held: case may tell people apart.
     let held =

@@ -29,7 +29,7 @@ pub(super) struct Fate {
     pub(super) engine: Engine,
     /// Each process dies at a call up to this number, if it comes there.
     pub(super) dies_within: Option<u64>,
-    /// So many calls of steps may die before the whole run is left as it is.
+    /// How many calls of steps may die before the run is left as it is.
     pub(super) deaths: u32,
     /// By how much clocks are off, at most.
     pub(super) clocks: SignedDuration,

@@ -330,7 +330,7 @@ impl Story {
             let harmed = self.world.disk.cut_power(&mut self.random);
             told!(self, "power cut, {harmed} objects harmed");
         }
-        // Rows that are sent again heed the drops that were applied last.
+        // Rows that are sent again follow the drops that were applied last.
         let is_known = !ask.part || self.applied.iter().all(|applied| !matches!(applied, Known::Unsure));
         let mut taken = self.taken(ask, report.as_ref());
         let is_taken = |segment| taken.iter().any(|taken| taken.segment == segment);

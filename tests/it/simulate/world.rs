@@ -61,7 +61,7 @@ pub(super) struct Shared {
     pub(super) suppressed: BTreeSet<u32>,
     /// What happens at which of the run's requests.
     pub(super) events: Vec<(u64, Event)>,
-    /// What happened so far in the run at hand.
+    /// What happened so far in the current run.
     pub(super) happened: Vec<Event>,
     requests: u64,
     /// When each request left, and the rate then.
@@ -428,7 +428,7 @@ fn leaves(contact: &Value) -> bool {
     contact["custom"].as_object().is_some_and(|custom| custom.values().any(|value| *value == false))
 }
 
-/// A request on its way; if whoever waits for it dies, it may arrive yet.
+/// A request on its way; it may still arrive after its sender dies.
 struct OnItsWay<'w>(&'w Wire, Option<http::Request<Bytes>>);
 
 impl Drop for OnItsWay<'_> {

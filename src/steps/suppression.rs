@@ -61,13 +61,32 @@ fn wrong(export: &Export, problem: String) -> Error {
     Error::new(Kind::Config, export.suppression_file.as_deref().unwrap_or_default(), problem)
 }
 
+/// Tells one content of an export's suppression file from another; none where there is no file.
+pub(super) async fn version(store: &impl Store, config: &Config, export: &Export) -> Result<Option<String>> {
+    for key in keys_of(config, export) {
+        if let Some(found) = store.head(&key).await? {
+            return Ok(Some(format!("{key} {}", found.version)));
+        }
+    }
+    Ok(None)
+}
+
+/// Where an export's suppression file may be: in the store, or next to the configuration.
+fn keys_of(config: &Config, export: &Export) -> impl Iterator<Item = String> {
+    let name = export.suppression_file.as_ref();
+    let beside = name.zip(config.folder.as_ref()).map(|(name, folder)| format!("{folder}{name}"));
+    name.cloned().into_iter().chain(beside)
+}
+
 async fn file(store: &impl Store, config: &Config, export: &Export) -> Result<Option<Bytes>> {
-    let Some(name) = &export.suppression_file else { return Ok(None) };
-    let mut object = store.get(name).await?;
-    if object.is_none()
-        && let Some(folder) = &config.folder
-    {
-        object = store.get(&format!("{folder}{name}")).await?;
+    if export.suppression_file.is_none() {
+        return Ok(None);
+    }
+    let mut object = None;
+    for key in keys_of(config, export) {
+        if object.is_none() {
+            object = store.get(&key).await?;
+        }
     }
     let object = object.ok_or_else(|| {
         wrong(export, "the suppression file is neither in the store nor next to the configuration".into())

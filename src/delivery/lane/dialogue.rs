@@ -77,6 +77,16 @@ pub enum Incoming {
     Nothing(&'static str),
 }
 
+impl Incoming {
+    /// The response's status; 0 where there is none.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Response(response) => response.status().as_u16(),
+            Self::Nothing(_) => 0,
+        }
+    }
+}
+
 /// How a lane counts a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::attempts::LaneAttempts;
-use crate::config::{Connection, Export};
+use crate::config::{Config, Connection, Export};
 use crate::contact::SuppressionList;
 use crate::error::{Error, Kind, Result};
 use crate::plan::lanes::Range;
@@ -37,6 +37,7 @@ pub(super) enum LaneStatus {
 /// What a deliver call works on.
 #[derive(Clone, Copy)]
 pub(super) struct Assignment<'w> {
+    pub(super) config: &'w Config,
     pub(super) export: &'w Export,
     pub(super) connection: &'w Connection,
     pub(super) run: &'w RunRecord,
@@ -45,8 +46,9 @@ pub(super) struct Assignment<'w> {
     pub(super) number: u32,
     pub(super) ranges: &'w [Range],
     pub(super) attempts: LaneAttempts,
-    /// As it is now: it may have grown since the plan was made.
+    /// As the call found it: it may have grown since the plan was made.
     pub(super) suppression: &'w SuppressionList,
+    pub(super) suppression_version: Option<&'w str>,
 }
 
 /// Whether a run may go on sending. Who disables its export or connection stops it.

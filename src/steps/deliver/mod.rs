@@ -23,7 +23,7 @@ use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
-use crate::steps::suppression::listed;
+use crate::steps::suppression::{listed, version};
 use crate::steps::turn;
 use assignment::{Assignment, LaneStatus, RENEW_EVERY, may_go_on};
 use attempts::LaneAttempts;
@@ -100,8 +100,11 @@ async fn work<E: Environment>(
     let known = known(env, connection, &run, &opened, ranges, &secrets).await?;
     let destination = env.destination(connection.api);
     let pace = pace(destination, &opened, connection, lane, &attempts, env.clock())?;
+    // Before the file is read: where it changes in between, the next look finds another version.
+    let suppression_version = version(store, config, export).await?;
     let suppression = listed(store, config, export).await?;
     let assignment = Assignment {
+        config,
         export,
         connection,
         run: &run,
@@ -110,6 +113,7 @@ async fn work<E: Environment>(
         ranges,
         attempts,
         suppression: &suppression,
+        suppression_version: suppression_version.as_deref(),
     };
     let mut worker = Worker::new(env, assignment, limit, secrets, pace, known)?;
     let worked = worker.work_and_save().await;

@@ -61,6 +61,8 @@ pub(super) struct Worker<'w, E: Environment> {
     /// Whether another run, or a later call of this lane, is at work in its place: it writes nothing any more.
     replaced: bool,
     renewed_at: Timestamp,
+    /// Whether the suppression file has changed: the next call leaves its people out of the rows that are not sent yet.
+    is_outdated: bool,
     secrets: Secrets,
     /// Whether the key is one that the run's account was asked with.
     is_account_checked: bool,
@@ -114,6 +116,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             destination,
             replaced: false,
             renewed_at: env.clock().wall(),
+            is_outdated: false,
             secrets,
             is_account_checked,
             limit,
@@ -196,7 +199,7 @@ impl<'w, E: Environment> Worker<'w, E> {
     /// Begins what can be begun, and says what there is to do next.
     fn step(&mut self, now: Timestamp) -> Result<Step<'w>> {
         let time_left = self.deadline.time_left(now);
-        let sending = time_left == TimeLeft::Sending && !self.limit.stop.is_cancelled();
+        let sending = time_left == TimeLeft::Sending && !self.limit.stop.is_cancelled() && !self.is_outdated;
         if !sending && (self.in_flight.is_empty() || time_left == TimeLeft::Expired) {
             return Ok(Step::End(LaneStatus::Yielded));
         }
@@ -274,10 +277,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         self.deadline.responded(sent, at);
         self.pace.answered(kind, sent, at);
         let now = self.clock().now();
-        let status = match &incoming {
-            Incoming::Response(response) => response.status().as_u16(),
-            Incoming::Nothing(_) => 0,
-        };
+        let status = incoming.status();
         let handled = self.lane.handle_response(number, incoming, now);
         self.allowance.note(handled, (400..500).contains(&status) && status != 429, now);
         self.apply_setup_check().await?;

@@ -1,4 +1,4 @@
-//! Whoever becomes suppressed between a kill and going on is not sent.
+//! People who are suppressed between a kill and the resumed run are not sent.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ async fn who_became_suppressed_between_kill_and_resume_is_not_sent() {
     resumed(&sim, &request).await;
     let held = sim.held();
     let is_member = |number: &u32| held.get(&format!("person.{number}@example.com")).is_some_and(|(_, _, on)| *on);
-    assert!(!unsent.iter().chain([&sent]).any(is_member), "whoever had been sent has left");
+    assert!(!unsent.iter().chain([&sent]).any(is_member), "those who had been sent have been removed");
 }
 
 /// A run of two lanes that is opened.
@@ -109,6 +109,30 @@ async fn conditions_that_change_in_mid_run_end_it_at_the_next_look() {
         assert!(error.kind == Kind::Config && error.to_string().contains("suppress or require"), "{error}");
         assert!(sim.sandbox.contact_count() < 10_000, "{}", sim.sandbox.contact_count());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_suppressed_in_mid_run_is_not_sent_after_the_next_look() {
+    let mut sim = Sim::new(Options::default());
+    sim.pace(2, 1);
+    sim.set("/exports/newsletter/segments/0/membership", json!("none"));
+    sim.store.write("suppressed.txt", "nobody@example.com\n");
+    sim.set("/exports/newsletter/suppression_file", json!("suppressed.txt"));
+    let (world, request, stop) =
+        (sim.world(&Kill::never()), sim.drop("a", &people(0, 6000, 1)), Cancellation::default());
+    let suppress = async {
+        while sim.sandbox.contact_count() < 100 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let all = (0..6000).map(|number| format!("person.{number}@example.com\n"));
+        sim.store.write("suppressed.txt", all.collect::<String>());
+    };
+    let (ran, ()) = tokio::join!(steps::run(&world, &sim.config, &request, &stop), suppress);
+    let report = ran.unwrap();
+    assert!(report.rows.add_up(), "{report:?}");
+    assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
+    // At two requests of 100 rows a second, within 15 s.
+    assert!(report.rows.delivered <= 3100 && report.rows.suppressed >= 2900, "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use super::Worker;
 use crate::error::{Error, Kind, Result};
 use crate::steps::environment::Environment;
 use crate::steps::lease::lost_lease;
+use crate::steps::suppression::version;
 use crate::steps::turn;
 
 impl<E: Environment> Worker<'_, E> {
@@ -23,10 +24,19 @@ impl<E: Environment> Worker<'_, E> {
             return Err(Error::new(Kind::Unavailable, run_id, problem).hint("nothing: that call goes on"));
         }
         self.renewed_at = self.clock().wall();
-        self.apply_current_config().await
+        self.apply_current_config().await?;
+        self.is_outdated |= self.has_other_suppression().await?;
+        Ok(())
     }
 
-    /// Stops where the export or its connection may no longer send, or rows are kept from being sent that were planned, and slows down where the rate was lowered.
+    /// Whether the suppression file is another than the one that this call read.
+    async fn has_other_suppression(&self) -> Result<bool> {
+        let Assignment { config, export, suppression_version, .. } = self.assignment;
+        Ok(version(self.env.store(), config, export).await?.as_deref() != suppression_version)
+    }
+
+    /// Stops where the export or its connection may no longer send, or planned rows may no longer be sent, and slows down
+    /// where the rate was lowered.
     async fn apply_current_config(&mut self) -> Result<()> {
         let Assignment { export, connection, run, opened, number, .. } = self.assignment;
         let Some(config) = current(self.env.store()).await? else { return Ok(()) };

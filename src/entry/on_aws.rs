@@ -64,7 +64,12 @@ fn bucket(common: &Common) -> &str {
     common.store.trim_start_matches(BUCKET).trim_end_matches('/')
 }
 
-async fn verify(leases: impl Leases, store: impl Store, secrets: &Secrets, connection: &Connection) -> Result<()> {
+async fn verify(
+    (leases, store): (impl Leases, impl Store),
+    config: &Config,
+    secrets: &Secrets,
+    connection: &Connection,
+) -> Result<()> {
     let env = Adapters {
         leases,
         store,
@@ -73,7 +78,7 @@ async fn verify(leases: impl Leases, store: impl Store, secrets: &Secrets, conne
         clock: Clock::System,
         observer: Box::new(Silent),
     };
-    command::verify(&env, connection).await
+    command::verify(&env, config, connection).await
 }
 
 /// Asks for a key, verifies it, and stores it beside the state key, which stays where there is one.
@@ -92,14 +97,14 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     let secrets = Secrets { api_key: command::ask_key(&connection.title())?, state_key };
     let store = Bucket::new(s3(&sdk), bucket(common));
     if store.is_there().await? {
-        verify(S3Leases::of_process(store.clone()), store, &secrets, &connection).await?;
+        verify((S3Leases::of_process(store.clone()), store), config, &secrets, &connection).await?;
     } else {
         // Before the first deployment nothing else uses the connection.
         say(&format!("note: {} is not there yet", common.store));
         let own = tempfile::tempdir().map_err(|cause| {
             Error::new(Kind::Unavailable, "a temporary folder", "cannot be made").with_source(cause)
         })?;
-        verify(FileLeases::new(own.path()), Folder::new(own.path()), &secrets, &connection).await?;
+        verify((FileLeases::new(own.path()), Folder::new(own.path())), config, &secrets, &connection).await?;
     }
     vault.store(name, &connection.secret, &secrets).await?;
     let title = connection.title();

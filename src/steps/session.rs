@@ -9,7 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::Connection;
+use crate::config::{Config, Connection};
 use crate::contact::normalise;
 use crate::delivery::backoff;
 use crate::delivery::lane::unauthorized;
@@ -18,8 +18,11 @@ use crate::destination::{self, Call, Destination, HttpResponse, Judgement};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
 use crate::ports::{Event, Http, NoResponse, SecretSource, Secrets};
+use crate::run::keys;
 use crate::state::{Digester, ProfileKey, half, hex};
 use crate::steps::environment::Environment;
+use crate::steps::quiet::quiet_at;
+use crate::steps::turn::{self, Meeting};
 
 /// How long one answer may take.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -64,10 +67,26 @@ impl<'e, E: Environment> Session<'e, E> {
         self.connection
     }
 
-    /// Goes on at a lower rate.
-    pub(super) fn slow_down(&mut self, requests_per_second: f64) {
-        let share = shares(requests_per_second, 1).into_iter().sum();
-        self.pace = self.pace.slowed(requests_per_second, share);
+    /// Takes the turn at the account that the key opened, where that was not known to be behind the connection, and goes on
+    /// at the lowest rate of the connections that lead to it.
+    ///
+    /// # Errors
+    /// Kind `unavailable`, where another connection speaks to the account; those of leases and store.
+    pub(super) async fn take_turn(&mut self, config: &Config, account: &str, holder: &str) -> Result<()> {
+        let (env, connection) = (self.env, self.connection);
+        let account = match turn::meet(env, connection, account, holder).await? {
+            Meeting::Known => return Ok(()),
+            Meeting::New(account) => account,
+            Meeting::Busy => return Err(turn::account_is_busy(&connection.title())),
+        };
+        let from = quiet_at(env, connection, &keys::spoke_to(&account), holder).await?;
+        env.clock().sleep_until(from).await;
+        let slowest = turn::at_lowest_rate(env.store(), config, connection).await?.requests_per_second;
+        if slowest < connection.requests_per_second {
+            let share = shares(slowest, 1).into_iter().sum();
+            self.pace = self.pace.slowed(slowest, share);
+        }
+        Ok(())
     }
 
     /// Says which account the key opened: another key must open the same.

@@ -51,7 +51,7 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
         if !connection.enabled {
             continue;
         }
-        let account = match survey(env, connection, "check").await {
+        let account = match survey(env, config, connection, "check").await {
             Ok(Some(account)) => account,
             Ok(None) => {
                 let text = "the connection is in use by a run; the account was not asked".into();

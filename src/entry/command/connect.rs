@@ -47,8 +47,8 @@ pub fn ask_key(connection: &str) -> Result<SecretString> {
 ///
 /// # Errors
 /// Kind `access` for a key that the account refuses, `unavailable`.
-pub async fn verify<W: Environment>(env: &W, connection: &Connection) -> Result<()> {
-    match survey(env, connection, "connect").await? {
+pub async fn verify<W: Environment>(env: &W, config: &Config, connection: &Connection) -> Result<()> {
+    match survey(env, config, connection, "connect").await? {
         Some(_) => Ok(()),
         None => Err(Error::new(
             Kind::Unavailable,

@@ -64,7 +64,7 @@ pub(super) async fn migrate<W: Environment>(env: &W, common: &Common, args: &Mig
     let unreadable = || Error::new(Kind::Config, common.config.display().to_string(), "cannot be read again");
     let text = fs::read_to_string(&common.config).map_err(|cause| unreadable().with_source(cause))?;
     let before = written_export(&text, &export.name).ok_or_else(unreadable)?;
-    let (account, not_asked) = match survey(env, to, "migrate").await {
+    let (account, not_asked) = match survey(env, config, to, "migrate").await {
         Ok(Some(account)) => (Some(account), None),
         Ok(None) => (None, Some("a run has its connection".to_owned())),
         Err(error) => (None, Some(error.problem.clone())),

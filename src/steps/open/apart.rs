@@ -1,7 +1,7 @@
 //! Requests apart from any run, in the connection's turn and at its pace.
 
 use crate::chunk::{FieldSpec, Row};
-use crate::config::Connection;
+use crate::config::{Config, Connection};
 use crate::destination::{Account, ReadBack};
 use crate::error::{AtStage, Result};
 use crate::steps::environment::Environment;
@@ -15,6 +15,7 @@ use crate::steps::turn;
 /// Those of the account, and of the store.
 pub async fn survey<E: Environment>(
     env: &E,
+    config: &Config,
     connection: &Connection,
     purpose: &'static str,
 ) -> Result<Option<Box<dyn Account>>> {
@@ -23,6 +24,7 @@ pub async fn survey<E: Environment>(
         return Ok(None);
     }
     let surveying = async {
+        let connection = &turn::at_lowest_rate(env.store(), config, connection).await?;
         let from = quiet_until(env, connection, &holder).await?;
         let mut session = Session::new(env, connection, from).await?;
         let account = env.destination(connection.api).survey(&mut session).await;
@@ -43,7 +45,7 @@ pub async fn survey<E: Environment>(
 /// As [`survey`].
 pub async fn read_back<E: Environment>(
     env: &E,
-    connection: &Connection,
+    (config, connection): (&Config, &Connection),
     fields: &[FieldSpec],
     row: &Row,
 ) -> Result<Option<ReadBack>> {
@@ -52,6 +54,7 @@ pub async fn read_back<E: Environment>(
         return Ok(None);
     }
     let reading = async {
+        let connection = &turn::at_lowest_rate(env.store(), config, connection).await?;
         let from = quiet_until(env, connection, &holder).await?;
         let mut session = Session::new(env, connection, from).await?;
         let back = env.destination(connection.api).read_back(&mut session, fields, row).await;

@@ -22,10 +22,10 @@ use crate::steps::environment::Environment;
 use crate::steps::learned::learned;
 use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
-use crate::steps::quiet::{quiet_at, quiet_until};
+use crate::steps::quiet::quiet_until;
 use crate::steps::session::{Session, another_account};
 use crate::steps::suppression::listed;
-use crate::steps::turn::{self, Meeting};
+use crate::steps::turn;
 
 pub use apart::{read_back, survey};
 
@@ -74,8 +74,9 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
         memberships: export.segments.iter().map(|segment| segment.membership.clone()).collect(),
     };
     let account = opening.ask(earlier.as_ref()).await?;
-    opening.take_turn(config, connection, account.id()).await?;
+    opening.session.take_turn(config, account.id(), run_id).await?;
     let connection = &turn::at_lowest_rate(store, config, connection).await?;
+    opening.rate = connection.requests_per_second;
     let mut record = opening.meet(export, account, earlier.as_ref()).await?;
     let canary = record.canary.clone();
     if canary.is_none() {
@@ -117,24 +118,6 @@ impl<E: Environment> Opening<'_, E> {
         }
         self.session.expect_account(account.id());
         Ok(account)
-    }
-
-    /// Waits for the turn at an account that was not known to be behind the connection.
-    async fn take_turn(&mut self, config: &Config, connection: &Connection, account: &str) -> Result<()> {
-        let (env, run_id) = (self.env, self.run.request.run_id.as_str());
-        let account = match turn::meet(env, connection, account, run_id).await? {
-            Meeting::Known => return Ok(()),
-            Meeting::New(account) => account,
-            Meeting::Busy => return Err(turn::account_is_busy(&connection.title())),
-        };
-        let from = quiet_at(env, connection, &keys::spoke_to(&account), run_id).await?;
-        env.clock().sleep_until(from).await;
-        let slowest = turn::at_lowest_rate(env.store(), config, connection).await?.requests_per_second;
-        if slowest < self.rate {
-            self.session.slow_down(slowest);
-            self.rate = slowest;
-        }
-        Ok(())
     }
 
     /// Finds or makes the marks.

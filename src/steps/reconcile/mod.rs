@@ -19,10 +19,10 @@ use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::Membership;
 use crate::ports::{PutMode, SecretSource, Store};
 use crate::report::{self, Failed, Outcome, Report, html};
-use crate::run::{ConnectionActivity, RunRecord, RunRequest, keys};
+use crate::run::{RunRecord, RunRequest, keys};
 use crate::state::{Digester, FORMAT, Header};
 use crate::steps::cancel::Cancellation;
-use crate::steps::documents::{write_json, write_json_if};
+use crate::steps::documents::write_json_if;
 use crate::steps::environment::Environment;
 use crate::steps::erased::erased;
 use crate::steps::failure::Failure;
@@ -124,7 +124,6 @@ async fn report_of<E: Environment>(
     Ok(report)
 }
 
-/// Compares every segment, and writes the files.
 /// Sees to it that the state holds what an earlier run confirmed that never reached its end.
 async fn end_earlier_run<E: Environment>(
     env: &E,
@@ -149,6 +148,7 @@ async fn end_earlier_run<E: Environment>(
     }
 }
 
+/// Compares every segment, and writes the files.
 async fn compare_all<E: Environment>(
     env: &E,
     (config, export, connection): (&Config, &Export, &Connection),
@@ -166,6 +166,7 @@ async fn compare_all<E: Environment>(
     end_earlier_run(env, config, connection, asked).await?;
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let fingerprint = Digester::new(secrets.state_key.expose_secret())?.fingerprint();
+    let connection = &turn::at_lowest_rate(store, config, connection).await?;
     let from = quiet_until(env, connection, run_id).await?;
     let mut session = Session::new(env, connection, from).await?;
     let now = env.clock().now();
@@ -186,6 +187,7 @@ async fn compare_all<E: Environment>(
     let comparing = async {
         let account = destination.survey(comparison.session).await?;
         comparison.session.expect_account(account.id());
+        comparison.session.take_turn(config, account.id(), run_id).await?;
         for segment in segments {
             if segment.membership == Membership::None {
                 sums.warnings
@@ -206,8 +208,7 @@ async fn compare_all<E: Environment>(
     let Comparison { rows, returns, opt_outs, .. } = comparison;
     sums.requests = session.sent.requests.clone();
     sums.requests.peak_per_second = session.sent.seconds.peak();
-    let activity = ConnectionActivity { run_id: run_id.to_owned(), ended_at: Some(env.clock().now()) };
-    write_json(store, &keys::spoke(&connection.name), &activity).await?;
+    turn::note_end(env, connection, run_id).await?;
     compared?;
     opt_outs.write(store, &connection.name).await?;
     if returns.count > 0 {

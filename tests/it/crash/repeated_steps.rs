@@ -149,13 +149,14 @@ async fn a_run_that_waits_for_hours_asks_less_and_less_often() {
 #[tokio::test(start_paused = true)]
 async fn who_only_looks_takes_the_connections_turn_and_leaves_it() {
     let (sim, request) = sim(4, 1);
-    let connection = &sim.config.connections["eu"];
+    let (config, connection) = (&sim.config, &sim.config.connections["eu"]);
     let (one, two) = (call(&sim), call(&sim));
     assert!(one.leases().take("eu", &request.run_id).await.unwrap());
-    assert!(steps::survey(&two, connection, "check").await.unwrap().is_none(), "a run has the connection");
+    assert!(steps::survey(&two, config, connection, "check").await.unwrap().is_none(), "a run has the connection");
     assert_eq!(sim.sent.lock().unwrap().len(), 0);
     one.leases().release("eu", &request.run_id).await.unwrap();
-    let (first, second) = (steps::survey(&one, connection, "check"), steps::survey(&two, connection, "check"));
+    let (first, second) =
+        (steps::survey(&one, config, connection, "check"), steps::survey(&two, config, connection, "check"));
     assert!(first.await.unwrap().is_some() && second.await.unwrap().is_some());
     steps::run(&call(&sim), &sim.config, &request, &Cancellation::default()).await.unwrap();
     assert!(sim.peak() <= 4, "{} requests in a second", sim.peak());

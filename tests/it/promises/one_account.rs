@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RequestedDrop, RunRequest, keys, run_id};
-use autopilot_export::steps::{self, Cancellation};
+use autopilot_export::steps::{self, Asked, Cancellation, Mode};
 use serde_json::json;
 
 use crate::support::fixture::{EXPORT, people};
@@ -110,5 +110,32 @@ async fn a_rate_lowered_at_the_other_connection_counts_on_resuming() {
     let again = steps::resume(&world, &sim.config, &next).await.unwrap().unwrap_or(next);
     let report = run(&sim, &again).await;
     assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
+    assert_eq!(sim.peak(), 1);
+}
+
+async fn reconcile(sim: &Sim, name: &str) -> Report {
+    let request = RunRequest { drops: Vec::new(), ..sim.drop(name, "EMail\n") };
+    let asked = Asked { run: &request, segment: None, mode: Mode::Look };
+    steps::reconcile(&sim.world(&Kill::never()), &sim.config, asked, &Cancellation::default()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn reconcile_keeps_the_lowest_rate_and_waits_its_turn() {
+    let mut sim = sim();
+    let busy = second(&sim, "first", &people(0, ROWS, 1));
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        reconcile(&sim, "early").await
+    };
+    let (ran, late) = tokio::join!(run(&sim, &busy), late);
+    assert_eq!(ran.outcome, Outcome::Succeeded, "{ran:?}");
+    let message = late.error.map(|error| error.message).unwrap_or_default();
+    assert!(message.contains("another connection to the same account is at work"), "{message}");
+    assert_eq!(run(&sim, &sim.drop("first", &people(0, 3, 1))).await.outcome, Outcome::Succeeded);
+    sim.set("/connections/eu-too/requests_per_second", json!(1));
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    sim.sent.lock().unwrap().clear();
+    let report = reconcile(&sim, "late").await;
+    assert!(report.error.is_none() && sim.sent.lock().unwrap().len() > 2, "{report:?}");
     assert_eq!(sim.peak(), 1);
 }

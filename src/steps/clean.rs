@@ -1,4 +1,4 @@
-//! Removes personal data that no run needs any longer: what a process that was killed left behind, and old rejects.
+//! Removes personal data that no run needs any longer: what a process that was killed left behind, and what is old.
 
 use jiff::SignedDuration;
 
@@ -60,7 +60,7 @@ pub(super) async fn remove_leftovers<E: Environment>(
     for meta in store.list(&folder).await? {
         let is_kept = kept.is_some_and(|run_id| meta.key.starts_with(&keys::run(run_id)));
         let is_left = keys::is_transient(&meta.key) && !is_kept;
-        if is_left || (keys::is_rejects(&meta.key) && meta.modified < oldest) {
+        if is_left || (!keys::is_transient(&meta.key) && keys::is_personal(&meta.key) && meta.modified < oldest) {
             store.delete(&meta.key).await?;
             removed += 1;
         }

@@ -19,8 +19,15 @@ pub(super) const MAY_BE_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 pub async fn read_json<T: DeserializeOwned>(store: &impl Store, key: &str) -> Result<Option<T>> {
     let Some(object) = store.get(key).await? else { return Ok(None) };
     serde_json::from_slice(&object.body).map(Some).map_err(|cause| {
+        let hint = match key.rsplit_once('/') {
+            Some((run, "run.json" | "open.json")) => format!(
+                "restore an older version of it; without one, remove {run}/: the next run sends its rows again, and \
+                 `reconcile` names those whom it added and who have left the segment since"
+            ),
+            _ => "restore an older version of it".to_owned(),
+        };
         Error::new(Kind::Config, key, "cannot be read: it is damaged or of another version")
-            .hint("restore an older version of it")
+            .hint(hint)
             .with_source(cause)
     })
 }

@@ -28,6 +28,12 @@ fn with_addresses(folder: &Path) -> Vec<String> {
     found
 }
 
+/// Dates a file 31 days back.
+fn make_old(scene: &Scene, key: &str) {
+    let file = std::fs::File::options().write(true).open(scene.root().join(key)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(31 * 24 * 3600)).unwrap();
+}
+
 /// Leaves what killed processes do: a file that was being written, a retry that never began, rejects of long ago.
 fn leave(scene: &Scene) -> (String, String) {
     let never = run_id(jiff::Timestamp::now(), EXPORT, "never");
@@ -36,8 +42,7 @@ fn leave(scene: &Scene) -> (String, String) {
     scene.write(&format!("runs/{EXPORT}/.unfinished-1-2-unconfirmed.ndjson"), b"cut.off@example.com");
     let old = keys::of_run(&run_id(jiff::Timestamp::UNIX_EPOCH, EXPORT, "old"), "rejects.csv");
     scene.write(&old, b"EMail\nold@example.com\n");
-    let file = std::fs::File::options().write(true).open(scene.root().join(&old)).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(31 * 24 * 3600)).unwrap();
+    make_old(scene, &old);
     let young = keys::of_run(&run_id(jiff::Timestamp::UNIX_EPOCH, EXPORT, "young"), "rejects.csv");
     scene.write(&young, b"EMail\nyoung@example.com\n");
     (old, young)
@@ -61,6 +66,18 @@ async fn rejects_are_kept_for_as_many_days_as_rejects_days_says() {
     scene.run(&scene.drop(people(0, 3, 1))).await;
     let left = with_addresses(&scene.root());
     assert!([old, young].iter().all(|key| left.iter().any(|path| path.ends_with(key))), "{left:?}");
+}
+
+#[tokio::test]
+async fn addresses_of_unanswered_rows_expire_as_rejects_do() {
+    let scene = Scene::new(Options::default()).await;
+    let key = keys::unconfirmed(EXPORT);
+    scene.write(&key, b"{\"k\":\"00\",\"e\":\"sent@example.com\"}\n");
+    let clean = async || steps::clean(&scene.immortal(), Some("eu"), EXPORT, 30).await.unwrap();
+    assert_eq!(clean().await, Cleaned::Done(0, None));
+    make_old(&scene, &key);
+    assert_eq!(clean().await, Cleaned::Done(1, None));
+    assert!(with_addresses(&scene.root()).is_empty());
 }
 
 #[tokio::test]
@@ -106,20 +123,48 @@ async fn damaged_records_on_which_nothing_depends_heal() {
     }
 }
 
+/// A run of persons 0 to 59 that was killed after it sent something.
+async fn killed() -> (Sim, RunRequest) {
+    let mut sim = Sim::of(Way::List, 1);
+    sim.pace(10, 1);
+    let request = sim.drop("first", &people(0, 60, 1));
+    let (kill, stop) = (Kill::new(150, true), Cancellation::default());
+    let dying = sim.world(&kill);
+    tokio::select! {
+        biased;
+        () = kill.reached() => {}
+        done = steps::run(&dying, &sim.config, &request, &stop) => panic!("{done:?}"),
+    }
+    assert!(!sim.held().is_empty(), "something was sent");
+    (sim, request)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_record_of_a_run_says_which_folder_to_remove() {
+    for record in ["run.json", "open.json"] {
+        let (sim, request) = killed().await;
+        sim.leases.end_all();
+        sim.store.write(&keys::of_run(&request.run_id, record), "\0\0");
+        let next = sim.drop("second", &people(30, 60, 1));
+        let said = match run(&sim, &next).await {
+            Err(error) => error.chain(),
+            Ok(report) => report.error.map(|error| error.message).unwrap_or_default(),
+        };
+        let folder = keys::of_run(&request.run_id, "");
+        assert!(said.contains(&format!("remove {folder}: ")), "{record}: {said}");
+        for key in sim.store.keys().into_iter().filter(|key| key.starts_with(&folder)) {
+            sim.store.remove(&key);
+        }
+        let report = run(&sim, &sim.drop("third", &people(30, 60, 1))).await.unwrap();
+        assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{record}: {report:?}");
+        assert_eq!(sim.state().len(), 30);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_damaged_note_of_the_unfinished_run_still_finds_that_run() {
     for damage in DAMAGES {
-        let mut sim = Sim::of(Way::List, 1);
-        sim.pace(10, 1);
-        let request = sim.drop("first", &people(0, 60, 1));
-        let (kill, stop) = (Kill::new(150, true), Cancellation::default());
-        let dying = sim.world(&kill);
-        tokio::select! {
-            biased;
-            () = kill.reached() => {}
-            done = steps::run(&dying, &sim.config, &request, &stop) => panic!("{done:?}"),
-        }
-        assert!(!sim.held().is_empty(), "something was sent");
+        let (sim, request) = killed().await;
         sim.store.write(&keys::unfinished(EXPORT), damage);
         let report = run(&sim, &sim.drop("second", &people(30, 60, 1))).await.unwrap();
         assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");

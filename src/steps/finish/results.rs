@@ -101,6 +101,28 @@ struct Refused {
     rows: Vec<(ProfileKey, FieldsDigest)>,
 }
 
+/// What came of one range.
+struct Fetched<'r> {
+    chunk: &'r Chunk,
+    results: Results,
+    /// Rows that may have been sent, without a verdict.
+    unconfirmed: Vec<Row>,
+    refused: Refused,
+    lost: Lost,
+}
+
+impl<'r> Fetched<'r> {
+    fn nothing(chunk: &'r Chunk) -> Self {
+        Self {
+            chunk,
+            results: Results::default(),
+            unconfirmed: Vec::new(),
+            refused: Refused::default(),
+            lost: Lost::default(),
+        }
+    }
+}
+
 impl<'r, S: Store> RunResults<'r, S> {
     pub(super) async fn of(
         store: &'r S,
@@ -131,79 +153,92 @@ impl<'r, S: Store> RunResults<'r, S> {
         let rows: u64 = self.run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
         let mut changes = Vec::with_capacity(usize::try_from(rows).unwrap_or_default() / self.slices);
         let is_counting = counting.is_some();
-        let fetching = stream::iter(self.results()).map(|assigned| async move {
-            let RangeResults { chunk, key, range, is_begun } = assigned;
-            let object = if self.stored.contains(&key) { self.store.get(&key).await? } else { None };
-            let mut lost = Lost::default();
-            // Of a range that was not begun only the canary's rows were sent.
-            let (results, to) = match object {
-                // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
-                Some(object) => {
-                    let results = ledger::read(&key, &object.body);
-                    lost.results += u64::from(results.is_err());
-                    (results.unwrap_or_else(unreadable), range.to)
-                }
-                None if is_begun => (Results::default(), range.to),
-                None => match &self.opened.canary {
-                    Some(canary) if canary.chunk == range.chunk => (Results::default(), range.to.min(canary.to)),
-                    _ => return Ok((chunk, Results::default(), Vec::new(), Refused::default(), lost)),
-                },
-            };
-            // The row of an opt-out is a reject already, or suppressed.
-            let is_counting = is_counting && !chunk.opt_outs;
-            let refused = if is_counting { self.refused(range.chunk, &results).await? } else { Refused::default() };
-            let unconfirmed = self.without_verdict(Range { to, ..range }, &results).await?;
-            if unconfirmed.is_none() && chunk.operation == Operation::Join {
-                lost.joiners += u64::from(to - range.from) - results.entries.len() as u64;
-            }
-            Ok::<_, Error>((chunk, results, unconfirmed.unwrap_or_default(), refused, lost))
-        });
+        let fetching = stream::iter(self.results()).map(|assigned| self.fetch(assigned, is_counting));
         let mut fetched = fetching.buffered(FETCHING);
-        while let Some((chunk, results, unconfirmed, refused, lost)) = fetched.try_next().await? {
+        while let Some(mut fetched) = fetched.try_next().await? {
             if let Some((totals, rejects)) = &mut counting {
-                totals.add(self.run, chunk, &results);
-                totals.lost.results += lost.results;
-                totals.lost.joiners += lost.joiners;
-                totals.refused_rows.extend(refused.rows.into_iter().map(|(key, fields)| (chunk.segment, key, fields)));
+                let segment = fetched.chunk.segment;
+                totals.add(self.run, fetched.chunk, &fetched.results);
+                totals.lost.results += fetched.lost.results;
+                totals.lost.joiners += fetched.lost.joiners;
+                let refused = std::mem::take(&mut fetched.refused);
+                totals.refused_rows.extend(refused.rows.into_iter().map(|(key, fields)| (segment, key, fields)));
                 refused.lines.into_iter().try_for_each(|line| rejects.add(line))?;
             }
-            let segment = chunk.segment;
-            let is_here = |key: &ProfileKey| self.slice_of(key) == number;
-            for (_, entry) in &results.entries {
-                let (key, what) = match entry {
-                    Entry::Delivered { key, digest, match_id, contact_id, is_anew } if is_here(key) => {
-                        let (match_id, contact_id) = (match_id.clone(), (&**contact_id).into());
-                        if *is_anew {
-                            changes.push(Change { key: *key, segment, what: What::Anew });
-                        }
-                        (*key, What::Delivered { digest: *digest, match_id, contact_id })
-                    }
-                    Entry::Left(key) if is_here(key) => (*key, What::Left),
-                    Entry::Refused { opted_out: Some(key), .. } if is_here(key) => (*key, What::OptedOut),
-                    _ => continue,
-                };
-                let is_doubted = self.is_doubted && chunk.operation == Operation::Join;
-                if is_doubted && matches!(what, What::Delivered { .. }) {
-                    changes.push(Change { key, segment, what: What::Doubted });
-                }
-                changes.push(Change { key, segment, what });
-            }
-            for (key, contact_id) in results.found.into_iter().filter(|(key, _)| is_here(key)) {
-                changes.push(Change { key, segment, what: What::Found { contact_id } });
-            }
-            for row in unconfirmed.iter().filter(|row| is_here(&row.key)) {
-                let what = What::Unconfirmed {
-                    operation: chunk.operation,
-                    digest: row.digest,
-                    email: row.email().into_owned().into(),
-                };
-                changes.push(Change { key: row.key, segment, what });
-            }
+            self.add_changes(fetched, number, &mut changes);
         }
         // What is gone comes before what was confirmed since; an id that was looked up counts, whatever place a response
         // had it in.
         changes.sort_unstable_by_key(|change| (change.key, change.what.rank()));
         Ok(changes)
+    }
+
+    /// Reads what came of a range.
+    async fn fetch(&self, assigned: RangeResults<'r>, is_counting: bool) -> Result<Fetched<'r>> {
+        let RangeResults { chunk, key, range, is_begun } = assigned;
+        let object = if self.stored.contains(&key) { self.store.get(&key).await? } else { None };
+        let mut fetched = Fetched::nothing(chunk);
+        // Of a range that was not begun only the canary's rows were sent.
+        let to = match object {
+            // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
+            Some(object) => {
+                let results = ledger::read(&key, &object.body);
+                fetched.lost.results += u64::from(results.is_err());
+                fetched.results = results.unwrap_or_else(unreadable);
+                range.to
+            }
+            None if is_begun => range.to,
+            None => match &self.opened.canary {
+                Some(canary) if canary.chunk == range.chunk => range.to.min(canary.to),
+                _ => return Ok(fetched),
+            },
+        };
+        // The row of an opt-out is a reject already, or suppressed.
+        if is_counting && !chunk.opt_outs {
+            fetched.refused = self.refused(range.chunk, &fetched.results).await?;
+        }
+        match self.without_verdict(Range { to, ..range }, &fetched.results).await? {
+            Some(rows) => fetched.unconfirmed = rows,
+            None if chunk.operation == Operation::Join => {
+                fetched.lost.joiners += u64::from(to - range.from) - fetched.results.entries.len() as u64;
+            }
+            None => {}
+        }
+        Ok(fetched)
+    }
+
+    /// Adds what a range changed of the profiles in a slice.
+    fn add_changes(&self, fetched: Fetched<'_>, number: usize, changes: &mut Vec<Change>) {
+        let Fetched { chunk, results, unconfirmed, .. } = fetched;
+        let segment = chunk.segment;
+        let is_here = |key: &ProfileKey| self.slice_of(key) == number;
+        for (_, entry) in &results.entries {
+            let (key, what) = match entry {
+                Entry::Delivered { key, digest, match_id, contact_id, is_anew } if is_here(key) => {
+                    let (match_id, contact_id) = (match_id.clone(), (&**contact_id).into());
+                    if *is_anew {
+                        changes.push(Change { key: *key, segment, what: What::Anew });
+                    }
+                    (*key, What::Delivered { digest: *digest, match_id, contact_id })
+                }
+                Entry::Left(key) if is_here(key) => (*key, What::Left),
+                Entry::Refused { opted_out: Some(key), .. } if is_here(key) => (*key, What::OptedOut),
+                _ => continue,
+            };
+            let is_doubted = self.is_doubted && chunk.operation == Operation::Join;
+            if is_doubted && matches!(what, What::Delivered { .. }) {
+                changes.push(Change { key, segment, what: What::Doubted });
+            }
+            changes.push(Change { key, segment, what });
+        }
+        for (key, contact_id) in results.found.into_iter().filter(|(key, _)| is_here(key)) {
+            changes.push(Change { key, segment, what: What::Found { contact_id } });
+        }
+        for row in unconfirmed.iter().filter(|row| is_here(&row.key)) {
+            let email = row.email().into_owned().into();
+            let what = What::Unconfirmed { operation: chunk.operation, digest: row.digest, email };
+            changes.push(Change { key: row.key, segment, what });
+        }
     }
 
     /// The rows of a range that have no verdict; none where they can no longer be read.

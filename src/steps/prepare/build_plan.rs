@@ -1,30 +1,22 @@
 //! Builds the plan: streams every source of a run through the decoder into chunks and rejects.
 
-use std::sync::{Mutex, PoisonError};
-use std::task::Poll;
-
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
-
-use super::contents::{Contents, empty_drop};
+use super::contents::Contents;
 use super::held::Held;
 use super::rehearsal::Rehearsal;
 use super::retried::applied_people;
 use super::sources::{decoder, meta_of};
-use crate::chunk;
-use crate::config::{Config, Export, FileKind, Segment};
+use super::storing::{PlanMode, Storing};
+use crate::config::{Config, Export, Segment};
 use crate::contact::Matching;
 use crate::error::Result;
 use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::erased::Erased;
-use crate::plan::lanes::Chunk;
 use crate::plan::members::MemberIndex;
 use crate::plan::objections::Objections;
 use crate::plan::planner::{Finished, Known};
-use crate::plan::{ChunkKind, Counts, LeftOut, PlanOutput, Planner, guards};
-use crate::ports::{Event, PutMode, PutOutcome, Reader, Store};
-use crate::run::{RunRecord, SegmentRecord, keys};
+use crate::plan::{Counts, LeftOut, Planner, guards};
+use crate::ports::{Event, Reader, Store};
+use crate::run::{RunRecord, SegmentRecord};
 use crate::state::{Digester, unhex};
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::environment::Environment;
@@ -34,27 +26,6 @@ use crate::steps::suppression::{Suppression, entries_before, suppression};
 
 /// Rows between two signs of life.
 const SIGN_OF_LIFE_ROWS: u64 = 20_000;
-
-/// Whether the plan is also stored, or only looked at.
-#[derive(Clone, Copy)]
-pub(super) enum PlanMode<'a> {
-    Persist,
-    DryRun(&'a Mutex<Rehearsal>),
-}
-
-impl PlanMode<'_> {
-    fn is_stored(self) -> bool {
-        matches!(self, Self::Persist)
-    }
-
-    /// Does something with what a plan that is not stored keeps.
-    fn keep(self, what: impl FnOnce(&mut Rehearsal) -> Result<()>) -> Result<()> {
-        match self {
-            Self::Persist => Ok(()),
-            Self::DryRun(rehearsal) => what(&mut rehearsal.lock().unwrap_or_else(PoisonError::into_inner)),
-        }
-    }
-}
 
 /// What the plans of all segments of a run share.
 struct Shared<'a> {
@@ -162,21 +133,16 @@ async fn plan_segment<W: Environment>(
     let store = env.store();
     let Shared { export, digester, suppression, erased, held, mode } = shared;
     held.mark(store, digester, (number, segment), (members, objections), record).await?;
-    let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
-    let model = super::select_drops::model(store, model_key.as_deref()).await?;
-    let run_id = record.request.run_id.clone();
-    let is_retry = record.request.keep_leavers;
-    let applied = match is_retry {
+    let applied = match record.request.keep_leavers {
         true => {
             let sources = record.sources.iter().filter(|source| source.segment == number).cloned().collect::<Vec<_>>();
-            Some(
-                applied_people(store, (export, segment), digester, held, (&*members, &mut *objections), &sources)
-                    .await?,
-            )
+            let known = (&*members, &mut *objections);
+            Some(applied_people(store, (export, segment), digester, held, known, &sources).await?)
         }
         false => None,
     };
     let refusals = held.refusals(&segment.name);
+    let run_id = record.request.run_id.clone();
     let known =
         Known { run_id: &run_id, export, digester, suppression: &suppression.list, erased, refusals: &refusals };
     let corrections = held.corrections(&segment.name);
@@ -190,33 +156,9 @@ async fn plan_segment<W: Environment>(
         let room = terms.limit.map_or(u64::MAX, |limit| limit.saturating_sub(planned));
         planner.sends_at_most(room, terms.only.as_deref().and_then(unhex));
     }
-    let mut shown = 0;
-    let mut writing = Writing::default();
-    let mut contents = Contents::default();
-    for index in 0..record.sources.len() {
-        let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else {
-            continue;
-        };
-        let layout = model.as_ref().and_then(|model| model.layout_for(&source.key));
-        planner.source(index);
-        let mut decoder = decoder(export, segment, &source, layout.as_ref());
-        let mut reader = store.open(&meta_of(&source)).await?;
-        while let Some(piece) = reader.next().await? {
-            decoder.feed(&piece, &mut planner)?;
-            store_written(store, &mut writing, record, number, planner.written(), *mode).await?;
-            if planner.counts().read >= shown + SIGN_OF_LIFE_ROWS {
-                shown = planner.counts().read;
-                env.observer().notify(Event::Reads(shown));
-            }
-        }
-        contents.add(decoder.finish(&mut planner)?, planner.columns());
-        if let Some(source) = record.sources.get_mut(index) {
-            source.columns = planner.columns().to_vec();
-        }
-    }
-    if contents.is_empty && segment.format.as_ref().and_then(|format| format.kind) != Some(FileKind::Ndjson) {
-        return Err(empty_drop(record.segments.get(number)));
-    }
+    let mut storing = Storing::new(store, number, *mode);
+    let contents = read_rows(env, (export, number, segment), &mut planner, &mut storing, record).await?;
+    contents.check(segment, record.segments.get(number))?;
     if contents.has_objects {
         planner.check_keys(&contents.columns)?;
     }
@@ -236,13 +178,13 @@ async fn plan_segment<W: Environment>(
             planner.leaver(&profile, emails.name(&profile));
             let written = planner.written();
             if !written.is_empty() {
-                store_written(store, &mut writing, record, number, written, *mode).await?;
+                storing.store(record, written).await?;
             }
         }
     }
     let Finished { counts, written, corrections: read, made, stored_objections: said } = planner.finish();
-    store_written(store, &mut writing, record, number, written, *mode).await?;
-    while writing.try_next().await?.is_some() {}
+    storing.store(record, written).await?;
+    storing.end().await?;
     note_unreadable(record, number, &counts, allowed);
     let unreadable_rows = counts.unreadable_rows();
     if let Some(segment) = record.segments.get_mut(number) {
@@ -255,6 +197,43 @@ async fn plan_segment<W: Environment>(
         stored_objections::keep(store, (record, number), (said, is_whole), digester).await?;
     }
     Ok(())
+}
+
+/// Reads a segment's rows into its planner, and says what its files held.
+async fn read_rows<W: Environment>(
+    env: &W,
+    (export, number, segment): (&Export, usize, &Segment),
+    planner: &mut Planner<'_>,
+    storing: &mut Storing<'_, W::Store>,
+    record: &mut RunRecord,
+) -> Result<Contents> {
+    let store = env.store();
+    let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
+    let model = super::select_drops::model(store, model_key.as_deref()).await?;
+    let mut shown = 0;
+    let mut contents = Contents::default();
+    for index in 0..record.sources.len() {
+        let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else {
+            continue;
+        };
+        let layout = model.as_ref().and_then(|model| model.layout_for(&source.key));
+        planner.source(index);
+        let mut decoder = decoder(export, segment, &source, layout.as_ref());
+        let mut reader = store.open(&meta_of(&source)).await?;
+        while let Some(piece) = reader.next().await? {
+            decoder.feed(&piece, planner)?;
+            storing.store(record, planner.written()).await?;
+            if planner.counts().read >= shown + SIGN_OF_LIFE_ROWS {
+                shown = planner.counts().read;
+                env.observer().notify(Event::Reads(shown));
+            }
+        }
+        contents.add(decoder.finish(planner)?, planner.columns());
+        if let Some(source) = record.sources.get_mut(index) {
+            source.columns = planner.columns().to_vec();
+        }
+    }
+    Ok(contents)
 }
 
 /// What is to be said of rows that were sent again.
@@ -284,47 +263,4 @@ fn note_unreadable(record: &mut RunRecord, number: usize, counts: &Counts, allow
             guards::UNREADABLE_ROWS
         ));
     }
-}
-
-/// How many objects are written at once, while rows are being read.
-const WRITING: usize = 4;
-
-type Writing<'s> = FuturesUnordered<BoxFuture<'s, Result<PutOutcome>>>;
-
-/// Begins to store what came out of the planner; what was begun before goes on meanwhile.
-async fn store_written<'s>(
-    store: &'s impl Store,
-    writing: &mut Writing<'s>,
-    record: &mut RunRecord,
-    segment: usize,
-    written: Vec<PlanOutput>,
-    mode: PlanMode<'_>,
-) -> Result<()> {
-    mode.keep(|rehearsal| rehearsal.take(segment, &written))?;
-    for written in written {
-        let (name, body) = match written {
-            PlanOutput::Chunk(kind, rows, text) => {
-                let name = format!("chunks/{:06}.tsv", record.chunks.len());
-                let (operation, opt_outs) = (kind.operation(), kind == ChunkKind::OptOuts);
-                record.chunks.push(Chunk { name: name.clone(), segment, operation, rows, opt_outs });
-                (name, chunk::seal(&text))
-            }
-            PlanOutput::Rejects(text) => {
-                record.reject_parts += 1;
-                (format!("rejects/{:06}.ndjson", record.reject_parts - 1), text.into_bytes())
-            }
-        };
-        if mode.is_stored() {
-            let key = keys::of_run(&record.request.run_id, &name);
-            writing.push(Box::pin(async move { store.put(&key, Bytes::from(body), PutMode::Overwrite).await }));
-            while writing.len() >= WRITING {
-                writing.try_next().await?;
-            }
-        }
-    }
-    // A write that is not looked at does not go on.
-    while let Poll::Ready(Some(written)) = futures_util::poll!(writing.next()) {
-        written?;
-    }
-    Ok(())
 }

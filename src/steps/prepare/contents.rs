@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::error::{Error, Kind};
+use crate::config::{FileKind, Segment};
+use crate::error::{Error, Kind, Result};
 use crate::run::SegmentRecord;
 use crate::segment::{Columns, Summary};
 
@@ -34,9 +35,19 @@ impl Contents {
             }
         }
     }
+
+    /// # Errors
+    /// Kind `segment`: a drop without a byte, which could remove everybody, and more likely was never filled.
+    pub(super) fn check(&self, segment: &Segment, record: Option<&SegmentRecord>) -> Result<()> {
+        let kind = segment.format.as_ref().and_then(|format| format.kind);
+        if self.is_empty && kind != Some(FileKind::Ndjson) {
+            return Err(empty_drop(record));
+        }
+        Ok(())
+    }
 }
 
-/// The error of a drop without a byte: it could remove everybody, and more likely was never filled.
+/// The error of a drop without a byte.
 pub(super) fn empty_drop(segment: Option<&SegmentRecord>) -> Error {
     let drop = segment.and_then(|segment| segment.drop.clone()).unwrap_or_default();
     Error::new(Kind::Segment, drop, "is empty, without even a header").hint(

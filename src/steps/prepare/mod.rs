@@ -12,10 +12,12 @@ mod rehearsal;
 mod retried;
 pub(super) mod select_drops;
 mod sources;
+mod storing;
 
-use build_plan::{PlanMode, build_plan};
+use build_plan::build_plan;
 use recovery::finish_abandoned;
 use select_drops::{Selection, select_drops};
+use storing::PlanMode;
 
 pub use rehearsal::{Cause, Rehearsal};
 

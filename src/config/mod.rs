@@ -26,11 +26,11 @@ mod source;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
+use crate::state::hex;
 
 pub use crate::destination::{Api, Region};
 pub use crate::membership::Membership;
@@ -76,13 +76,13 @@ impl Config {
         let target = connection.map(|connection| (connection.api, connection.region, &connection.base_url));
         // Field order is the types' own and maps are sorted, so the text is the same for the same meaning. Writing it
         // cannot fail: every key is a text and every number finite.
-        hex_digest(&serde_json::to_string(&(export_name, export, target)).unwrap_or_default())
+        sha256(&serde_json::to_string(&(export_name, export, target)).unwrap_or_default())
     }
 
     /// A digest of what keeps an export's rows from being sent: its `suppress` and `require`.
     pub fn conditions_digest(&self, export_name: &str) -> String {
         let conditions = self.exports.get(export_name).map(|export| (&export.suppress, &export.require));
-        hex_digest(&serde_json::to_string(&conditions).unwrap_or_default())
+        sha256(&serde_json::to_string(&conditions).unwrap_or_default())
     }
 
     /// The exports and segments that a dropped object belongs to: those with the longest prefix of its key. Exports of
@@ -100,12 +100,8 @@ impl Config {
     }
 }
 
-fn hex_digest(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// The connection of this name, which a run began with.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::email;
 use crate::segment::separator_of;
-use crate::state::{Digester, half};
+use crate::state::{Digester, half, unhex};
 use crate::value::{folded, trim};
 
 /// The emails of a suppression file, as SHA-256 digests: of an address that the file writes out, that of the address as
@@ -86,7 +86,7 @@ impl SuppressionList {
     /// Adds an address or a digest; false where the text is neither.
     fn entry(&mut self, text: &str) -> bool {
         let (mut email, mut normal) = (String::new(), String::new());
-        let found = from_hex(trim(text)).or_else(|| {
+        let found = unhex(trim(text)).or_else(|| {
             email::read(text, &mut email, &mut normal).ok()?;
             Some(digest(&normal))
         });
@@ -190,7 +190,7 @@ fn line_of(text: &str, at: &csv::Position) -> usize {
 /// Whether a cell holds what other rows are for: a quote before it was never closed.
 fn swallows_rows(cell: &str) -> bool {
     let mut words = cell.split(|c: char| !c.is_ascii_alphanumeric());
-    cell.contains('\n') && (cell.contains('@') || words.any(|word| from_hex(word).is_some()))
+    cell.contains('\n') && (cell.contains('@') || words.any(|word| unhex::<32>(word).is_some()))
 }
 
 fn is_blank(row: &StringRecord) -> bool {
@@ -209,12 +209,6 @@ fn in_other_forms(email: &str, normal: &str) -> Vec<String> {
 
 fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    const_hex::decode_to_slice(text, &mut digest).ok().filter(|()| text.len() == 64)?;
-    Some(digest)
 }
 
 #[cfg(test)]

@@ -173,8 +173,8 @@ fn read(connection: &str, text: &str) -> Result<Secrets> {
 }
 
 impl SecretSource for SecretsManager {
-    async fn secrets(&self, connection: &str, secret: &str, again: bool) -> Result<Secrets> {
-        if !again && let Some(kept) = self.kept(secret) {
+    async fn secrets(&self, connection: &str, secret: &str, refresh: bool) -> Result<Secrets> {
+        if !refresh && let Some(kept) = self.kept(secret) {
             return Ok(kept);
         }
         let text = self.text(connection, secret).await?.ok_or_else(|| {

@@ -78,13 +78,13 @@ fn state_key(path: PathBuf) -> Result<String> {
 pub struct GivenSecrets(pub Secrets);
 
 impl SecretSource for GivenSecrets {
-    async fn secrets(&self, _connection: &str, _secret: &str, _again: bool) -> Result<Secrets> {
+    async fn secrets(&self, _connection: &str, _secret: &str, _refresh: bool) -> Result<Secrets> {
         Ok(self.0.clone())
     }
 }
 
 impl SecretSource for LocalSecrets {
-    async fn secrets(&self, connection: &str, _secret: &str, _again: bool) -> Result<Secrets> {
+    async fn secrets(&self, connection: &str, _secret: &str, _refresh: bool) -> Result<Secrets> {
         let Some(api_key) = self.api_key.clone() else {
             return Err(Error::new(Kind::Config, connection, "the key is missing")
                 .hint("give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY"));

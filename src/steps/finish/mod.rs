@@ -125,8 +125,8 @@ async fn finish_run<W: Environment>(
     let mut sums = merged.sums();
     if let Some(opened) = &opened {
         let lists = opened.targets.iter().any(|target| matches!(target, MembershipTarget::List { .. }));
-        let api = config.connections.get(name).map(|connection| connection.api).unwrap_or_default();
-        sums.way = env.destination(api).strategy(&opened.setup).filter(|_| lists && opened.is_assigned());
+        let connection = config.connections.get(name).filter(|_| lists && opened.is_assigned());
+        sums.way = connection.and_then(|connection| env.destination(connection.api).strategy(&opened.setup));
         sums.warnings.splice(..0, opened.warnings.iter().cloned());
     }
     sums.warnings.extend(rejects.warning());

@@ -21,9 +21,9 @@ use crate::support::sim::{Sim, Way};
 struct Renewed(Mutex<u32>);
 
 impl SecretSource for Renewed {
-    async fn secrets(&self, _connection: &str, _secret: &str, again: bool) -> Result<Secrets> {
+    async fn secrets(&self, _connection: &str, _secret: &str, refresh: bool) -> Result<Secrets> {
         let mut asked = self.0.lock().unwrap();
-        *asked += u32::from(again);
+        *asked += u32::from(refresh);
         let api_key = if *asked > 0 { "the-new-key" } else { API_KEY };
         Ok(Secrets { api_key: api_key.to_owned().into(), state_key: STATE_KEY.to_owned().into() })
     }

@@ -133,8 +133,8 @@ impl<L: Leases> Leases for Doomed<L> {
 }
 
 impl<K: SecretSource> SecretSource for Doomed<K> {
-    async fn secrets(&self, connection: &str, secret: &str, again: bool) -> Result<Secrets> {
-        self.1.pass(self.0.secrets(connection, secret, again)).await
+    async fn secrets(&self, connection: &str, secret: &str, refresh: bool) -> Result<Secrets> {
+        self.1.pass(self.0.secrets(connection, secret, refresh)).await
     }
 }
 

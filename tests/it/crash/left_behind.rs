@@ -155,7 +155,8 @@ async fn a_damaged_record_of_a_run_says_which_folder_to_remove() {
         for key in sim.store.keys().into_iter().filter(|key| key.starts_with(&folder)) {
             sim.store.remove(&key);
         }
-        let report = run(&sim, &sim.drop("third", &people(30, 60, 1))).await.unwrap();
+        let full = RunRequest { full: true, ..sim.drop("third", &people(30, 60, 1)) };
+        let report = run(&sim, &full).await.unwrap();
         assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{record}: {report:?}");
         assert_eq!(sim.state().len(), 30);
     }

@@ -97,7 +97,7 @@ async fn plan_counts_each_segment() {
 }
 
 #[tokio::test]
-async fn plan_advises_a_way_that_is_far_faster() {
+async fn plan_advises_a_faster_way_and_says_who_may_be_billed() {
     let slow = |settings: &mut Value| settings["connections"]["eu"]["requests_per_second"] = json!(5);
     let folder = folder(slow, &people(0, 3000, 1));
     let (_, found, _) = plan(folder.path(), &[]).await;
@@ -109,6 +109,7 @@ async fn plan_advises_a_way_that_is_far_faster() {
         advice.starts_with("by list up to 10.4 min, by field 8 s: ") && advice.contains("\"field\": \"Newsletter\""),
         "{out}"
     );
+    assert!(out.contains("  people    at most 3000 are new to the account, and billed\n"), "{out}");
     let few = self::folder(slow, &people(0, 3, 1));
     assert!(plan(few.path(), &[]).await.1.get("advice").is_none(), "it would save a second");
 }

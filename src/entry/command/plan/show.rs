@@ -21,7 +21,7 @@ pub(super) fn print(plan: &Plan) {
         line(&format!("  by {form:<6} {}", forecast.in_short()));
     }
     plan.advice.iter().for_each(|advice| line(&format!("  advice    {advice}")));
-    if plan.new_people_at_most > 0 && !plan.remarks.is_empty() {
+    if plan.new_people_at_most > 0 {
         line(&format!("  people    at most {} are new to the account, and billed", plan.new_people_at_most));
     }
     plan.remarks.iter().for_each(|remark| line(&format!("  note      {remark}")));

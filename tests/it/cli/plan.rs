@@ -47,16 +47,18 @@ async fn plan_names_the_causes_of_rejects_and_what_to_add() {
     let float =
         |settings: &mut Value| settings["exports"]["newsletter"]["match"]["custom"]["Value"]["type"] = json!("float");
     let folder = folder(float, FAULTY);
+    let path = folder.path().join("out.csv");
+    std::fs::write(&path, "what others could read").unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     let (code, plan, _) = plan(folder.path(), &["--rejects", "out.csv"]).await;
     assert_eq!((code, &plan["rejects"]["invalid_value"], &plan["rejects"]["invalid_email"]), (0, &json!(2), &json!(1)));
     let cause = &plan["causes"][0];
     assert_eq!((&cause["rows"], &cause["code"], &cause["first_line"]), (&json!(2), &json!("invalid_value"), &json!(2)));
     assert!(cause["reason"].as_str().unwrap().contains("add \"decimal\": \",\""), "{cause}");
     assert_eq!(cause["remedy"], "add it to exports.newsletter.match.custom.Value");
-    let path = folder.path().join("out.csv");
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("not an address") && text.lines().count() == 4, "{text}");
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "nobody else reads it");
     let (_, out, _) = run_in(folder.path(), &["plan", "newsletter", "members.csv"]).await;
     assert!(out.contains("2 invalid_value, first in line 2") && out.contains("add it to exports."), "{out}");
 }

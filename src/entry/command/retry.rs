@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use super::code::Code;
 use super::history::{LATEST, newest};
-use super::run::execute;
+use super::run::{execute, say_store};
 use crate::config::{Config, Encoding, Export, Format, export_of};
 use crate::delivery::pace::after;
 use crate::entry::args::Common;
-use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::plan::retry::RETRY_COLUMNS;
 use crate::ports::{Event, PutMode, Store};
@@ -32,9 +31,7 @@ pub(super) async fn retry<W: Environment>(
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
-    if !common.quiet {
-        say(&format!("store: {}", env.store().location()));
-    }
+    say_store(env, common);
     let newest = match what {
         LATEST => newest(env, of_export).await?.map(|found| found.id),
         _ => None,

@@ -35,6 +35,13 @@ pub(super) fn say_store<W: Environment>(env: &W, common: &Common) {
     }
 }
 
+/// Says what a run is called.
+pub(super) fn say_run(common: &Common, request: &RunRequest) {
+    if !common.quiet {
+        say(&format!("run: {}", request.run_id));
+    }
+}
+
 /// Runs an export now.
 pub(super) async fn run<W: Environment>(
     env: &W,
@@ -71,9 +78,7 @@ pub(super) async fn execute<W: Environment>(
             earlier
         }
         None => {
-            if !common.quiet {
-                say(&format!("run: {}", request.run_id));
-            }
+            say_run(common, &request);
             request
         }
     };

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::code::Code;
 use super::print;
 use super::request::request;
+use super::run::{say_run, say_store};
 use crate::chunk::{FieldSpec, Row};
 use crate::config::{Config, Connection, export_of};
 use crate::contact::email;
@@ -23,7 +24,7 @@ use crate::plan::fingerprint::Fingerprint;
 use crate::ports::SecretSource;
 use crate::state::{Digester, ProfileKey, half, hex};
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, Rehearsal, plan as rehearse, read_back, run};
+use crate::steps::{Cancellation, Rehearsal, plan as rehearse, read_back, run as run_steps};
 
 /// How long what was written may take to show, in steps.
 const READ_AGAIN_AFTER: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
@@ -45,6 +46,7 @@ pub(super) async fn try_one<W: Environment>(
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
+    say_store(env, common);
     let (export, connection) = export_of(config, &args.export)?;
     connection.may_send(export, env.clock().now())?;
     let (mut sent_as, mut normal) = (String::new(), String::new());
@@ -59,7 +61,8 @@ pub(super) async fn try_one<W: Environment>(
     let Some(cells) = rows.map(|values| values.join("\t")).next() else {
         return Err(not_sent(&export.name, &key, planned.rehearsal.into_rejects())?);
     };
-    let report = run(env, config, &request, stop).await?;
+    say_run(common, &request);
+    let report = run_steps(env, config, &request, stop).await?;
     if let Some(error) = &report.error {
         say(&error.message);
         return Ok(report.exit_code());

@@ -19,6 +19,7 @@ async fn try_sends_one_person_and_shows_what_arrived() {
     let one = async |email: &str| cli.run(&["try", "newsletter", drop.to_str().unwrap(), "--email", email]).await;
     let (code, out, err) = one("Ann@Example.com").await;
     assert_eq!(code, 0, "{out}{err}");
+    assert!(err.starts_with("store: ") && err.contains("\nrun: "), "{err}");
     for part in ["ok     email", "ok     first_name: \"Ann\"", "ok     Day: \"1980-12-31T00:00:00Z\""] {
         assert!(out.contains(part), "{part}: {out}");
     }

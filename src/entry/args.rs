@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+mod guide;
 mod init;
 
 use std::path::PathBuf;
@@ -10,25 +11,12 @@ use clap_complete::Shell;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::{BanSign, BulkLists, Hosted};
 
+use guide::GUIDE;
 pub use init::{DateOrder, InitArgs};
-
-const EXAMPLES: &str = "\
-Examples:
-  autopilot-export init members.csv                         propose exports.json for a file
-  autopilot-export sandbox --port 8080                      a local Autopilot to try things on
-  autopilot-export check                                    configuration, key, lists and fields, before the first run
-  autopilot-export plan newsletter members.csv              what a run would send; sends nothing
-  autopilot-export run newsletter members.csv               send it
-  autopilot-export --store s3://BUCKET connect autopilot-eu   ask for the key, verify it, store it in Secrets Manager
-  autopilot-export --store s3://BUCKET start newsletter     start a run on AWS
-  autopilot-export retry 20261123T060000Z-newsletter-1a2b3c4d   send the rejected rows again, corrected or not
-
-Exit codes: 0 done, also nothing to do or superseded; 1 done with rejects; 2 usage or configuration; 3 access refused;
-4 stopped by a guard, or the segment cannot be read; 5 unavailable, with rows pending; 130 interrupted; 70 a bug.";
 
 /// Exports customer segments to Autopilot: every row accounted for, at the rate Autopilot allows.
 #[derive(Debug, Parser)]
-#[command(name = "autopilot-export", version, after_help = EXAMPLES)]
+#[command(name = "autopilot-export", version, after_help = GUIDE)]
 pub struct Args {
     /// Options of every command.
     #[command(flatten)]

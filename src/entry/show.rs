@@ -27,15 +27,36 @@ impl Observer for Silent {
     fn notify(&self, _event: Event<'_>) {}
 }
 
+/// A run that another process carries out, as far as it can be seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Rows that are to be sent.
+    pub total: u64,
+    /// Those that were settled.
+    pub settled: u64,
+    /// Requests that left.
+    pub requests: u64,
+    /// How many of them were sent once more.
+    pub retried: u64,
+    /// How many were rate limited.
+    pub rate_limited: u64,
+    /// The account's requests a second, where they are known.
+    pub rate: Option<f64>,
+}
+
 #[derive(Debug, Default)]
 struct Progress {
     settled: u64,
     total: u64,
     requests: u64,
+    /// Requests that left before anybody looked.
+    unseen: u64,
     retried: u64,
     rate_limited: u64,
     first: Option<Instant>,
     line: Option<Instant>,
+    /// The account's requests a second, where they are known.
+    rate: Option<f64>,
 }
 
 /// A person looks, at a terminal or at a log.
@@ -43,8 +64,6 @@ struct Progress {
 pub struct Shown {
     bar: Option<ProgressBar>,
     progress: Mutex<Progress>,
-    /// The account's requests a second, where they are known.
-    rate: Option<f64>,
 }
 
 impl Shown {
@@ -62,23 +81,65 @@ impl Shown {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self { bar, progress: Mutex::default(), rate }
+        Self { bar, progress: Mutex::new(Progress { rate, ..Progress::default() }) }
     }
 
-    fn say(&self, text: &str) {
+    /// Says something beside the bar.
+    pub fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| say(text)),
             None => say(text),
+        }
+    }
+
+    /// Shows a run as it was seen now.
+    pub fn look(&self, seen: Seen) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = progress.first.is_none();
+        let is_news = is_first || (progress.settled, progress.requests) != (seen.settled, seen.requests);
+        let Seen { total, settled, requests, retried, rate_limited, rate } = seen;
+        let (unseen, first) =
+            if is_first { (requests, Some(Instant::now())) } else { (progress.unseen, progress.first) };
+        let line = progress.line;
+        *progress = Progress { settled, total, requests, unseen, retried, rate_limited, first, line, rate };
+        self.show(&mut progress, is_news);
+        if let (true, Some(bar)) = (is_first, &self.bar) {
+            // The time left is by what is settled from here on.
+            bar.tick();
+            bar.reset_eta();
+        }
+    }
+
+    /// Moves the bar; without one prints a line, where there are news and the last line is a while ago.
+    fn show(&self, progress: &mut Progress, is_news: bool) {
+        let Progress { settled, total, .. } = *progress;
+        let done = total > 0 && settled >= total;
+        match &self.bar {
+            Some(bar) => {
+                if bar.length() != Some(total) {
+                    bar.set_length(total);
+                }
+                bar.set_position(settled);
+                bar.set_message(format!("{settled}/{total} rows, {}", progress.requests()));
+                if done {
+                    bar.finish();
+                }
+            }
+            None if is_news && (done || progress.line.is_none_or(|last| last.elapsed() >= LINE_EVERY)) => {
+                progress.line = Some(Instant::now());
+                say(&format!("{settled} of {total} rows settled, {}", progress.requests()));
+            }
+            None => {}
         }
     }
 }
 
 impl Progress {
     /// Requests, their rate against that of the account, and what went wrong.
-    fn requests(&self, account: Option<f64>) -> String {
+    fn requests(&self) -> String {
         let seconds = self.first.map_or(0.0, |first| first.elapsed().as_secs_f64());
-        let rate = if seconds > 0.5 { self.requests as f64 / seconds } else { 0.0 };
-        let of = account.map(|account| format!(" of {account}")).unwrap_or_default();
+        let rate = if seconds > 0.5 { self.requests.saturating_sub(self.unseen) as f64 / seconds } else { 0.0 };
+        let of = self.rate.map(|account| format!(" of {account}")).unwrap_or_default();
         let count = |count: u64, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
         let troubles = [count(self.retried, "retried"), count(self.rate_limited, "rate limited")].concat();
         format!("{} requests, {rate:.1}{of}/s{troubles}", self.requests)
@@ -92,12 +153,7 @@ impl Observer for Shown {
             Event::Waits(wait, why) => return self.say(&format!("waiting {} s: {why}", wait.as_secs())),
             Event::Reads(rows) => return self.say(&format!("read {rows} rows")),
             Event::Warns(text) => return self.say(&format!("note: {text}")),
-            Event::Planned(total) => {
-                progress.total = total;
-                if let Some(bar) = &self.bar {
-                    bar.set_length(total);
-                }
-            }
+            Event::Planned(total) => progress.total = total,
             Event::Request => {
                 progress.requests += 1;
                 progress.first.get_or_insert_with(Instant::now);
@@ -108,25 +164,8 @@ impl Observer for Shown {
             }
             Event::Settled(rows) => progress.settled += rows,
         }
-        let done = progress.total > 0 && progress.settled >= progress.total;
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(progress.settled);
-                let Progress { settled, total, .. } = *progress;
-                bar.set_message(format!("{settled}/{total} rows, {}", progress.requests(self.rate)));
-                if done {
-                    bar.finish();
-                }
-            }
-            None if progress.total > 0 && (done || progress.line.is_none_or(|last| last.elapsed() >= LINE_EVERY)) => {
-                if matches!(event, Event::Settled(_)) {
-                    progress.line = Some(Instant::now());
-                    let Progress { settled, total, .. } = *progress;
-                    say(&format!("{settled} of {total} rows settled, {}", progress.requests(self.rate)));
-                }
-            }
-            None => {}
-        }
+        let is_news = matches!(event, Event::Settled(_)) && progress.total > 0;
+        self.show(&mut progress, is_news);
     }
 }
 
@@ -204,8 +243,22 @@ mod tests {
 
     #[test]
     fn progress_names_the_accounts_rate_and_what_went_wrong() {
-        let progress = Progress { requests: 3, retried: 2, rate_limited: 1, ..Progress::default() };
-        assert_eq!(progress.requests(Some(20.0)), "3 requests, 0.0 of 20/s, 2 retried, 1 rate limited");
-        assert_eq!(Progress::default().requests(None), "0 requests, 0.0/s");
+        let progress = Progress { requests: 3, retried: 2, rate_limited: 1, rate: Some(20.0), ..Progress::default() };
+        assert_eq!(progress.requests(), "3 requests, 0.0 of 20/s, 2 retried, 1 rate limited");
+        assert_eq!(Progress::default().requests(), "0 requests, 0.0/s");
+    }
+
+    #[test]
+    fn a_watched_run_has_the_same_bar_and_the_rate_since_then() {
+        let terminal = Narrow::default();
+        let shown = Shown::on(Some(ProgressDrawTarget::term_like(Box::new(terminal.clone()))), None);
+        let seen = Seen { total: 900, settled: 300, requests: 50, retried: 1, rate_limited: 0, rate: Some(20.0) };
+        shown.look(seen);
+        // A minute ago.
+        shown.progress.lock().unwrap().first = Instant::now().checked_sub(Duration::from_secs(60));
+        shown.look(Seen { settled: 900, requests: 1250, ..seen });
+        let message = shown.bar.as_ref().unwrap().message();
+        assert_eq!(message, "900/900 rows, 1250 requests, 20.0 of 20/s, 1 retried");
+        assert!(terminal.0.lock().unwrap().iter().any(|line| line.contains("33%")), "{terminal:?}");
     }
 }

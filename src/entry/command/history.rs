@@ -1,9 +1,8 @@
-//! `runs`, `report` and `watch`: what the store knows of runs.
+//! `runs` and `report`: what the store knows of runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::code::Code;
 use super::print;
@@ -11,19 +10,14 @@ use crate::config::{Config, REJECTS_DAYS};
 use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
-use crate::ledger;
 use crate::ports::{Leases, Store};
 use crate::report::{Outcome, Report, html};
 use crate::run::{RunRecord, export_of, keys, time_of};
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, Cleaned, clean as clean_export, is_stopped, read_if_whole, read_json};
+use crate::steps::{Cleaned, clean as clean_export, is_stopped, read_if_whole, read_json};
 
 /// What stands for the newest run.
 pub(super) const LATEST: &str = "latest";
-/// Time between two looks at a run.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long a run may wait before it begins.
-const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// A run and its report, or what is to be said of one without.
 pub(super) struct Found {
@@ -190,18 +184,25 @@ pub(super) fn no_run(run: &str) -> Error {
         .hint("autopilot-export runs lists them; name the store with --store")
 }
 
+/// How a report is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// As lines, or JSON where that is asked for.
+    Text,
+    /// As the page.
+    Page,
+}
+
+/// The id of a run, of which `latest` is the newest: of an export, where one is named.
+pub(super) async fn id_of<W: Environment>(env: &W, run: &str, export: Option<&str>) -> Result<String> {
+    match run {
+        LATEST => Ok(newest(env, export).await?.ok_or_else(|| no_run(run))?.id),
+        _ => Ok(run.to_owned()),
+    }
+}
+
 /// Shows one report.
-pub(super) async fn report<W: Environment>(
-    env: &W,
-    common: &Common,
-    (run, export): (&str, Option<&str>),
-    as_page: bool,
-) -> Code {
-    let newest = match run {
-        LATEST => newest(env, export).await?.ok_or_else(|| no_run(run))?.id,
-        _ => run.to_owned(),
-    };
-    let run = newest.as_str();
+pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, view: View) -> Code {
     export_of(run).ok_or_else(|| no_run(run))?;
     let Some(report) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? else {
         if read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?.is_some() {
@@ -210,7 +211,7 @@ pub(super) async fn report<W: Environment>(
         }
         return Err(no_run(run));
     };
-    if as_page {
+    if view == View::Page {
         print::whole(&html::page(&report));
     } else if common.json {
         print::json(&report)?;
@@ -221,59 +222,4 @@ pub(super) async fn report<W: Environment>(
         print::report(common, &report);
     }
     Ok(0)
-}
-
-/// Follows a run until its report is there.
-pub(super) async fn watch<W: Environment>(env: &W, common: &Common, run: &str, stop: &Cancellation) -> Code {
-    export_of(run).ok_or_else(|| no_run(run))?;
-    let mut last: Option<String> = None;
-    loop {
-        if let Some(done) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? {
-            report(env, common, (run, None), false).await?;
-            return Ok(done.exit_code());
-        }
-        let record = read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?;
-        let now = match record {
-            Some(record) => {
-                let total: u64 = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-                match settled(env, run).await {
-                    Ok(settled) => format!("{settled} of {total} rows settled"),
-                    // Results hold personal data, which not everyone may read who follows a run.
-                    Err(error) if error.kind == Kind::Access => format!("{total} rows to send"),
-                    Err(error) => return Err(error),
-                }
-            }
-            // A run that was started on AWS waits for its drop to be whole, and for the connection.
-            None if common.store.starts_with("s3://") && is_recent(run, env.clock().now()) => {
-                "not begun yet".to_owned()
-            }
-            None => return Err(no_run(run)),
-        };
-        if last.as_ref() != Some(&now) {
-            say(&now);
-            last = Some(now);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = stop.cancelled() => return Ok(Kind::Interrupted.exit_code()),
-        }
-    }
-}
-
-/// Whether a run may yet begin.
-fn is_recent(run: &str, now: Timestamp) -> bool {
-    time_of(run).is_some_and(|at| now.duration_since(at) < MAY_WAIT)
-}
-
-async fn settled<W: Environment>(env: &W, run: &str) -> Result<usize> {
-    let mut settled = 0;
-    for meta in env.store().list(&keys::of_run(run, "results/")).await? {
-        if meta.key.ends_with(".tsv")
-            && let Some(object) = env.store().get(&meta.key).await?
-        {
-            // Of a damaged object nothing is known to be confirmed; finish says so.
-            settled += ledger::read(&meta.key, &object.body).map_or(0, |results| results.entries.len());
-        }
-    }
-    Ok(settled)
 }

@@ -23,6 +23,7 @@ mod shell;
 mod status;
 mod stop;
 mod try_one;
+mod watch;
 
 use std::path::Path;
 
@@ -34,6 +35,8 @@ use crate::error::{Error, Kind};
 use crate::ports::Observer;
 use crate::steps::Cancellation;
 use crate::steps::environment::Environment;
+
+use history::View;
 
 pub use code::Code;
 pub use connect::{ask_key, connection, verify};
@@ -100,13 +103,16 @@ pub async fn carry_out<W: Environment>(
         }
         Command::Runs { export, clean: true, .. } => history::clean(env, config, export.as_deref()).await,
         Command::Runs { export, .. } => history::runs(env, common, export.as_deref()).await,
-        Command::Report { run, export, html } => history::report(env, common, (&run, export.as_deref()), html).await,
+        Command::Report { run, export, html } => {
+            let run = history::id_of(env, &run, export.as_deref()).await?;
+            history::report(env, common, &run, if html { View::Page } else { View::Text }).await
+        }
         Command::Person(args) => person::person(env, common, &args, config).await,
         Command::Erase(args) => person::erase(env, common, &args, config).await,
         Command::Status => status::status(env, common, config).await,
         Command::Completions { shell } => completions(shell),
         Command::Man { command, out } => man(command.as_deref(), out.as_deref()),
-        Command::Watch { run } => history::watch(env, common, &run, stop).await,
+        Command::Watch { run } => watch::watch(env, common, &run, stop).await,
         Command::Schema => print_schema(),
         Command::Init(args) => init(common, &args),
         Command::Stop { run, .. } => stop::stop(env, &run, async || Ok(false)).await,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use autopilot_export::sandbox::{Options, Sandbox};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::command::ended;
@@ -12,14 +13,15 @@ const README: &str = include_str!("../../../README.md");
 const MAKEFILE: &str = include_str!("../../../Makefile");
 
 /// The commands that are not run, by how they begin, and why.
-const NOT_RUN: [(&str, &str); 7] = [
+const NOT_RUN: [(&str, &str); 8] = [
     ("git clone ", "the repository is there"),
     ("cargo install ", "the program is built"),
     ("echo 'alert_emails", "writes into the repository"),
     ("make ", "takes minutes or an account on AWS; its target is looked up"),
     ("eval ", "needs a deployment"),
     ("aws s3 cp ", "needs a deployment"),
-    ("autopilot-export ", "needs an account, or does not end; its options are parsed"),
+    ("autopilot-export --store s3:", "needs a deployment; its options are parsed"),
+    ("autopilot-export sandbox", "does not end; its options are parsed"),
 ];
 
 /// The blocks of a language, in order.
@@ -88,23 +90,24 @@ async fn the_readme_shows_what_its_commands_print() {
     assert!(ran >= 6 && sandbox.contents().members("Members").len() == 4, "{ran}");
 }
 
+/// The lines of the blocks for a shell, without what explains them.
+fn lines() -> impl Iterator<Item = &'static str> {
+    let lines = blocks("sh").into_iter().flat_map(str::lines);
+    lines.map(|line| line.split_once(" # ").map_or(line, |(line, _)| line).trim())
+}
+
 #[tokio::test]
 async fn the_readme_has_no_command_that_does_not_exist() {
     let folder = tempfile::tempdir().unwrap();
     let mut seen = 0;
-    for line in blocks("sh").into_iter().flat_map(str::lines) {
-        let line = line.split_once(" # ").map_or(line, |(line, _)| line).trim();
+    for line in lines().filter(|line| !is_run(line)) {
         let (start, _) = NOT_RUN.iter().find(|(start, _)| line.starts_with(start)).unwrap_or_else(|| panic!("{line}"));
-        match *start {
-            "make " => {
-                let target = line.split(' ').nth(1).unwrap();
-                assert!(MAKEFILE.contains(&format!("\n{target}: ")), "{line}");
-            }
-            "autopilot-export " => {
-                let (code, shown) = shell(folder.path(), &format!("{line} --help")).await;
-                assert_eq!(code, 0, "{line}: {shown}");
-            }
-            _ => {}
+        if *start == "make " {
+            let target = line.split(' ').nth(1).unwrap();
+            assert!(MAKEFILE.contains(&format!("\n{target}: ")), "{line}");
+        } else if start.starts_with(PROGRAM) {
+            let (code, shown) = shell(folder.path(), &format!("{line} --help")).await;
+            assert_eq!(code, 0, "{line}: {shown}");
         }
         seen += 1;
     }
@@ -112,12 +115,64 @@ async fn the_readme_has_no_command_that_does_not_exist() {
     assert_eq!(shell(folder.path(), "autopilot-export plan --no-such-option --help").await.0, 2);
 }
 
+const PROGRAM: &str = "autopilot-export ";
+
+/// Whether a line is run: all that need neither AWS nor another terminal.
+fn is_run(line: &str) -> bool {
+    line.starts_with(PROGRAM) && !NOT_RUN.iter().any(|(start, _)| line.starts_with(start))
+}
+
+/// The configuration of the README, without what explains it.
+fn annotated() -> String {
+    let uncommented = |line: &str| line.split_once(" // ").map_or(line, |(line, _)| line).to_owned() + "\n";
+    blocks("jsonc")[0].lines().map(uncommented).collect()
+}
+
+/// Changes the configuration in a folder.
+fn configure(folder: &Path, change: impl FnOnce(&mut Value)) {
+    let path = folder.join("exports.json");
+    let mut config = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    change(&mut config);
+    std::fs::write(path, config.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn the_readme_s_commands_for_good_work() {
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let mut folder = tempfile::tempdir().unwrap();
+    let mut ran = Vec::new();
+    for line in lines().filter(|line| is_run(line)) {
+        let command = line.split(' ').nth(1).unwrap();
+        if command == "init" {
+            folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("members.csv"), format!("{}\n", blocks("csv")[0])).unwrap();
+            std::fs::write(folder.path().join("key.txt"), "any-key-will-do-here\n").unwrap();
+        } else if command == "migrate" {
+            std::fs::write(folder.path().join("exports.json"), annotated()).unwrap();
+            let ortto = json!({ "api": "ortto", "secret": "autopilot-export/ortto-eu", "region": "eu" });
+            configure(folder.path(), |config| config["connections"]["ortto-eu"] = ortto);
+        }
+        let (code, shown) = shell(folder.path(), line).await;
+        assert!(code == 0 || shown.contains("succeeded_with_rejects"), "{line}: {code}\n{shown}");
+        if command == "init" && !line.contains("ortto") {
+            // In the vendor's place, and agreed to.
+            configure(folder.path(), |config| {
+                let connection = &mut config["connections"]["autopilot"];
+                connection["base_url"] = sandbox.url().into();
+                connection["requests_per_second"] = json!(50);
+                connection["consent"] = json!({ "agreed_by": "me", "agreed_on": "2026-11-26" });
+            });
+        }
+        ran.push(command);
+    }
+    assert_eq!(ran, ["init", "check", "plan", "run", "run", "status", "init", "init", "migrate"]);
+    assert_eq!(sandbox.contents().members("Members").len(), 3);
+}
+
 #[tokio::test]
 async fn the_annotated_configuration_is_valid() {
     let folder = tempfile::tempdir().unwrap();
-    let uncommented = |line: &str| line.split_once(" // ").map_or(line, |(line, _)| line).to_owned() + "\n";
-    let config: String = blocks("jsonc")[0].lines().map(uncommented).collect();
-    std::fs::write(folder.path().join("exports.json"), config).unwrap();
+    std::fs::write(folder.path().join("exports.json"), annotated()).unwrap();
     let (code, shown) = shell(folder.path(), "autopilot-export check --offline").await;
     assert_eq!(code, 0, "{shown}");
 }

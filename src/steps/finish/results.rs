@@ -13,7 +13,7 @@ use crate::chunk::{self, Operation, Origin, Row};
 use crate::config::Export;
 use crate::contact::{Matching, RejectCode};
 use crate::destination::{Group, Protocol};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::{self, Entry, Results, unreadable};
 use crate::plan::RejectLine;
 use crate::plan::fingerprint::Fingerprint;

@@ -1,5 +1,6 @@
 //! What every destination is asked: the traits, and what they speak of.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -137,9 +138,14 @@ pub trait Destination: Send + Sync {
         0
     }
 
-    /// Requests of a run beside those for rows: for the account, its marks and its fields, which it may have to make. The
-    /// fewest and the most.
-    fn requests_beside(&self, fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool) -> (u64, u64);
+    /// Requests of a run beside those for rows: for the account, its marks and its fields, which it may have to make. From the
+    /// fewest to the most.
+    fn requests_beside(
+        &self,
+        fields: &[FieldSpec],
+        memberships: &[Membership],
+        makes_fields: bool,
+    ) -> RangeInclusive<u64>;
 
     /// Asks the account who it is and what it has: the first call with a key.
     ///

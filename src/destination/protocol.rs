@@ -70,8 +70,13 @@ pub enum Response {
     Rows(Vec<(RowId, RowOutcome)>),
     /// It says what happened to some rows; these requests find out about the others.
     Partly(Vec<(RowId, RowOutcome)>, Vec<Request>),
-    /// The account takes no more, for this reason: the run ends. The second part says what to do.
-    Ends(&'static str, &'static str),
+    /// The account takes no more: the run ends.
+    Ends {
+        /// Why.
+        problem: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
     /// The key does not, or no longer, open the account.
     Unauthorized,
     /// Too many requests; the wait, where the response names one.

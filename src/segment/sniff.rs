@@ -28,6 +28,15 @@ pub(super) struct Sniffed {
     pub(super) header: Option<usize>,
 }
 
+/// What a first row says of the columns.
+struct FirstRow {
+    names: Vec<String>,
+    /// Whether the names stand in it.
+    is_header: bool,
+    /// Whether they are names for certain.
+    certain: bool,
+}
+
 impl Known {
     pub(super) fn new(format: &Format, layout: Option<&Layout>, wanted: &[String]) -> Self {
         let wanted = wanted.iter().map(|name| clean(name).into_owned()).collect();
@@ -49,7 +58,7 @@ impl Known {
         let delimiter = self.delimiter(text, separator)?;
         let (first, end) = split(text, delimiter, self.quoting());
         let is_row = first.is_ok();
-        let (names, is_header, certain) = self.header(first)?;
+        let FirstRow { names, is_header, certain } = self.first_row(first)?;
         if names.len() > MAX_COLUMNS {
             return Err(unreadable(format!("has more than {MAX_COLUMNS} columns")));
         }
@@ -104,8 +113,9 @@ impl Known {
         best.1
     }
 
-    /// The column names, whether the first row is the header, and whether it is one for certain.
-    fn header(&self, first: Result<Vec<String>, Flaw>) -> Result<(Vec<String>, bool, bool)> {
+    /// What the first row is.
+    fn first_row(&self, first: Result<Vec<String>, Flaw>) -> Result<FirstRow> {
+        let header = |names, certain| Ok(FirstRow { names, is_header: true, certain });
         let layout = self.layout.as_ref();
         let declared = self.format.header.or(layout.and_then(|layout| layout.header));
         let teller = if self.format.header.is_some() { "segments[].format.header" } else { "model.json" };
@@ -126,30 +136,31 @@ impl Known {
         let email = fields.iter().any(|field| looks_like_address(field));
         let named = self.wanted.first().is_some_and(|name| fields.iter().any(|field| clean(field) == name.as_str()));
         if layout.is_some_and(|layout| same_names(&layout.columns, &fields)) {
-            return Ok((fields, true, true));
+            return header(fields, true);
         }
         match declared {
             Some(true) if email && found == 0 => {
                 Err(looks_like_data(&format!("the first line looks like data, but {teller} says it holds the names")))
             }
-            Some(true) => Ok((fields, true, true)),
+            Some(true) => header(fields, true),
             Some(false) if !email && found > 0 && found >= self.wanted.len().min(2) => {
                 Err(unreadable(format!("the first line holds column names, but {teller} says it does not"))
                     .hint("set segments[].format.header to true"))
             }
             Some(false) => self.layout_names(),
-            None if named && !email => Ok((fields, true, true)),
+            None if named && !email => header(fields, true),
             None if layout.is_some_and(|layout| layout.columns.len() == fields.len()) && email && found == 0 => {
                 self.layout_names()
             }
             None if email => Err(looks_like_data("the first line looks like data, not column names")),
-            None => Ok((fields, true, found > 0)),
+            None => header(fields, found > 0),
         }
     }
 
-    fn layout_names(&self) -> Result<(Vec<String>, bool, bool)> {
+    /// The layout's names, above a row that holds none.
+    fn layout_names(&self) -> Result<FirstRow> {
         match self.layout.as_ref().filter(|layout| !layout.columns.is_empty()) {
-            Some(layout) => Ok((layout.columns.clone(), false, true)),
+            Some(layout) => Ok(FirstRow { names: layout.columns.clone(), is_header: false, certain: true }),
             None => Err(unreadable("nothing names its columns").hint("deliver model.json, or a first line of names")),
         }
     }

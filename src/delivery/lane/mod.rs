@@ -227,7 +227,7 @@ impl Lane {
                 self.failed(request, attempts, now);
                 Handled::Unauthorized
             }
-            Response::Ends(problem, hint) => {
+            Response::Ends { problem, hint } => {
                 self.ended = Some((problem, hint));
                 Handled::Settled
             }

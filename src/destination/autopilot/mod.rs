@@ -15,6 +15,8 @@ mod spot_check;
 mod steps;
 mod strategy;
 
+use std::ops::RangeInclusive;
+
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
@@ -90,8 +92,13 @@ impl Destination for Autopilot {
     }
 
     /// Account, lists, custom fields; a new list is counted with the canary.
-    fn requests_beside(&self, _fields: &[FieldSpec], _memberships: &[Membership], _makes_fields: bool) -> (u64, u64) {
-        (3, 3)
+    fn requests_beside(
+        &self,
+        _fields: &[FieldSpec],
+        _memberships: &[Membership],
+        _makes_fields: bool,
+    ) -> RangeInclusive<u64> {
+        3..=3
     }
 
     fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>> {

@@ -18,10 +18,10 @@ pub(super) const BATCHES: u32 = 8;
 const ROWS: u32 = 50;
 
 /// The reply to a call for a list that is gone.
-pub(super) const LIST_IS_GONE: Response = Response::Ends(
-    "the account has lost the list of a segment",
-    "run again, which says how to go on; what was confirmed before stays confirmed",
-);
+pub(super) const LIST_IS_GONE: Response = Response::Ends {
+    problem: "the account has lost the list of a segment",
+    hint: "run again, which says how to go on; what was confirmed before stays confirmed",
+};
 
 /// How joiners get on their list, and what the spot checks have found so far.
 pub(super) struct SpotCheck(Mutex<State>);

@@ -21,6 +21,7 @@ mod scanning;
 mod setup;
 mod steps;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -97,7 +98,12 @@ impl Destination for Ortto {
         cost::cost(operation, membership)
     }
 
-    fn requests_beside(&self, fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool) -> (u64, u64) {
+    fn requests_beside(
+        &self,
+        fields: &[FieldSpec],
+        memberships: &[Membership],
+        makes_fields: bool,
+    ) -> RangeInclusive<u64> {
         cost::beside(fields, memberships, makes_fields)
     }
 

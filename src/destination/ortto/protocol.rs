@@ -106,10 +106,10 @@ impl Protocol for OrttoProtocol {
             Reply::Failed(_) if response.status().as_u16() == 403 => Response::RateLimited(Some(BAN)),
             Reply::RateLimited(wait) => Response::RateLimited(wait),
             Reply::Failed(why) => Response::Failed(why),
-            Reply::Full => Response::Ends(
-                "the account's contact limit is reached; it takes nobody new",
-                "raise the plan's contact limit or remove contacts in Ortto; the next run sends what is pending",
-            ),
+            Reply::Full => Response::Ends {
+                problem: "the account's contact limit is reached; it takes nobody new",
+                hint: "raise the plan's contact limit or remove contacts in Ortto; the next run sends what is pending",
+            },
             reply => match request.step {
                 OPT_OUT => opting_out::response(self, request, rows, reply),
                 MERGE | AGAIN | ALONE => merging::merged(self, request, rows, reply),

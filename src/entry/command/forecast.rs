@@ -109,8 +109,8 @@ pub(super) fn forecast(
         true => (2.0 * connection.requests_per_second).ceil() as u64 + LATER_READ_BACKS * u64::from(lanes),
         false => 0,
     };
-    let (opening, opening_at_most) = match chunks.is_empty() {
-        true => (0, 0),
+    let opening = match chunks.is_empty() {
+        true => 0..=0,
         false => destination.requests_beside(&export.match_.specs(), &memberships, export.create_fields),
     };
     let fewest = fewest
@@ -127,7 +127,7 @@ pub(super) fn forecast(
         Some((learned, Some(way))) => Some(format!("by the way learned on {}: {way}", learned.at.strftime("%F"))),
         _ => Some("which way the account takes joiners is not known yet; the first run with many learns it".to_owned()),
     };
-    let (fewest, most) = (fewest + opening, most + opening_at_most + canary + read_back);
+    let (fewest, most) = (fewest + opening.start(), most + opening.end() + canary + read_back);
     let rows = chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
     Forecast {
         requests: fewest,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::account::{check_accounts, people, session, used};
 use super::needles::Needles;
-use super::scrub::{Scrubbed, scrub};
+use super::scrub::{Person, Scrubbed, scrub};
 use super::turn::Turn;
 use super::{Holding, Keyring, Sought, held};
 use crate::config::{Config, Connection};
@@ -68,8 +68,8 @@ async fn erase_under<E: Environment>(
     deletes: bool,
 ) -> Result<Receipt> {
     let keyring = Keyring::of(env, config).await?;
-    let person = keyring.keys(sought);
-    if person.is_empty() {
+    let keys = keyring.keys(sought);
+    if keys.is_empty() {
         return Err(Error::new(
             Kind::Config,
             "erase",
@@ -77,7 +77,7 @@ async fn erase_under<E: Environment>(
         )
         .hint("name the store with --store"));
     }
-    erased::add(env.store(), &person).await?;
+    erased::add(env.store(), &keys).await?;
     for export in config.exports.keys() {
         end_unfinished(env, config, export, turn.holder()).await?;
     }
@@ -92,7 +92,8 @@ async fn erase_under<E: Environment>(
         deleted += u64::from(gone);
         taken_off.push(TakenOff { connection: connection.name.clone(), marks });
     }
-    let scrubbed = scrub(env, (config, turn), &Needles::new(sought, &person), &person).await?;
+    let needles = Needles::new(sought, &keys);
+    let scrubbed = scrub(env, (config, turn), Person { needles: &needles, keys: &keys }).await?;
     Ok(Receipt {
         at: env.clock().now(),
         exports: holdings.into_iter().filter(|holding| holding.held).map(|holding| holding.export).collect(),

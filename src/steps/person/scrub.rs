@@ -32,14 +32,23 @@ pub struct Scrubbed {
     pub left: Vec<String>,
 }
 
+/// Who is taken out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Person<'a> {
+    /// What tells that an object holds the person.
+    pub(super) needles: &'a Needles,
+    /// The keys by which states know the person.
+    pub(super) keys: &'a [ProfileKey],
+}
+
 /// Takes a person out of the store.
 pub(super) async fn scrub<E: Environment>(
     env: &E,
     (config, turn): (&Config, &Turn<'_, E>),
-    needles: &Needles,
-    people: &[ProfileKey],
+    person: Person<'_>,
 ) -> Result<Scrubbed> {
     let store = env.store();
+    let needles = person.needles;
     let mut scrubbed = Scrubbed::default();
     let mut all = Vec::new();
     for place in places(config) {
@@ -58,11 +67,11 @@ pub(super) async fn scrub<E: Environment>(
                 scrubbed.deleted.push(meta.key);
             }
             Way::Profile => {
-                profile(store, &meta, people).await?;
+                profile(store, &meta, person.keys).await?;
                 scrubbed.rewritten += 1;
             }
             way => {
-                rewrite(store, &meta, (needles, people), way).await?;
+                rewrite(store, &meta, person, way).await?;
                 scrubbed.rewritten += 1;
             }
         }
@@ -99,11 +108,11 @@ async fn holds(store: &impl Store, meta: &ObjectMeta, needles: &Needles) -> Resu
 }
 
 /// Takes a profile out of a state.
-async fn profile(store: &impl Store, meta: &ObjectMeta, people: &[ProfileKey]) -> Result<()> {
+async fn profile(store: &impl Store, meta: &ObjectMeta, keys: &[ProfileKey]) -> Result<()> {
     let mut profiles = ProfileStream::open(store, meta).await?;
     let mut writer = Writer::new(&profiles.header, temporary("state")?)?;
     while let Some(profile) = profiles.next().await? {
-        if !people.contains(&profile.key) {
+        if !keys.contains(&profile.key) {
             writer.profile(&profile)?;
         }
     }
@@ -112,15 +121,11 @@ async fn profile(store: &impl Store, meta: &ObjectMeta, people: &[ProfileKey]) -
 }
 
 /// Writes an object anew without the person.
-async fn rewrite(
-    store: &impl Store,
-    meta: &ObjectMeta,
-    (needles, people): (&Needles, &[ProfileKey]),
-    way: Way,
-) -> Result<()> {
+async fn rewrite(store: &impl Store, meta: &ObjectMeta, person: Person<'_>, way: Way) -> Result<()> {
+    let needles = person.needles;
     let Some(object) = store.get(&meta.key).await? else { return Ok(()) };
     let body = match way {
-        Way::Objections => StoredObjections::stored_without(&object.body, people),
+        Way::Objections => StoredObjections::stored_without(&object.body, person.keys),
         Way::Elements => elements(&object.body, needles),
         Way::Rows => rows(&object.body, needles),
         Way::Lines => Some(lines(&object.body, needles)),

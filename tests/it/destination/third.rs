@@ -2,6 +2,7 @@
 //! their address, takes them one at a time, and marks members by a label.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -150,8 +151,13 @@ impl Destination for CardfileDestination {
         Cost { per_batch: 0, per_row: 1 }
     }
 
-    fn requests_beside(&self, _fields: &[FieldSpec], _memberships: &[Membership], _makes_fields: bool) -> (u64, u64) {
-        (1, 1)
+    fn requests_beside(
+        &self,
+        _fields: &[FieldSpec],
+        _memberships: &[Membership],
+        _makes_fields: bool,
+    ) -> RangeInclusive<u64> {
+        1..=1
     }
 
     fn survey<'s>(&'s self, session: &'s mut dyn Session) -> BoxFuture<'s, Result<Box<dyn Account>>> {

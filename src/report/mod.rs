@@ -193,8 +193,8 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub confirmed: BTreeMap<String, u64>,
     /// How joiners got on their lists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list_way: Option<String>,
+    #[serde(default, rename = "list_way", skip_serializing_if = "Option::is_none")]
+    pub list_strategy: Option<String>,
     /// What the account says at the end, and what its joiners mean there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
@@ -241,7 +241,7 @@ pub struct Confirmed {
     /// Requests.
     pub requests: Usage,
     /// How joiners got on their lists.
-    pub way: Option<String>,
+    pub list_strategy: Option<String>,
     /// The commonest causes of rejects.
     pub causes: Vec<Cause>,
     /// What people should know.
@@ -296,7 +296,7 @@ impl Report {
             causes: confirmed.causes,
             confirmed: by_segment,
             notes: run.segments.iter().filter_map(note).collect(),
-            list_way: confirmed.way,
+            list_strategy: confirmed.list_strategy,
             remarks: Vec::new(),
             traffic: None,
             trend: Vec::new(),

@@ -173,8 +173,8 @@ pub fn learned_setup(account: &str) -> String {
     format!("state/accounts/{account}.json")
 }
 
-/// Who spoke last to an account, by its digest.
-pub fn spoke_to(account: &str) -> String {
+/// Which run made the last request to an account, by its digest.
+pub fn account_activity(account: &str) -> String {
     format!("state/accounts/{account}.spoke.json")
 }
 
@@ -199,8 +199,8 @@ pub fn all_returns(export: &str) -> String {
 /// What a comparison with the account found, row by row: personal data.
 pub const DIFFERENCES: &str = "differences.csv";
 
-/// Who spoke last through a connection.
-pub fn spoke(connection: &str) -> String {
+/// Which run made the last request through a connection.
+pub fn connection_activity(connection: &str) -> String {
     format!("state/connections/{connection}.spoke.json")
 }
 

@@ -335,13 +335,13 @@ pub struct LearnedStrategy {
     pub at: Timestamp,
 }
 
-/// Who spoke last through a connection, or to an account: `state/connections/<connection>.spoke.json`,
+/// Which run made the last request through a connection, or to an account: `state/connections/<connection>.spoke.json`,
 /// `state/accounts/<digest>.spoke.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionActivity {
     /// The run.
     pub run_id: String,
-    /// When it had ended; none while it may still speak.
+    /// When it had ended; none while it may still make requests.
     pub ended_at: Option<Timestamp>,
 }
 

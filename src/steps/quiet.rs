@@ -10,7 +10,7 @@ use crate::error::{Kind, Result};
 use crate::run::ConnectionActivity;
 use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
-use crate::steps::turn::spoke_keys;
+use crate::steps::turn::activity_keys;
 
 /// By how much the clocks of two processes may differ.
 pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
@@ -19,7 +19,7 @@ pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
 /// very step called again among them, may have sent just now.
 pub(super) async fn quiet_until<E: Environment>(env: &E, connection: &Connection, run_id: &str) -> Result<Timestamp> {
     let mut until = Timestamp::MIN;
-    for key in spoke_keys(env.store(), &connection.name).await? {
+    for key in activity_keys(env.store(), &connection.name).await? {
         until = until.max(quiet_at(env, connection, &key, run_id).await?);
     }
     Ok(until)

@@ -79,7 +79,7 @@ impl<'e, E: Environment> Session<'e, E> {
             Meeting::New(account) => account,
             Meeting::Busy => return Err(turn::account_is_busy(&connection.title())),
         };
-        let from = quiet_at(env, connection, &keys::spoke_to(&account), holder).await?;
+        let from = quiet_at(env, connection, &keys::account_activity(&account), holder).await?;
         env.clock().sleep_until(from).await;
         let slowest = turn::at_lowest_rate(env.store(), config, connection).await?.requests_per_second;
         if slowest < connection.requests_per_second {

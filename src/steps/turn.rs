@@ -74,17 +74,17 @@ pub async fn release<E: Environment>(env: &E, connection: &str, holder: &str) ->
     env.leases().release(connection, holder).await
 }
 
-/// Where it is noted who spoke last: through the connection, and to the account behind it.
-pub(super) async fn spoke_keys(store: &impl Store, connection: &str) -> Result<Vec<String>> {
+/// Where it is noted which run made the last request: through the connection, and to the account behind it.
+pub(super) async fn activity_keys(store: &impl Store, connection: &str) -> Result<Vec<String>> {
     let account = account_behind(store, connection).await?;
-    let by_account = account.map(|account| keys::spoke_to(&account));
-    Ok([keys::spoke(connection)].into_iter().chain(by_account).collect())
+    let by_account = account.map(|account| keys::account_activity(&account));
+    Ok([keys::connection_activity(connection)].into_iter().chain(by_account).collect())
 }
 
-/// Notes that a holder speaks no more.
+/// Notes that a holder makes no more requests.
 pub(super) async fn note_end<E: Environment>(env: &E, connection: &Connection, holder: &str) -> Result<()> {
     let activity = ConnectionActivity { run_id: holder.to_owned(), ended_at: Some(env.clock().now()) };
-    for key in spoke_keys(env.store(), &connection.name).await? {
+    for key in activity_keys(env.store(), &connection.name).await? {
         write_json(env.store(), &key, &activity).await?;
     }
     Ok(())

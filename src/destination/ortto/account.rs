@@ -43,7 +43,7 @@ const SURVEYS: usize = 3;
 pub(super) async fn survey(session: &mut dyn Session) -> Result<OrttoAccount> {
     for _ in 0..SURVEYS {
         let key = session.key_print();
-        let account = ask_all(session).await?;
+        let account = survey_once(session).await?;
         if session.key_print() == key {
             return Ok(account);
         }
@@ -62,7 +62,7 @@ fn print(session: &dyn Session) -> String {
 }
 
 /// The first call checks the key: a wrong one is not sent with several.
-async fn ask_all(session: &mut dyn Session) -> Result<OrttoAccount> {
+async fn survey_once(session: &mut dyn Session) -> Result<OrttoAccount> {
     let fields = ask(session, "its custom fields", request::custom_fields()).await?;
     let calls = vec![request::tags(), request::suppressed(0), request::archived(0, None)];
     let mut replies = call_all(session, calls).await?.into_iter();

@@ -126,7 +126,7 @@ async fn finish_run<W: Environment>(
     if let Some(opened) = &opened {
         let lists = opened.targets.iter().any(|target| matches!(target, MembershipTarget::List { .. }));
         let connection = config.connections.get(name).filter(|_| lists && opened.is_assigned());
-        sums.way = connection.and_then(|connection| env.destination(connection.api).strategy(&opened.setup));
+        sums.list_strategy = connection.and_then(|connection| env.destination(connection.api).strategy(&opened.setup));
         sums.warnings.splice(..0, opened.warnings.iter().cloned());
     }
     sums.warnings.extend(rejects.warning());
@@ -268,7 +268,7 @@ async fn close<W: Environment>(env: &W, connection: &str, request: &RunRequest, 
     if connection.is_empty() {
         return Ok(());
     }
-    for key in turn::spoke_keys(store, connection).await? {
+    for key in turn::activity_keys(store, connection).await? {
         let last: Option<ConnectionActivity> = read_if_whole(store, &key).await?;
         if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
             write_json(store, &key, &ConnectionActivity { ended_at: Some(env.clock().now()), ..last }).await?;

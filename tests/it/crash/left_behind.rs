@@ -110,8 +110,12 @@ const DAMAGES: [&[u8]; 3] = [b"", b"\0\0\0\0", b"{\"half\": "];
 async fn damaged_records_on_which_nothing_depends_heal() {
     for damage in DAMAGES {
         let account = account();
-        let notes =
-            [keys::learned_setup(&account), keys::spoke("eu"), keys::spoke_to(&account), keys::account_behind("eu")];
+        let notes = [
+            keys::learned_setup(&account),
+            keys::connection_activity("eu"),
+            keys::account_activity(&account),
+            keys::account_behind("eu"),
+        ];
         for key in &notes {
             let sim = Sim::of(Way::List, 1);
             run(&sim, &sim.drop("first", &people(0, 20, 1))).await.unwrap();

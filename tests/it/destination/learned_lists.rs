@@ -41,7 +41,7 @@ async fn an_account_that_changes_its_way_between_runs_is_found_out() {
                 let report = run(&sim, "fourth", &people(0, to + 40, 1)).await;
                 assert_eq!(members(&sim), to as usize + 40, "{report:?}");
                 let way = if now.1 == BulkLists::Always { "single" } else { "bulk_then_list" };
-                assert_eq!(report.list_way.as_deref(), Some(way), "{bulk:?} {now:?} {to}");
+                assert_eq!(report.list_strategy.as_deref(), Some(way), "{bulk:?} {now:?} {to}");
             }
         }
     }
@@ -106,6 +106,6 @@ async fn what_was_learnt_is_forgotten_after_thirty_days() {
         sim.store.write(&key, serde_json::to_vec(&learned).unwrap());
         sim.sandbox.change(|options| options.autopilot.bulk_lists = BulkLists::CreateOnly);
         let report = run(&sim, "second", &people(0, 80, 1)).await;
-        assert_eq!((report.list_way.as_deref(), members(&sim)), (Some(way), 80), "after {days} days");
+        assert_eq!((report.list_strategy.as_deref(), members(&sim)), (Some(way), 80), "after {days} days");
     }
 }

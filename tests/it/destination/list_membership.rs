@@ -16,8 +16,12 @@ async fn canary(bulk: BulkLists, single: BulkLists) -> (Option<String>, Report) 
     let report = scene.run(&scene.drop(people(0, 40, 1))).await;
     assert_eq!((report.rows.delivered, scene.members().len(), scene.emails().len()), (40, 40, 40), "{report:?}");
     let later = scene.run(&scene.drop(people(0, 60, 1))).await;
-    assert_eq!((later.list_way, scene.members().len()), (report.list_way.clone(), 60), "what was learned is kept");
-    (report.list_way.clone(), report)
+    assert_eq!(
+        (later.list_strategy, scene.members().len()),
+        (report.list_strategy.clone(), 60),
+        "what was learned is kept"
+    );
+    (report.list_strategy.clone(), report)
 }
 
 #[tokio::test]
@@ -62,9 +66,13 @@ async fn a_canary_that_loses_a_row_does_not_learn_what_is_not_so() {
 async fn few_joiners_are_put_on_the_list_without_a_canary() {
     let scene = Scene::new(account(BulkLists::Always, BulkLists::Always)).await;
     let report = scene.run(&scene.drop(people(0, 5, 1))).await;
-    assert_eq!((report.list_way, scene.members().len()), (Some("bulk_then_list".to_owned()), 5));
+    assert_eq!((report.list_strategy, scene.members().len()), (Some("bulk_then_list".to_owned()), 5));
     let report = scene.run(&scene.drop(people(0, 25, 1))).await;
-    assert_eq!((report.list_way, scene.members().len()), (Some("bulk".to_owned()), 25), "a few joiners teach nothing");
+    assert_eq!(
+        (report.list_strategy, scene.members().len()),
+        (Some("bulk".to_owned()), 25),
+        "a few joiners teach nothing"
+    );
 }
 
 #[tokio::test]

@@ -29,14 +29,14 @@ async fn scene(way: Way) -> Sim {
     let row =
         format!("{{\"profile\":\"{}\",\"fields\":\"{}\",\"at\":\"2026-11-24T06:00:00Z\"}}", key(), "0".repeat(32));
     sim.store.write(&keys::refusals(EXPORT, "Newsletter"), format!("[{row}]"));
-    let mut noes = StoredObjections::default();
+    let mut objections = StoredObjections::default();
     let says = Objection { opted_out: true, ..Objection::default() };
     for name in [ANN, "bo@example.com"] {
-        noes.add(Some(&Digester::new(STATE_KEY).unwrap().profile(name)), None, says);
+        objections.add(Some(&Digester::new(STATE_KEY).unwrap().profile(name)), None, says);
     }
-    noes.settle();
+    objections.settle();
     let fingerprint = Digester::new(STATE_KEY).unwrap().fingerprint();
-    sim.store.write(&keys::objections(EXPORT, "Newsletter"), noes.to_bytes(&fingerprint));
+    sim.store.write(&keys::objections(EXPORT, "Newsletter"), objections.to_bytes(&fingerprint));
     sim.store.write(&keys::unconfirmed(EXPORT), format!("{{\"k\":\"{}\",\"e\":\"{ANN}\"}}\n", key()));
     // A run that was killed.
     let request = sim.drop("third", &people(0, 9, 4));

@@ -48,7 +48,7 @@ async fn two_connections_to_one_account_keep_its_lowest_rate_together() {
     for request in [sim.drop("first", &people(0, 3, 1)), second(&sim, "first", &people(0, 3, 1))] {
         assert_eq!(run(&sim, &request).await.outcome, Outcome::Succeeded);
     }
-    assert!(sim.store.keys().contains(&keys::spoke_to(&account())), "{:?}", sim.store.keys());
+    assert!(sim.store.keys().contains(&keys::account_activity(&account())), "{:?}", sim.store.keys());
     tokio::time::sleep(Duration::from_secs(3600)).await;
     sim.sent.lock().unwrap().clear();
     let (one, other) = (sim.drop("next", &people(0, ROWS, 1)), second(&sim, "next", &people(0, ROWS, 1)));

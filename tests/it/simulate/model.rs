@@ -158,15 +158,15 @@ pub(super) struct StoredObjections {
 
 impl StoredObjections {
     pub(super) fn of(drop: &Drop) -> Self {
-        let mut noes = Self::default();
+        let mut objections = Self::default();
         for (person, says) in &drop.says {
             match says {
-                Says::Suppressed => noes.suppressed.extend([*person]),
-                Says::Member(Fields { opted_out: true, .. }) => noes.opted_out.extend([*person]),
+                Says::Suppressed => objections.suppressed.extend([*person]),
+                Says::Member(Fields { opted_out: true, .. }) => objections.opted_out.extend([*person]),
                 _ => {}
             }
         }
-        noes
+        objections
     }
 
     pub(super) fn extend(&mut self, other: &Self) {

@@ -1,5 +1,6 @@
 //! Rows to requests, responses to what became of each row. No I/O, no clock.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,10 +71,13 @@ pub enum Response {
     Rows(Vec<(RowId, RowOutcome)>),
     /// It says what happened to some rows; these requests find out about the others.
     Partly(Vec<(RowId, RowOutcome)>, Vec<Request>),
+    /// The request was refused as a whole, for a reason that may be none of its rows': these requests find out. It counts as
+    /// a failure.
+    Doubted(Vec<Request>),
     /// The account takes no more: the run ends.
     Ends {
         /// Why.
-        problem: &'static str,
+        problem: Cow<'static, str>,
         /// What to do.
         hint: &'static str,
     },
@@ -81,6 +85,8 @@ pub enum Response {
     Unauthorized,
     /// Too many requests; the wait, where the response names one.
     RateLimited(Option<Duration>),
+    /// Nothing is answered for this long, for this reason.
+    Paused(Duration, &'static str),
     /// It does not say what happened.
     Failed(&'static str),
 }

@@ -36,6 +36,8 @@ pub enum Judgement {
     Unauthorized,
     /// Too many requests; the wait, where the response names one.
     RateLimited(Option<Duration>),
+    /// Nothing is answered for this long, for this reason.
+    Paused(Duration, &'static str),
     /// It does not say what happened: trying again may help.
     Failed(&'static str),
 }

@@ -157,7 +157,7 @@ impl<'e, E: Environment> Session<'e, E> {
             let RoundFailed { last: failure, wait } = failed;
             let until = after(clock.now(), wait);
             if failures == 0
-                && let Judgement::Failed(why) = failure
+                && let Judgement::Failed(why) | Judgement::Paused(_, why) = failure
             {
                 let (name, seconds) = (self.destination().name(), self.connection.patience_seconds);
                 env.observer().notify(Event::Warns(&format!("{name}: {why}; trying again for {seconds} s")));
@@ -180,7 +180,9 @@ impl<'e, E: Environment> Session<'e, E> {
                 Judgement::RateLimited(_) if until >= end => {
                     return Err(self.gave_up(Kind::Throttled, "429, too many requests"));
                 }
-                Judgement::Failed(why) if until >= end => return Err(self.gave_up(Kind::Unavailable, why)),
+                Judgement::Failed(why) | Judgement::Paused(_, why) if until >= end => {
+                    return Err(self.gave_up(Kind::Unavailable, why));
+                }
                 _ => {}
             }
             if !repeats && matches!(failure, Judgement::Failed(_)) {
@@ -243,6 +245,7 @@ impl<'e, E: Environment> Session<'e, E> {
                     let backoff = backoff::wait(failures + 1, fastrand::f64());
                     wait = wait.max(asked.unwrap_or_default()).max(backoff);
                 }
+                Judgement::Paused(asked, _) => wait = wait.max(asked),
                 Judgement::Failed(_) => wait = wait.max(backoff::wait(failures + 1, fastrand::f64())),
             }
             last = Some(judgement);

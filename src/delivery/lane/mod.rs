@@ -8,7 +8,9 @@
 mod attempts;
 mod dialogue;
 mod loading;
+mod retrying;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ pub use super::pending::Span;
 use crate::destination::{Protocol, Request, Response, RowId, RowOutcome, Rows};
 use crate::error::{Error, Kind, Result};
 use crate::state::half;
-use attempts::{Attempts, SPLIT_WITHIN, Split};
+use attempts::Attempts;
 pub use dialogue::{Handled, Incoming, LaneSettings, Next, Outcome, Outgoing, Verdict};
 use loading::{Loaded, loaded};
 
@@ -50,7 +52,7 @@ pub struct Lane {
     settle: Duration,
     one_at_a_time: bool,
     /// Why the account takes no more.
-    ended: Option<(&'static str, &'static str)>,
+    ended: Option<(Cow<'static, str>, &'static str)>,
     verdicts: Vec<Verdict>,
     random: fastrand::Rng,
 }
@@ -115,8 +117,8 @@ impl Lane {
     /// # Errors
     /// Kind `unavailable` or `throttled`, when nothing was confirmed for longer than the patience.
     pub fn next(&mut self, now: Timestamp) -> Result<Next> {
-        if let Some((problem, hint)) = self.ended {
-            return Err(Error::new(Kind::Access, self.destination, problem).hint(hint));
+        if let Some((problem, hint)) = &self.ended {
+            return Err(Error::new(Kind::Access, self.destination, problem.as_ref()).hint(*hint));
         }
         if self.pending.is_empty() {
             return Ok(Next::NeedRows);
@@ -211,11 +213,12 @@ impl Lane {
                     Some(asked) => asked.max(backoff::wait(attempts.all + 1, self.random.f64())),
                     None => backoff::wait(self.consecutive_failures + 1, self.random.f64()),
                 };
-                // Above the account's rate the whole lane must be quiet.
-                self.pause_until = self.pause_until.max(after(now, wait));
                 self.last_failure = LastFailure::RateLimited;
-                self.retry(request, attempts.rate_limited(), after(now, wait));
-                Handled::RateLimited
+                self.pause(request, attempts, after(now, wait))
+            }
+            Response::Paused(wait, why) => {
+                self.last_failure = LastFailure::Failed(why);
+                self.pause(request, attempts, after(now, wait))
             }
             Response::Failed(why) => {
                 self.last_failure = LastFailure::Failed(why);
@@ -239,58 +242,14 @@ impl Lane {
             Response::Partly(outcomes, requests) => {
                 self.settled(now);
                 outcomes.into_iter().for_each(|(id, outcome)| self.apply(id, outcome));
-                for request in requests.into_iter().rev() {
-                    match request.wait.is_zero() {
-                        true => self.ready.push_front((request, Attempts::default())),
-                        false => self.delayed.push((after(now, request.wait), request, Attempts::default())),
-                    }
-                }
+                self.go_on(requests, now);
                 Handled::Settled
             }
+            Response::Doubted(requests) => {
+                self.go_on(requests, now);
+                Handled::Failed
+            }
         }
-    }
-
-    /// Sends a request again at a later time.
-    fn retry(&mut self, request: Request, attempts: Attempts, at: Timestamp) {
-        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
-        self.delayed.push((at, request, attempts));
-    }
-
-    /// Sends a request again whose response said nothing; a batch in parts, where that may help.
-    fn failed(&mut self, request: Request, attempts: Attempts, now: Timestamp) {
-        let mut attempts = attempts.failed();
-        // A longer wait leaves no time for another attempt.
-        let mut longest = self.patience / 2;
-        let split = if request.rows.len() > 1 { self.split(attempts, now) } else { Split::Whole };
-        self.split_blindly |= split == Split::Cut;
-        if split != Split::Whole {
-            // Parts go on backing off, but are sent while there is patience left for their responses.
-            longest = Duration::try_from(self.patience_ends().duration_since(now)).unwrap_or_default() / 2;
-            attempts = attempts.of_part(self.confirmed);
-        }
-        for rows in split.parts(request.rows) {
-            let wait = backoff::wait(attempts.all, self.random.f64()).min(longest).max(self.settle);
-            let part = Request { rows, note: request.note.clone(), ..Request::new(request.step, Vec::new()) };
-            self.retry(part, attempts, after(now, wait));
-        }
-    }
-
-    fn split(&self, attempts: Attempts, now: Timestamp) -> Split {
-        let is_due = attempts.are_many() || self.patience_runs_out(now);
-        match (is_due, self.confirmed > attempts.since) {
-            (true, true) => Split::Halves,
-            (true, false) if !self.split_blindly => Split::Cut,
-            _ => Split::Whole,
-        }
-    }
-
-    /// Whether all that is to be retried has failed for long, or patience runs out: nothing waits for it any more.
-    fn waits_in_vain(&self, now: Timestamp) -> bool {
-        self.patience_runs_out(now) || self.delayed.iter().all(|(.., attempts)| attempts.are_many())
-    }
-
-    fn patience_runs_out(&self, now: Timestamp) -> bool {
-        now >= after(self.confirmed_at, self.patience / SPLIT_WITHIN)
     }
 
     fn settled(&mut self, now: Timestamp) {

@@ -19,7 +19,7 @@ const ROWS: u32 = 50;
 
 /// The reply to a call for a list that is gone.
 pub(super) const LIST_IS_GONE: Response = Response::Ends {
-    problem: "the account has lost the list of a segment",
+    problem: std::borrow::Cow::Borrowed("the account has lost the list of a segment"),
     hint: "run again, which says how to go on; what was confirmed before stays confirmed",
 };
 

@@ -107,7 +107,7 @@ impl Protocol for OrttoProtocol {
             Reply::RateLimited(wait) => Response::RateLimited(wait),
             Reply::Failed(why) => Response::Failed(why),
             Reply::Full => Response::Ends {
-                problem: "the account's contact limit is reached; it takes nobody new",
+                problem: "the account's contact limit is reached; it takes nobody new".into(),
                 hint: "raise the plan's contact limit or remove contacts in Ortto; the next run sends what is pending",
             },
             reply => match request.step {

@@ -26,7 +26,13 @@ struct Refusals {
     most: usize,
     within: Duration,
     at: VecDeque<Timestamp>,
+    /// Refused one after the other, and how many of them are too many.
+    in_a_row: usize,
+    too_many: usize,
 }
+
+/// The number of pauses in a row because of refusals after which the lane stops. Source: ORTTO_API 2.4.
+const PAUSES: usize = 3;
 
 impl Allowance {
     /// For one of `lanes` lanes.
@@ -42,6 +48,8 @@ impl Allowance {
                 most: share(caution.refusals),
                 within: caution.within,
                 at: VecDeque::new(),
+                in_a_row: 0,
+                too_many: (PAUSES * share(caution.refusals)).max(caution.refusals),
             }),
         }
     }
@@ -52,7 +60,7 @@ impl Allowance {
         if in_flight >= self.now {
             return None;
         }
-        let Some(Refusals { most, within, at }) = &mut self.refusals else { return Some(now) };
+        let Some(Refusals { most, within, at, .. }) = &mut self.refusals else { return Some(now) };
         while at.front().is_some_and(|first| after(*first, *within) <= now) {
             at.pop_front();
         }
@@ -62,13 +70,22 @@ impl Allowance {
         at.front().filter(|_| in_flight == 0).map(|first| after(*first, *within))
     }
 
+    /// How many requests were refused one after the other, where the lane is to stop for it.
+    pub fn too_many_refusals(&self) -> Option<usize> {
+        self.refusals.as_ref().filter(|refusals| refusals.in_a_row >= refusals.too_many).map(|all| all.in_a_row)
+    }
+
     /// Records a response: how the lane handled it, and whether the request was refused.
     pub fn note(&mut self, handled: Handled, is_refusal: bool, now: Timestamp) {
         let Some(refusals) = &mut self.refusals else { return };
         if is_refusal {
             refusals.at.push_back(now);
+            refusals.in_a_row += 1;
+        } else if handled == Handled::Settled {
+            refusals.in_a_row = 0;
         }
         match handled {
+            Handled::Settled if is_refusal => {}
             Handled::Settled => {
                 self.clean += 1;
                 if self.clean >= self.now && self.now < self.most {
@@ -119,5 +136,33 @@ mod tests {
         assert_eq!((allowance.next(0, at), allowance.next(1, at)), (Some(at), None));
         allowance.note(Handled::Settled, true, at);
         assert_eq!(allowance.next(0, at), Some(after(now, Duration::from_secs(15))));
+    }
+
+    #[test]
+    fn a_third_pause_in_a_row_is_one_too_many() {
+        for (lanes, most) in [(1, 18), (4, 6)] {
+            let (mut allowance, now) = (Allowance::new(limits(), lanes), Timestamp::UNIX_EPOCH);
+            for _ in 1..most {
+                allowance.note(Handled::Settled, true, now);
+            }
+            assert_eq!(allowance.too_many_refusals(), None);
+            allowance.note(Handled::Settled, false, now);
+            for _ in 1..most {
+                allowance.note(Handled::Failed, true, now);
+            }
+            assert_eq!(allowance.too_many_refusals(), None, "something was accepted in between");
+            allowance.note(Handled::Settled, true, now);
+            assert_eq!(allowance.too_many_refusals(), Some(most));
+        }
+    }
+
+    #[test]
+    fn refusals_do_not_raise_what_may_be_in_flight() {
+        let (mut allowance, now) = (Allowance::new(limits(), 1), Timestamp::UNIX_EPOCH);
+        for n in 0..9 {
+            allowance.note(Handled::Settled, true, after(now, Duration::from_secs(60 * n)));
+        }
+        let later = after(now, Duration::from_secs(900));
+        assert_eq!((allowance.next(1, later), allowance.next(2, later)), (Some(later), None));
     }
 }

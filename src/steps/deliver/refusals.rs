@@ -1,6 +1,7 @@
 //! The guard that watches refusals as they come: the account may refuse what the plan let pass.
 
 use super::assignment::Assignment;
+use crate::delivery::caution::Allowance;
 use crate::error::{Error, Kind, Result};
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
 
@@ -31,4 +32,13 @@ pub(super) fn watch(assignment: &Assignment<'_>, refused: Refused, destination: 
     );
     Err(Error::new(Kind::Guard, &export.name, problem)
         .hint(format!("see the rejects; pass over it once with --pass-guard {MAX_REJECT_SHARE}")))
+}
+
+/// Ends the run where the account refuses one request after the other.
+pub(super) fn check_refusals(allowance: &Allowance, destination: &str) -> Result<()> {
+    let Some(requests) = allowance.too_many_refusals() else { return Ok(()) };
+    let problem = format!("refused {requests} requests one after the other");
+    Err(Error::new(Kind::Access, destination, problem).hint(
+        "see the rejects for the reasons; going on would have the address banned, and the next run sends what is pending",
+    ))
 }

@@ -16,7 +16,7 @@ use super::assignment::{Assignment, LaneStatus, Limit, RENEW_EVERY};
 use super::checkpoints::{Checkpoints, LaneId};
 use super::deadline::{Deadline, TimeLeft};
 use super::ranges::{LoadedRange, load};
-use super::refusals::watch;
+use super::refusals::{check_refusals, watch};
 use crate::chunk::Operation;
 use crate::delivery::caution::Allowance;
 use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outgoing, unauthorized};
@@ -220,6 +220,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         let loaded_all = self.next_range >= self.assignment.ranges.len() && self.loading.is_terminated();
         match self.lane.next(now)? {
             Next::Send => {
+                check_refusals(&self.allowance, self.destination.name())?;
                 if let Some(allowed) = self.allowance.next(self.in_flight.len(), now) {
                     let at = self.pace.next(now).max(allowed);
                     if at <= now {

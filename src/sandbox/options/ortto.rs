@@ -117,6 +117,8 @@ pub struct OrttoOptions {
     pub mixed_batch: MixedBatch,
     /// In which order a merge lists its entries.
     pub entry_order: EntryOrder,
+    /// Whether a merge's entries have the people's ids.
+    pub person_ids: bool,
     /// What a merge answers for a skipped row.
     pub skipped_rows: SkippedRows,
     /// What an asynchronous merge answers.
@@ -201,6 +203,7 @@ impl Default for OrttoOptions {
             organization_tags: Vec::new(),
             mixed_batch: MixedBatch::InPlace,
             entry_order: EntryOrder::Rows,
+            person_ids: true,
             skipped_rows: SkippedRows::Listed,
             async_reply: AsyncReply::Queued,
             async_validates: true,

@@ -59,7 +59,7 @@ pub(super) fn merge(store: &mut Store, request: &Request<'_>, options: &OrttoOpt
     if !bad.is_empty() && options.mixed_batch == MixedBatch::RefusedButApplied {
         return Err(reply::refused(&bad, options));
     }
-    Ok(reply::merged(&entries))
+    Ok(reply::merged(&entries, options))
 }
 
 /// Queues the valid rows, and acknowledges each.
@@ -95,7 +95,7 @@ fn enqueue(
     }
     store.queue.push_back((now + options.async_delay(), QueuedMerge { rows, rules }));
     Ok(match options.async_reply {
-        AsyncReply::Queued => reply::merged(&entries),
+        AsyncReply::Queued => reply::merged(&entries, options),
         AsyncReply::Bare => Response::ok(&json!({})),
     })
 }

@@ -61,8 +61,15 @@ pub(super) fn bad_rows(verdicts: &[Verdict], options: &OrttoOptions) -> Vec<Entr
 }
 
 /// 200 with the entries; null where there are none.
-pub(super) fn merged(entries: &[Entry]) -> Response {
-    let people: Vec<Value> = entries.iter().map(Entry::json).collect();
+pub(super) fn merged(entries: &[Entry], options: &OrttoOptions) -> Response {
+    let shown = |entry: &Entry| {
+        let mut entry = entry.json();
+        if let (false, Some(fields)) = (options.person_ids, entry.as_object_mut()) {
+            fields.remove("person_id");
+        }
+        entry
+    };
+    let people: Vec<Value> = entries.iter().map(shown).collect();
     Response::ok(&json!({ "people": if people.is_empty() { Value::Null } else { people.into() } }))
 }
 

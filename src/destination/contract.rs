@@ -195,6 +195,11 @@ pub trait Destination: Send + Sync {
         WantedIds::None
     }
 
+    /// Whether it finds a leaver of whom the state has neither an id nor an address.
+    fn finds_by_profile(&self) -> bool {
+        false
+    }
+
     /// The protocol of a run with these fields, as `setup` (an account's, see [`Account::setup`]) wants it.
     ///
     /// # Errors

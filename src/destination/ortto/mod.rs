@@ -145,6 +145,10 @@ impl Destination for Ortto {
         WantedIds::All
     }
 
+    fn finds_by_profile(&self) -> bool {
+        true
+    }
+
     fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: Known) -> Result<Box<dyn Protocol>> {
         Ok(Box::new(run::OrttoProtocol::new(fields, Setup::read(setup)?, known)))
     }

@@ -175,7 +175,7 @@ async fn plan_segment<W: Environment>(
     {
         let emails = UnconfirmedEmails::of(store, &export.name).await?;
         while let Some(profile) = profiles.next().await? {
-            planner.leaver(&profile, emails.name(&profile));
+            planner.leaver(&profile, emails.name(&profile).or_else(|| held.unnamed()));
             let written = planner.written();
             if !written.is_empty() {
                 storing.store(record, written).await?;

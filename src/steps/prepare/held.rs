@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::chunk::LeaverName;
 use crate::config::{Export, Segment};
 use crate::destination::Destination;
 use crate::error::{Error, Kind, Result};
@@ -25,6 +26,8 @@ pub(super) struct Held {
     corrections: Vec<(String, Vec<Correction>)>,
     /// Their refused rows that are not sent again yet, by name.
     refusals: Vec<(String, Refusals)>,
+    /// Whether the destination finds leavers of whom nothing but their profiles is known.
+    finds_by_profile: bool,
 }
 
 impl Held {
@@ -38,9 +41,9 @@ impl Held {
         record: &mut RunRecord,
         now: Timestamp,
     ) -> Result<Self> {
-        let mut applied = Vec::new();
+        let (mut applied, finds_by_profile) = (Vec::new(), destination.finds_by_profile());
         if record.request.full {
-            return Ok(Self { meta: None, applied, corrections: Vec::new(), refusals: Vec::new() });
+            return Ok(Self { meta: None, applied, corrections: Vec::new(), refusals: Vec::new(), finds_by_profile });
         }
         for segment in &export.segments {
             let order = read_order(store, &export.name, &segment.name, false).await?;
@@ -65,9 +68,14 @@ impl Held {
                 refusals.push((segment.name.clone(), known));
             }
         }
-        let held = Self { meta, applied, corrections, refusals };
+        let held = Self { meta, applied, corrections, refusals, finds_by_profile };
         held.look_for_lost(store, export, record).await?;
         Ok(held)
+    }
+
+    /// The name of a leaver of whom the state has neither an id nor an address, where the destination needs none.
+    pub(super) fn unnamed(&self) -> Option<LeaverName<'static>> {
+        self.finds_by_profile.then_some(LeaverName { contact: "", email: None })
     }
 
     /// Looks whether the state of a segment that takes part was lost.

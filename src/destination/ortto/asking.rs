@@ -1,17 +1,37 @@
 //! Calls outside of the lanes and what they bring, and the account's tags.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 
 use super::fields::is_same_tag;
 use super::request;
-use super::response::{Reply, read};
-use crate::destination::{Call, Session};
+use super::response::{BAN, Reply, read};
+use crate::destination::{Call, HttpResponse, Judgement, Session};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 
-/// Makes calls at once and reads what they brought.
+/// Makes calls at once and reads what they brought. A call that is forbidden is made once more after a ban's time: where
+/// it still is, the account refuses the key.
 pub(super) async fn call_all(session: &mut dyn Session, calls: Vec<Call>) -> Result<Vec<Reply>> {
-    let judge = |_: usize, response: &_| read(response).judgement();
+    call(session, calls, false).await
+}
+
+/// The same of calls that must bring something: a refusal may be a limit's, so that it is waited for as well.
+pub(super) async fn ask_all(session: &mut dyn Session, calls: Vec<Call>) -> Result<Vec<Reply>> {
+    call(session, calls, true).await
+}
+
+async fn call(session: &mut dyn Session, calls: Vec<Call>, waits_for_refusals: bool) -> Result<Vec<Reply>> {
+    let has_waited: Vec<AtomicBool> = calls.iter().map(|_| AtomicBool::new(false)).collect();
+    let is_first = |n: usize| has_waited.get(n).is_some_and(|has| !has.swap(true, Ordering::Relaxed));
+    let judge = |n: usize, response: &HttpResponse| match read(response) {
+        Reply::Forbidden if !is_first(n) => Judgement::Unauthorized,
+        Reply::Refused(400, _) | Reply::Bad(_) if waits_for_refusals && is_first(n) => {
+            Judgement::Paused(BAN, "400, the call was refused")
+        }
+        reply => reply.judgement(),
+    };
     let responses = session.call_all(calls, &judge).await.map_err(|error| match error.kind {
         Kind::Access => Error::new(Kind::Access, "Ortto", "the account refuses the key").hint(
             "check the key, and that the connection's region is the account's; a key is worth nothing in another",
@@ -22,7 +42,7 @@ pub(super) async fn call_all(session: &mut dyn Session, calls: Vec<Call>) -> Res
 }
 
 pub(super) async fn ask(session: &mut dyn Session, what: &'static str, request: Call) -> Result<Value> {
-    let mut replies = call_all(session, vec![request]).await?;
+    let mut replies = ask_all(session, vec![request]).await?;
     done(replies.pop().unwrap_or(Reply::Failed("no answer")), what)
 }
 

@@ -7,6 +7,9 @@ use crate::chunk::Row;
 /// Why a leaver stays.
 pub(super) const NOT_FOUND: &str = "the id of its contact belongs to somebody else, and its own was not found";
 
+/// Why a leaver stays whom nobody can look for.
+pub(super) const UNREAD: &str = "the account does not list all of its people, so whether it has left is unknown";
+
 /// What is noted with a leaver whose id leads to a member whom the state does not know: under another address, it may be
 /// the leaver itself.
 pub(super) const OTHER_ADDRESS: &str = "other address";

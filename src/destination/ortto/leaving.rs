@@ -8,9 +8,11 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use super::contact::{is_true, untagged, with_field};
-use super::fields::{EMAIL, TAGS, is_same_tag};
-use super::leaver::{Leaver, OTHER_ADDRESS};
+use super::contact::{untagged, with_field};
+use super::doubts;
+use super::fields::{EMAIL, TAGS};
+use super::leaver::{Leaver, OTHER_ADDRESS, UNREAD};
+use super::marks::has_mark;
 use super::request::{self, is_id};
 use super::response::{Entry, Person, Reply, entries, people, people_by_id};
 use super::run::{Identity, LAG, OrttoProtocol, is_opt_out};
@@ -91,38 +93,34 @@ pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows)
 pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, reply: Reply) -> Response {
     let group = request.rows.first().and_then(|id| rows.row(*id)).map(|(group, ..)| group);
     let has_mark = |person: &Person| group.is_some_and(|group| has_mark(protocol, group, person));
-    match (request.step, reply) {
-        (LOOK, Reply::Done(body)) => match people_by_id(&body) {
+    let body = match (request.step, reply) {
+        (UNMARK, reply) => return unmarked(protocol, request, rows, &reply),
+        (_, Reply::Done(body)) => Some(body),
+        _ => None,
+    };
+    let each = |outcome: &dyn Fn(RowId, &Row, &Leaver<'_>) -> RowOutcome| {
+        Response::Rows(leavers(request, rows).map(|(id, row, leaver)| (id, outcome(id, row, &leaver))).collect())
+    };
+    match request.step {
+        SCAN => scanning::response(protocol, request, rows, body.as_ref()),
+        LOOK => match body.as_ref().and_then(people_by_id) {
             Some(people) => {
                 people.values().for_each(|person| learn(protocol, person));
-                let outcome = |(id, row, leaver): (RowId, &Row, Leaver<'_>)| {
-                    (id, looked_up(protocol, row, &leaver, people.get(leaver.id), has_mark))
-                };
-                Response::Rows(leavers(request, rows).map(outcome).collect())
+                each(&|_, row, leaver| looked_up(protocol, row, leaver, people.get(leaver.id), has_mark))
             }
-            None => Response::Failed("an answer that does not say who is there"),
+            None => each(&|_, _, _| RowOutcome::ThenTogether(SCAN, String::new())),
         },
-        (CHECK, Reply::Done(body)) => match people_by_id(&body) {
+        CHECK => match body.as_ref().and_then(people_by_id) {
             Some(people) => checked(request, rows, |leaver| people.get(leaver.id).filter(|person| has_mark(person))),
-            None => Response::Failed("an answer that does not say who is there"),
+            None => each(&|_, _, leaver| RowOutcome::Then(FIND, leaver.note())),
         },
-        (FIND, Reply::Done(body)) => match people(&body) {
+        _ => match body.as_ref().and_then(people) {
             Some(people) => checked(request, rows, |leaver| {
                 let key = protocol.known.profile(&leaver.email);
                 people.iter().find(|person| protocol.known.profile(&person.email) == key && has_mark(person))
             }),
-            None => Response::Failed("an answer that does not say who is there"),
+            None => each(&|_, _, _| RowOutcome::Refused(UNREAD.to_owned())),
         },
-        (UNMARK, reply) => unmarked(request, rows, &reply),
-        (SCAN, Reply::Done(body)) => scanning::response(protocol, request, rows, &body),
-        // One id that is not accepted has the call refused; each is asked for alone.
-        (_, Reply::Refused(..) | Reply::Bad(_)) if request.rows.len() > 1 => {
-            Response::Partly(Vec::new(), request.rows.iter().map(|id| Request::new(request.step, vec![*id])).collect())
-        }
-        (_, Reply::Refused(_, reason)) => {
-            Response::Rows(request.rows.iter().map(|id| (*id, RowOutcome::Refused(reason.clone()))).collect())
-        }
-        _ => Response::Failed("an answer of unknown meaning"),
     }
 }
 
@@ -182,15 +180,14 @@ fn looked_up(
 
 /// What a merge that takes the mark off says. A leaver that is not there counts as gone, however the answer says it; an
 /// answer that could mean something else is checked.
-fn unmarked(request: &Request, rows: &dyn Rows, reply: &Reply) -> Response {
+fn unmarked(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, reply: &Reply) -> Response {
     let entries = match reply {
         Reply::Done(body) => entries(body),
         Reply::Bad(entries) => entries.clone(),
-        Reply::Refused(..) if request.rows.len() > 1 => {
-            let (first, rest) = request.rows.split_at(request.rows.len() / 2);
-            return Response::Partly(Vec::new(), [first, rest].map(|rows| Request::new(UNMARK, rows.to_vec())).into());
-        }
-        Reply::Refused(_, reason) => vec![Entry::Invalid(reason.clone())],
+        Reply::Refused(status, reason) => match doubts::refused(protocol, request, rows, *status, reason) {
+            Some(going_on) => return going_on,
+            None => vec![Entry::Invalid(reason.clone())],
+        },
         _ => return Response::Failed("an answer of unknown meaning"),
     };
     let is_clear = |entry: &Entry| matches!(entry, Entry::Done(_) | Entry::Created(_) | Entry::Skipped);
@@ -224,19 +221,4 @@ fn checked<'p>(request: &Request, rows: &dyn Rows, marked: impl Fn(&Leaver<'_>) 
         (id, outcome)
     };
     Response::Rows(leavers(request, rows).map(outcome).collect())
-}
-
-/// Whether a person has the mark of the members.
-fn has_mark(protocol: &OrttoProtocol, group: &Group, person: &Person) -> bool {
-    match (&group.target, protocol.mark_field(group)) {
-        (_, Some(field)) => is_true(&person.fields, field),
-        (MembershipTarget::Tag(name), _) => has_tag(person, name),
-        _ => false,
-    }
-}
-
-/// Whether a person has a tag.
-fn has_tag(person: &Person, tag: &str) -> bool {
-    let tags = person.fields.get(TAGS).and_then(|tags| tags.as_array()).into_iter().flatten();
-    tags.filter_map(|tag| tag.as_str()).any(|name| is_same_tag(name, tag))
 }

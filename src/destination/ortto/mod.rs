@@ -3,14 +3,19 @@
 mod account;
 mod asking;
 mod census;
+mod confirming;
 mod contact;
 mod cost;
+mod doubts;
+mod entry;
 mod fields;
 mod leaver;
 mod leaving;
+mod marks;
 mod merging;
 mod number;
 mod opting_out;
+mod paging;
 mod people;
 mod protocol;
 mod read_back;
@@ -20,6 +25,10 @@ mod run;
 mod scanning;
 mod setup;
 mod steps;
+#[cfg(test)]
+mod tests;
+mod trials;
+mod verdicts;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -4,18 +4,23 @@
 //! by halves, and at last alone. Who is not there, or is suppressed, is asked for again by the next run: once such a
 //! person can be sent email, the opt-out must not be forgotten.
 
-use std::collections::HashSet;
-
 use super::contact::with_field;
+use super::doubts;
+use super::entry::{are_distinct, reasons};
 use super::fields::PERMISSION;
 use super::leaver::Leaver;
-use super::merging::{delivered, halves, id};
 use super::request;
 use super::response::{Entry, Reply, entries};
 use super::run::OrttoProtocol;
 use super::steps::{LOOK, OPT_OUT, kind};
+use super::verdicts::{delivered, halves};
 use crate::chunk::Row;
 use crate::destination::{Call, Limits, Request, Response, RowId, RowOutcome, Rows, batches};
+
+/// Whether neither an id nor an address of the person is known.
+pub(super) fn is_unknown(row: &Row) -> bool {
+    row.cells.is_empty() && !row.contact_id.contains('@') && !request::is_id(&row.contact_id)
+}
 
 /// The first requests for opt-outs. The address of a person known only by an id is looked up.
 pub(super) fn first(rows: &[(RowId, &Row)], limits: Limits) -> Vec<Request> {
@@ -50,22 +55,31 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
     let entries = match reply {
         Reply::Done(body) => entries(&body),
         Reply::Bad(entries) => entries,
-        Reply::Refused(_, reason) if ids.len() == 1 => return all(RowOutcome::Refused(reason)),
-        Reply::Refused(..) => return halves(request),
+        Reply::Refused(status, reason) => {
+            let going_on = doubts::refused(protocol, request, rows, status, &reason);
+            return going_on.unwrap_or_else(|| all(RowOutcome::Refused(reason)));
+        }
         _ => return Response::Failed("an answer of unknown meaning"),
     };
-    let done: Vec<&str> = entries.iter().filter_map(id).collect();
-    let distinct = done.iter().collect::<HashSet<_>>().len();
-    if (done.len(), entries.len(), distinct) == (ids.len(), ids.len(), ids.len()) {
-        return Response::Rows(delivered(protocol, ids, rows, &done, false));
+    let is_for_each = entries.len() == ids.len();
+    if is_for_each && entries.iter().all(Entry::is_merged) && are_distinct(&entries) {
+        return Response::Rows(delivered(protocol, ids, rows, &entries, false));
     }
     let is_not_sent = |entry: &Entry| matches!(entry, Entry::Skipped | Entry::Suppressed);
     // Who is not there may have no entry.
-    let one_for_each = entries.len() == ids.len() || ids.len() == 1;
-    match entries.as_slice() {
-        entries if one_for_each && entries.iter().all(is_not_sent) => all(RowOutcome::Suppressed),
-        _ if ids.len() > 1 => halves(request),
-        [Entry::Invalid(reason)] => all(RowOutcome::Refused(reason.clone())),
-        _ => Response::Failed("an answer of unknown meaning"),
+    if (is_for_each || ids.len() == 1) && entries.iter().all(is_not_sent) {
+        return all(RowOutcome::Suppressed);
+    }
+    if ids.len() > 1 {
+        return halves(request);
+    }
+    match reasons(&entries) {
+        Some(reasons) => all(RowOutcome::Refused(reasons)),
+        None if entries.iter().all(Entry::is_merged) => {
+            let first = entries.get(..1).unwrap_or_default();
+            Response::Rows(delivered(protocol, ids, rows, first, false))
+        }
+        // What it says is unknown: it is asked for again.
+        None => all(RowOutcome::Suppressed),
     }
 }

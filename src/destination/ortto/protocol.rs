@@ -5,10 +5,10 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::response::{BAN, Reply, read};
+use super::response::{BAN, FORBIDDEN, Reply, read};
 use super::run::{OrttoProtocol, is_opt_out};
-use super::steps::{AGAIN, ALONE, MERGE, OPT_OUT, READ, SCAN, kind};
-use super::{leaving, merging, opting_out};
+use super::steps::{AGAIN, ALONE, MERGE, OPT_OUT, READ, SCAN, SEEK, UNMARK, kind};
+use super::{confirming, leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
     Call, Caution, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
@@ -52,6 +52,9 @@ impl Protocol for OrttoProtocol {
         if group.operation == Operation::Leave {
             return leaving::beforehand(group, row);
         }
+        if is_opt_out(row) && opting_out::is_unknown(row) {
+            return Some(RowOutcome::ThenTogether(SCAN, String::new()));
+        }
         if self.withheld.contains(&half(&row.key)) {
             return Some(RowOutcome::Suppressed);
         }
@@ -93,17 +96,22 @@ impl Protocol for OrttoProtocol {
     fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call> {
         match request.step {
             OPT_OUT => opting_out::call(self, request, rows),
-            MERGE | AGAIN | ALONE | READ => merging::call(self, request, rows),
+            MERGE | AGAIN | ALONE => merging::call(self, request, rows),
+            READ | SEEK => confirming::call(self, request, rows),
             _ => leaving::call(self, request, rows),
         }
     }
 
     fn response(&self, request: &Request, rows: &dyn Rows, response: &HttpResponse) -> Response {
-        match read(response) {
+        let reply = read(response);
+        if matches!((&reply, request.step), (Reply::Done(_), MERGE | AGAIN | ALONE | OPT_OUT | UNMARK)) {
+            self.trials.lock().unwrap_or_else(PoisonError::into_inner).accept();
+        }
+        match reply {
             // A key is worth nothing in another region, and one that is worth nothing may be unknown. Source: ORTTO_API 1.
             Reply::Unauthorized | Reply::Refused(404, _) => Response::Unauthorized,
             // A banned lane must be quiet as a whole, and a ban that has ended says so.
-            Reply::Failed(_) if response.status().as_u16() == 403 => Response::RateLimited(Some(BAN)),
+            Reply::Forbidden => Response::Paused(BAN, FORBIDDEN),
             Reply::RateLimited(wait) => Response::RateLimited(wait),
             Reply::Failed(why) => Response::Failed(why),
             Reply::Full => Response::Ends {
@@ -113,7 +121,8 @@ impl Protocol for OrttoProtocol {
             reply => match request.step {
                 OPT_OUT => opting_out::response(self, request, rows, reply),
                 MERGE | AGAIN | ALONE => merging::merged(self, request, rows, reply),
-                READ => merging::read_back(self, request, rows, reply),
+                READ => confirming::read_back(self, request, rows, reply),
+                SEEK => confirming::sought(self, request, rows, reply),
                 _ => leaving::response(self, request, rows, reply),
             },
         }

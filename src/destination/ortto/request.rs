@@ -102,6 +102,17 @@ pub(super) fn people_at(email: &str, fields: &[&str]) -> Call {
     Call { kind: RequestKind::Single, ..read("/person/get", &body) }
 }
 
+/// The people with any of these addresses, of which there are at most as many as a batch has rows. Source: ORTTO_API 7 for
+/// `$or`.
+pub(super) fn people_at_any(emails: &[String], fields: &[&str]) -> Call {
+    if let [email] = emails {
+        return people_at(email, fields);
+    }
+    let is = |email: &String| json!({ "$str::is": { "field_id": EMAIL, "value": email } });
+    let filter = json!({ "$or": emails.iter().map(is).collect::<Vec<_>>() });
+    page(Some(&filter), fields, 0, None)
+}
+
 /// A page of people, all or those of a filter.
 pub(super) fn page(filter: Option<&Value>, fields: &[&str], offset: u64, cursor: Option<&str>) -> Call {
     let mut body = json!({ "limit": PAGE, "offset": offset, "fields": fields });

@@ -5,26 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use super::entry::{Entry, entries};
+use super::entry::{error_of, refusals};
 use super::request::is_id;
 use crate::destination::{HttpResponse, Judgement, bounded_wait, retry_after};
-use crate::error::escaped;
-
-/// What became of a row of a merge, as an entry says it. Nothing in an entry names the row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// Merged; the person's id.
-    Done(String),
-    /// Created; the person's id.
-    Created(String),
-    /// It does not exist, and was not to be created.
-    Skipped,
-    /// Its address is suppressed.
-    Suppressed,
-    /// Refused, with this reason.
-    Invalid(String),
-    /// Anything else.
-    Unclear,
-}
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +23,8 @@ pub enum Reply {
     Full,
     /// The key does not, or no longer, open the account.
     Unauthorized,
+    /// The address is banned for a while, or the account is closed.
+    Forbidden,
     /// Too many requests; the wait, where the response names one.
     RateLimited(Option<Duration>),
     /// Nothing that says what happened.
@@ -51,6 +37,7 @@ impl Reply {
         match self {
             Self::Unauthorized | Self::Refused(404, _) => Judgement::Unauthorized,
             Self::RateLimited(wait) => Judgement::RateLimited(*wait),
+            Self::Forbidden => Judgement::Paused(BAN, FORBIDDEN),
             Self::Failed(why) => Judgement::Failed(why),
             _ => Judgement::Answered,
         }
@@ -60,61 +47,46 @@ impl Reply {
 /// How long a ban lasts, and a second. Source: ORTTO_API 3.
 pub(super) const BAN: Duration = Duration::from_secs(16);
 
+/// What 403 means.
+pub(super) const FORBIDDEN: &str = "403, the address is banned for a while, or the account is closed";
+
 /// What a response means. Source: ORTTO_API 3 for the statuses.
 pub fn read(response: &HttpResponse) -> Reply {
     let json: Option<Value> = serde_json::from_slice(response.body()).ok();
     match response.status().as_u16() {
         200..=299 => json.map_or(Reply::Failed("an unreadable answer"), Reply::Done),
         401 => Reply::Unauthorized,
-        403 => Reply::Failed("403, the address is banned for a while, or the account is closed"),
-        429 => Reply::RateLimited(try_in(json.as_ref()).or_else(|| retry_after(response))),
+        403 => Reply::Forbidden,
+        429 => Reply::RateLimited(try_in(response, json.as_ref()).or_else(|| retry_after(response))),
         507 => Reply::Full,
         408 => Reply::Failed("408, the server timed out"),
         409 | 423 => Reply::Failed("a conflict with other requests"),
-        status @ 400..=499 => refusal(status, json),
+        status @ (400..=499 | 501) => refusal(status, json),
         500..=599 => Reply::Failed("5xx, the server failed"),
         _ => Reply::Failed("an unexpected status"),
     }
 }
 
-fn try_in(body: Option<&Value>) -> Option<Duration> {
-    bounded_wait(body?.get("error")?.get("try-in-seconds")?.as_f64()?)
+/// The wait that a 429 names: in its error, beside it, or in a header, as a number or a text. Source: ORTTO_API 3.
+fn try_in(response: &HttpResponse, body: Option<&Value>) -> Option<Duration> {
+    let seconds = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+    let named = |body: &Value| {
+        let inner = body.get("error").and_then(|error| error.get(TRY_IN));
+        inner.or_else(|| body.get(TRY_IN)).and_then(seconds)
+    };
+    let header = || response.headers().get(TRY_IN)?.to_str().ok()?.trim().parse().ok();
+    bounded_wait(body.and_then(named).or_else(header)?)
 }
 
-/// The most characters of a reason.
-const REASON_CHARS: usize = 300;
+const TRY_IN: &str = "try-in-seconds";
 
 fn refusal(status: u16, body: Option<Value>) -> Reply {
-    let Some(body) = body else { return Reply::Refused(status, format!("refused with status {status}")) };
-    if let Some(details) = body.get("details").and_then(Value::as_array).filter(|details| !details.is_empty()) {
-        return Reply::Bad(details.iter().map(entry).collect());
+    let without_reason = || format!("refused with status {status}");
+    let Some(body) = body else { return Reply::Refused(status, without_reason()) };
+    match refusals(&body) {
+        entries if entries.is_empty() => Reply::Refused(status, error_of(&body).unwrap_or_else(without_reason)),
+        entries => Reply::Bad(entries),
     }
-    let error = body.get("error");
-    let text = error.and_then(|error| error.as_str().or_else(|| error.get("message")?.as_str()));
-    Reply::Refused(status, reason(text).unwrap_or_else(|| format!("refused with status {status}")))
-}
-
-fn reason(text: Option<&str>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty()).map(|text| escaped(text, REASON_CHARS))
-}
-
-fn entry(entry: &Value) -> Entry {
-    let text = |key: &str| entry.get(key).and_then(Value::as_str);
-    match (text("status"), text("person_id").filter(|id| is_id(id))) {
-        (Some("merged"), Some(id)) => Entry::Done(id.to_owned()),
-        (Some("created"), Some(id)) => Entry::Created(id.to_owned()),
-        (Some("skipped"), _) => Entry::Skipped,
-        (Some("suppressed"), _) => Entry::Suppressed,
-        (Some("invalid"), _) => {
-            Entry::Invalid(reason(text("error")).unwrap_or_else(|| "refused without a reason".to_owned()))
-        }
-        _ => Entry::Unclear,
-    }
-}
-
-/// The entries of a merge; none where the reply has no list of them.
-pub fn entries(body: &Value) -> Vec<Entry> {
-    body.get("people").and_then(Value::as_array).into_iter().flatten().map(entry).collect()
 }
 
 /// A person as it is read.
@@ -141,6 +113,9 @@ pub fn people_by_id(body: &Value) -> Option<HashMap<String, Person>> {
         Value::Object(contacts) => {
             let named = contacts.iter().filter_map(|(id, contact)| Some((id.clone(), person_of(id, contact)?)));
             Some(named.collect())
+        }
+        Value::Array(contacts) => {
+            Some(contacts.iter().filter_map(person).map(|person| (person.id.clone(), person)).collect())
         }
         _ => None,
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::contact::{ContactWriter, is_member};
 use super::setup::Setup;
+use super::trials::Trials;
 use crate::chunk::{FieldSpec, Row};
 use crate::destination::{Group, Known};
 use crate::membership::MembershipTarget;
@@ -22,6 +23,7 @@ pub(super) struct OrttoProtocol {
     pub(super) withheld: HashSet<[u8; 16]>,
     pub(super) archived: HashSet<[u8; 16]>,
     pub(super) found: Mutex<Found>,
+    pub(super) trials: Mutex<Trials>,
 }
 
 /// Whose ids turned out to be whose.
@@ -47,6 +49,7 @@ impl OrttoProtocol {
             withheld: setup.withheld.keys(),
             archived: setup.archived.keys(),
             found: Mutex::default(),
+            trials: Mutex::default(),
             setup,
             known,
         }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::leaver::{Leaver, NOT_FOUND, OTHER_ADDRESS};
+use super::leaver::{Leaver, NOT_FOUND, OTHER_ADDRESS, UNREAD};
+use super::paging::{Following, following};
 use super::request;
 use super::response::{Person, people};
 use super::run::{OrttoProtocol, is_opt_out};
@@ -18,9 +19,13 @@ pub(super) fn call(request: &Request) -> Call {
     request::everybody(offset, cursor)
 }
 
-/// What a page says of the leavers that are looked for.
-pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, body: &Value) -> Response {
-    let Some(page) = people(body) else { return Response::Failed("an answer that does not say who is there") };
+/// What a page says of the leavers that are looked for; where it was not given, nobody can be said to be gone.
+pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, body: Option<&Value>) -> Response {
+    let Some((body, page)) = body.and_then(|body| Some((body, people(body)?))) else {
+        // Going through the pages again would end here again.
+        let unread = |id| (id, RowOutcome::Refused(UNREAD.to_owned()));
+        return Response::Rows(request.rows.iter().copied().map(unread).collect());
+    };
     let there = page.iter().filter(|person| !person.email.is_empty());
     let there: HashMap<[u8; 16], &Person> =
         there.map(|person| (half(&protocol.known.profile(&person.email)), person)).collect();
@@ -37,17 +42,14 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
         }
     }
     let (offset, _) = request.note.split_once(' ').unwrap_or_default();
-    let next = body.get("next_offset").and_then(Value::as_u64).unwrap_or_default();
-    let has_more = body.get("has_more") == Some(&Value::Bool(true));
-    match (rest.is_empty(), has_more) {
-        (false, true) if next > offset.parse().unwrap_or_default() => {
-            let cursor = body.get("cursor_id").and_then(Value::as_str).unwrap_or_default();
-            let note = format!("{next} {cursor}");
+    match (rest.is_empty(), following(body, offset.parse().unwrap_or_default(), page.len())) {
+        (false, Following::At(next, cursor)) => {
+            let note = format!("{next} {}", cursor.unwrap_or_default());
             let rest = rest.into_iter().map(|(id, ..)| id).collect();
             return Response::Partly(outcomes, vec![Request { note, ..Request::new(SCAN, rest) }]);
         }
         // Pages that lead nowhere do not say who is not there.
-        (false, true) => {
+        (false, Following::Nowhere) => {
             outcomes.extend(rest.into_iter().map(|(id, ..)| (id, RowOutcome::Refused(NOT_FOUND.to_owned()))))
         }
         _ => outcomes.extend(rest.into_iter().map(|(id, opts_out, may_be_another)| {

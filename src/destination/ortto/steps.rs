@@ -12,6 +12,8 @@ pub(super) const ALONE: &str = "merge_alone";
 pub(super) const OPT_OUT: &str = "opt_out";
 /// Reads who a merge confirmed.
 pub(super) const READ: &str = "read_back";
+/// Reads who has the addresses of rows that a merge accepted.
+pub(super) const SEEK: &str = "seek";
 /// Looks up the addresses of leavers.
 pub(super) const LOOK: &str = "look_up";
 /// Reads everybody, for leavers whose own ids the state does not have.

@@ -12,7 +12,7 @@ use crate::support::kill::Kill;
 use crate::support::sim::{Sim, Way};
 
 /// Answers to open questions, as `--assume` takes them, alone and together.
-const ASSUMED: [&[&str]; 14] = [
+const ASSUMED: [&[&str]; 16] = [
     &[],
     &["entry-order=shuffled"],
     &["entry-order=completion", "mixed-batch=omitted"],
@@ -27,6 +27,8 @@ const ASSUMED: [&[&str]; 14] = [
     &["concurrent-merges=1"],
     &["concurrent-merges=1", "concurrency-status=409"],
     &["read-lag-ms=2000", "mixed-batch=omitted"],
+    &["person-ids=false"],
+    &["person-ids=false", "skipped-rows=invalid", "mixed-batch=refused"],
 ];
 
 pub(super) fn options(assumed: &[&str]) -> Options {
@@ -118,7 +120,10 @@ async fn who_is_suppressed_or_archived_opted_out_is_not_sent() {
             let method = if path.contains("suppression") || path.contains("archive") { "PUT" } else { "POST" };
             sim.sandbox.ask(method, path, "any", body.to_string().as_bytes()).unwrap()
         };
-        let (status, _) = ask("/suppression-list/email/add", json!({ "emails": ["Person.3@example.com"] }));
+        // More than a page comes before the one that counts.
+        let mut listed: Vec<String> = (0..520).map(|n| format!("a.{n}@example.com")).collect();
+        listed.push("Person.3@example.com".into());
+        let (status, _) = ask("/suppression-list/email/add", json!({ "emails": listed }));
         assert_eq!(status, 200);
         let fields = value(&[("str::email", json!("person.4@example.com")), ("bol::p", json!(false))]);
         let (_, body) = ask("/person/merge", json!({ "people": [{ "fields": fields }], "merge_by": ["str::email"] }));

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::asking::{TAGS, ask, call_all, done, named, tags_of_people, text};
-use super::fields::{PERMISSION, display_types, is_same_tag, type_name, type_of};
+use super::asking::{TAGS, ask, ask_all, done, named, tags_of_people};
+use super::away::{ARCHIVED, Away, SUPPRESSED};
+use super::custom_fields::{Need, make_missing, named_field, needs, read_fields};
+use super::fields::{display_types, is_same_tag, type_name, type_of};
 use super::request;
-use super::response::{Person, Reply, people, read};
-use super::setup::{AccountField, People, Setup};
-use crate::chunk::{FieldOrigin, FieldSpec};
+use super::response::Reply;
+use super::setup::{AccountField, Setup};
+use crate::chunk::FieldSpec;
 use crate::destination::{Account, CustomFieldThere, Session, Wanted};
 use crate::error::{Error, Kind, Result, escaped};
 use crate::membership::{Membership, MembershipTarget};
@@ -18,8 +20,6 @@ use crate::value::{FieldType, nearest};
 
 /// The most characters of an account's text in a message.
 const SHOWN: usize = 40;
-/// The most pages of people that are read; more than any account has.
-const PAGES: usize = 10_000;
 
 /// What an Ortto account says of itself.
 #[derive(Debug)]
@@ -31,8 +31,7 @@ pub(super) struct OrttoAccount {
     fields: Vec<AccountField>,
     /// The tags of people, each with how many carry it.
     tags: Vec<(String, u64)>,
-    withheld: People,
-    archived: People,
+    away: Away,
 }
 
 /// How often the account is asked, should its key change meanwhile.
@@ -65,104 +64,21 @@ fn print(session: &dyn Session) -> String {
 async fn survey_once(session: &mut dyn Session) -> Result<OrttoAccount> {
     let fields = ask(session, "its custom fields", request::custom_fields()).await?;
     let calls = vec![request::tags(), request::suppressed(0), request::archived(0, None)];
-    let mut replies = call_all(session, calls).await?.into_iter();
+    let mut replies = ask_all(session, calls).await?.into_iter();
     let mut next = |what| done(replies.next().unwrap_or(Reply::Failed("no answer")), what);
     let (tags, suppressed, archived) = (next(TAGS)?, next(SUPPRESSED)?, next(ARCHIVED)?);
     let print = print(session);
     let id = named(&tags).unwrap_or_else(|| print.clone());
-    let mut account = OrttoAccount {
-        id,
-        print,
-        fields: read_fields(&fields),
-        tags: tags_of_people(&tags),
-        withheld: People::default(),
-        archived: People::default(),
-    };
-    account.read_suppressed(session, suppressed).await?;
-    account.read_archived(session, archived).await?;
-    Ok(account)
-}
-
-const SUPPRESSED: &str = "the people it suppresses";
-const ARCHIVED: &str = "who is archived";
-
-pub(super) fn read_fields(body: &Value) -> Vec<AccountField> {
-    let field = |entry: &Value| {
-        let field = entry.get("field").unwrap_or(entry);
-        let choices = field.get("dic_items").and_then(Value::as_array).into_iter().flatten();
-        Some(AccountField {
-            id: text(field, "id").or_else(|| text(field, "field_id"))?,
-            name: text(field, "name")?,
-            display_type: text(field, "display_type").unwrap_or_default(),
-            choices: choices.filter_map(|choice| choice.as_str().map(str::to_owned)).collect(),
-        })
-    };
-    body.get("fields").and_then(Value::as_array).into_iter().flatten().filter_map(field).collect()
-}
-
-/// What an export needs of a custom field.
-struct Need<'a> {
-    name: &'a str,
-    field_type: FieldType,
-}
-
-fn needs<'a>(fields: &'a [FieldSpec], memberships: &'a [Membership]) -> impl Iterator<Item = Need<'a>> {
-    let custom = fields.iter().filter(|field| field.origin == FieldOrigin::Custom);
-    let custom = custom.map(|field| Need { name: &field.name, field_type: field.field_type });
-    let marks = memberships.iter().filter_map(|membership| match membership {
-        Membership::Field(name) => Some(Need { name, field_type: FieldType::Boolean }),
-        _ => None,
-    });
-    custom.chain(marks)
+    let mut away = Away::default();
+    away.read_suppressed(session, suppressed).await?;
+    away.read_archived(session, archived).await?;
+    Ok(OrttoAccount { id, print, fields: read_fields(&fields), tags: tags_of_people(&tags), away })
 }
 
 impl OrttoAccount {
-    /// Reads the people the account suppresses, from the first page on.
-    async fn read_suppressed(&mut self, session: &mut dyn Session, mut page: Value) -> Result<()> {
-        let mut offset = 0;
-        for _ in 0..PAGES {
-            let entries = page.get("emails").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            // What an entry looks like is unknown. Source: ORTTO_API 6.
-            let email = |entry: &Value| entry.as_str().map(str::to_owned).or_else(|| text(entry, "email"));
-            for email in entries.iter().filter_map(email) {
-                self.withheld.add(&session.profile(&email));
-            }
-            offset += entries.len();
-            if entries.is_empty() || page.get("has_more") != Some(&Value::Bool(true)) {
-                return Ok(());
-            }
-            page = ask(session, SUPPRESSED, request::suppressed(offset)).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads who is archived, from the first page on.
-    async fn read_archived(&mut self, session: &mut dyn Session, mut page: Value) -> Result<()> {
-        let mut offset = 0;
-        for _ in 0..PAGES {
-            let archived = people(&page).unwrap_or_default();
-            for Person { email, fields, .. } in archived.iter().filter(|person| !person.email.is_empty()) {
-                let key = session.profile(email);
-                self.archived.add(&key);
-                // Sent again, this person would be another one, who is subscribed. Source: ORTTO_API 6.
-                if fields.get(PERMISSION) == Some(&Value::Bool(false)) {
-                    self.withheld.add(&key);
-                }
-            }
-            let next = page.get("next_offset").and_then(Value::as_u64).unwrap_or_default();
-            if page.get("has_more") != Some(&Value::Bool(true)) || next <= offset {
-                return Ok(());
-            }
-            offset = next;
-            page = ask(session, ARCHIVED, request::archived(next, text(&page, "cursor_id").as_deref())).await?;
-        }
-        Ok(())
-    }
-
     /// The field of this name: letter by letter, else without regard to case.
     fn field(&self, name: &str) -> Option<&AccountField> {
-        let exact = self.fields.iter().find(|field| field.name == name);
-        exact.or_else(|| self.fields.iter().find(|field| field.name.to_lowercase() == name.to_lowercase()))
+        named_field(&self.fields, name)
     }
 
     fn missing(&self, name: &str) -> String {
@@ -170,36 +86,6 @@ impl OrttoAccount {
             Some(nearest) => format!("\"{name}\" (the nearest is \"{}\")", escaped(nearest, SHOWN)),
             None => format!("\"{name}\""),
         }
-    }
-
-    /// Makes the fields that are missing, and lists all again: where somebody else made one first, the account says so in
-    /// one of several ways.
-    async fn make_missing(
-        &mut self,
-        session: &mut dyn Session,
-        fields: &[FieldSpec],
-        memberships: &[Membership],
-    ) -> Result<()> {
-        let missing: Vec<Need<'_>> =
-            needs(fields, memberships).filter(|need| self.field(need.name).is_none()).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let judge = |_: usize, response: &_| match read(response) {
-            Reply::Failed(_) if matches!(http::Response::status(response).as_u16(), 409 | 423) => {
-                crate::destination::Judgement::Answered
-            }
-            reply => reply.judgement(),
-        };
-        let call = |need: &Need<'_>| {
-            request::make_field(need.name, display_types(need.field_type).first().copied().unwrap_or("text"))
-        };
-        session.call_all(missing.iter().map(call).collect(), &judge).await?;
-        let fields = ask(session, "its custom fields", request::custom_fields()).await?;
-        self.fields = read_fields(&fields);
-        let Some(need) = missing.iter().find(|need| self.field(need.name).is_none()) else { return Ok(()) };
-        Err(Error::new(Kind::Access, format!("custom field \"{}\"", need.name), "cannot be made")
-            .hint("make it in Ortto; the plan may have no room for another field"))
     }
 }
 
@@ -275,7 +161,7 @@ impl Account for OrttoAccount {
         fields: &'s [FieldSpec],
         memberships: &'s [Membership],
     ) -> BoxFuture<'s, Result<()>> {
-        Box::pin(self.make_missing(session, fields, memberships))
+        Box::pin(make_missing(session, &mut self.fields, needs(fields, memberships)))
     }
 
     fn describe(&self, membership: &Membership) -> Option<String> {
@@ -326,7 +212,7 @@ impl Account for OrttoAccount {
     fn setup(&self, fields: &[FieldSpec], memberships: &[Membership], _learned: Option<&Value>) -> Value {
         let known = |need: Need<'_>| Some((need.name.to_owned(), self.field(need.name)?.clone()));
         let ortto_fields: BTreeMap<String, AccountField> = needs(fields, memberships).filter_map(known).collect();
-        Setup { ortto_fields, withheld: self.withheld.clone(), archived: self.archived.clone() }.write()
+        Setup { ortto_fields, withheld: self.away.withheld.clone(), archived: self.away.archived.clone() }.write()
     }
 }
 
@@ -334,6 +220,7 @@ impl Account for OrttoAccount {
 mod tests {
     use bytes::Bytes;
 
+    use super::super::setup::People;
     use super::*;
     use crate::destination::{Call, HttpResponse, Judgement};
     use crate::state::ProfileKey;
@@ -357,7 +244,7 @@ mod tests {
             let body = |call: &Call| match call.path.as_str() {
                 "/tags/get" => format!(r#"[{{"name":"t","instance_id":"account {key}","count":1}}]"#),
                 "/suppression-list/email/get" => format!(r#"{{"emails":["person.{key}@example.com"]}}"#),
-                _ => "{}".to_owned(),
+                _ => r#"{"contacts":null}"#.to_owned(),
             };
             let answers = calls.iter().map(|call| http::Response::new(Bytes::from(body(call)))).collect();
             Box::pin(async { Ok(answers) })
@@ -389,7 +276,7 @@ mod tests {
             let account = survey(&mut session).await.unwrap();
             let mut withheld = People::default();
             withheld.add(&session.profile("person.1@example.com"));
-            assert_eq!((account.id(), &account.withheld), ("account 1", &withheld), "call {renewed}");
+            assert_eq!((account.id(), &account.away.withheld), ("account 1", &withheld), "call {renewed}");
         }
         let mut session = Renewing { calls: 0, renewals: (1..100).collect(), key: 0 };
         assert_eq!(survey(&mut session).await.unwrap_err().kind, Kind::Access);

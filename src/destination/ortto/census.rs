@@ -7,9 +7,10 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::account::read_fields;
 use super::asking::{TAGS as ITS_TAGS, ask, call_all, done, text};
+use super::custom_fields::read_fields;
 use super::fields::{BOUNCED, EMAIL, PERMISSION, TAG_IDS, TAGS, is_same_tag};
+use super::paging::{Following, following};
 use super::request;
 use super::response::{Person, Reply, people, people_by_id};
 use crate::destination::{Census, Page, PersonThere, Session};
@@ -141,13 +142,15 @@ async fn page(session: &mut dyn Session, target: &MembershipTarget, from: Option
     let unreadable = || Error::new(Kind::Unavailable, "Ortto", "does not tell who its people are").hint("try again");
     let found = people(&body).ok_or_else(unreadable)?;
     let total = body.get("meta").and_then(|meta| meta.get("total_matches")).and_then(Value::as_u64);
-    let next = body.get("next_offset").and_then(Value::as_u64).unwrap_or_default();
-    let goes_on = body.get("has_more") == Some(&Value::Bool(true)) && next > place.offset;
+    let following = following(&body, place.offset, found.len());
     let members = found.into_iter().map(|person| place.person(person, target)).collect();
-    let next = Place { offset: next, cursor: text(&body, "cursor_id"), ..place };
+    let next = match following {
+        Following::At(offset, cursor) => Some(Place { offset, cursor, ..place }),
+        Following::Last | Following::Nowhere => None,
+    };
     Ok(Page {
         people: members,
-        next: goes_on.then(|| serde_json::to_value(next).unwrap_or_default()),
+        next: next.map(|next| serde_json::to_value(next).unwrap_or_default()),
         pages: total.map(|total| total.div_ceil(request::PAGE as u64).max(1)),
     })
 }

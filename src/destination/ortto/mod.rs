@@ -2,10 +2,12 @@
 
 mod account;
 mod asking;
+mod away;
 mod census;
 mod confirming;
 mod contact;
 mod cost;
+mod custom_fields;
 mod doubts;
 mod entry;
 mod fields;

@@ -4,9 +4,9 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::Ortto;
-use super::account::read_fields;
 use super::asking::{ask, call_all};
 use super::contact::{is_member, is_true, untagged, with_field};
+use super::custom_fields::read_fields;
 use super::fields::{EMAIL, PERMISSION, TAGS, is_same_tag};
 use super::request;
 use super::response::{Entry, Person, Reply, entries, people};

@@ -2,9 +2,11 @@
 
 //! Whole answers in, outcomes out.
 
+mod account;
 mod doubts;
 mod leavers;
 mod merges;
+mod shapes;
 
 use std::time::Duration;
 

@@ -284,7 +284,7 @@ def test_a_rollback_lets_the_version_before_work_again(aws):
 
 def test_an_s3_that_fails_throttles_and_conflicts_loses_nothing(aws):
     drop = aws.folder / "faulty.csv"
-    for count, members in [(700, emails("faulty", 700)), (500, emails("faulty", 500))]:
+    for count, members in [(300, emails("faulty", 300)), (200, emails("faulty", 200))]:
         drop.write_text("EMail,FirstName\n" + "".join(f"{email},Zoë {count}\n" for email in members))
         with FaultyS3(aws.endpoint) as s3:
             for _ in range(5):
@@ -295,7 +295,7 @@ def test_an_s3_that_fails_throttles_and_conflicts_loses_nothing(aws):
         assert result.returncode == 0, result.stderr
         assert all(s3.faults.values()), s3.faults
         assert aws.members("faulty", "faulty") == sorted(members)
-        assert len(aws.at("faulty", "contents")["contacts"]) == 700
+        assert len(aws.at("faulty", "contents")["contacts"]) == 300
     result = aws.cli("--json", "run", "faulty", "--drop", drop)
     assert json.loads(result.stdout)["outcome"] == "nothing_to_do", result.stdout
 

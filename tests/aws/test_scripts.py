@@ -5,7 +5,46 @@ import os
 import shutil
 import subprocess
 
+import pytest
 from world import ROOT
+
+
+def script(folder, name, *arguments, **answers):
+    """Runs a script with programs in place of `aws` and `terraform` that answer what their arguments begin with; what has no answer
+    succeeds in silence. Returns what it did, and the calls."""
+    calls = folder / "calls"
+    calls.write_text("")
+    for program in ("aws", "terraform"):
+        cases = "".join(f"  {begin!r}*) cat <<'END'\n{text}\nEND\n;;\n" for begin, text in answers.get(program, {}).items())
+        file = folder / program
+        file.write_text(f'#!/bin/sh\ncall="$*"\necho "{program} $call" >>{calls}\ncase "${{call#-chdir=infra }}" in\n{cases}esac\n')
+        file.chmod(0o755)
+    ended = subprocess.run(
+        [ROOT / "scripts" / name, "infra", *arguments],
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "TERRAFORM": ""}, text=True, capture_output=True,
+    )
+    return ended, calls.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("secret", "is_taken", "says"),
+    [
+        ({"Tags": [{"Key": "application", "Value": "ours"}]}, True, "is taken over"),
+        ({"Tags": [{"Key": "application", "Value": "theirs"}], "DeletedDate": "2026-11-23"}, True, "is taken over"),
+        ({"Tags": [{"Key": "application", "Value": "theirs"}]}, False, "belongs to theirs"),
+        ({"Tags": [{"Key": "team", "Value": "ours"}]}, False, "Key=application,Value=ours"),
+        ({}, False, "no tag that says whose it is"),
+    ],
+)
+def test_a_secret_in_use_is_taken_over_only_if_it_is_ours(tmp_path, secret, is_taken, says):
+    names = json.dumps(json.dumps(["ours", ["shared"]]))
+    ended, calls = script(
+        tmp_path, "recover-secrets",
+        terraform={"console": f"a warning\n{names}"}, aws={"secretsmanager describe-secret": json.dumps({"ARN": "arn", **secret})},
+    )
+    imports = [call for call in calls if " import " in call]
+    assert (ended.returncode == 0, len(imports) == 1) == (is_taken, is_taken), (ended, calls)
+    assert says in ended.stdout + ended.stderr
 
 
 def test_the_local_aws_keeps_its_own_state_whatever_the_backend(tmp_path):

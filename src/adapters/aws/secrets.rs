@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::types::Tag;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -107,8 +108,10 @@ impl SecretsManager {
         match self.client.put_secret_value().secret_id(&name).secret_string(text).send().await {
             Ok(_) => Ok(()),
             Err(cause) if is_absent(&cause) => {
+                // As the deployment tags what it makes: it takes over no secret but its own.
+                let tag = Tag::builder().key("application").value(&self.deployment).build();
                 let create = self.client.create_secret().name(name).secret_string(text).description(description);
-                create.send().await.map(drop).map_err(|cause| failed(connection, "stored", &cause))
+                create.tags(tag).send().await.map(drop).map_err(|cause| failed(connection, "stored", &cause))
             }
             Err(cause) => Err(failed(connection, "stored", &cause)),
         }

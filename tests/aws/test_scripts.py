@@ -68,3 +68,31 @@ def test_the_local_aws_keeps_its_own_state_whatever_the_backend(tmp_path):
     backend = json.loads((tmp_path / "local/infra/.terraform/terraform.tfstate").read_text())["backend"]
     assert backend["type"] == "local"
     assert not real.exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "deployed", "option", "objects", "may"),
+    [
+        (True, False, False, 1, False),
+        (True, False, True, 1, False),
+        (True, True, False, 1, False),
+        (True, True, True, 1, True),
+        (True, False, False, 0, True),
+        (False, False, True, 1, False),
+        (False, True, True, 1, True),
+        (False, False, False, 0, True),
+    ],
+)
+def test_a_key_outlives_the_data_unless_both_deploy_and_destroy_were_forced(tmp_path, own, deployed, option, objects, may):
+    attributes = {"aws_s3_bucket.store": {"bucket": "theirs", "force_destroy": deployed}, "aws_secretsmanager_secret.connection": {"recovery_window_in_days": 0 if deployed else 7}}
+    resources = [
+        {"mode": "managed", "type": name.split(".")[0], "name": name.split(".")[1], "instances": [{"attributes": one}]}
+        for name, one in attributes.items() if own or "secret" in name
+    ]
+    state = json.dumps({"outputs": {"bucket": {"value": "theirs"}}, "resources": resources})
+    ended, _ = script(
+        tmp_path, "may-destroy", *["-var=force_destroy=true"] * option,
+        terraform={"state pull": state}, aws={"s3api list-object": objects},
+    )
+    assert ended.returncode == (0 if may else 1), ended
+    assert may or "theirs holds" in ended.stderr and "OPTIONS=-var=force_destroy=true" in ended.stderr

@@ -1,4 +1,5 @@
-# Nothing failed, but nothing arrived either: no successful run of an export in the time in which its schedule has one.
+# Nothing failed, but nothing arrived either: no run of an export ended in the time in which its schedule has one. A run that failed tells
+# of itself.
 
 locals {
   # Hours between two runs by the schedule: rate(...), or a cron(...) for every day or the days from Monday to Friday. Of another
@@ -45,7 +46,7 @@ resource "terraform_data" "watched_since" {
 resource "aws_cloudwatch_metric_alarm" "silence" {
   for_each            = local.watched
   alarm_name          = "${var.name}-${each.key}-silence"
-  alarm_description   = "No successful run for ${each.value} hours. Check that the drop arrived and that the schedule is right."
+  alarm_description   = "No run has ended for ${each.value} hours. Check that the drop arrived and that the schedule is right."
   evaluation_periods  = each.value
   datapoints_to_alarm = each.value
   comparison_operator = "LessThanThreshold"
@@ -57,14 +58,14 @@ resource "aws_cloudwatch_metric_alarm" "silence" {
   metric_query {
     id          = "due"
     expression  = "IF(EPOCH(filled) < ${local.first_due[each.key]}, 1, filled)"
-    label       = "successful runs, once due"
+    label       = "runs that ended, once due"
     return_data = true
   }
 
   metric_query {
     id         = "filled"
     expression = "FILL(runs, 0)"
-    label      = "successful runs"
+    label      = "runs that ended"
   }
 
   metric_query {
@@ -72,9 +73,9 @@ resource "aws_cloudwatch_metric_alarm" "silence" {
 
     metric {
       namespace   = local.metric_namespace
-      metric_name = local.metric.RunsSucceeded
+      metric_name = local.metric.RunSeconds
       dimensions  = { deployment = var.name, export = each.key }
-      stat        = "Sum"
+      stat        = "SampleCount" # every run has one, however it ends
       period      = 3600
     }
   }

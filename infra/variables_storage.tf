@@ -92,7 +92,7 @@ variable "alert_emails" {
 }
 
 variable "silence_hours" {
-  description = "Hours without a successful run before an alarm, by export. Default: the schedule's interval plus two hours; no alarm without a schedule. 0 disables it."
+  description = "Hours without the end of a run before an alarm, by export. Default: the schedule's interval plus two hours; no alarm without a schedule. 0 disables it."
   type        = map(number)
   default     = {}
 

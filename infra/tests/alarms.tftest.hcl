@@ -62,7 +62,14 @@ run "silence_is_by_each_exports_schedule" {
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.silence :
     alarm.datapoints_to_alarm == alarm.evaluation_periods && alarm.treat_missing_data == "breaching"])
-    error_message = "Silence is every hour without a successful run; missing data counts as silence."
+    error_message = "Silence is every hour in which no run ended; missing data counts as silence."
+  }
+
+  # A run that failed notifies people itself.
+  assert {
+    condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.silence : [for query in alarm.metric_query :
+    [for metric in query.metric : [metric.metric_name, metric.stat] == ["RunSeconds", "SampleCount"]]]]))
+    error_message = "A run that failed counts as silence."
   }
 
   # No alarm before the first run was due: that hour, reckoned back to a date.

@@ -42,7 +42,7 @@ def value(tree, at, queries, metrics):
         return tree
     if isinstance(tree, str):
         query = queries[tree]
-        return value(parse(query["Expression"]), at, queries, metrics) if "Expression" in query else metrics.get(at)
+        return value(parse(query["Expression"]), at, queries, metrics) if "Expression" in query else sample(query["MetricStat"], metrics.get(at))
     function, arguments = tree
     if function == "EPOCH":
         return float(at)
@@ -56,8 +56,16 @@ def value(tree, at, queries, metrics):
     return float(values[0] < values[1] if function == "<" else values[0] > values[1])
 
 
+def sample(stat, runs):
+    """The data point of an hour's runs, each a metric's name -> its value; none where there was none."""
+    if not runs:
+        return None
+    values = [run[stat["Metric"]["MetricName"]] for run in runs]
+    return {"Sum": sum(values), "SampleCount": float(len(values)), "Maximum": max(values)}[stat["Stat"]]
+
+
 def is_in_alarm(alarm, now, metrics):
-    """Whether an alarm of one hour's periods is in alarm at `now`, with these data points: the hour's start -> its sum."""
+    """Whether an alarm of one hour's periods is in alarm at `now`, with these metrics: the hour's start -> its runs'."""
     queries = {query["Id"]: query for query in alarm["Metrics"]}
     (returned,) = [query for query in alarm["Metrics"] if query.get("ReturnData", True)]
     assert (alarm["ComparisonOperator"], alarm["TreatMissingData"]) == ("LessThanThreshold", "breaching")

@@ -227,7 +227,8 @@ def test_silence_is_an_alarm_from_when_a_run_was_due(aws):
     assert hours == 26, "a day, and two hours for the run"
     began = int(time.time()) // 3600 * 3600
     at = lambda hour: began + hour * 3600
-    runs = lambda *done: {at(hour): 1.0 for hour in done}
+    of_run = lambda succeeded: {"RunsSucceeded": float(succeeded), "RunsFailed": float(not succeeded), "RunSeconds": 30.0}
+    runs = lambda *done, succeeded=True: {at(hour): [of_run(succeeded)] for hour in done}
     for now, metrics, is_silent in [
         (1, {}, False),
         (hours - 1, {}, False),
@@ -235,6 +236,7 @@ def test_silence_is_an_alarm_from_when_a_run_was_due(aws):
         (2 * hours + 2, runs(3), True),
         (2 * hours + 2, runs(2 * hours - 5), False),
         (2 * hours + 2, runs(10, 34, 58), False),
+        (2 * hours + 2, runs(2 * hours - 5, succeeded=False), False),
     ]:
         assert is_in_alarm(alarm, at(now), metrics) == is_silent, (now, metrics)
 

@@ -55,6 +55,37 @@ run "nobody_may_do_more_than_they_need" {
     error_message = "Only X-Ray and log delivery, which have no resource-level permissions, may have the resource *."
   }
 
+  # Neither mocks nor the local AWS ask for the workflow's permissions: here is what it needs, statement by statement.
+  assert {
+    condition = jsonencode({ for statement in data.aws_iam_policy_document.workflow.statement : statement.sid => [sort(statement.actions), sort(statement.resources)] }) == jsonencode({
+      Steps      = [["lambda:InvokeFunction"], [aws_lambda_alias.live.arn]]
+      StartLanes = [["states:StartExecution"], [local.workflow_arn]]
+      FollowLanes = [
+        ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"],
+        ["${local.executions_arn}/lanes:*", "${local.executions_arn}:*"],
+      ]
+      ReadLanes    = [["s3:GetObject"], ["arn:aws:s3:::own-bucket/runs/*"]]
+      Tell         = [["sns:Publish"], [aws_sns_topic.alerts.arn]]
+      Announce     = [["events:PutEvents"], ["arn:aws:events:eu-central-1:123456789012:event-bus/default"]]
+      TellInCipher = [["kms:GenerateDataKey"], [aws_kms_key.this.arn]]
+      Decrypt      = [["kms:Decrypt"], [aws_kms_key.this.arn]]
+      Logs = [[
+        "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+      ], ["*"]]
+      Traces = [["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]]
+    })
+    error_message = "The workflow may do something else than what its states, lanes, logs and traces need."
+  }
+
+  assert {
+    condition = jsonencode({ for statement in data.aws_iam_policy_document.scheduler.statement : statement.sid => [sort(statement.actions), sort(statement.resources)] }) == jsonencode({
+      Start       = [["lambda:InvokeFunction"], [aws_lambda_alias.live.arn]]
+      DeadLetters = [["sqs:SendMessage"], [aws_sqs_queue.dead_letters.arn]]
+    })
+    error_message = "A schedule starts the function, or sends to the dead-letter queue."
+  }
+
   # The function reads drops and writes only its own prefixes.
   assert {
     condition = setunion([for statement in data.aws_iam_policy_document.runs.statement : statement.resources if contains(statement.actions, "s3:PutObject")]...) == toset([

@@ -10,7 +10,7 @@ ARCH ?= arm64
 CONFIG ?= exports.json
 EVENT ?= events/schedule.json
 # Another program than Terraform: TERRAFORM=tofu.
-TERRAFORM ?= terraform
+export TERRAFORM ?= terraform
 CARGO_LAMBDA := cargo-lambda==1.9.2
 ZIP := target/lambda/autopilot-export-lambda/bootstrap.zip
 BOM := $(dir $(ZIP))bom.json
@@ -39,18 +39,18 @@ bench: ## measure speed and memory against typical scripts; ROWS=20000 for a sho
 	.venv/bin/python benches/run --rows $(or $(ROWS),100000) $(PARTS)
 
 bench-cost: ## compare plan's cost forecast with a run on the emulated AWS
-	@command -v terraform >/dev/null || { echo "bench-cost: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
+	@command -v $(TERRAFORM) >/dev/null || { echo "bench-cost: $(TERRAFORM): not found; install Terraform 1.9 or later" >&2; exit 2; }
 	cargo build --release --locked --bins
 	LAMBDA_BINARY=$(CURDIR)/target/release/autopilot-export-lambda CLI_BINARY=$(CURDIR)/target/release/autopilot-export \
 	  scripts/local/python benches/cost
 
 aws-local: ## deploy to an emulated AWS on this machine, until Ctrl-C; settings: scripts/local/up.py
-	@command -v terraform >/dev/null || { echo "aws-local: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
+	@command -v $(TERRAFORM) >/dev/null || { echo "aws-local: $(TERRAFORM): not found; install Terraform 1.9 or later" >&2; exit 2; }
 	cargo build --locked --bins
 	scripts/aws-local
 
 test-aws: ## test the deployment on the emulated AWS; takes minutes
-	@command -v terraform >/dev/null || { echo "test-aws: terraform: not found; install Terraform 1.9 or later" >&2; exit 2; }
+	@command -v $(TERRAFORM) >/dev/null || { echo "test-aws: $(TERRAFORM): not found; install Terraform 1.9 or later" >&2; exit 2; }
 	cargo test --locked --test it --no-run # builds the programs as well, as `make test` does
 	STORES_TEST="cargo test --locked --test it stores" scripts/local/python -m pytest -p no:cacheprovider -q --durations=5 tests/aws
 
@@ -68,11 +68,11 @@ plan: ## show what a deployment would change; CONFIG=exports.json OPTIONS="-var=
 
 deploy: ## deploy the function that `make build` built, with Terraform
 	@[ -f $(ZIP) ] || { echo "deploy: $(ZIP): not there; make build makes it" >&2; exit 2; }
-	TERRAFORM=$(TERRAFORM) scripts/recover-secrets infra $(INPUTS)
+	scripts/recover-secrets infra $(INPUTS)
 	$(TERRAFORM) -chdir=infra apply $(INPUTS)
 
 destroy: ## remove the deployment
-	@TERRAFORM=$(TERRAFORM) scripts/may-destroy infra $(INPUTS)
+	@scripts/may-destroy infra $(INPUTS)
 	$(TERRAFORM) -chdir=infra destroy $(INPUTS)
 
 check-config: # a typo must not reach the bucket
@@ -109,7 +109,7 @@ check: ## check format, lints, documentation, architecture, infrastructure
 	# With the feature that the tests use, so that the crates which clippy has checked are not checked once more.
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --features tokio/test-util
 	scripts/check-architecture
-	@if command -v terraform >/dev/null; then scripts/check-infra; else echo "check: Terraform is not installed, infra/ was not checked"; fi
+	@if command -v $(TERRAFORM) >/dev/null; then scripts/check-infra; else echo "check: Terraform is not installed, infra/ was not checked"; fi
 
 check-infra: ## check the infrastructure alone; needs Terraform
 	scripts/check-infra
@@ -117,4 +117,4 @@ check-infra: ## check the infrastructure alone; needs Terraform
 fmt: ## format everything
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
-	@if command -v terraform >/dev/null; then terraform fmt -recursive infra scripts/local; fi
+	@if command -v $(TERRAFORM) >/dev/null; then $(TERRAFORM) fmt -recursive infra scripts/local; fi

@@ -180,8 +180,9 @@ class World:
 
 def missing_program():
     """What is needed and missing, in one line; None if nothing is."""
-    if not shutil.which("terraform"):
-        return "terraform: not found; install Terraform 1.9 or later"
+    terraform = os.environ.get("TERRAFORM") or "terraform"
+    if not shutil.which(terraform):
+        return f"{terraform}: not found; install Terraform 1.9 or later"
     for program in [LAMBDA, CLI]:
         if not pathlib.Path(program).exists():
             return f"{program}: not built; run cargo build --locked"

@@ -57,8 +57,12 @@ def test_the_local_aws_keeps_its_own_state_whatever_the_backend(tmp_path):
     state = {"version": 4, "terraform_version": "1.9.0", "serial": 1, "lineage": "real", "resources": []}
     outputs = {"outputs": {"bucket": {"value": "a-real-deployment", "type": "string"}}}
     (tmp_path / "real.tfstate").write_text(json.dumps(state | outputs))
+    # Another program than Terraform, by its path.
+    other, asked = tmp_path / "tofu", tmp_path / "asked"
+    other.write_text(f'#!/bin/sh\necho "$1" >>{asked}\nexec terraform "$@"\n')
+    other.chmod(0o755)
     settings = {
-        "LOCAL_AWS_DIR": str(tmp_path / "local"), "TF_DATA_DIR": str(real), "TF_WORKSPACE": "real",
+        "TERRAFORM": str(other), "LOCAL_AWS_DIR": str(tmp_path / "local"), "TF_DATA_DIR": str(real), "TF_WORKSPACE": "real",
         "TF_CLI_ARGS_output": f"-state={tmp_path}/real.tfstate",
     }
     shown = subprocess.run(
@@ -67,6 +71,7 @@ def test_the_local_aws_keeps_its_own_state_whatever_the_backend(tmp_path):
     assert (shown.returncode, json.loads(shown.stdout or "0")) == (0, {}), shown.stderr
     backend = json.loads((tmp_path / "local/infra/.terraform/terraform.tfstate").read_text())["backend"]
     assert backend["type"] == "local"
+    assert asked.read_text().split() == ["init", "output"]
     assert not real.exists()
 
 

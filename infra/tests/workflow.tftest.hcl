@@ -147,9 +147,16 @@ run "a_plan_needs_no_zip" {
   }
 }
 
-run "concurrency_is_reserved_when_asked_for" {
+run "concurrency_memory_and_disk_are_as_asked_for" {
   variables {
     reserved_concurrency = 6
+    memory_mb            = 1024
+    ephemeral_mb         = 2048
+  }
+
+  assert {
+    condition     = [aws_lambda_function.this.memory_size, aws_lambda_function.this.ephemeral_storage[0].size] == [1024, 2048]
+    error_message = "The function has the memory and the disk asked for."
   }
 
   assert {

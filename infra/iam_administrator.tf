@@ -14,9 +14,44 @@ data "aws_iam_policy_document" "administrator" {
     for_each = length(local.secrets) == 0 ? [] : ["Secrets"]
 
     content {
+      sid     = statement.value
+      actions = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+      # Those that begin with the deployment's name together: a policy holds 6,144 characters.
+      resources = distinct([for name, secret in aws_secretsmanager_secret.connection : startswith(name, "${var.name}/") ?
+        "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${var.name}/*" : secret.arn
+      ])
+    }
+  }
+
+  # `erase` looks at everything of the program's, and at what it held before.
+  statement {
+    sid       = "FindPerson"
+    actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
+    resources = [local.bucket_arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = concat(["segments/*", "config/*", "state/*", "runs/*", "returns/*"], local.suppression_files)
+    }
+  }
+
+  statement {
+    sid     = "ErasePerson"
+    actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+    resources = concat(
+      [for prefix in ["segments", "config", "state", "runs", "returns"] : "${local.objects}${prefix}/*"],
+      [for key in local.suppression_files : "${local.objects}${key}"],
+    )
+  }
+
+  dynamic "statement" {
+    for_each = length(local.suppression_files) == 0 ? [] : ["RewriteSuppressionFiles"]
+
+    content {
       sid       = statement.value
-      actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
-      resources = [for secret in aws_secretsmanager_secret.connection : secret.arn]
+      actions   = ["s3:PutObject"]
+      resources = [for key in local.suppression_files : "${local.objects}${key}"]
     }
   }
 

@@ -96,13 +96,13 @@ data "aws_iam_policy_document" "key_through_s3" {
 data "aws_iam_policy_document" "read_reports" {
   source_policy_documents = [data.aws_iam_policy_document.key_through_s3["read"].json]
 
-  # order.json says how many members a segment has, and nothing of any person.
+  # order.json says how many members a segment has, and nothing of any person; nor does the index of the runs.
   statement {
     sid     = "ReadReports"
     actions = ["s3:GetObject"]
     resources = concat(
       [for name in ["report.*", "run.json", "stop.json"] : "${local.objects}runs/*/${name}"],
-      ["${local.objects}state/*/order.json"],
+      [for name in ["runs/index.html", "runs/index.json", "state/*/order.json"] : "${local.objects}${name}"],
     )
   }
 

@@ -168,9 +168,32 @@ run "nobody_may_do_more_than_they_need" {
       data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
-      ]) : [for resource in statement.resources : anytrue([for name in ["/report.*", "/run.json", "/stop.json", "/order.json"] : endswith(resource, name)])]
+      ]) : [for resource in statement.resources : anytrue([for name in ["/report.*", "/run.json", "/stop.json", "/order.json", "/index.html", "/index.json"] : endswith(resource, name)])]
     if contains(statement.actions, "s3:GetObject")]))
     error_message = "People may read reports and requests only."
+  }
+
+  # Who erases a person reaches suppression files as well, and versions of everything.
+  assert {
+    condition = jsonencode({ for statement in data.aws_iam_policy_document.administrator.statement : statement.sid => [
+      sort(statement.actions), sort(statement.resources), sort(flatten(statement.condition[*].values)),
+      ] if contains(["FindPerson", "ErasePerson", "RewriteSuppressionFiles", "Secrets"], statement.sid) }) == jsonencode({
+      FindPerson = [
+        ["s3:ListBucket", "s3:ListBucketVersions"], ["arn:aws:s3:::own-bucket"],
+        ["config/*", "lists/do-not-mail.txt", "returns/*", "runs/*", "segments/*", "state/*"],
+      ]
+      ErasePerson = [["s3:DeleteObject", "s3:DeleteObjectVersion"], [
+        "arn:aws:s3:::own-bucket/config/*", "arn:aws:s3:::own-bucket/lists/do-not-mail.txt", "arn:aws:s3:::own-bucket/returns/*",
+        "arn:aws:s3:::own-bucket/runs/*", "arn:aws:s3:::own-bucket/segments/*", "arn:aws:s3:::own-bucket/state/*",
+      ], []]
+      RewriteSuppressionFiles = [["s3:PutObject"], ["arn:aws:s3:::own-bucket/lists/do-not-mail.txt"], []]
+      # In one: AWS takes 6,144 characters.
+      Secrets = [
+        ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
+        ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:autopilot-export/*"], [],
+      ]
+    })
+    error_message = "An administrator's erase would stop half-way, or a connection's secrets are each in the policy."
   }
 
   # An operator writes the mark that stops a run, and nothing else.

@@ -107,7 +107,8 @@ class GatedCall(Call):
         elif self.command in ("GET", "HEAD"):
             action = "s3:GetObjectVersion" if "versionId" in query else "s3:GetObject"
         elif self.command == "DELETE":
-            action = "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject"
+            version = "Version" if "versionId" in query else ""
+            action = "s3:AbortMultipartUpload" if "uploadId" in query else f"s3:DeleteObject{version}"
         else:
             action = "s3:PutObject"
         is_allowed = gate.allows(action, resource, context)

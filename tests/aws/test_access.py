@@ -4,10 +4,11 @@ import json
 import re
 
 import pytest
-from scene import KEY, emails
+from scene import DOMAIN, KEY, emails
 from world import ROOT
 
 PEOPLE = ["administrator", "operator", "viewer", "rejects", "contributor"]
+GONE = f"gone@{DOMAIN}"
 # What the command line answers where AWS refuses access.
 REFUSED = 3
 
@@ -103,7 +104,11 @@ class Person:
             "stop": self.stop,
             "make invoke": self.invoke,
             "make redrive": lambda: self.script("scripts/redrive", self.aws.outputs["dead_letters_url"], self.aws.outputs["live"]),
-            "runs, status": lambda: all([self.command("runs"), self.command("status")]),
+            "try": lambda: self.command("try", "people", "--email", emails("people", 1)[0]),
+            "reconcile, person, erase": lambda: all([
+                self.command("reconcile", "people"), self.command("person", GONE), self.command("erase", GONE, "--yes", GONE),
+            ]),
+            "runs, runs --html, status": lambda: all([self.command("runs"), self.command("runs", "--html"), self.command("status")]),
             "report, watch": lambda: all([self.command("report", one), self.command("watch", one)]),
             "read rejects.csv": lambda: self.object("get_object", f"runs/people/{one}/rejects.csv"),
             "drop files": self.drop,
@@ -117,6 +122,10 @@ def test_each_command_is_allowed_as_the_page_says(aws, ended, monkeypatch):
     alone = aws.folder / "people.json"
     alone.write_text(json.dumps({kind: {"people": whole[kind]["people"]} for kind in ("connections", "exports")}))
     monkeypatch.setattr(aws, "config", alone)
+    # Two versions of what starts nothing, because it is in a folder below.
+    person = {"Bucket": aws.outputs["bucket"], "Key": "segments/people/below/gone.csv"}
+    for name in ("Zoë", "Zoe"):
+        aws.client("s3").put_object(**person, Body=f"EMail,FirstName\n{GONE},{name}\n".encode())
     for who in PEOPLE:
         policy = aws.outputs["people"][who]
         with aws.gate(policy["people"] if who == "contributor" else policy) as gate:
@@ -125,3 +134,5 @@ def test_each_command_is_allowed_as_the_page_says(aws, ended, monkeypatch):
                     seen.setdefault(what, set()).add(who)
     aws.client("s3").delete_object(Bucket=aws.outputs["bucket"], Key="segments/people/empty.csv")
     assert seen == expected
+    left = aws.client("s3").list_object_versions(Bucket=person["Bucket"], Prefix=person["Key"])
+    assert not left.get("Versions"), "erased from old versions as well"

@@ -53,6 +53,16 @@ data "aws_iam_policy_document" "function" {
     }
   }
 
+  dynamic "statement" {
+    for_each = length(var.event_queue_arns) == 0 ? [] : ["Queues"]
+
+    content {
+      sid       = statement.value
+      actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+      resources = var.event_queue_arns
+    }
+  }
+
   statement {
     sid       = "StartRuns"
     actions   = ["states:StartExecution"]

@@ -25,6 +25,28 @@ variable "bucket_kms_key_arn" {
   }
 }
 
+variable "event_topic_arns" {
+  description = "ARNs of the SNS topics that an existing bucket's events go to; the function subscribes to them."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.event_topic_arns : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+$", arn))])
+    error_message = "event_topic_arns: each the ARN of a topic."
+  }
+}
+
+variable "event_queue_arns" {
+  description = "ARNs of the SQS queues that an existing bucket's events go to; the function reads them. A queue with a key of its own must let the function's role decrypt."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.event_queue_arns : can(regex("^arn:[^:]+:sqs:[^:]+:[0-9]{12}:[^:]+$", arn))])
+    error_message = "event_queue_arns: each the ARN of a queue."
+  }
+}
+
 variable "runs_expire_days" {
   description = "Days after which a run's report expires, and with it the run in `runs`."
   type        = number

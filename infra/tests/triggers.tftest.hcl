@@ -79,6 +79,34 @@ run "an_existing_bucket_keeps_its_settings" {
   }
 }
 
+run "topics_and_queues_of_others_start_runs" {
+  variables {
+    bucket           = "their-bucket"
+    event_topic_arns = ["arn:aws:sns:eu-central-1:123456789012:theirs"]
+    event_queue_arns = ["arn:aws:sqs:eu-central-1:123456789012:theirs"]
+  }
+
+  assert {
+    condition = alltrue([
+      toset(values(aws_sns_topic_subscription.drops)[*].topic_arn) == var.event_topic_arns,
+      toset(values(aws_lambda_permission.topic)[*].source_arn) == var.event_topic_arns,
+      alltrue([for one in aws_lambda_permission.topic : one.principal == "sns.amazonaws.com" && one.qualifier == aws_lambda_alias.live.name]),
+      alltrue([for one in aws_sns_topic_subscription.drops : one.protocol == "lambda" && one.endpoint == aws_lambda_alias.live.arn]),
+    ])
+    error_message = "A topic does not reach the function."
+  }
+
+  assert {
+    condition = alltrue([
+      toset(values(aws_lambda_event_source_mapping.queue)[*].event_source_arn) == var.event_queue_arns,
+      alltrue([for one in aws_lambda_event_source_mapping.queue : one.function_name == aws_lambda_alias.live.arn]),
+      jsonencode([for one in data.aws_iam_policy_document.function.statement : [sort(one.actions), tolist(one.resources)] if one.sid == "Queues"]) ==
+      jsonencode([[["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], tolist(var.event_queue_arns)]]),
+    ])
+    error_message = "The function may not read a queue, or does not."
+  }
+}
+
 run "a_prefix_that_nobody_watches_is_refused" {
   command = plan
 

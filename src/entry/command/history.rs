@@ -126,25 +126,36 @@ pub(super) async fn runs<W: Environment>(env: &W, common: &Common, export: Optio
 const NAMES: [&str; 3] = ["run.json", "report.json", "stop.json"];
 
 /// What a run without a report is called that never reached its end.
-pub(super) const INTERRUPTED: &str = Outcome::Interrupted.name();
+const INTERRUPTED: &str = Outcome::Interrupted.name();
 /// What it is called while it may be at work.
 const UNFINISHED: &str = "unfinished";
 
-/// What is to be said of a run without a report: it is at work only while it has its connection.
-pub(super) async fn without_report<W: Environment>(env: &W, id: &str) -> Result<&'static str> {
+/// What is to be said of a run without a report.
+async fn without_report<W: Environment>(env: &W, id: &str) -> Result<&'static str> {
     if is_stopped(env.store(), id).await? {
         return Ok(Outcome::Stopped.name());
     }
     let Some(run) = read_json::<RunRecord>(env.store(), &keys::of_run(id, "run.json")).await? else {
         return Ok(UNFINISHED);
     };
+    Ok(if is_dead(env, &run).await? { INTERRUPTED } else { UNFINISHED })
+}
+
+/// Whether a run never reaches its end: it is at work only while it has its connection. Who may only read cannot tell.
+pub(super) async fn is_dead<W: Environment>(env: &W, run: &RunRecord) -> Result<bool> {
     let holder = format!("runs-{:016x}", fastrand::u64(..));
-    // Who may only read cannot tell.
     if !env.leases().take(&run.connection, &holder).await.unwrap_or_default() {
-        return Ok(UNFINISHED);
+        return Ok(false);
     }
     env.leases().release(&run.connection, &holder).await?;
-    Ok(INTERRUPTED)
+    // It may have given the connection back because it has just ended.
+    Ok(env.store().head(&keys::of_run(&run.request.run_id, "report.json")).await?.is_none())
+}
+
+/// The error of who waits for the report of a dead run.
+pub(super) fn dead(kind: Kind, run: &str) -> Error {
+    Error::new(kind, run, "never reached its end, and has no report yet")
+        .hint(format!("autopilot-export stop {run} ends it; so does the next run of its export"))
 }
 
 /// Removes what runs that were killed left behind, and old rejects: of one export, else of all that have runs.
@@ -205,7 +216,10 @@ pub(super) async fn id_of<W: Environment>(env: &W, run: &str, export: Option<&st
 pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, view: View) -> Code {
     export_of(run).ok_or_else(|| no_run(run))?;
     let Some(report) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? else {
-        if read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await?.is_some() {
+        if let Some(record) = read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await? {
+            if is_dead(env, &record).await? {
+                return Err(dead(Kind::BadRequest, run));
+            }
             return Err(Error::new(Kind::BadRequest, run, "is not finished")
                 .hint(format!("follow it with autopilot-export watch {run}")));
         }

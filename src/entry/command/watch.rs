@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::code::Code;
-use super::history::{View, no_run, report};
+use super::history::{View, dead, is_dead, no_run, report};
 use crate::destination::Usage;
 use crate::entry::args::Common;
 use crate::entry::show::{Seen, Shown};
@@ -50,6 +50,7 @@ async fn follow<W: Environment>(env: &W, common: &Common, run: &str, stop: &Canc
             return Ok(Some(done.exit_code()));
         }
         match read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await? {
+            Some(record) if is_dead(env, &record).await? => return Err(dead(Kind::Interrupted, run)),
             Some(record) => {
                 let total = record.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
                 match seen(env, run, total).await {

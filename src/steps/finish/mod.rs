@@ -209,8 +209,7 @@ async fn merge_results<W: Environment>(
 ) -> Result<Merged> {
     let store = env.store();
     let mut totals = Totals { sent: opened.sent.clone(), ..Totals::default() };
-    let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
-    let digester = Digester::new(secrets.state_key.expose_secret())?;
+    let digester = digester(env, connection).await?;
     let mut results = RunResults::of(store, run, opened, export.zip(Some(&digester))).await?;
     let destination = env.destination(connection.api);
     let lasts = destination.refusals_last();
@@ -228,6 +227,16 @@ async fn merge_results<W: Environment>(
         write_corrections(store, run, segment, &totals.delivered_again).await?;
     }
     Ok(Merged { totals, members, is_doubted: results.is_doubted })
+}
+
+/// By the state key, which who ends a run may have without the API key.
+async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Digester> {
+    let (name, secret) = (&connection.name, &connection.secret);
+    let key = match env.secrets().secrets(name, secret, false).await {
+        Ok(secrets) => secrets.state_key,
+        Err(error) => env.secrets().state_key(name, secret).await.ok().flatten().ok_or(error)?,
+    };
+    Digester::new(key.expose_secret())
 }
 
 /// Records the guard of rejects as passed over, where the destination's refusals alone would have stopped the run.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use autopilot_export::adapters::local::FileLeases;
+use autopilot_export::ports::Leases;
 use autopilot_export::run::{RunRecord, Trigger, keys};
 use autopilot_export::sandbox::{Fault, Options};
 use serde_json::{Value, json};
@@ -28,7 +30,7 @@ impl Cli {
         Self { scene, config }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.command_of(Command::new(env!("CARGO_BIN_EXE_autopilot-export")), args)
     }
 
@@ -288,6 +290,8 @@ async fn a_signal_ends_the_watching_of_a_run() {
     let request = cli.scene.request("", Trigger::Command);
     let record = RunRecord::begin(&request, "eu", String::new(), Vec::new(), Vec::new(), jiff::Timestamp::now());
     cli.scene.write(&keys::of_run(&request.run_id, "run.json"), &serde_json::to_vec(&record).unwrap());
+    let leases = FileLeases::new(cli.scene.root());
+    assert!(leases.take("eu", "who is at work").await.unwrap());
     for signal in ["-INT", "-TERM"] {
         let mut child = cli.command(&["watch", &request.run_id]).spawn().unwrap();
         // It looks, and will look again.
@@ -304,6 +308,8 @@ async fn a_run_with_damaged_results_is_watched_on() {
     let request = cli.scene.request("", Trigger::Command);
     let record = RunRecord::begin(&request, "eu", String::new(), Vec::new(), Vec::new(), jiff::Timestamp::now());
     cli.scene.write(&keys::of_run(&request.run_id, "run.json"), &serde_json::to_vec(&record).unwrap());
+    let leases = FileLeases::new(cli.scene.root());
+    assert!(leases.take("eu", "who is at work").await.unwrap());
     cli.scene.write(&keys::results(&request.run_id, 0, 0), b"\0\0\0\0");
     let mut child = cli.command(&["watch", &request.run_id]).spawn().unwrap();
     let expected = b"0 of 0 rows settled, 0 requests, 0.0/s\n";

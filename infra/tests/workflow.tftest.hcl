@@ -51,8 +51,19 @@ run "the_definition_as_deployed" {
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Next == "Announce"
-    error_message = "A finish that fails notifies people."
+    condition = alltrue([
+      jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Parameters.Payload.step == "give_up",
+      jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Next == "Announce",
+      jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Catch[0].Next == "GivenUp",
+      jsondecode(aws_sfn_state_machine.this.definition).States.GivenUp.Next == "Announce",
+    ])
+    error_message = "A finish that fails notifies people, even where the function cannot."
+  }
+
+  # Not every error has a cause, and a cause may be long and is not for people.
+  assert {
+    condition     = length(regexall("Cause", jsonencode(jsondecode(aws_sfn_state_machine.this.definition).States.GivenUp))) == 0
+    error_message = "Without a cause the notification fails."
   }
 
   assert {
@@ -87,7 +98,7 @@ run "the_definition_as_deployed" {
   # Throttling by Lambda lasts as long as others use the account's concurrency.
   assert {
     condition = alltrue([for state in concat(
-      [for name in ["Prepare", "Open", "Finish", "FinishAfterError"] : jsondecode(aws_sfn_state_machine.this.definition).States[name]],
+      [for name in ["Prepare", "Open", "Finish", "FinishAfterError", "FinishFailed"] : jsondecode(aws_sfn_state_machine.this.definition).States[name]],
       [jsondecode(aws_sfn_state_machine.this.definition).States.Lanes.ItemProcessor.States.Deliver],
     ) : [for retry in state.Retry : retry.MaxAttempts if contains(retry.ErrorEquals, "Lambda.TooManyRequestsException")] == [20]])
     error_message = "A throttled call is tried again 20 times."
@@ -95,15 +106,15 @@ run "the_definition_as_deployed" {
 
   # A task waits slightly longer than an invocation can take.
   assert {
-    condition = alltrue([for state in ["Prepare", "Open", "Finish", "FinishAfterError"] :
+    condition = alltrue([for state in ["Prepare", "Open", "Finish", "FinishAfterError", "FinishFailed"] :
     jsondecode(aws_sfn_state_machine.this.definition).States[state].TimeoutSeconds == 930])
     error_message = "TimeoutSeconds is 930."
   }
 
   # Every task calls the function.
   assert {
-    condition     = length(regexall(aws_lambda_alias.live.arn, aws_sfn_state_machine.this.definition)) == 5
-    error_message = "Five tasks, one function."
+    condition     = length(regexall(aws_lambda_alias.live.arn, aws_sfn_state_machine.this.definition)) == 6
+    error_message = "Six tasks, one function."
   }
 
   # A rollback reaches whatever calls the function.

@@ -41,17 +41,15 @@ impl Message {
     }
 }
 
-/// Where a run belongs.
+/// Where a run was.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'p> {
+pub struct Origin<'o> {
     /// The deployment's name.
-    pub deployment: &'p str,
-    /// Where its store is.
-    pub store: &'p str,
-    /// The key of the report's page.
-    pub page: &'p str,
+    pub deployment: &'o str,
     /// The command that runs an export again.
-    pub again: &'p str,
+    pub again: &'o str,
+    /// The execution of a run that could not be finished, and has no report.
+    pub execution: Option<&'o str>,
 }
 
 /// What a run says of its export; nothing where a person stopped it, or a newer drop had been applied.
@@ -70,18 +68,17 @@ pub fn condition(report: &Report, max_reject_share: f64) -> Option<Condition> {
     }
 }
 
-/// The message of a run that changed its export's condition.
-pub fn message(report: &Report, now: Condition, place: Place<'_>) -> Message {
-    let (export, rows) = (&report.export, &report.rows);
-    let Place { deployment, store, page, again } = place;
+/// The message of a run that changed its export's condition. `page` is where its report is.
+pub fn message(report: &Report, now: Condition, origin: Origin<'_>, page: &str) -> Message {
+    let (run, export, rows) = (&report.run_id, &report.export, &report.rows);
+    let Origin { deployment, again, execution } = origin;
     let (outcome, what, to_do) = match now {
         Condition::Well => ("recovered", "has recovered: its last run succeeded", "There is nothing to do.".to_owned()),
         Condition::Rejects => (
             "many rows rejected",
             "succeeded, but rejected more rows than usual",
             format!(
-                "Correct the rows in rejects.csv, which is beside the report, and send them again: autopilot-export retry {}",
-                report.run_id
+                "Correct the rows in rejects.csv, which is beside the report, and send them again: autopilot-export retry {run}"
             ),
         ),
         Condition::Guard => (
@@ -96,10 +93,20 @@ pub fn message(report: &Report, now: Condition, place: Place<'_>) -> Message {
         }
     };
     let reason = report.error.as_ref().map(|error| format!("The reason: {}.\n\n", error.message)).unwrap_or_default();
-    let body = format!(
-        "The export {export} of {deployment} {what}.\n\n{reason}Of {} rows {} were delivered, {} were unchanged, {} rejected and {} suppressed; {} are pending, and the next run sends them.\n\n{to_do}\n\nThe report is {store}/{page}; autopilot-export report {} shows it.\n",
-        rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending, report.run_id,
-    );
+    let (so_far, more) = match execution {
+        Some(execution) => (
+            format!("The run {run} could not be finished, and has no report yet: the next run finishes it first."),
+            format!("The execution {execution} says more."),
+        ),
+        None => (
+            format!(
+                "Of {} rows {} were delivered, {} were unchanged, {} rejected and {} suppressed; {} are pending, and the next run sends them.",
+                rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending,
+            ),
+            format!("The report is {page}; autopilot-export report {run} shows it."),
+        ),
+    };
+    let body = format!("The export {export} of {deployment} {what}.\n\n{reason}{so_far}\n\n{to_do}\n\n{more}\n");
     Message { subject: format!("{deployment}: {export}: {outcome}"), body }
 }
 
@@ -145,18 +152,22 @@ mod tests {
 
     #[test]
     fn a_message_names_export_outcome_report_and_what_to_do() {
-        let place = Place { deployment: "trial", store: "s3://b", page: "runs/p.html", again: "start" };
+        let (page, origin) = ("s3://b/runs/p.html", Origin { deployment: "trial", again: "start", execution: None });
         for (outcome, now, subject, to_do) in [
             ("failed", Condition::Failed(None), "trial: newsletter: failed", "autopilot-export start newsletter"),
             ("stopped_by_guard", Condition::Guard, "trial: newsletter: stopped by a guard", "pass over the guard"),
             ("succeeded", Condition::Rejects, "trial: newsletter: many rows rejected", "autopilot-export retry 2026"),
             ("succeeded", Condition::Well, "trial: newsletter: recovered", "nothing to do"),
         ] {
-            let Message { subject: found, body } = message(&report(outcome, 10), now, place);
+            let Message { subject: found, body } = message(&report(outcome, 10), now, origin, page);
             assert_eq!(found, subject);
-            assert!(body.contains(to_do) && body.contains("s3://b/runs/p.html"), "{body}");
+            assert!(body.contains(to_do) && body.contains(page), "{body}");
         }
-        let longest = message(&report("failed", 0), Condition::Rejects, Place { deployment: &"d".repeat(30), ..place });
+        let long = Origin { deployment: &"d".repeat(30), ..origin };
+        let longest = message(&report("failed", 0), Condition::Rejects, long, page);
         assert!(longest.subject.len() - "newsletter".len() + 32 <= 100 && longest.subject.is_ascii());
+        let without = Origin { execution: Some("arn:e"), ..origin };
+        let Message { body, .. } = message(&report("failed", 0), Condition::Failed(None), without, page);
+        assert!(body.contains("execution arn:e") && !body.contains(page) && body.contains("refuses the key"), "{body}");
     }
 }

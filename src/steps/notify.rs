@@ -14,7 +14,7 @@ use crate::delivery::pace::after;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Http, NoResponse, SecretSource, Store};
 use crate::report::Report;
-use crate::report::message::{Condition, Message, Place, condition, message};
+use crate::report::message::{Condition, Message, Origin, condition, message};
 use crate::report::webhook::body;
 use crate::run::keys;
 use crate::steps::documents::{read_if_whole, write_json};
@@ -39,30 +39,25 @@ struct Notified {
 }
 
 /// Returns a run's summary, with a message where the run changed its export's condition; the export's webhook gets it as well. The
-/// first run of an export notifies only if it does not succeed. `deployment` and `again` are the message's.
+/// first run of an export notifies only if it does not succeed.
 ///
 /// # Errors
 /// Those of the store. A webhook that fails is logged; the export's next run tries it again.
-pub async fn notify<E: Environment>(
-    env: &E,
-    config: &Config,
-    report: &Report,
-    (deployment, again): (&str, &str),
-) -> Result<Value> {
+pub async fn notify<E: Environment>(env: &E, config: &Config, report: &Report, origin: Origin<'_>) -> Result<Value> {
     let (store, key) = (env.store(), keys::notified(&report.export));
     let settings = config.exports.get(&report.export).map_or_else(Notify::default, |export| export.notify.clone());
     let mut notified: Notified = read_if_whole(store, &key).await?.unwrap_or_default();
     let changed = condition(report, settings.max_reject_share).filter(|now| *now != notified.condition);
     if let Some(now) = changed.filter(|_| notified.run_id != report.run_id) {
-        let (place, page) = (store.location(), keys::of_run(&report.run_id, "report.html"));
-        let message = message(report, now, Place { deployment, store: &place, page: &page, again });
+        let page = format!("{}/{}", store.location(), keys::of_run(&report.run_id, "report.html"));
+        let message = message(report, now, origin, &page);
         let is_due = settings.webhook.is_some();
         notified = Notified { condition: now, run_id: report.run_id.clone(), message: Some(message), is_due };
         write_json(store, &key, &notified).await?;
     }
     let message = notified.message.as_ref();
     if let (Some(webhook), Some(message)) = (settings.webhook.filter(|_| notified.is_due), message) {
-        let body = body(webhook.kind, message, &summary(report, deployment, Some(message)));
+        let body = body(webhook.kind, message, &summary(report, origin, Some(message)));
         match send(env, &webhook, body).await {
             Ok(()) => {
                 notified.is_due = false;
@@ -74,16 +69,17 @@ pub async fn notify<E: Environment>(
             }
         }
     }
-    Ok(summary(report, deployment, notified.message.as_ref().filter(|_| notified.run_id == report.run_id)))
+    Ok(summary(report, origin, notified.message.as_ref().filter(|_| notified.run_id == report.run_id)))
 }
 
 /// The summary of a run: what the workflow decides by, and what EventBridge gets.
-fn summary(report: &Report, deployment: &str, message: Option<&Message>) -> Value {
+fn summary(report: &Report, origin: Origin<'_>, message: Option<&Message>) -> Value {
     let mut summary = json!({
-        "deployment": deployment, "export": report.export, "run_id": report.run_id, "outcome": report.outcome,
-        "rows": report.rows,
+        "deployment": origin.deployment, "export": report.export, "run_id": report.run_id, "outcome": report.outcome,
     });
     if let Some(summary) = summary.as_object_mut() {
+        // Without a report nobody has counted.
+        summary.extend(origin.execution.is_none().then(|| ("rows".to_owned(), json!(report.rows))));
         summary.extend(report.error.as_ref().map(|error| ("error".to_owned(), json!(error))));
         summary.extend(message.map(|message| ("message".to_owned(), json!(message))));
     }

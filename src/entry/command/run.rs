@@ -11,6 +11,7 @@ use crate::entry::show::say;
 use crate::error::Result;
 use crate::ports::Store;
 use crate::report::Report;
+use crate::report::message::Origin;
 use crate::run::RunRequest;
 use crate::run::keys::of_run;
 use crate::steps::environment::Environment;
@@ -94,7 +95,8 @@ async fn notify_webhook<W: Environment>(env: &W, common: &Common, config: &Confi
     if webhook.is_none() || common.store.starts_with("s3://") {
         return;
     }
-    if let Err(error) = notify(env, config, report, (&common.deployment, "run")).await {
+    let origin = Origin { deployment: &common.deployment, again: "run", execution: None };
+    if let Err(error) = notify(env, config, report, origin).await {
         say(&format!("note: {}", error.at("notify").chain()));
     }
 }

@@ -14,6 +14,7 @@ pub(super) enum Input {
     Open { run_id: String },
     Deliver { run_id: String, lane: u32 },
     Finish { run_id: String, error: Option<Caught>, run: Option<RunRequest> },
+    GiveUp { run_id: String, error: Caught, execution: String },
 }
 
 impl Input {
@@ -24,7 +25,7 @@ impl Input {
             Self::Prepare { .. } => "prepare",
             Self::Open { .. } => "open",
             Self::Deliver { .. } => "deliver",
-            Self::Finish { .. } => "finish",
+            Self::Finish { .. } | Self::GiveUp { .. } => "finish",
         }
     }
 
@@ -33,7 +34,10 @@ impl Input {
         match self {
             Self::Event(_) => None,
             Self::Prepare { run } => Some(&run.run_id),
-            Self::Open { run_id } | Self::Deliver { run_id, .. } | Self::Finish { run_id, .. } => Some(run_id),
+            Self::Open { run_id }
+            | Self::Deliver { run_id, .. }
+            | Self::Finish { run_id, .. }
+            | Self::GiveUp { run_id, .. } => Some(run_id),
         }
     }
 }
@@ -45,6 +49,7 @@ enum Step {
     Open { run_id: String },
     Deliver { run_id: String, lane: u32 },
     Finish { run_id: String, error: Option<Caught>, run: Option<RunRequest> },
+    GiveUp { run_id: String, error: Caught, execution: String },
 }
 
 /// Reads a call's input.
@@ -59,5 +64,6 @@ pub(super) fn read(event: Value) -> Result<Input> {
         Step::Open { run_id } => Input::Open { run_id },
         Step::Deliver { run_id, lane } => Input::Deliver { run_id, lane },
         Step::Finish { run_id, error, run } => Input::Finish { run_id, error, run },
+        Step::GiveUp { run_id, error, execution } => Input::GiveUp { run_id, error, execution },
     })
 }

@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
 use crate::ports::{Executions, PutMode, Store};
-use crate::report::message::Message;
-use crate::report::{Outcome, Report, metrics};
+use crate::report::message::{Message, Origin};
+use crate::report::{Confirmed, Failed, Outcome, Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
-    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, notify, open, prepare, read_json, release,
-    unless_stopped, watching_for_stop, with_lease, write_json, write_json_if,
+    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, notify, open, prepare, read_if_whole,
+    read_json, release, unless_stopped, watching_for_stop, with_lease, write_json, write_json_if,
 };
 use crate::trigger::{Ignored, Triggered, triggered};
 use input::Input;
@@ -79,6 +79,9 @@ impl<W: Environment, X: Executions> Function<W, X> {
             Input::Open { run_id } => self.open(&config, &run_id).await,
             Input::Deliver { run_id, lane } => self.deliver(&config, &run_id, lane, invocation.until).await,
             Input::Finish { run_id, error, run } => self.finish(&config, &run_id, error.map(failure::of), run).await,
+            Input::GiveUp { run_id, error, execution } => {
+                self.give_up(&config, &run_id, failure::of(error), &execution).await
+            }
         };
         answer.at(stage)
     }
@@ -222,27 +225,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         }
     }
 
-    /// Finishes a run. Where that fails for good, the connection is free all the same: the next run finishes this one.
     async fn finish(
-        &self,
-        config: &Config,
-        run_id: &str,
-        failure: Option<Failure>,
-        run: Option<RunRequest>,
-    ) -> Result<Value> {
-        let finished = self.finish_run(config, run_id, failure, run).await;
-        let is_tried_again = |kind| matches!(kind, Kind::Throttled | Kind::Unavailable | Kind::OutOfTime);
-        if let Err(error) = &finished
-            && !is_tried_again(error.kind)
-            && let Some(export) = export_of(run_id).and_then(|export| config.exports.get(export))
-            && let Err(error) = release(&self.env, &export.connection, run_id).await
-        {
-            tracing::warn!(run.id = run_id, error.kind = error.kind.name(), "{}", error.chain());
-        }
-        finished
-    }
-
-    async fn finish_run(
         &self,
         config: &Config,
         run_id: &str,
@@ -263,6 +246,28 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let report = with_lease(&self.env, config, &request, finishing).await?;
         self.publish(&report, known);
         self.summary(config, &report).await
+    }
+
+    /// Gives up a run whose finish failed for good: the connection is free, and people are notified. The next run of the export
+    /// finishes this one first.
+    async fn give_up(&self, config: &Config, run_id: &str, failure: Failure, execution: &str) -> Result<Value> {
+        let store = self.env.store();
+        if let Some(report) = read_if_whole(store, &keys::of_run(run_id, "report.json")).await? {
+            return self.summary(config, &report).await;
+        }
+        let request = bare(run_id)?;
+        let connection =
+            config.exports.get(&request.export).map(|export| export.connection.as_str()).unwrap_or_default();
+        let now = self.env.clock().now();
+        let record = RunRecord::begin(&request, connection, String::new(), Vec::new(), Vec::new(), now);
+        let failed = Failed { kind: failure.kind, message: failure.message };
+        let report = Report::of(&record, Confirmed::default(), Some(failed), now);
+        self.publish(&report, false);
+        let summary = notify(&self.env, config, &report, self.origin(Some(execution))).await?;
+        if !connection.is_empty() {
+            release(&self.env, connection, run_id).await?;
+        }
+        Ok(summary)
     }
 
     /// Why a lane failed, of the first that did.
@@ -293,7 +298,12 @@ impl<W: Environment, X: Executions> Function<W, X> {
     }
 
     async fn summary(&self, config: &Config, report: &Report) -> Result<Value> {
-        notify(&self.env, config, report, (&self.deployment, "start")).await
+        notify(&self.env, config, report, self.origin(None)).await
+    }
+
+    /// What a message says of where its run was; `execution` is that of a run without a report.
+    fn origin<'o>(&'o self, execution: Option<&'o str>) -> Origin<'o> {
+        Origin { deployment: &self.deployment, again: "start", execution }
     }
 
     async fn record(&self, run_id: &str) -> Result<Option<RunRecord>> {

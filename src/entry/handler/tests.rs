@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use secrecy::SecretString;
@@ -7,6 +8,7 @@ use crate::adapters::http::HttpClient;
 use crate::adapters::local::{FileLeases, Folder, LocalSecrets};
 use crate::entry::environment::Adapters;
 use crate::ports::{Clock, Leases, PutMode};
+use crate::report::codes;
 use crate::sandbox::{Options, Sandbox};
 
 /// Starts nothing, and remembers what it was asked for.
@@ -247,7 +249,7 @@ async fn each_change_has_one_message_to_people() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
     let function = function(folder.path(), &sandbox).await;
     let empty = "EMail,FirstName,LastName,Telephone1,LifetimeValue\n";
-    let mut subjects = Vec::new();
+    let (mut subjects, mut keys) = (Vec::new(), BTreeSet::new());
     for text in [TWO, empty, empty, TWO, TWO] {
         let mut run = drop_file(&function, text).await;
         run["run_id"] = json!(crate::run::run_id(Timestamp::now(), "newsletter", &format!("{}", subjects.len())));
@@ -261,6 +263,7 @@ async fn each_change_has_one_message_to_people() {
         }
         let again = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
         assert_eq!(again["message"], ended["message"], "twice is once");
+        keys.extend(ended.as_object().unwrap().keys().cloned());
         subjects.push(ended["message"]["subject"].clone());
     }
     let expected = [
@@ -271,21 +274,67 @@ async fn each_change_has_one_message_to_people() {
         json!(null),
     ];
     assert_eq!(subjects, expected);
+    // EventBridge gets what the page lists.
+    let page = include_str!("../../../docs/OPERATIONS.md").split_once("| key | content |").unwrap().1;
+    let page = page.split_once("\n\n").unwrap().0;
+    let named = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<String>>();
+    assert_eq!(page.lines().filter_map(|line| line.split('|').nth(1)).flat_map(named).collect::<BTreeSet<_>>(), keys);
+    let all = named(page);
+    let outcomes = codes::all().into_iter().filter(|code| code.class == codes::Class::Outcome);
+    let rows = serde_json::to_value(crate::report::Rows::default()).unwrap();
+    let values = outcomes.map(|code| code.name).filter(|name| name != Outcome::DifferencesFound.name());
+    for value in values.chain(rows.as_object().unwrap().keys().cloned()) {
+        assert!(all.contains(&value), "{value}");
+    }
     sandbox.stop().await;
 }
 
 #[tokio::test]
-async fn a_finish_that_fails_leaves_the_connection_free() {
+async fn a_run_that_is_given_up_notifies_once_and_recovers() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
     let function = function(folder.path(), &sandbox).await;
-    let run = drop_file(&function, TWO).await;
-    let run_id = run["run_id"].as_str().unwrap();
-    ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
-    let key = keys::of_run(run_id, "run.json");
-    function.env.store().put(&key, "{".into(), PutMode::Overwrite).await.unwrap();
-    let error = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Config);
-    assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap());
+    let mut subjects = Vec::new();
+    for number in 0..3 {
+        let mut run = drop_file(&function, TWO).await;
+        run["run_id"] = json!(crate::run::run_id(Timestamp::now(), "newsletter", &number.to_string()));
+        run["drops"] = json!([]);
+        let run_id = run["run_id"].as_str().unwrap();
+        ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+        let mut ended = Value::Null;
+        if number < 2 {
+            let key = keys::of_run(run_id, "run.json");
+            let record = function.env.store().get(&key).await.unwrap().unwrap().body;
+            function.env.store().put(&key, "{".into(), PutMode::Overwrite).await.unwrap();
+            let error = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap_err();
+            assert_eq!(error.kind, Kind::Config);
+            // Not every error of AWS has a cause.
+            let caught = match number {
+                0 => json!({ "Error": "config", "Cause": json!({ "errorMessage": error.chain() }).to_string() }),
+                _ => json!({ "Error": "config" }),
+            };
+            let step = json!({ "step": "give_up", "run_id": run_id, "error": caught, "execution": "arn:of-it" });
+            for _ in 0..2 {
+                ended = ask(&function, step.clone()).await.unwrap();
+            }
+            assert_eq!((&ended["outcome"], &ended["error"]["kind"]), (&json!("failed"), &json!("config")));
+            assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap(), "the connection is free");
+            function.env.leases.release("autopilot-eu", "another").await.unwrap();
+            function.env.store().put(&key, record, PutMode::Overwrite).await.unwrap();
+        } else {
+            ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+            ask(&function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await.unwrap();
+            ended = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+        }
+        if number == 0 {
+            let body = ended["message"]["body"].as_str().unwrap();
+            assert!(
+                body.contains("is damaged") && body.contains("arn:of-it") && !body.contains("errorMessage"),
+                "{body}"
+            );
+        }
+        subjects.push(ended["message"]["subject"].clone());
+    }
+    assert_eq!(subjects, [json!("d: newsletter: failed"), json!(null), json!("d: newsletter: recovered")]);
     sandbox.stop().await;
 }
 

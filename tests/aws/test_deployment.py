@@ -60,6 +60,12 @@ def test_what_holds_personal_data_is_tagged_to_expire_early(aws):
         found = aws.client("s3").get_object_tagging(Bucket=aws.outputs["bucket"], Key=f"runs/plain/{run}/{name}")
         tags[name] = [(tag["Key"], tag["Value"]) for tag in found["TagSet"]]
     assert tags == {"rejects.csv": [("content", "personal")], "report.json": [], "run.json": []}
+    # What is gone with the run's end stays as an old version, until its tag's rule.
+    held = aws.client("s3").list_object_versions(Bucket=aws.outputs["bucket"], Prefix=f"runs/plain/{run}/")["Versions"]
+    for kind in ("chunks", "results", "rejects"):
+        gone = next(one for one in held if f"/{kind}/" in one["Key"])
+        found = aws.client("s3").get_object_tagging(Bucket=aws.outputs["bucket"], Key=gone["Key"], VersionId=gone["VersionId"])
+        assert found["TagSet"] == [{"Key": "content", "Value": "personal"}], gone["Key"]
 
 
 def test_the_same_event_again_starts_nothing(aws):

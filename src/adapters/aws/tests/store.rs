@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Reader, Store};
+use crate::run::keys;
 
 use super::*;
 
@@ -30,6 +31,32 @@ async fn a_conflicting_conditional_write_is_retried() {
     let script = Script::new([error(409, "ConditionalRequestConflict"), error(412, "PreconditionFailed")]).await;
     assert_eq!(script.bucket().put("a", "x".into(), PutMode::Create).await.unwrap(), PutOutcome::Conflict);
     assert_eq!(script.requests()[1].header("if-none-match"), Some("*"));
+}
+
+#[tokio::test]
+async fn what_holds_personal_data_is_tagged_and_nothing_else() {
+    let run = "20261123T060000Z-newsletter-00000000";
+    let of_run = |name: &str| keys::of_run(run, name);
+    let personal = [
+        of_run("chunks/000000.tsv"),
+        keys::results(run, 0, 1),
+        of_run("rejects/000000.ndjson"),
+        of_run("rejects.csv"),
+        of_run("differences.csv"),
+        keys::unconfirmed("newsletter"),
+    ];
+    let others = [of_run("report.json"), of_run("run.json"), of_run("stop.json"), keys::notified("newsletter")];
+    let all: Vec<&String> = personal.iter().chain(&others).collect();
+    let script = Script::new(all.iter().flat_map(|_| [written("a"), written("b")])).await;
+    for key in &all {
+        script.bucket().put(key, "x".into(), PutMode::Overwrite).await.unwrap();
+        script.bucket().put_file(key, file(1).as_file(), PutMode::Overwrite).await.unwrap();
+    }
+    let tags: Vec<Option<String>> =
+        script.requests().iter().map(|request| request.header("x-amz-tagging").map(str::to_owned)).collect();
+    let tag = |key: &String| personal.contains(key).then(|| "content=personal".to_owned());
+    let expected: Vec<Option<String>> = all.iter().flat_map(|key| [tag(key), tag(key)]).collect();
+    assert_eq!(tags, expected);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ def script(folder, name, *arguments, **answers):
     return ended, calls.read_text().splitlines()
 
 
+@pytest.mark.parametrize("name", ["shared", "ours/shared"])
 @pytest.mark.parametrize(
     ("secret", "is_taken", "says"),
     [
@@ -36,8 +37,10 @@ def script(folder, name, *arguments, **answers):
         ({}, False, "no tag that says whose it is"),
     ],
 )
-def test_a_secret_in_use_is_taken_over_only_if_it_is_ours(tmp_path, secret, is_taken, says):
-    names = json.dumps(json.dumps(["ours", ["shared"]]))
+def test_a_secret_in_use_is_taken_over_only_if_it_is_ours(tmp_path, name, secret, is_taken, says):
+    if "application" not in str(secret) and name.startswith("ours/"):
+        is_taken, says = True, "is taken over"
+    names = json.dumps(json.dumps(["ours", [name]]))
     ended, calls = script(
         tmp_path, "recover-secrets",
         terraform={"console": f"a warning\n{names}"}, aws={"secretsmanager describe-secret": json.dumps({"ARN": "arn", **secret})},

@@ -84,6 +84,31 @@ async fn some_bad_rows_in_every_batch_are_judged_alone_without_a_ban() {
     }
 }
 
+// A batch with such a row is refused without a word on any row.
+#[tokio::test(start_paused = true)]
+async fn a_bad_row_that_no_answer_names_is_found_among_good_ones() {
+    let sim = sim(Way::Tag, &[], "refuse-batch:person.77@", 1);
+    let report = run(&sim, "first", &people(0, 300, 1)).await;
+    assert_eq!((report.rows.delivered, report.rejects[&RejectCode::Refused]), (299, 1), "{report:?}");
+    assert_eq!((tagged(&sim), sim.sandbox.counters().bans), (emails((0..300).filter(|n| *n != 77)), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_everything_is_refused_the_run_ends_and_blames_no_row() {
+    for rows in [1, 300] {
+        let sim = sim(Way::Tag, &[], "refuse-batch:person.", 1);
+        let report = run(&sim, "first", &people(0, rows, 1)).await;
+        let error = report.error.as_ref().unwrap();
+        assert!(error.message.contains("status 400") && error.message.contains("fault of the sandbox"), "{error:?}");
+        assert_eq!((report.rows.pending, report.rows.rejected), (u64::from(rows), 0), "{report:?}");
+        let counters = sim.sandbox.counters();
+        assert!(counters.bans == 0 && counters.answered(400) <= 9, "{} refusals", counters.answered(400));
+        sim.sandbox.clear_faults();
+        let report = run(&sim, "second", &people(0, rows, 1)).await;
+        assert_eq!((report.outcome, tagged(&sim)), (Outcome::Succeeded, emails(0..rows)), "{report:?}");
+    }
+}
+
 // Each process begins with no refusals of its own, and is killed once it has as many as it may.
 #[tokio::test(start_paused = true)]
 async fn processes_killed_one_after_another_draw_no_ban() {

@@ -4,8 +4,6 @@
 //! read into one text, of which each row has its pieces. Where a row came from, and its columns as they were, stay in the
 //! chunk until a refusal asks for its [`Origin`].
 
-use std::fmt::Write;
-
 use bytestring::ByteString;
 
 use super::divided::{divided, lines};
@@ -68,8 +66,12 @@ pub fn write_row(chunk: &mut String, row: NewRow<'_>, original: impl FnOnce(&mut
     value::string(row.contact_id, chunk);
     chunk.push('\t');
     push_digests(row.digest, row.match_id.as_ref(), chunk);
-    // Writing to a String cannot fail.
-    let _ = write!(chunk, "\t{}\t{}\t", row.source, row.line);
+    let mut digits = itoa::Buffer::new();
+    chunk.push('\t');
+    chunk.push_str(digits.format(row.source));
+    chunk.push('\t');
+    chunk.push_str(digits.format(row.line));
+    chunk.push('\t');
     original(chunk);
     chunk.push('\t');
     chunk.push_str(row.cells);

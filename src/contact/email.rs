@@ -112,12 +112,36 @@ fn compare(address: &str, normal: &mut String) -> bool {
 
 /// Whether an address has the parts that mail needs. The domain is in ASCII.
 fn is_address(address: &str) -> bool {
+    let Some((local, domain)) = address.rsplit_once('@') else { return false };
+    address.len() <= MAX_BYTES && (is_plain(local, domain) || is_host(domain) && is_parsed(address))
+}
+
+/// Whether an address is letters, digits, `_`, `+` and `-` between single dots, as nearly all are. Parsing those as well
+/// would take 6 % of the time that a row takes to be planned.
+fn is_plain(local: &str, domain: &str) -> bool {
+    let words = |text: &str, others: &[u8]| {
+        let mut last = b'.';
+        for byte in text.bytes() {
+            let fits = byte.is_ascii_alphanumeric() || others.contains(&byte) || byte == b'.' && last != b'.';
+            if !fits {
+                return false;
+            }
+            last = byte;
+        }
+        last != b'.'
+    };
+    // Longer ones, and labels that begin or end with a hyphen, are left to the crate.
+    local.len() < 64 && domain.len() < 64 && words(local, b"_+-") && words(domain, b"") && domain.contains('.')
+}
+
+/// The crate lets any character of a local part into a domain.
+fn is_host(domain: &str) -> bool {
+    domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
+
+fn is_parsed(address: &str) -> bool {
     let options = Options { minimum_sub_domains: 2, allow_domain_literal: false, allow_display_text: false };
-    // The crate lets any character of a local part into a domain.
-    let is_host = |domain: &str| domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
-    address.len() <= MAX_BYTES
-        && address.rsplit_once('@').is_some_and(|(_, domain)| is_host(domain))
-        && EmailAddress::parse_with_options(address, options).is_ok()
+    EmailAddress::parse_with_options(address, options).is_ok()
 }
 
 /// What is wrong with an address that is not valid.
@@ -306,6 +330,16 @@ mod tests {
             if let Ok((email, _)) = read_cell(&cell) {
                 prop_assert!(is_valid(&email) && !email.chars().any(is_unfit));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn plain_addresses_are_those_that_the_crate_takes_too(
+            local in "[a-zA-Z0-9_+.-]{0,66}", domain in "[a-zA-Z0-9.-]{0,66}",
+        ) {
+            let address = format!("{local}@{domain}");
+            prop_assert_eq!(is_plain(&local, &domain) && !is_parsed(&address), false, "{}", address);
         }
     }
 }

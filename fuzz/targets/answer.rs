@@ -41,7 +41,7 @@ fn ids(payload: Payload) -> Vec<String> {
         Payload::Lists(lists) => lists.into_iter().map(|list| list.id).collect(),
         Payload::CustomFields(fields) => fields.into_iter().map(|field| field.name).collect(),
         Payload::Upserted { map, ids } => map.into_iter().flatten().map(|(_, id)| id).chain(ids).collect(),
-        Payload::Nothing | Payload::HasMembers(_) => Vec::new(),
+        Payload::Nothing | Payload::HasMembers(_) | Payload::Page(_) => Vec::new(),
     }
 }
 

@@ -150,7 +150,7 @@ impl Server {
         };
         let route = match &in_flight.route {
             Ok(route) => route,
-            Err(missing) => return self.api.error(missing.status(), "There is no such endpoint."),
+            Err(missing) => return self.api.error(missing.status(), "Unknown endpoint."),
         };
         let request = Request { route, body, faults, in_flight: in_flight.requests, now: arrival.at };
         let response = self.api.handle(&request, options);

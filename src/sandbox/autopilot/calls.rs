@@ -50,7 +50,7 @@ pub(super) fn apply(
         ("DELETE /list/{list}/contact/{contact}", [list, contact]) => {
             both(store, list, contact).map(|(list, contact)| modified(store.leave(list, contact)))
         }
-        _ => Ok(error(StatusCode::NOT_FOUND, "There is no such endpoint.")),
+        _ => Ok(error(StatusCode::NOT_FOUND, "Unknown endpoint.")),
     };
     response.unwrap_or_else(Response::from)
 }

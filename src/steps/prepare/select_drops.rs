@@ -115,10 +115,10 @@ fn from_the_future(name: &str, time: jiff::Timestamp) -> String {
 fn no_drop(export: &Export, ignored: &[(String, &str)]) -> Error {
     let prefixes: Vec<&str> = export.segments.iter().filter_map(|segment| segment.prefix.as_deref()).collect();
     if prefixes.is_empty() {
-        return Error::new(Kind::Segment, &export.name, "there is no drop: no segment has a prefix")
+        return Error::new(Kind::Segment, &export.name, "no drop found: no segment has a prefix")
             .hint("name a file behind the export, or set segments[].prefix");
     }
-    let problem = format!("there is no drop under {}{}", prefixes.join(", "), and_ignored(ignored));
+    let problem = format!("no drop found under {}{}", prefixes.join(", "), and_ignored(ignored));
     Error::new(Kind::Segment, &export.name, problem).hint("drop a file there, or name one behind the export")
 }
 

@@ -388,7 +388,7 @@ async fn usage_that_makes_no_sense_exits_2() {
     assert_eq!(cli.run(&["run"]).await.0, 2);
     assert_eq!(cli.run(&["run", "newsletter", "--drop", "/no/such/file"]).await.0, 2);
     let (code, _, err) = cli.run(&["run", "newsletter"]).await;
-    assert!(code == 4 && err.contains("there is no drop under segments/newsletter/"), "{err}");
+    assert!(code == 4 && err.contains("no drop found under segments/newsletter/"), "{err}");
     let no_key = cli.command(&["run", "newsletter"]).env_remove("AUTOPILOT_API_KEY").output().await.unwrap();
     assert_eq!(ended(no_key).0, 2);
     assert_eq!(cli.scene.sandbox.counters().requests, 0);

@@ -92,7 +92,7 @@ async fn where_all_is_ignored_three_objects_are_named_with_why() {
     }
     let report = newest(&scene).await;
     let text = message(&report);
-    assert!(text.contains("there is no drop under segments/newsletter/; 4 objects are ignored: "), "{text}");
+    assert!(text.contains("no drop found under segments/newsletter/; 4 objects are ignored: "), "{text}");
     assert!(text.contains("_b.csv has a part of its path that starts with _ or ., "), "{text}");
     assert_eq!(text.matches(PREFIX).count(), 4, "{text}");
 }
@@ -187,7 +187,7 @@ async fn what_a_person_names_is_read_whatever_it_is_called() {
         assert_eq!((code, cli.scene.members().len()), (0, number as usize + 1), "{name}: {out} {err}");
     }
     let (code, _, err) = cli.run(&["run", "newsletter"]).await;
-    assert!(code == 4 && err.contains("there is no drop: no segment has a prefix; name a file"), "{err}");
+    assert!(code == 4 && err.contains("no drop found: no segment has a prefix; name a file"), "{err}");
 }
 
 #[tokio::test]

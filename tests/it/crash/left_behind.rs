@@ -132,13 +132,7 @@ async fn killed() -> (Sim, RunRequest) {
     let mut sim = Sim::of(Way::List, 1);
     sim.pace(10, 1);
     let request = sim.drop("first", &people(0, 60, 1));
-    let (kill, stop) = (Kill::new(150, true), Cancellation::default());
-    let dying = sim.world(&kill);
-    tokio::select! {
-        biased;
-        () = kill.reached() => {}
-        done = steps::run(&dying, &sim.config, &request, &stop) => panic!("{done:?}"),
-    }
+    sim.die(&request, &Kill::new(150, true)).await;
     assert!(!sim.held().is_empty(), "something was sent");
     (sim, request)
 }

@@ -60,13 +60,7 @@ async fn a_run_that_is_stopped_before_it_begins_sends_nothing() {
 async fn a_dead_run_that_is_stopped_is_not_gone_on_with() {
     let sim = Sim::new(Options::default());
     let asked = sim.drop("a", &people(0, 90, 1));
-    let (kill, never) = (Kill::new(30, true), Cancellation::default());
-    let world = sim.world(&kill);
-    tokio::select! {
-        biased;
-        () = kill.reached() => {}
-        report = steps::run(&world, &sim.config, &asked, &never) => panic!("{report:?}"),
-    }
+    sim.die(&asked, &Kill::new(30, true)).await;
     let world = sim.world(&Kill::never());
     steps::mark_stopped(&world, &asked.run_id).await.unwrap();
     assert_eq!(steps::resume(&world, &sim.config, &asked).await.unwrap(), None);

@@ -94,13 +94,7 @@ async fn a_rate_lowered_at_the_other_connection_counts_on_resuming() {
         assert_eq!(run(&sim, &request).await.outcome, Outcome::Succeeded);
     }
     let next = sim.drop("next", &people(0, ROWS, 1));
-    let kill = Kill::new(120, true);
-    let (dying, stop) = (sim.world(&kill), Cancellation::default());
-    tokio::select! {
-        biased;
-        () = kill.reached() => {}
-        done = steps::run(&dying, &sim.config, &next, &stop) => panic!("never came there: {done:?}"),
-    }
+    sim.die(&next, &Kill::new(120, true)).await;
     sim.leases.end_all();
     assert_eq!(sim.lanes(&next.run_id), 1, "it was delivering");
     sim.set("/connections/eu-too/requests_per_second", json!(1));

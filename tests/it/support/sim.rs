@@ -16,6 +16,7 @@ use autopilot_export::ports::{
 use autopilot_export::run::opening::OpenRecord;
 use autopilot_export::run::{RequestedDrop, RunRequest, Trigger, keys, run_id};
 use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options, OrttoOptions, Sandbox};
+use autopilot_export::steps::{self, Cancellation};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -274,6 +275,16 @@ impl Sim {
     pub(crate) fn world(&self, kill: &Arc<Kill>) -> SimWorld {
         let store = Guarded(self.store.clone(), self.leases.clone());
         self.process(Doomed(store, Arc::clone(kill)), Duration::ZERO, kill)
+    }
+
+    /// Runs in a process that dies at the kill.
+    pub(crate) async fn die(&self, request: &RunRequest, kill: &Arc<Kill>) {
+        let (dying, stop) = (self.world(kill), Cancellation::default());
+        tokio::select! {
+            biased;
+            () = kill.reached() => {}
+            done = steps::run(&dying, &self.config, request, &stop) => panic!("never came there: {done:?}"),
+        }
     }
 
     /// Writes a drop and asks for it.

@@ -50,7 +50,7 @@ impl Away {
             }
             page = ask(session, SUPPRESSED, request::suppressed(offset)).await?;
         }
-        Ok(())
+        Err(unread(SUPPRESSED))
     }
 
     /// Reads who is archived, from the first page on.
@@ -82,7 +82,7 @@ impl Away {
                 _ => return Ok(()),
             }
         }
-        Ok(())
+        Err(unread(ARCHIVED))
     }
 }
 

@@ -71,9 +71,9 @@ pub fn refused(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/refused.json"))
 }
 
-/// Says that joiners of a run may not be marked who were taken for it.
-pub fn doubted(run_id: &str) -> String {
-    of_run(run_id, "results/doubted.json")
+/// Says that a spot check failed in a lane, and whether it had trusted joiners before.
+pub fn doubted(run_id: &str, lane: u32) -> String {
+    of_run(run_id, &format!("results/{lane:03}/doubted.json"))
 }
 
 /// Where a run's failed lanes say why, with its `/`.

@@ -254,13 +254,21 @@ fn note_passed_guard(run: &mut RunRecord, export: Option<&Export>, refused: u64)
 /// meanwhile, its report is the one that stays.
 async fn write(store: &impl Store, export: Option<&Export>, mut report: Report) -> Result<Report> {
     history::enter(store, export, &mut report).await;
-    let page = html::page(&report);
-    store.put(&keys::of_run(&report.run_id, "report.html"), page.into(), PutMode::Overwrite).await?;
+    write_page(store, &report).await?;
     let key = keys::of_run(&report.run_id, "report.json");
     if write_json_if(store, &key, &report, PutMode::Create).await? {
         return Ok(report);
     }
-    Ok(read_json(store, &key).await?.unwrap_or(report))
+    let Some(mut first) = read_json::<Report>(store, &key).await? else { return Ok(report) };
+    history::enter(store, export, &mut first).await;
+    write_page(store, &first).await?;
+    Ok(first)
+}
+
+async fn write_page(store: &impl Store, report: &Report) -> Result<()> {
+    let page = html::page(report);
+    store.put(&keys::of_run(&report.run_id, "report.html"), page.into(), PutMode::Overwrite).await?;
+    Ok(())
 }
 
 /// Clears away what goes with the run's end, and gives the lease back. `connection` is empty where the run had none.
@@ -296,4 +304,31 @@ async fn found_rejects(store: &impl Store, run: &RunRecord, rejects: &mut Reject
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Memory;
+
+    #[tokio::test]
+    async fn of_two_reports_of_a_run_the_first_stays() {
+        let store = Memory::default();
+        let request: RunRequest = serde_json::from_value(
+            serde_json::json!({ "run_id": "20261125T000000Z-news-00000000", "export": "news", "trigger": "command" }),
+        )
+        .unwrap();
+        let run = RunRecord::begin(&request, "eu", String::new(), Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
+        let failed = Failed { kind: Kind::OutOfTime, message: "too late".into() };
+        let report = |error| Report::of(&run, report::Confirmed::default(), error, Timestamp::UNIX_EPOCH);
+        let text = async |key: &str| {
+            let body = store.get(key).await.unwrap().unwrap().body;
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        let first = write(&store, None, report(None)).await.unwrap();
+        assert_eq!(write(&store, None, report(Some(failed))).await.unwrap().outcome, first.outcome);
+        let page = keys::of_run(&first.run_id, "report.html");
+        assert!(!text(&page).await.contains("too late"));
+        assert!(!text(keys::LISTED).await.contains("\"failed\""));
+    }
 }

@@ -23,6 +23,7 @@ use crate::report::rejects::Rejects;
 use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 use crate::run::{RunRecord, keys};
 use crate::state::{Digester, FIELDS_UNCONFIRMED, FieldsDigest, MatchId, ProfileKey};
+use crate::steps::documents::read_if_whole;
 
 /// Rows whose changes are held all at once, at 144 bytes each; those of more are read in slices. A run of 1,000,000 rows has
 /// its peak at 70 MB so, and at 153 MB with one slice; of 100,000 rows at 29 MB and 34 MB.
@@ -123,6 +124,29 @@ impl<'r> Fetched<'r> {
     }
 }
 
+/// Whether joiners may not be on their list who count as delivered: a spot check failed, and before that somebody was trusted
+/// without one. A lane whose checks all held trusted some.
+async fn is_doubted(
+    store: &impl Store,
+    run: &RunRecord,
+    opened: &OpenRecord,
+    stored: &HashSet<String>,
+) -> Result<bool> {
+    let (mut has_failed, mut some_trusted) = (false, false);
+    for (lane, ranges) in (0..).zip(&opened.lanes) {
+        let key = keys::doubted(&run.request.run_id, lane);
+        let is_joining =
+            |range: &Range| run.chunks.get(range.chunk).is_some_and(|chunk| chunk.operation == Operation::Join);
+        if stored.contains(&key) {
+            has_failed = true;
+            some_trusted |= read_if_whole::<bool>(store, &key).await?.unwrap_or(true);
+        } else {
+            some_trusted |= ranges.iter().any(is_joining);
+        }
+    }
+    Ok(has_failed && some_trusted)
+}
+
 impl<'r, S: Store> RunResults<'r, S> {
     pub(super) async fn of(
         store: &'r S,
@@ -134,7 +158,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         let slices = rows.div_ceil(AT_ONCE_ROWS).clamp(1, MOST_SLICES) as usize;
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
         let stored: HashSet<String> = stored.into_iter().map(|meta| meta.key).collect();
-        let is_doubted = stored.contains(&keys::doubted(&run.request.run_id));
+        let is_doubted = is_doubted(store, run, opened, &stored).await?;
         Ok(Self { store, run, opened, known, protocol: None, stored, is_doubted, slices })
     }
 

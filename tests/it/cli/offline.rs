@@ -72,3 +72,19 @@ fn a_schema_of_another_version_is_found() {
     let (code, out, _) = check(&folder, &[]);
     assert!(code == 2 && out.contains("wrong  schema"), "{out}");
 }
+
+#[test]
+fn check_names_the_fields_that_two_exports_write() {
+    let mut two = settings(NOWHERE);
+    let mut other = two["exports"]["newsletter"].clone();
+    (other["segments"][0]["name"], other["segments"][0]["prefix"]) = (json!("Other"), json!("other/"));
+    other["segments"][0]["membership"] = json!({ "list": "Other" });
+    other["match"]["last_name"] = json!("FirstName");
+    two["exports"]["winback"] = other;
+    let said = |settings: &Value| check(&with(&settings.to_string()), &[]);
+    let (code, out, err) = said(&two);
+    assert!(code == 0 && out.contains("exports newsletter and winback match differently and both write"), "{out}{err}");
+    assert!(out.contains("write first_name, Value;"), "{out}");
+    two["exports"]["winback"]["match"] = two["exports"]["newsletter"]["match"].clone();
+    assert!(!said(&two).1.contains("both write"), "the same matching writes the same values");
+}

@@ -1,9 +1,10 @@
 //! A learned setup expires: joiners are spot-checked, and lists may disappear.
 
+use autopilot_export::ports::Clock;
 use autopilot_export::report::Outcome;
 use autopilot_export::run::{LearnedStrategy, keys};
 use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options};
-use autopilot_export::steps::{self, Cancellation};
+use autopilot_export::steps::{self, Cancellation, Environment, Limit};
 use jiff::SignedDuration;
 
 use crate::support::fixture::{API_KEY, LIST, people, sent_nothing};
@@ -68,6 +69,35 @@ async fn an_account_that_changes_its_way_in_mid_run_is_put_right() {
     run(&sim, "second", &people(0, 4000, 1)).await;
     assert_eq!(members(&sim), 4000);
     assert!(sent_nothing(&run(&sim, "third", &people(0, 4000, 1)).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_finds_it_out_doubts_the_other_lanes() {
+    let mut sim = account(BulkLists::Always, BulkLists::Always);
+    sim.pace(20, 2);
+    let (request, world) = (sim.drop("first", &people(0, 4000, 1)), sim.world(&Kill::never()));
+    steps::prepare(&world, &sim.config, &request).await.unwrap();
+    let opened = steps::open(&world, &sim.config, &request).await.unwrap();
+    assert_eq!(opened.count, 2);
+    let deliver = |lane| {
+        let limit = Limit { until: Some(world.clock().now() + SignedDuration::from_secs(900)), ..Limit::default() };
+        let (world, config, request) = (&world, &sim.config, &request);
+        async move { steps::deliver(world, config, request, lane, &limit).await.unwrap().done }
+    };
+    // After the first lane's last spot check, so it trusts what follows.
+    let changes = async {
+        while sim.sandbox.contact_count() < 1700 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        sim.sandbox.change(|options| options.autopilot.bulk_lists = BulkLists::Never);
+    };
+    assert!(tokio::join!(deliver(0), changes).0);
+    assert!(members(&sim) < sim.sandbox.contact_count(), "the first lane noticed");
+    assert!(deliver(1).await);
+    let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
+    assert!(report.warnings.iter().any(|warning| warning.contains("stopped adding joiners")), "{:?}", report.warnings);
+    run(&sim, "second", &people(0, 4000, 1)).await;
+    assert_eq!(members(&sim), 4000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -259,3 +259,15 @@ async fn refusals_of_all_lanes_count_together() {
     // Each of the four lanes alone would go on to 1,000.
     assert!((1001..2000).contains(&report.rows.rejected), "{:?}", report.rows);
 }
+
+#[tokio::test]
+async fn a_run_warns_before_max_profiles_stops_it() {
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set_export("guards", json!({ "max_profiles": 20, "max_leavers_share": 1 }));
+    for (rows, is_near) in [(18, false), (19, true), (20, true)] {
+        let report = scene.run(&scene.drop(people(0, rows, 1))).await;
+        assert!(report.error.is_none(), "{report:?}");
+        let said = format!("{rows} profiles are over 90 % of max_profiles, 20");
+        assert_eq!(report.warnings.iter().any(|warning| warning.contains(&said)), is_near, "{:?}", report.warnings);
+    }
+}

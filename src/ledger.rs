@@ -7,12 +7,13 @@
 //! (its key behind it where its opt-out arrived by itself); of one that was to leave and stays, nothing; of one that became suppressed, or that the destination sends nothing, a sign. A line that begins with `=` is not a row's: a
 //! profile's key, and its contact's id as it was found.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{self, Operation, digests, push_digests, seal, unseal};
+use crate::chunk::{self, Operation, digests, push_digests, seal, unquoted, unseal};
 use crate::delivery::lane::{Outcome, Verdict};
 use crate::delivery::pace::Seconds;
 use crate::destination::Usage;
@@ -205,7 +206,7 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
 /// A profile's key and its contact's id.
 fn found_id(line: &str) -> Option<(ProfileKey, Box<str>)> {
     let (key, id) = line.split_once('\t')?;
-    Some((unhex(key)?, serde_json::from_str::<String>(id).ok()?.into()))
+    Some((unhex(key)?, unquoted(id)?.into()))
 }
 
 /// A row's number and what became of it; its contact's id is a piece of the `lines` that the line is of.
@@ -219,15 +220,15 @@ fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
                 Some(key) => Some(unhex(key)?),
                 None => None,
             };
-            Entry::Refused { reason: serde_json::from_str(reason).ok()?, opted_out }
+            Entry::Refused { reason: unquoted(reason)?.into_owned(), opted_out }
         }
         (Some(SUPPRESSED), None, _) => Entry::Suppressed { may_be_sent: false },
         (Some(SUPPRESSED_LATE), None, _) => Entry::Suppressed { may_be_sent: true },
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
-            let contact_id = match id.strip_prefix('"')?.strip_suffix('"')? {
-                plain if !plain.contains('\\') => lines.slice_ref(plain),
-                _ => serde_json::from_str::<String>(id).ok()?.into(),
+            let contact_id = match unquoted(id)? {
+                Cow::Borrowed(plain) => lines.slice_ref(plain),
+                Cow::Owned(text) => text.into(),
             };
             let (key, (digest, match_id)) = (unhex(key)?, digests(digest)?);
             let is_anew = cells.next() == Some(ANEW);

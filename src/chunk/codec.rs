@@ -4,6 +4,8 @@
 //! read into one text, of which each row has its pieces. Where a row came from, and its columns as they were, stay in the
 //! chunk until a refusal asks for its [`Origin`].
 
+use std::borrow::Cow;
+
 use bytestring::ByteString;
 
 use super::divided::{divided, lines};
@@ -156,7 +158,7 @@ fn cut(line: &str, text: &mut String) -> Option<Cut> {
     let (key, rest) = line.split_once('\t')?;
     let key = unhex(key)?;
     let Some((id, rest)) = rest.split_once('\t') else {
-        unquoted(rest, text)?;
+        text.push_str(&unquoted(rest)?);
         return Some(Cut {
             key,
             digest: FieldsDigest::default(),
@@ -165,7 +167,7 @@ fn cut(line: &str, text: &mut String) -> Option<Cut> {
             cells: text.len(),
         });
     };
-    unquoted(id, text)?;
+    text.push_str(&unquoted(id)?);
     let contact_id = text.len();
     let Some((digest, rest)) = rest.split_once('\t') else {
         text.push_str(rest);
@@ -183,15 +185,10 @@ fn origin(line: &str) -> Option<Origin<'_>> {
     Some(Origin { source: cells.next()?.parse().ok()?, line: cells.next()?.parse().ok()?, columns: cells.next()? })
 }
 
-/// Adds the text behind a JSON string.
-fn unquoted(json: &str, text: &mut String) -> Option<()> {
+/// The text behind a JSON string; most have no escapes and are read in place.
+pub fn unquoted(json: &str) -> Option<Cow<'_, str>> {
     let plain = json.strip_prefix('"')?.strip_suffix('"')?;
-    if plain.contains('\\') {
-        text.push_str(&serde_json::from_str::<String>(json).ok()?);
-    } else {
-        text.push_str(plain);
-    }
-    Some(())
+    if plain.contains('\\') { serde_json::from_str(json).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(plain)) }
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ mod field;
 mod row;
 mod seal;
 
-pub use codec::{LeaverName, NewRow, Origin, digests, origins, push_digests, quoted, read, write_leaver, write_row};
+pub use codec::{
+    LeaverName, NewRow, Origin, digests, origins, push_digests, quoted, read, unquoted, write_leaver, write_row,
+};
 pub use divided::{divided, lines};
 pub use field::{FieldOrigin, FieldSpec};
 pub use row::{Operation, Row};

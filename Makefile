@@ -93,7 +93,7 @@ rollback: ## let the version before the present one work again, until the next d
 simulate: ## replay what one seed does to an export; SEED=1, or several: SEED=1-500; API=ortto for one destination
 	SEED=$(or $(SEED),1) cargo test --locked --test it simulate::whatever_happens_ends -- --nocapture
 
-soak: ## run the long suites: minutes to an hour
+soak: ## run the long suites; takes up to an hour
 	cargo test --locked --release --test it -- --ignored --nocapture
 
 fuzz: ## fuzz each decoder; SECONDS=60 for each of them

@@ -103,7 +103,7 @@ variable "log_retention_days" {
 }
 
 variable "alert_emails" {
-  description = "Email addresses to tell of alarms and of exports that fail, are stopped by a guard, reject many rows, or recover; each confirms through an email from AWS."
+  description = "Email addresses to notify of alarms and of exports that fail, are stopped by a guard, reject many rows, or recover; each confirms through an email from AWS."
   type        = set(string)
   default     = []
 

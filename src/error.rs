@@ -21,7 +21,7 @@ pub enum Kind {
     Guard,
     /// Somebody else uses up the account's rate.
     Throttled,
-    /// Autopilot or the store does not answer; trying later helps.
+    /// The destination or the store does not answer; trying later helps.
     Unavailable,
     /// The time limit came before the step could stop in order.
     OutOfTime,

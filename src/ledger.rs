@@ -1,5 +1,5 @@
 //! What was confirmed: one object per range of a lane, written again with every checkpoint. No email and no field of the
-//! drop; Autopilot's reason for a refusal may quote one (it goes away with the run).
+//! drop; the reason for a refusal may quote one (it goes away with the run).
 //!
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
 //! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
@@ -153,7 +153,6 @@ pub enum Entry {
         /// Whether the contact is another than the state knows.
         is_anew: bool,
     },
-    /// It left.
     Left(ProfileKey),
     /// It was refused.
     Refused {

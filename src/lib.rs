@@ -1,4 +1,4 @@
-//! Exports customer segments to Autopilot: every row accounted for, at the rate Autopilot allows.
+//! Exports customer segments to Autopilot or Ortto: every row accounted for, at the rate the account allows.
 //!
 //! The path of the data, in the order of a run; `steps` walks it:
 //!

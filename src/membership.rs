@@ -21,14 +21,12 @@ pub enum Membership {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MembershipTarget {
-    /// A list.
     List {
         /// Its title, as configured.
         title: String,
         /// Its id in the account.
         id: String,
     },
-    /// A tag.
     Tag(String),
     /// A boolean custom field.
     Field(String),

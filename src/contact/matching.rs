@@ -18,7 +18,6 @@ use crate::value::{self, Cell, Misfit, Reader, Reading, content, nearest};
 pub struct UnknownColumn {
     /// The setting that names it, such as `exports.newsletter.match.first_name`.
     pub path: String,
-    /// The column.
     pub column: String,
     /// The column of the file that was probably meant.
     pub nearest: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a row is not delivered. [`RejectCode::Refused`] comes from Autopilot; all others are found before anything is
+/// Why a row is not delivered. [`RejectCode::Refused`] comes from the destination; all others are found before anything is
 /// sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,7 +17,7 @@ pub enum RejectCode {
     MalformedRow,
     /// A cell does not fit its field's type.
     InvalidValue,
-    /// Autopilot refused the contact.
+    /// The destination refused the contact.
     Refused,
 }
 

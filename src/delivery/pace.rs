@@ -34,8 +34,8 @@ const HELD_UP_MOST: SignedDuration = SignedDuration::from_millis(40);
 /// How many answers tell how quick they are: few enough to follow a server that grows slower.
 const ANSWERS: usize = 32;
 
-/// A lane's slots lie in the first of `lanes` parts of the window.
-const WITHIN: u32 = 2;
+/// A lane's slots lie in the first of this many parts of the window.
+const WINDOW_PARTS: u32 = 2;
 
 /// Whole requests that one window may hold: 2.5 a second are kept as 2 in every second, below 1 it is one request.
 fn whole(requests_per_second: f64) -> u32 {
@@ -60,7 +60,7 @@ pub fn interval(requests_per_second: f64) -> Duration {
 
 /// When a lane's first slot is, after the first lane's: its slots lie between the others'.
 pub fn offset(requests_per_second: f64, lane: u32) -> Duration {
-    interval(requests_per_second) * lane / WITHIN
+    interval(requests_per_second) * lane / WINDOW_PARTS
 }
 
 /// The lanes' shares of the rate, at most `lanes` of them: whole numbers that add up to the rate.
@@ -117,7 +117,7 @@ impl Pace {
         let share = share.max(1);
         let mut pace = Self {
             window: signed(window),
-            spacing: signed(window / share / WITHIN),
+            spacing: signed(window / share / WINDOW_PARTS),
             is_wide: false,
             share: share as usize,
             sent: VecDeque::new(),
@@ -132,7 +132,7 @@ impl Pace {
     pub fn wide(self, requests_per_second: f64) -> Self {
         let window = window_with(WIDE_MARGIN, requests_per_second);
         let share = u32::try_from(self.share).unwrap_or(u32::MAX);
-        Self { window: signed(window), spacing: signed(window / share / WITHIN), is_wide: true, ..self }
+        Self { window: signed(window), spacing: signed(window / share / WINDOW_PARTS), is_wide: true, ..self }
     }
 
     /// All of the rate, for a lone caller with few requests: they leave together.

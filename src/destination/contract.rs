@@ -69,7 +69,6 @@ pub struct Cost {
 /// Contacts' ids that a protocol needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WantedIds {
-    /// None.
     None,
     /// Those of the rows that it is given.
     OfItsRows,

@@ -1,6 +1,6 @@
-//! Where segments are sent: one folder for each destination, with the same file names in each.
+//! Where segments are sent: one folder for each destination. What all need has the same file name in each.
 //!
-//! A destination has three traits. [`Destination`] says what it is and calls an account before rows are sent; [`Account`]
+//! A destination has three traits, and two optional ones: [`Census`] and [`People`]. [`Destination`] says what it is and calls an account before rows are sent; [`Account`]
 //! is what those calls found; [`Protocol`] turns rows into requests and responses into what became of each row. All I/O is
 //! a [`Session`]'s, or that of the lane that asks the protocol.
 

@@ -13,7 +13,6 @@ pub enum ReadBack {
     Person(Vec<FieldBack>),
 }
 
-/// One field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldBack {
     /// As the account calls it.

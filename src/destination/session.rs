@@ -17,7 +17,6 @@ pub type HttpResponse = http::Response<Bytes>;
 pub struct Call {
     /// What it counts as.
     pub kind: RequestKind,
-    /// The method.
     pub method: http::Method,
     /// The path below the address, with its `/`.
     pub path: String,

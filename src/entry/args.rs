@@ -14,7 +14,7 @@ use crate::sandbox::{BanSign, BulkLists, Hosted};
 use guide::GUIDE;
 pub use init::{DateOrder, InitArgs};
 
-/// Exports customer segments to Autopilot: every row accounted for, at the rate Autopilot allows.
+/// Exports customer segments to Autopilot or Ortto: every row accounted for, at the rate the account allows.
 #[derive(Debug, Parser)]
 #[command(name = "autopilot-export", version, after_help = GUIDE)]
 pub struct Args {
@@ -290,7 +290,7 @@ impl Command {
     }
 }
 
-/// Of whom to show what is held.
+/// The person to show.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PersonArgs {
     /// The person's address.
@@ -327,7 +327,7 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "SEGMENT")]
     pub segment: Option<String>,
     /// Take over who is there into the state. The next run sends the fields of those who are new to it once, and removes
-    /// who is not in its drop.
+    /// people who are not in its drop.
     #[arg(long)]
     pub adopt: bool,
     /// Put back who is missing and take off who is extra, by running the drop again under the guards.

@@ -7,13 +7,9 @@ use crate::steps::environment::Environment;
 pub struct Adapters<S, L, K, A> {
     /// Objects.
     pub store: S,
-    /// Leases.
     pub leases: L,
-    /// Secrets.
     pub secrets: K,
-    /// HTTP.
     pub http: A,
-    /// The clock.
     pub clock: Clock,
     /// Who looks on.
     pub observer: Box<dyn Observer>,

@@ -56,7 +56,6 @@ fn is_zero(count: &u64) -> bool {
 pub struct Unreadable {
     /// How many.
     pub rows: u64,
-    /// The line of the first.
     pub first_line: u64,
 }
 

@@ -12,7 +12,6 @@ pub type RowDigest = [u8; 16];
 pub struct Fingerprint {
     /// The run that rejected it.
     pub run_id: String,
-    /// Of the row.
     pub row: RowDigest,
     /// Half the key of its profile, where it has a readable address.
     pub address: Option<[u8; 16]>,

@@ -23,7 +23,7 @@ const SUPPRESSION_SHRUNK: &str = "suppression_shrunk";
 /// The guard that never stops a run: it withholds the leavers of a segment with unreadable rows.
 pub const UNREADABLE_ROWS: &str = "unreadable_rows";
 
-/// The guard that also watches what Autopilot refuses.
+/// The guard that also watches what the destination refuses.
 pub const MAX_REJECT_SHARE: &str = "max_reject_share";
 
 /// What the guards look at.
@@ -50,7 +50,6 @@ pub struct GuardInput {
 pub struct SuppressionEntries {
     /// At the last applied run.
     pub before: u64,
-    /// Now.
     pub now: u64,
 }
 

@@ -215,7 +215,7 @@ impl MemberIndex {
         entry.map(|entry| entry.marks.observe(seen, None)).is_some()
     }
 
-    /// The same by half the profile's key.
+    /// Whether the state has this member, by half the profile's key.
     pub fn is_member_by_half(&self, key: &[u8; 16]) -> bool {
         let entry = self.find(key).and_then(|at| self.entries.get(at));
         entry.is_some_and(|entry| entry.marks.has(Marks::MEMBER))
@@ -236,7 +236,7 @@ impl MemberIndex {
         marks.is_some_and(|marks| marks.is_seen_as(seen))
     }
 
-    /// Records that this profile opts out. Returns whether that is new for a contact that the account is known to hold.
+    /// Records that this profile opts out. Returns whether that was known, and of whom.
     pub fn opt_out(&mut self, key: &ProfileKey) -> OptedOut {
         let short = half(key);
         let (marks, news) = match self.find(&short).and_then(|at| self.entries.get_mut(at)) {

@@ -40,7 +40,7 @@ struct Ids {
     said: HashMap<MatchId, Objection>,
     /// Of members, by rows with their ids or in whose place they were sent.
     members: HashMap<ShortKey, Objection>,
-    /// Whose each id is: first bytes of an id, and of a profile's key or [`SEVERAL`].
+    /// The owner of each id: first bytes of the id, and of the profile's key or [`SEVERAL`].
     owners: HashMap<u64, u64>,
 }
 

@@ -79,7 +79,7 @@ impl StoredObjections {
         }
     }
 
-    /// Whether nobody says anything.
+    /// Whether there are no objections.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

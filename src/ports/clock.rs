@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 /// The wall clock, and sleeping by it. Under tokio's paused time the clock moves with it.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock as this process first read it, counted on from then. So nobody sets it while a run goes on:
-    /// by a clock that is set back the next slot is an hour away, by one that is set forward a second that holds the
-    /// rate is long past, and the rate is sent once more. A machine that is put to sleep in mid-run may be late by its sleep.
+    /// The machine's clock as this process first read it, counted on from then. Setting the machine's clock
+    /// therefore does not affect a run. Otherwise, setting it back would delay the next slot by as much, and setting it
+    /// forward would send the rate twice in a second. A run on a machine that is put to sleep may be late by its sleep.
     System,
     /// A clock that stood at the given time at the given instant: tests.
     Counted(Timestamp, tokio::time::Instant),

@@ -15,13 +15,11 @@ const LISTED: usize = 200;
 /// A run as the page of all lists it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
-    /// The run.
     pub run_id: String,
     /// How it ended.
     pub outcome: Outcome,
     /// When it began.
     pub started_at: Timestamp,
-    /// Its rows.
     pub rows: Rows,
     /// The members after it; none where it did not get so far.
     #[serde(default)]

@@ -33,7 +33,7 @@ pub use reconciled::Reconciled;
 pub struct Rows {
     /// Rows read.
     pub read: u64,
-    /// Confirmed by Autopilot.
+    /// Confirmed by the destination.
     pub delivered: u64,
     /// Known to be there already.
     pub unchanged: u64,
@@ -83,7 +83,6 @@ pub struct Cause {
 /// What became of one segment's rows before anything was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfSegment {
-    /// Its name.
     pub name: String,
     /// Rows read.
     pub read: u64,
@@ -123,9 +122,7 @@ impl OfSegment {
 /// A file or object that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// Its key.
     pub key: String,
-    /// Its version.
     pub version: String,
     /// Its size.
     pub bytes: u64,
@@ -143,9 +140,7 @@ pub struct Failed {
 /// `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The run.
     pub run_id: String,
-    /// The export.
     pub export: String,
     /// The connection; empty where the run did not get that far.
     pub connection: String,
@@ -157,13 +152,10 @@ pub struct Report {
     pub finished_at: Timestamp,
     /// What started it.
     pub trigger: Trigger,
-    /// Rows.
     pub rows: Rows,
-    /// Members.
     pub members: Members,
     /// Rejected rows by reason.
     pub rejects: BTreeMap<RejectCode, u64>,
-    /// Requests.
     pub requests: Usage,
     /// What was read.
     pub sources: Vec<Source>,
@@ -215,7 +207,7 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
-/// What Autopilot confirmed or refused in a run.
+/// What the destination confirmed or refused in a run.
 #[derive(Clone, Debug, Default)]
 pub struct Confirmed {
     /// Rows delivered.
@@ -234,11 +226,10 @@ pub struct Confirmed {
     pub opt_outs: u64,
     /// Opt-outs of rows that the destination refused.
     pub opt_outs_of_refused: u64,
-    /// Of the former, how many the destination refused.
+    /// Opt-outs that were sent apart and refused.
     pub opt_outs_refused: u64,
-    /// Of these, how many were for people the destination suppresses.
+    /// Opt-outs that were sent apart, of people whom the destination suppresses.
     pub opt_outs_suppressed: u64,
-    /// Requests.
     pub requests: Usage,
     /// How joiners got on their lists.
     pub list_strategy: Option<String>,

@@ -9,13 +9,11 @@ use crate::contact::RejectCode;
 /// Rows of newcomers that are suppressed, as a column of consent cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// The segment.
     pub segment: String,
     /// What is wrong.
     pub code: RejectCode,
     /// How many rows.
     pub count: u64,
-    /// The line of the first.
     pub first_line: u64,
 }
 

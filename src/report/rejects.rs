@@ -17,7 +17,7 @@ use crate::run::RunRecord;
 
 /// What follows the original columns.
 pub const ADDED: [&str; 7] = ["export", "segment", "reject_code", "reject_reason", "source", "line", FINGERPRINT];
-/// By which `retry` knows a row again, and what was changed of it.
+/// Identifies the row for `retry`, also after it was corrected.
 pub const FINGERPRINT: &str = "fingerprint";
 
 /// A byte-order mark, by which spreadsheets know UTF-8.

@@ -66,7 +66,7 @@ pub fn calls(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/calls.json"))
 }
 
-/// How many rows of a lane Autopilot has refused so far.
+/// How many rows of a lane the destination has refused so far.
 pub fn refused(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/refused.json"))
 }

@@ -89,7 +89,6 @@ pub struct Expected {
 pub struct RunRequest {
     /// The run's id.
     pub run_id: String,
-    /// The export.
     pub export: String,
     /// What started it.
     pub trigger: Trigger,
@@ -149,9 +148,7 @@ pub fn time_of(run_id: &str) -> Option<Timestamp> {
 /// One file or object that a run reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
-    /// Its key.
     pub key: String,
-    /// Its version.
     pub version: String,
     /// Its size.
     pub bytes: u64,
@@ -167,7 +164,6 @@ pub struct SourceRecord {
 /// One segment of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentRecord {
-    /// Its name.
     pub name: String,
     /// The drop's name; none where this segment takes no part in the run.
     pub drop: Option<String>,
@@ -217,7 +213,6 @@ pub enum Stage {
 pub struct RunRecord {
     /// What was asked for.
     pub request: RunRequest,
-    /// The connection.
     pub connection: String,
     /// When the run began.
     pub started_at: Timestamp,
@@ -312,7 +307,6 @@ pub struct AppliedDrop {
     pub time: Timestamp,
     /// The drop's name.
     pub drop: String,
-    /// Its version.
     pub version: String,
     /// How many members the state holds after it.
     pub members: u64,
@@ -327,7 +321,6 @@ pub struct AppliedDrop {
 /// What was learned of an account: `state/accounts/<digest>.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearnedStrategy {
-    /// The account.
     pub account: String,
     /// What the destination found out of it.
     pub setup: serde_json::Value,
@@ -339,7 +332,6 @@ pub struct LearnedStrategy {
 /// `state/accounts/<digest>.spoke.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionActivity {
-    /// The run.
     pub run_id: String,
     /// When it had ended; none while it may still make requests.
     pub ended_at: Option<Timestamp>,

@@ -25,7 +25,6 @@ pub enum OpenPhase {
 /// What open found out and decided: `open.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OpenRecord {
-    /// The account.
     pub account: String,
     /// What the state may call the same account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -18,7 +18,6 @@ pub struct Contents {
     by_email: HashMap<String, usize>,
 }
 
-/// A contact as held.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct HeldContact {
     /// The service's id.

@@ -87,7 +87,7 @@ impl Known {
         if best != declared && !fits(&seen) && (seen.len() == 1 || fits(&other)) {
             return Err(unreadable(format!("is separated by {best:?}, not by {declared:?}")).hint(match separator {
                 Some(_) => "correct its first line, or leave it out",
-                None => "correct segments[].format.delimiter, or leave it out where no model.json tells it",
+                None => "correct segments[].format.delimiter, or omit it if no model.json sets it",
             }));
         }
         Ok(declared)

@@ -37,9 +37,7 @@ pub struct SegmentHeader {
 /// What a state object belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// [`FORMAT`].
     pub format: u32,
-    /// The account.
     pub account: String,
     /// The fingerprint of the state key.
     pub key_fingerprint: String,

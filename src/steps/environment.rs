@@ -7,22 +7,15 @@ use crate::ports::{Clock, Http, Leases, Observer, SecretSource, Store};
 pub trait Environment: Send + Sync {
     /// Objects.
     type Store: Store;
-    /// Leases.
     type Leases: Leases;
-    /// Secrets.
     type Secrets: SecretSource;
-    /// HTTP.
     type Http: Http;
 
     /// Objects.
     fn store(&self) -> &Self::Store;
-    /// Leases.
     fn leases(&self) -> &Self::Leases;
-    /// Secrets.
     fn secrets(&self) -> &Self::Secrets;
-    /// HTTP.
     fn http(&self) -> &Self::Http;
-    /// The clock.
     fn clock(&self) -> &Clock;
     /// Who looks on.
     fn observer(&self) -> &dyn Observer;

@@ -46,7 +46,7 @@ pub(super) async fn take_account<E: Environment>(env: &E, connection: &str, hold
     }
 }
 
-/// The error of who finds that another connection speaks to the account.
+/// The error when another connection is using the account.
 pub(super) fn account_is_busy(connection: &str) -> Error {
     Error::new(Kind::Unavailable, connection, "another connection to the same account is at work")
         .hint("run again: from now on they wait for each other")
@@ -63,7 +63,7 @@ pub(super) async fn renew<E: Environment>(env: &E, connection: &str, holder: &st
     }
 }
 
-/// Gives both back.
+/// Releases both.
 ///
 /// # Errors
 /// Those of leases and store.

@@ -27,13 +27,9 @@ use crate::steps::environment::Environment;
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Prepared {
     /// There is something to send.
-    Ready {
-        /// The run.
-        run_id: String,
-    },
+    Ready { run_id: String },
     /// Ask again in this many seconds.
     Wait {
-        /// Seconds.
         seconds: u64,
         /// What it waits for.
         why: String,

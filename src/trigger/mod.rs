@@ -39,7 +39,6 @@ pub struct Triggered {
 pub struct Ignored {
     /// The object's key, or the export.
     pub key: String,
-    /// Why.
     pub why: String,
     /// Whether the object lies where nothing is read.
     #[serde(skip)]

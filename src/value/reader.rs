@@ -30,7 +30,6 @@ pub struct Reading {
 pub enum Cell {
     /// Nothing, or a word for nothing.
     Empty,
-    /// A value.
     Value,
 }
 

@@ -26,7 +26,6 @@ struct Stored {
     state_key: SecretString,
 }
 
-/// Secrets Manager.
 #[derive(Debug)]
 pub struct SecretsManager {
     client: Client,
@@ -90,7 +89,7 @@ impl SecretsManager {
             "state_key": secrets.state_key.expose_secret(),
         })
         .to_string();
-        self.put(connection, secret, &text, "Autopilot's API key, and the key of this program's state").await?;
+        self.put(connection, secret, &text, "The account's API key, and the key of this program's state").await?;
         self.keep(secret, secrets);
         Ok(())
     }

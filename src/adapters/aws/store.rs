@@ -32,7 +32,6 @@ const LONG_BYTES: u64 = 8 << 20;
 /// 256 MiB at 1 MB a second.
 const LONG: Duration = Duration::from_secs(300);
 
-/// A bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     pub(super) client: Client,

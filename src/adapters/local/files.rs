@@ -41,7 +41,6 @@ pub fn file_metas(path: &Path) -> Result<(Vec<ObjectMeta>, bool)> {
 pub enum WithFilesReader<R> {
     /// An object of the store.
     Stored(R),
-    /// A file.
     File(FileReader),
 }
 

@@ -52,7 +52,6 @@ impl Attempts {
 pub(super) enum Split {
     /// Not at all.
     Whole,
-    /// In halves.
     Halves,
     /// Into a half, a quarter and so on.
     Cut,

@@ -38,7 +38,6 @@ pub struct Verdict {
     pub span: u32,
     /// The row's number within the span.
     pub number: u32,
-    /// The row.
     pub row: Row,
     /// What became of it.
     pub outcome: Outcome,
@@ -71,7 +70,6 @@ pub struct Outgoing {
 /// What came of a request.
 #[derive(Clone, Debug)]
 pub enum Incoming {
-    /// A response.
     Response(HttpResponse),
     /// None, for this reason.
     Nothing(&'static str),

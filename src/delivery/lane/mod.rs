@@ -198,8 +198,8 @@ impl Lane {
         Some(Outgoing { number: self.sent, span, call })
     }
 
-    /// Gives the lane what came of a request. A response that refuses the key is as if it had failed: a caller without
-    /// other key must end the run.
+    /// Gives the lane what came of a request. A response that refuses the key is as if it had failed: a caller that
+    /// has no newer key must end the run.
     pub fn handle_response(&mut self, number: u64, incoming: Incoming, now: Timestamp) -> Handled {
         let Some((request, attempts)) = self.in_flight.remove(&number) else { return Handled::Settled };
         let response = match incoming {

@@ -31,7 +31,6 @@ const ACCOUNT_BYTES: usize = 16 * 1024 * 1024;
 pub enum Endpoint {
     /// Who the key belongs to.
     Account,
-    /// All lists.
     Lists,
     /// Makes a list with this title.
     CreateList(String),

@@ -17,7 +17,6 @@ use crate::error::escaped;
 /// A list of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
-    /// Its id.
     pub id: String,
     /// Its title; several lists may share one.
     pub title: String,
@@ -26,7 +25,6 @@ pub struct List {
 /// A custom field that the account declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomField {
-    /// Its name.
     pub name: String,
     /// Its type: `string`, `integer`, `float`, `boolean`, `date`, as the account spells it.
     pub kind: String,
@@ -37,15 +35,11 @@ pub struct CustomField {
 pub enum Payload {
     /// The account's id.
     Account(String),
-    /// All lists.
     Lists(Vec<List>),
     /// The id of the list that was made.
     List(String),
-    /// All custom fields.
     CustomFields(Vec<CustomField>),
-    /// A contact.
     Contact {
-        /// Its id.
         id: String,
         /// Its email, where it has one.
         email: Option<String>,
@@ -72,7 +66,6 @@ pub enum Payload {
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Done.
     Done(Payload),
     /// There is no such contact, list or member (404).
     NotFound,

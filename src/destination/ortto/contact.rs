@@ -43,7 +43,6 @@ enum Form {
 struct Field {
     /// As the configuration calls it.
     name: String,
-    /// Its id.
     id: String,
     form: Form,
     choices: Vec<String>,

@@ -139,7 +139,7 @@ fn learn(protocol: &OrttoProtocol, person: &Person) {
     }
 }
 
-/// What comes next of a leaver, by who has the id that was looked at. Who opts out by an id alone is looked up likewise.
+/// The next step for a leaver, given who owns the id that was looked up. The same for an opt-out that has an id alone.
 fn looked_up(
     protocol: &OrttoProtocol,
     row: &Row,

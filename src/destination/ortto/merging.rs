@@ -147,7 +147,7 @@ fn bad(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entries: &[
     }
 }
 
-/// So few rows are sent alone rather than judged by the number of details.
+/// Batches up to this size are retried row by row, rather than judged by the number of details.
 const FEW: usize = 3;
 
 /// The most reasons that are reported together.

@@ -51,7 +51,6 @@ use setup::Setup;
 /// For how long a refused row is not sent again, unless it changes.
 const REFUSALS_LAST: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Ortto.
 #[derive(Clone, Copy, Debug)]
 pub struct Ortto;
 

@@ -41,7 +41,6 @@ pub(super) fn make_field(name: &str, display_type: &str) -> Call {
     read("/person/custom-field/create", &json!({ "name": name, "type": display_type, "track_changes": false }))
 }
 
-/// All tags.
 pub(super) fn tags() -> Call {
     Call { kind: RequestKind::List, ..read("/tags/get", &json!({})) }
 }

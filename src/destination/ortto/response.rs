@@ -92,7 +92,6 @@ fn refusal(status: u16, body: Option<Value>) -> Reply {
 /// A person as it is read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Person {
-    /// Its id.
     pub id: String,
     /// Its address; empty where it has none.
     pub email: String,

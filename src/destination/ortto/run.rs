@@ -26,7 +26,7 @@ pub(super) struct OrttoProtocol {
     pub(super) trials: Mutex<Trials>,
 }
 
-/// Whose ids turned out to be whose.
+/// Contact ids that were found to belong to other profiles.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Ids and addresses, by profile.

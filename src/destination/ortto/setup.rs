@@ -11,9 +11,7 @@ use crate::state::{ProfileKey, half, push_hex, unhex};
 /// A custom field of the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct AccountField {
-    /// Its id.
     pub(super) id: String,
-    /// Its name.
     pub(super) name: String,
     /// What it holds, in Ortto's words.
     pub(super) display_type: String,

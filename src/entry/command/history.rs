@@ -200,7 +200,6 @@ pub(super) fn no_run(run: &str) -> Error {
 pub(super) enum View {
     /// As lines, or JSON where that is asked for.
     Text,
-    /// As the page.
     Page,
 }
 

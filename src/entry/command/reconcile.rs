@@ -33,7 +33,7 @@ pub(super) async fn reconcile<W: Environment>(
     if args.repair {
         connection.may_send(export, env.clock().now())?;
         if !has_drop(env, config, &repairing).await? {
-            return Err(Error::new(Kind::BadRequest, &export.name, "no drop found to put people back from")
+            return Err(Error::new(Kind::BadRequest, &export.name, "no drop found to repair from")
                 .hint("name it: reconcile EXPORT FILE --repair"));
         }
     }

@@ -44,7 +44,6 @@ enum Withheld {
 pub struct Known<'a> {
     /// The run, which rejected rows name.
     pub run_id: &'a str,
-    /// The export.
     pub export: &'a Export,
     /// Makes digests under the connection's state key.
     pub digester: &'a Digester,
@@ -59,7 +58,6 @@ pub struct Known<'a> {
 /// What a planner came to.
 #[derive(Debug)]
 pub struct Finished {
-    /// The counts.
     pub counts: Counts,
     /// What came out last.
     pub written: Vec<PlanOutput>,

@@ -18,7 +18,6 @@ use words::{counted, duration, number, outcome, sentence, share, size, time};
 pub use frame::frame;
 pub use index::index;
 
-/// The page.
 pub fn page(report: &Report) -> String {
     let title = format!("{}: {}", report.export, outcome(report.outcome));
     let seconds = report.finished_at.duration_since(report.started_at).as_secs_f64();

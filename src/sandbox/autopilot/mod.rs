@@ -60,7 +60,6 @@ const ENDPOINTS: &[Endpoint] = &[
 /// Source: `docs/AUTOPILOT_API.md` 1.7, 5 requests per second.
 const STATED_RATE: f64 = 5.0;
 
-/// One account.
 #[derive(Debug)]
 pub(super) struct Account(Mutex<Store>);
 

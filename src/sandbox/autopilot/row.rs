@@ -29,7 +29,6 @@ const READ_ONLY: [&str; 13] = [
 pub(super) struct Row {
     /// As sent; absent where none or null was sent.
     pub(super) email: Option<String>,
-    /// `_NewEmail`.
     pub(super) new_email: Option<String>,
     /// `_autopilot_list`.
     pub(super) list: Option<String>,

@@ -59,7 +59,6 @@ const ENDPOINTS: &[Endpoint] = &[
     reads("POST /instance-schema/get"),
 ];
 
-/// One account.
 #[derive(Debug)]
 pub(super) struct Account(Mutex<Store>);
 

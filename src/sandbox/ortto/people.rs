@@ -37,7 +37,6 @@ impl Profile {
     }
 }
 
-/// A person.
 #[derive(Debug)]
 pub(super) struct Person {
     /// 24 hexadecimal digits.

@@ -44,9 +44,7 @@ const PREDECESSOR_GRACE_PART: u32 = 4;
 pub struct Delivered {
     /// Whether the lane is through.
     pub done: bool,
-    /// The run.
     pub run_id: String,
-    /// The lane.
     pub lane: u32,
 }
 

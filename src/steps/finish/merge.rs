@@ -17,7 +17,8 @@ use crate::steps::carryover::{Unconfirmed, UnconfirmedEmails};
 use crate::steps::profiles::ProfileStream;
 use crate::steps::temporary::temporary;
 
-/// Attempts of a compare-and-set. Nobody else writes while this run has the lease, so the second try is one too many.
+/// Attempts of a compare-and-set. Nobody else writes while this run has the lease: a conflict is its own write, repeated by
+/// the client, or a finish call that was given up and still works.
 const TRIES: u32 = 3;
 
 /// Merges what was confirmed into the state; gives how many members each of the run's segments has then.
@@ -154,7 +155,7 @@ fn header(
         let at = header.position(&segment.name);
         match at.and_then(|at| Some((at, header.segments.get_mut(at)?))) {
             Some((_, known)) if known.target == *target => {}
-            // Who is on the list of before is not on the one of now.
+            // Members of the old list are not members of the new one.
             Some((at, known)) if run.request.full => {
                 known.target = target.clone();
                 forgotten.push(at);
@@ -225,8 +226,8 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
     }
 }
 
-/// What is known of the membership of one that the destination has let go. That a request which had no answer arrives only
-/// now, a later leave must show.
+/// The membership of somebody who was taken off. A request without an answer may still arrive, so only a later leave proves
+/// the removal.
 fn left(profile: &Profile, segment: usize) -> MemberStatus {
     match profile.status(segment) {
         MemberStatus::Unconfirmed => MemberStatus::Leaving,

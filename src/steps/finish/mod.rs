@@ -154,7 +154,7 @@ async fn finish_run<W: Environment>(
     Ok(report)
 }
 
-/// Why the run did not come to its end: a run that a person has stopped need not.
+/// Why the run did not come to its end. One that a person has stopped says so, whatever else happened.
 async fn failed(store: &impl Store, request: &RunRequest, failure: Option<Failure>) -> Result<Option<Failed>> {
     let failure = match failure {
         None | Some(Failure { kind: Kind::Interrupted, .. }) if is_stopped(store, &request.run_id).await? => {

@@ -44,11 +44,11 @@ pub(super) struct RunResults<'r, S> {
     pub(super) opened: &'r OpenRecord,
     /// By which refused rows get their fingerprints; none where the export is no longer in the configuration.
     known: Option<(&'r Export, &'r Digester)>,
-    /// By which it is known whose refusal the destination had no part in; none where refusals are not recorded.
+    /// Tells rows that the account refused from those that were never sent; none where refusals are not recorded.
     pub(super) protocol: Option<Box<dyn Protocol>>,
     /// The keys of its results.
     stored: HashSet<String>,
-    /// Whether joiners may not be marked who were taken for it.
+    /// Whether some joiners who count as delivered may not be members.
     pub(super) is_doubted: bool,
     /// How many slices there are.
     pub(super) slices: usize,
@@ -68,7 +68,7 @@ pub(super) struct Change {
 pub(super) enum What {
     /// The contact holds these fields and is a member.
     Delivered { digest: FieldsDigest, match_id: Option<Box<MatchId>>, contact_id: Box<str> },
-    /// Whatever the state says of its contact is not so: that one is gone.
+    /// The contact that the state knows is gone, so what the state says of it is void.
     Anew,
     /// It is not certain that it is a member, though it was taken for one.
     Doubted,

@@ -30,9 +30,9 @@ pub(super) struct Totals {
     pub(super) opt_outs: u64,
     /// Opt-outs of rows that the destination refused.
     pub(super) opt_outs_of_refused: u64,
-    /// Of the former, how many the destination refused.
+    /// Opt-outs that were sent apart and refused.
     pub(super) opt_outs_refused: u64,
-    /// Of these, how many were for people whom the destination suppresses.
+    /// Opt-outs that were sent apart, of people whom the destination suppresses.
     pub(super) opt_outs_suppressed: u64,
     pub(super) sent: Sent,
     pub(super) lost: Lost,
@@ -41,7 +41,6 @@ pub(super) struct Totals {
 /// What can no longer be read of a run, as after a power failure.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lost {
-    /// Results.
     pub(super) results: u64,
     /// Joiners that may have been sent.
     pub(super) joiners: u64,

@@ -16,7 +16,6 @@ use crate::steps::turn::{at_lowest_rate, note_end};
 /// What an account holds of a person.
 #[derive(Clone, Debug, Serialize)]
 pub struct There {
-    /// The connection to it.
     pub connection: String,
     /// The contact's id; none where nobody has the address.
     pub contact_id: Option<String>,

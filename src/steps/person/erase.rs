@@ -43,7 +43,6 @@ pub struct Receipt {
 /// Marks of an account that the person does not have any longer.
 #[derive(Clone, Debug, Serialize)]
 pub struct TakenOff {
-    /// The connection.
     pub connection: String,
     /// The marks, by their names.
     pub marks: Vec<String>,

@@ -56,7 +56,6 @@ impl Sought {
 /// What an export holds of a person.
 #[derive(Clone, Debug, Serialize)]
 pub struct Holding {
-    /// The export.
     pub export: String,
     /// Its connection; none where the configuration no longer has the export.
     pub connection: Option<String>,
@@ -71,14 +70,12 @@ pub struct Holding {
     pub fields_confirmed: bool,
     /// Whether the person's opt-out was sent apart from the fields.
     pub opted_out: bool,
-    /// Its segments.
     pub segments: Vec<HeldIn>,
 }
 
 /// What is known of a person's membership of a segment.
 #[derive(Clone, Debug, Serialize)]
 pub struct HeldIn {
-    /// The segment.
     pub segment: String,
     /// How its members are marked.
     pub target: MembershipTarget,

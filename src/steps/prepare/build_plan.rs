@@ -122,7 +122,6 @@ fn newest_first(segments: &[SegmentRecord]) -> Vec<usize> {
     numbers
 }
 
-/// Plans one segment.
 async fn plan_segment<W: Environment>(
     env: &W,
     shared: &Shared<'_>,

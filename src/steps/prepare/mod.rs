@@ -1,4 +1,4 @@
-//! prepare: the lease, an earlier run's results, the sources, the plan, the guards. No request to Autopilot.
+//! prepare: the lease, an earlier run's results, the sources, the plan, the guards. No request to the destination.
 
 use std::sync::{Mutex, PoisonError};
 

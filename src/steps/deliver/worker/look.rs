@@ -21,7 +21,7 @@ impl<E: Environment> Worker<'_, E> {
         self.replaced = !attempts.is_current(self.env.store(), run_id, number).await?;
         if self.replaced {
             let problem = format!("a later call works on lane {number}");
-            return Err(Error::new(Kind::Unavailable, run_id, problem).hint("nothing: that call goes on"));
+            return Err(Error::new(Kind::Unavailable, run_id, problem).hint("no action needed: that call goes on"));
         }
         self.renewed_at = self.clock().wall();
         self.apply_current_config().await?;

@@ -14,6 +14,12 @@ pub fn wait(attempt: u32, chance: f64) -> Duration {
     doubled.min(LONGEST).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
 }
 
+/// The wait after a rate limit: at least what the response asks for. However short that is, a request that is limited each
+/// time backs off.
+pub fn rate_limited(asked: Option<Duration>, attempt: u32, chance: f64) -> Duration {
+    asked.unwrap_or_default().max(wait(attempt, chance))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,5 +30,12 @@ mod tests {
         assert_eq!(wait(3, 1.0), FIRST * 4);
         assert_eq!(wait(3, 0.0), FIRST * 2);
         assert_eq!(wait(40, 1.0), LONGEST);
+    }
+
+    #[test]
+    fn a_rate_limit_waits_as_long_as_it_asks_for_and_backs_off() {
+        assert_eq!(rate_limited(Some(LONGEST * 2), 1, 1.0), LONGEST * 2);
+        assert_eq!(rate_limited(Some(Duration::ZERO), 3, 1.0), FIRST * 4);
+        assert_eq!(rate_limited(None, 3, 1.0), FIRST * 4);
     }
 }

@@ -231,16 +231,7 @@ mod tests {
 
     /// A run with one source of each of these columns.
     fn run(sources: &[Vec<String>]) -> RunRecord {
-        let request = RunRequest {
-            run_id: "20261125T060000Z-newsletter-00000000".into(),
-            export: "newsletter".into(),
-            trigger: Trigger::Command,
-            drops: Vec::new(),
-            full: false,
-            keep_leavers: false,
-            terms: Default::default(),
-            pass_guards: Vec::new(),
-        };
+        let request = RunRequest::new("20261125T060000Z-newsletter-00000000", "newsletter", Trigger::Command);
         let source = |columns: &Vec<String>| SourceRecord {
             key: "drop.csv".into(),
             version: "1".into(),

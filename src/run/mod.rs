@@ -110,6 +110,20 @@ pub struct RunRequest {
 }
 
 impl RunRequest {
+    /// A request for the newest drop of each segment, compared with the state, under all guards.
+    pub fn new(run_id: impl Into<String>, export: impl Into<String>, trigger: Trigger) -> Self {
+        Self {
+            run_id: run_id.into(),
+            export: export.into(),
+            trigger,
+            drops: Vec::new(),
+            full: false,
+            keep_leavers: false,
+            terms: Terms::default(),
+            pass_guards: Vec::new(),
+        }
+    }
+
     /// Whether the run is for some rows only: what was applied of the segment stays as it was.
     pub fn is_partial(&self) -> bool {
         self.keep_leavers || self.terms.is_narrow()

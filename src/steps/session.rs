@@ -241,9 +241,7 @@ impl<'e, E: Environment> Session<'e, E> {
                 Judgement::Unauthorized => {}
                 Judgement::RateLimited(asked) => {
                     self.sent.requests.throttled += 1;
-                    // As in a lane: however short a wait is asked for, the next one is longer.
-                    let backoff = backoff::wait(failures + 1, fastrand::f64());
-                    wait = wait.max(asked.unwrap_or_default()).max(backoff);
+                    wait = wait.max(backoff::rate_limited(asked, failures + 1, fastrand::f64()));
                 }
                 Judgement::Paused(asked, _) => wait = wait.max(asked),
                 Judgement::Failed(_) => wait = wait.max(backoff::wait(failures + 1, fastrand::f64())),

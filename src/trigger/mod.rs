@@ -60,19 +60,6 @@ pub fn triggered(event: &Value, config: &Config, now: Timestamp, seed: &str) -> 
     Ok(triggered)
 }
 
-fn request(export: &str, trigger: Trigger, run_id: String) -> RunRequest {
-    RunRequest {
-        run_id,
-        export: export.to_owned(),
-        trigger,
-        drops: Vec::new(),
-        full: false,
-        keep_leavers: false,
-        terms: Default::default(),
-        pass_guards: Vec::new(),
-    }
-}
-
 impl Triggered {
     fn one(&mut self, event: &Value, config: &Config, now: Timestamp, seed: &str) -> Result<()> {
         let triggered = self;
@@ -80,7 +67,8 @@ impl Triggered {
             Event::Nothing { key, why } => triggered.ignored.push(Ignored { key, why, is_misplaced: false }),
             Event::Dropped(all) => all.into_iter().for_each(|dropped| triggered.dropped(config, dropped, now)),
             Event::Scheduled { export, at } => {
-                let request = request(&export, Trigger::Schedule, run_id(at, &export, &format!("schedule/{export}")));
+                let request =
+                    RunRequest::new(run_id(at, &export, &format!("schedule/{export}")), &*export, Trigger::Schedule);
                 triggered.asked(config, request, now)?;
             }
             Event::Rule { rule, at } => {
@@ -88,12 +76,13 @@ impl Triggered {
                     Error::new(Kind::BadRequest, format!("rule {}", escaped(&rule, 40)), "does not name an export")
                         .hint("name the rule after the export, or let its name end in - and the export's name")
                 })?;
-                let request = request(export, Trigger::Schedule, run_id(at, export, &format!("schedule/{export}")));
+                let request =
+                    RunRequest::new(run_id(at, export, &format!("schedule/{export}")), export, Trigger::Schedule);
                 triggered.asked(config, request, now)?;
             }
             Event::OnDemand(asked) => {
                 let id = run_id(now, &asked.export, &format!("{now}/{seed}"));
-                let request = request(&asked.export, Trigger::OnDemand, id);
+                let request = RunRequest::new(id, &asked.export, Trigger::OnDemand);
                 let OnDemand { drops, full, pass_guards, .. } = asked;
                 triggered.asked(config, RunRequest { drops, full, pass_guards, ..request }, now)?;
             }
@@ -139,7 +128,7 @@ impl Triggered {
             return self.ignore(&key, "is in this event already");
         }
         self.objects.insert(id.clone(), key);
-        self.requests.push(RunRequest { drops: vec![asked], ..request(name, Trigger::S3, id) });
+        self.requests.push(RunRequest { drops: vec![asked], ..RunRequest::new(id, name, Trigger::S3) });
     }
 
     /// The segments whose prefixes are to be listed: an event does not tell whether its object lies in a folder below one

@@ -208,11 +208,8 @@ impl Lane {
         };
         match response {
             Response::RateLimited(asked) => {
-                let wait = match asked {
-                    // However short a wait is asked for, a request that is rate limited each time backs off.
-                    Some(asked) => asked.max(backoff::wait(attempts.all + 1, self.random.f64())),
-                    None => backoff::wait(self.consecutive_failures + 1, self.random.f64()),
-                };
+                let failures = if asked.is_some() { attempts.all } else { self.consecutive_failures };
+                let wait = backoff::rate_limited(asked, failures + 1, self.random.f64());
                 self.last_failure = LastFailure::RateLimited;
                 self.pause(request, attempts, after(now, wait))
             }

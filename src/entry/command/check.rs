@@ -125,16 +125,7 @@ fn memberships(export: &Export) -> Vec<Membership> {
 
 /// Whether the newest drop has the columns that the matching names, and what a run would make of it.
 async fn columns<W: Environment>(env: &W, config: &Config, export: &Export) -> Result<String, Error> {
-    let request = RunRequest {
-        run_id: run_id(env.clock().now(), &export.name, "check"),
-        export: export.name.clone(),
-        trigger: Trigger::OnDemand,
-        drops: Vec::new(),
-        full: false,
-        keep_leavers: false,
-        terms: Default::default(),
-        pass_guards: Vec::new(),
-    };
+    let request = RunRequest::new(run_id(env.clock().now(), &export.name, "check"), &export.name, Trigger::OnDemand);
     if !has_drop(env, config, &request).await? {
         return Ok("no drop yet, columns not checked".into());
     }

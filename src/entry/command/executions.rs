@@ -25,15 +25,11 @@ pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartA
         let (export, connection) = export_of(config, name)?;
         let now = Clock::System.now();
         connection.may_send(export, now)?;
+        let id = run_id(now, name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..)));
         let request = RunRequest {
-            run_id: run_id(now, name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..))),
-            export: name.to_owned(),
-            trigger: Trigger::OnDemand,
-            drops: Vec::new(),
             full: args.full,
-            keep_leavers: false,
-            terms: Default::default(),
             pass_guards: args.pass_guards.clone(),
+            ..RunRequest::new(id, name, Trigger::OnDemand)
         };
         let execution = executions.start(&request.run_id, &request.execution_input()).await?;
         if !common.json {

@@ -14,15 +14,12 @@ pub(super) fn request<W: Environment>(env: &W, export: &Export, args: &RunArgs) 
     let drops = args.drops.iter().chain(&args.files).map(|drop| asked(export, drop));
     let drops = drops.collect::<Result<Vec<RequestedDrop>>>()?;
     let now = env.clock().now();
+    let id = run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..)));
     Ok(RunRequest {
-        run_id: run_id(now, &export.name, &format!("{now} {} {}", std::process::id(), fastrand::u64(..))),
-        export: export.name.clone(),
-        trigger: Trigger::Command,
         drops,
         full: args.full,
-        keep_leavers: false,
-        terms: Default::default(),
         pass_guards: args.pass_guards.clone(),
+        ..RunRequest::new(id, &export.name, Trigger::Command)
     })
 }
 

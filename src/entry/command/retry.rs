@@ -59,16 +59,8 @@ pub(super) async fn retry<W: Environment>(
         env.store().put(&key, csv.into(), PutMode::Overwrite).await?;
         drops.push(RequestedDrop { segment, key, version: None, is_empty: false });
     }
-    let request = RunRequest {
-        run_id: id,
-        export: export.name.clone(),
-        trigger: Trigger::Command,
-        drops,
-        full: false,
-        keep_leavers: true,
-        terms: Default::default(),
-        pass_guards,
-    };
+    let request =
+        RunRequest { drops, keep_leavers: true, pass_guards, ..RunRequest::new(id, &export.name, Trigger::Command) };
     execute(env, common, config, request, stop).await
 }
 

@@ -329,16 +329,7 @@ const KEY_CHARS: usize = 1024;
 /// The request of a run of which nothing is stored but its name.
 fn bare(run_id: &str) -> Result<RunRequest> {
     let export = export_of(run_id).ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not the id of a run"))?;
-    Ok(RunRequest {
-        run_id: run_id.to_owned(),
-        export: export.to_owned(),
-        trigger: Trigger::OnDemand,
-        drops: Vec::new(),
-        full: false,
-        keep_leavers: false,
-        terms: Default::default(),
-        pass_guards: Vec::new(),
-    })
+    Ok(RunRequest::new(run_id, export, Trigger::OnDemand))
 }
 
 fn answer(value: &impl serde::Serialize) -> Result<Value> {

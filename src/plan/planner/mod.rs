@@ -180,11 +180,13 @@ impl<'a> Planner<'a> {
         self.apply_other_rows();
         let gone = self.members.gone();
         let has_ids = self.matching.as_ref().is_some_and(Matching::has_ids);
-        self.withheld = match self.counts.unreadable_rows() > unreadable_allowed {
-            _ if withhold => Withheld::Everybody,
-            false => Withheld::Nobody,
-            true if has_ids && self.lost.are_known() => Withheld::ByIds,
-            true => Withheld::Everybody,
+        let too_many_unreadable = self.counts.unreadable_rows() > unreadable_allowed;
+        self.withheld = if withhold || (too_many_unreadable && !(has_ids && self.lost.are_known())) {
+            Withheld::Everybody
+        } else if too_many_unreadable {
+            Withheld::ByIds
+        } else {
+            Withheld::Nobody
         };
         self.members.end_segment(self.withheld == Withheld::Everybody);
         if self.room.is_some() {

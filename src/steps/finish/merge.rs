@@ -260,16 +260,7 @@ mod tests {
 
     /// A run of two segments; each chunk is one's, in turn.
     fn run(rows: u32) -> (RunRecord, OpenRecord) {
-        let request = RunRequest {
-            run_id: RUN.into(),
-            export: "news".into(),
-            trigger: Trigger::Command,
-            drops: Vec::new(),
-            full: false,
-            keep_leavers: false,
-            terms: Default::default(),
-            pass_guards: Vec::new(),
-        };
+        let request = RunRequest::new(RUN, "news", Trigger::Command);
         let segment = |name: &str| SegmentRecord { name: name.into(), drop: Some("drop".into()), ..Default::default() };
         let (segments, at) = (vec![segment("News"), segment("VIP")], Timestamp::UNIX_EPOCH);
         let mut run = RunRecord::begin(&request, "eu", String::new(), segments, Vec::new(), at);

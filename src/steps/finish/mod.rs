@@ -314,10 +314,7 @@ mod tests {
     #[tokio::test]
     async fn of_two_reports_of_a_run_the_first_stays() {
         let store = Memory::default();
-        let request: RunRequest = serde_json::from_value(
-            serde_json::json!({ "run_id": "20261125T000000Z-news-00000000", "export": "news", "trigger": "command" }),
-        )
-        .unwrap();
+        let request = RunRequest::new("20261125T000000Z-news-00000000", "news", crate::run::Trigger::Command);
         let run = RunRecord::begin(&request, "eu", String::new(), Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
         let failed = Failed { kind: Kind::OutOfTime, message: "too late".into() };
         let report = |error| Report::of(&run, report::Confirmed::default(), error, Timestamp::UNIX_EPOCH);

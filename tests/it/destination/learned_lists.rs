@@ -1,6 +1,5 @@
 //! A learned setup expires: joiners are spot-checked, and lists may disappear.
 
-use autopilot_export::ports::Clock;
 use autopilot_export::report::Outcome;
 use autopilot_export::run::{LearnedStrategy, keys};
 use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options};

@@ -102,14 +102,8 @@ impl Scene {
     pub(crate) fn request(&self, key: &str, trigger: Trigger) -> RunRequest {
         let seed = NUMBER.fetch_add(1, Ordering::SeqCst).to_string();
         RunRequest {
-            run_id: run_id(jiff::Timestamp::now(), EXPORT, &seed),
-            export: EXPORT.into(),
-            trigger,
             drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None, is_empty: false }],
-            full: false,
-            keep_leavers: false,
-            terms: Default::default(),
-            pass_guards: Vec::new(),
+            ..RunRequest::new(run_id(jiff::Timestamp::now(), EXPORT, &seed), EXPORT, trigger)
         }
     }
 

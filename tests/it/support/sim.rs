@@ -328,13 +328,7 @@ pub(crate) fn account() -> String {
 /// A request for this drop, as the command line makes it.
 pub(crate) fn request(seed: &str, key: &str) -> RunRequest {
     RunRequest {
-        run_id: run_id("2026-11-24T06:00:00Z".parse().unwrap(), EXPORT, seed),
-        export: EXPORT.into(),
-        trigger: Trigger::Command,
         drops: vec![RequestedDrop { segment: LIST.into(), key: key.into(), version: None, is_empty: false }],
-        full: false,
-        keep_leavers: false,
-        terms: Default::default(),
-        pass_guards: Vec::new(),
+        ..RunRequest::new(run_id("2026-11-24T06:00:00Z".parse().unwrap(), EXPORT, seed), EXPORT, Trigger::Command)
     }
 }

@@ -464,7 +464,7 @@ mod tests {
     #[tokio::test]
     async fn results_are_read_a_few_times_whatever_the_size_of_the_run() {
         let store = Memory::default();
-        for (rows, slices) in [(10_000, 1), (10_001, 2), (20_001, 3), (10_000_000, 3)] {
+        for (rows, slices) in [(10_000, 1), (10_001, 2), (20_001, 3), (10_000_000, 6)] {
             let (run, opened) = run(rows);
             let found = RunResults::of(&store, &run, &opened, None).await.unwrap().slices;
             assert_eq!(found, slices, "{rows} rows a chunk");

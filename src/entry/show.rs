@@ -66,6 +66,11 @@ pub struct Shown {
     progress: Mutex<Progress>,
 }
 
+/// How the bar is drawn: lines each of which takes what room there is.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
 impl Shown {
     /// A bar where standard error is a terminal, lines elsewhere.
     pub fn new(rate: Option<f64>) -> Self {
@@ -76,9 +81,7 @@ impl Shown {
     fn on(target: Option<ProgressDrawTarget>, rate: Option<f64>) -> Self {
         let bar = target.map(|target| {
             let bar = ProgressBar::with_draw_target(Some(0), target);
-            // Two lines, each of which takes what room there is.
-            let style = ProgressStyle::with_template("{wide_bar} {percent:>3}% {eta} left\n{wide_msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_style(style("{wide_bar} {percent:>3}% {eta} left\n{wide_msg}"));
             bar
         });
         Self { bar, progress: Mutex::new(Progress { rate, ..Progress::default() }) }
@@ -121,13 +124,20 @@ impl Shown {
                 }
                 bar.set_position(settled);
                 bar.set_message(format!("{settled}/{total} rows, {}", progress.requests()));
+                let troubles = progress.troubles();
+                if !troubles.is_empty() && bar.prefix().is_empty() {
+                    bar.set_style(style("{wide_bar} {percent:>3}% {eta} left\n{wide_msg}\n{prefix}"));
+                }
+                bar.set_prefix(troubles);
                 if done {
                     bar.finish();
                 }
             }
             None if is_news && (done || progress.line.is_none_or(|last| last.elapsed() >= LINE_EVERY)) => {
                 progress.line = Some(Instant::now());
-                say(&format!("{settled} of {total} rows settled, {}", progress.requests()));
+                let troubles = progress.troubles();
+                let troubles = if troubles.is_empty() { troubles } else { format!(", {troubles}") };
+                say(&format!("{settled} of {total} rows done, {}{troubles}", progress.requests()));
             }
             None => {}
         }
@@ -135,14 +145,19 @@ impl Shown {
 }
 
 impl Progress {
-    /// Requests, their rate against that of the account, and what went wrong.
+    /// Requests, and their rate against that of the account.
     fn requests(&self) -> String {
         let seconds = self.first.map_or(0.0, |first| first.elapsed().as_secs_f64());
         let rate = if seconds > 0.5 { self.requests.saturating_sub(self.unseen) as f64 / seconds } else { 0.0 };
         let of = self.rate.map(|account| format!(" of {account}")).unwrap_or_default();
-        let count = |count: u64, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
-        let troubles = [count(self.retried, "retried"), count(self.rate_limited, "rate limited")].concat();
-        format!("{} requests, {rate:.1}{of}/s{troubles}", self.requests)
+        format!("{} requests, {rate:.1}{of}/s", self.requests)
+    }
+
+    /// What went wrong; empty where nothing did.
+    fn troubles(&self) -> String {
+        let counts = [(self.retried, "retried"), (self.rate_limited, "rate limited")];
+        let said = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        said.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -235,7 +250,9 @@ mod tests {
         }
         shown.bar.as_ref().unwrap().finish();
         let lines = terminal.0.lock().unwrap().clone();
-        assert!(lines.iter().any(|line| line.contains("left")) && lines.iter().any(|line| line.contains("rows")));
+        for shown in ["left", "rows", "20 retried, 20 rate limited"] {
+            assert!(lines.iter().any(|line| line.contains(shown)), "{shown}: {lines:?}");
+        }
         for line in lines {
             assert!(line.trim_end().chars().count() <= 40, "{line}");
         }
@@ -244,8 +261,12 @@ mod tests {
     #[test]
     fn progress_names_the_accounts_rate_and_what_went_wrong() {
         let progress = Progress { requests: 3, retried: 2, rate_limited: 1, rate: Some(20.0), ..Progress::default() };
-        assert_eq!(progress.requests(), "3 requests, 0.0 of 20/s, 2 retried, 1 rate limited");
-        assert_eq!(Progress::default().requests(), "0 requests, 0.0/s");
+        assert_eq!(progress.requests(), "3 requests, 0.0 of 20/s");
+        assert_eq!(progress.troubles(), "2 retried, 1 rate limited");
+        assert_eq!(
+            (Progress::default().requests(), Progress::default().troubles()),
+            ("0 requests, 0.0/s".into(), "".into())
+        );
     }
 
     #[test]
@@ -258,7 +279,8 @@ mod tests {
         shown.progress.lock().unwrap().first = Instant::now().checked_sub(Duration::from_secs(60));
         shown.look(Seen { settled: 900, requests: 1250, ..seen });
         let message = shown.bar.as_ref().unwrap().message();
-        assert_eq!(message, "900/900 rows, 1250 requests, 20.0 of 20/s, 1 retried");
+        assert_eq!(message, "900/900 rows, 1250 requests, 20.0 of 20/s");
+        assert_eq!(shown.bar.as_ref().unwrap().prefix(), "1 retried");
         assert!(terminal.0.lock().unwrap().iter().any(|line| line.contains("33%")), "{terminal:?}");
     }
 }

@@ -19,6 +19,10 @@ Words:
   joiner, leaver    who is new in a segment since the last run; who is in it no longer
   state             what the account is known to hold, so that a run sends only what changed
   reject            a row that cannot be sent; rejects.csv has it with the reason
+  suppressed        a person who said no, or whom the suppression file names: not sent, and removed
+  withheld          a leaver who stays for now, because the drop may not be whole
+  superseded        a run that had nothing to do because a newer drop was applied
+  canary            a few joiners who are sent first, to learn how the account takes members
   guard             a limit that stops a run before it sends anything, such as too many leavers
   lane              a part of a run's rows, sent beside the other parts
   lease             what lets one run at a time use a connection

@@ -38,7 +38,7 @@ pub(super) fn whole(text: &str) {
 }
 
 /// A number with its noun: `1 leaver`, `2 leavers`.
-fn counted(count: u64, noun: &str) -> String {
+pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -169,7 +169,5 @@ pub(super) fn report(common: &Common, report: &Report) {
     }
     report.remarks.iter().for_each(|remark| line(&format!("  note      {remark}")));
     report.notes.iter().for_each(|note| line(&format!("  note      {note}")));
-    if report.outcome != Outcome::Succeeded {
-        report.warnings.iter().for_each(|warning| line(&format!("  note      {warning}")));
-    }
+    report.warnings.iter().for_each(|warning| line(&format!("  note      {warning}")));
 }

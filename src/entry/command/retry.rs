@@ -149,17 +149,54 @@ struct Splitter<'a> {
 
 impl Sink for Splitter<'_> {
     fn columns(&mut self, columns: &Columns) -> Result<()> {
-        let places = Places::of(&columns.names);
+        let folded = match &columns.names[..] {
+            [one] => unfolded(one),
+            _ => None,
+        };
+        let places = Places::of(folded.as_ref().unwrap_or(&columns.names));
         self.places = Some(places.ok_or_else(|| wrong(self.what, "has no columns export and segment"))?);
         Ok(())
     }
 
     fn row(&mut self, row: Row<'_>) -> Result<()> {
+        let cells: Vec<&str> = row.iter().collect();
+        match &cells[..] {
+            [one] => match unfolded(one) {
+                Some(cells) => self.entry(row.line, &cells),
+                None => self.entry(row.line, &cells),
+            },
+            _ => self.entry(row.line, &cells),
+        }
+    }
+
+    fn malformed(&mut self, line: u64, raw: &str, flaw: Flaw) -> Result<()> {
+        let cells = unfolded(raw).and_then(|cells| match &cells[..] {
+            [one] => unfolded(one),
+            _ => None,
+        });
+        match cells {
+            Some(cells) => self.entry(line, &cells),
+            None => Err(wrong(self.what, format!("line {line} cannot be read: {flaw}"))),
+        }
+    }
+}
+
+/// The cells of a line that a spreadsheet holds in one cell: one whose list separator is the semicolon does so with a file that
+/// has commas, and saves each line as a single quoted cell.
+fn unfolded(line: &str) -> Option<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());
+    let cells = reader.records().next()?.ok()?;
+    Some(cells.iter().map(str::to_owned).collect())
+}
+
+impl Splitter<'_> {
+    /// Takes one row, whose cells are as the file has them.
+    fn entry(&mut self, line: u64, cells: &[impl AsRef<str>]) -> Result<()> {
         let Some(places) = &self.places else { return Ok(()) };
-        let cell = |at: usize| as_it_was(row.get(at)).trim().to_owned();
+        let cell = |at: usize| as_it_was(cells.get(at).map(AsRef::as_ref).unwrap_or_default()).trim().to_owned();
         let (of, segment) = (cell(places.export), cell(places.segment));
         if of.is_empty() || segment.is_empty() {
-            return Err(wrong(self.what, format!("line {} does not say its export and segment", row.line)));
+            return Err(wrong(self.what, format!("line {line} does not say its export and segment")));
         }
         if *self.export.get_or_insert_with(|| of.clone()) != of {
             return Err(wrong(self.what, "holds rows of several exports"));
@@ -174,15 +211,11 @@ impl Sink for Splitter<'_> {
             let _ = writer.write_record(places.original.iter().map(String::as_str).chain(RETRY_COLUMNS));
             writer
         });
-        let kept = row.iter().enumerate().filter(|(at, _)| !places.ours.contains(at));
-        let kept: Vec<Cow<'_, str>> = kept.map(|(_, cell)| as_it_was(cell)).collect();
+        let kept = cells.iter().enumerate().filter(|(at, _)| !places.ours.contains(at));
+        let kept: Vec<Cow<'_, str>> = kept.map(|(_, cell)| as_it_was(cell.as_ref())).collect();
         let ours = [places.fingerprint, places.code].map(|at| at.map(cell).unwrap_or_default());
         let all = kept.iter().map(|cell| cell.as_ref()).chain(ours.iter().map(String::as_str));
         let _ = writer.write_record(all);
         Ok(())
-    }
-
-    fn malformed(&mut self, line: u64, _raw: &str, flaw: Flaw) -> Result<()> {
-        Err(wrong(self.what, format!("line {line} cannot be read: {flaw}")))
     }
 }

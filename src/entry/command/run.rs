@@ -9,13 +9,13 @@ use crate::config::{Config, export_of};
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
 use crate::error::Result;
-use crate::ports::Store;
+use crate::ports::{SecretSource, Store};
 use crate::report::Report;
 use crate::report::message::Origin;
 use crate::run::RunRequest;
 use crate::run::keys::of_run;
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, notify, resume, run as run_steps};
+use crate::steps::{Cancellation, guards_are_known, notify, resume, run as run_steps};
 
 /// The exit code where rejects are all there is to report.
 const WITH_REJECTS: u8 = 1;
@@ -71,6 +71,10 @@ pub(super) async fn execute<W: Environment>(
     request: RunRequest,
     stop: &Cancellation,
 ) -> Code {
+    // Before the run begins: a typo or a missing key must not count as a failed run.
+    guards_are_known(&request)?;
+    let (_, connection) = export_of(config, &request.export)?;
+    env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let request = match resume(env, config, &request).await? {
         Some(earlier) => {
             if !common.quiet {

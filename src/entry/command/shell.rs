@@ -21,7 +21,11 @@ const NAME: &str = "autopilot-export";
 pub fn completions(shell: Shell) -> Code {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), NAME, &mut script);
-    print::whole(String::from_utf8_lossy(&script).trim_end());
+    let script = String::from_utf8_lossy(&script);
+    // clap_complete sets names by one rule and looks for them by another where the program's name has a hyphen.
+    // Source: clap-rs/clap#6421.
+    let script = script.replace("        autopilot__subcmd__export__", "        autopilot__export__");
+    print::whole(script.trim_end());
     Ok(0)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::code::Code;
-use super::history::{View, dead, is_dead, no_run, report};
+use super::history::{View, dead, id_of, is_dead, no_run, report};
 use crate::destination::Usage;
 use crate::entry::args::Common;
 use crate::entry::show::{Seen, Shown};
@@ -25,10 +25,11 @@ const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Follows a run until its report is there.
 pub(super) async fn watch<W: Environment>(env: &W, common: &Common, run: &str, stop: &Cancellation) -> Code {
-    export_of(run).ok_or_else(|| no_run(run))?;
-    match follow(env, common, run, stop).await? {
+    let run = id_of(env, run, None).await?;
+    export_of(&run).ok_or_else(|| no_run(&run))?;
+    match follow(env, common, &run, stop).await? {
         Some(code) => {
-            report(env, common, run, View::Text).await?;
+            report(env, common, &run, View::Text).await?;
             Ok(code)
         }
         None => Ok(Kind::Interrupted.exit_code()),

@@ -102,7 +102,7 @@ fn rejects(report: &Report) -> Markup {
                 p {
                     "The rows are in " a href="rejects.csv" { "rejects.csv" } ", each with its reason, as long as they are kept. \
                      Correct them there and send them again with "
-                    code { "autopilot-export retry " (report.run_id) } "."
+                    code { "autopilot-export retry " (report.run_id) } ", with the " code { "--config" } " and " code { "--store" } " of the run, where it had any."
                 }
             }
         }

@@ -163,7 +163,11 @@ fn may_run<E: Environment>(env: &E, export: &Export, connection: &Connection, re
     connection.may_send(export, env.clock().now())
 }
 
-fn guards_are_known(request: &RunRequest) -> Result<()> {
+/// Whether the guards to pass over exist.
+///
+/// # Errors
+/// Kind `bad_request` where one does not.
+pub fn guards_are_known(request: &RunRequest) -> Result<()> {
     if let Some(unknown) = request.pass_guards.iter().find(|name| !guards::NAMES.contains(&name.as_str())) {
         return Err(Error::new(Kind::BadRequest, unknown, "unknown guard")
             .hint(format!("name one of: {}", guards::NAMES.join(", "))));

@@ -312,8 +312,8 @@ async fn a_run_with_damaged_results_is_watched_on() {
     assert!(leases.take("eu", "who is at work").await.unwrap());
     cli.scene.write(&keys::results(&request.run_id, 0, 0), b"\0\0\0\0");
     let mut child = cli.command(&["watch", &request.run_id]).spawn().unwrap();
-    let expected = b"0 of 0 rows settled, 0 requests, 0.0/s\n";
-    let mut said = [0; 39];
+    let expected = b"0 of 0 rows done, 0 requests, 0.0/s\n";
+    let mut said = [0; 36];
     child.stderr.as_mut().unwrap().read_exact(&mut said).await.unwrap();
     assert_eq!(&said, expected, "{}", String::from_utf8_lossy(&said));
     is_ended_by("-INT", child).await;

@@ -47,8 +47,9 @@ async fn a_limited_run_sends_the_first_rows_and_removes_nobody() {
 async fn a_first_run_may_be_limited_and_the_next_sends_the_rest() {
     let cli = Cli::new(Scene::new(Options::default()).await);
     let drop = cli.scene.file("first.csv", people(0, 9, 1).as_bytes());
-    let (code, report) = run(&cli, &[drop.to_str().unwrap(), "--limit", "2"]).await;
-    assert_eq!((code, cli.scene.members().len()), (0, 2), "{report}");
+    let (code, out, _) = cli.run(&["run", "newsletter", drop.to_str().unwrap(), "--limit", "2"]).await;
+    assert_eq!((code, cli.scene.members().len()), (0, 2), "{out}");
+    assert!(out.contains("note      7 rows were not sent because of --limit; a run without it sends them"), "{out}");
     let (code, report) = run(&cli, &[drop.to_str().unwrap()]).await;
     assert_eq!((code, &report["rows"]["delivered"], cli.scene.members().len()), (0, &json!(7), 9), "{report}");
     assert_eq!(run(&cli, &[drop.to_str().unwrap(), "--limit", "2"]).await.1["outcome"], "nothing_to_do");

@@ -48,7 +48,7 @@ async fn plan_names_the_causes_of_rejects_and_what_to_add() {
         |settings: &mut Value| settings["exports"]["newsletter"]["match"]["custom"]["Value"]["type"] = json!("float");
     let folder = folder(float, FAULTY);
     let path = folder.path().join("out.csv");
-    std::fs::write(&path, "what others could read").unwrap();
+    std::fs::write(&path, "export,segment,reject_code,reject_reason,source,line,fingerprint\n").unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     let (code, plan, _) = plan(folder.path(), &["--rejects", "out.csv"]).await;
     assert_eq!((code, &plan["rejects"]["invalid_value"], &plan["rejects"]["invalid_email"]), (0, &json!(2), &json!(1)));
@@ -61,6 +61,31 @@ async fn plan_names_the_causes_of_rejects_and_what_to_add() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "nobody else reads it");
     let (_, out, _) = run_in(folder.path(), &["plan", "newsletter", "members.csv"]).await;
     assert!(out.contains("2 invalid_value, first in line 2") && out.contains("add it to exports."), "{out}");
+}
+
+#[tokio::test]
+async fn a_plan_overwrites_only_what_a_plan_wrote() {
+    let folder = folder(|_| {}, FAULTY);
+    for (option, name) in [("--rejects", "members.csv"), ("--out", "members.csv"), ("--out", "exports.json")] {
+        let before = std::fs::read(folder.path().join(name)).unwrap();
+        let (code, out, err) = run_in(folder.path(), &["plan", "newsletter", "members.csv", option, name]).await;
+        assert!(code == 2 && out.is_empty() && err.contains("no plan wrote it") && err.contains(option), "{out}{err}");
+        assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), before);
+    }
+    for _ in 0..2 {
+        let args = ["plan", "newsletter", "members.csv", "--rejects", "out.csv", "--out", "out.json"];
+        assert_eq!(run_in(folder.path(), &args).await.0, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_names_the_command_that_comes_next() {
+    let folder = folder(|_| {}, &people(0, 5, 1));
+    std::fs::rename(folder.path().join("members.csv"), folder.path().join("my members.csv")).unwrap();
+    let args = ["plan", "newsletter", "my members.csv", "--pass-guard", "allow_empty"];
+    let (_, _, err) = run_in(folder.path(), &args).await;
+    let next = "next: autopilot-export run newsletter 'my members.csv' --pass-guard allow_empty";
+    assert!(err.contains(next), "{err}");
 }
 
 #[tokio::test]

@@ -220,3 +220,27 @@ async fn full_recovers_from_an_unfinished_run_and_damaged_state() {
         assert!(dead.rows.add_up() && dead.outcome == Outcome::Interrupted, "{same_drop}: {dead:?}");
     }
 }
+
+/// The file as a spreadsheet saves it whose list separator is the semicolon, which opened it with each line in one cell.
+fn folded(rejects: &str) -> String {
+    let one = |line: &str| {
+        let line = line.trim_start_matches('\u{feff}');
+        // Quotes that begin the line end before it does, so the spreadsheet drops them.
+        let line = if line.starts_with('"') { line.replacen('"', "", 2) } else { line.to_owned() };
+        if line.contains('"') { format!("\"{}\"\r\n", line.replace('"', "\"\"")) } else { line + "\r\n" }
+    };
+    rejects.lines().map(one).collect()
+}
+
+#[tokio::test]
+async fn retry_reads_lines_that_a_spreadsheet_holds_in_one_cell() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = "EMail,FirstName,Value\nann@example.com,Ann,1\nbob at example.com,\"Bob; \"\"B\"\"\",many\ncy@example.com,Cy,many\n";
+    let (_, report) = cli.export(&cli.scene.file("members.csv", drop.as_bytes())).await;
+    let file = cli.scene.file("saved.csv", folded(&corrected(&rejects(&cli, &report))).as_bytes());
+    let (code, retried) = json_of(&cli, &["retry", file.to_str().unwrap()]).await;
+    assert_eq!((code, &retried["rows"]["delivered"]), (0, &json!(2)), "{retried}");
+    let held = cli.scene.held();
+    assert_eq!(held["bob@example.com"].0["FirstName"], "Bob; \"B\"", "{held:?}");
+    assert_eq!(held["cy@example.com"].1["Value"], 3);
+}

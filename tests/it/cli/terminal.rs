@@ -124,3 +124,35 @@ async fn completions_and_manual_pages_name_every_command() {
     let page = |name: &str| -> PathBuf { folder.path().join("pages").join(name) };
     assert!(page("autopilot-export.1").is_file() && page("autopilot-export-run.1").is_file());
 }
+
+// A shell looks up what a script sets: with the program's name, or it completes nothing behind a command.
+#[tokio::test]
+async fn bash_completes_the_options_of_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, script, _) = run_in(folder.path(), &["completions", "bash"]).await;
+    let words =
+        "COMP_WORDS=(autopilot-export plan --rej); COMP_CWORD=2; _autopilot__export autopilot-export --rej plan";
+    let bash = tokio::process::Command::new("bash")
+        .arg("-c")
+        .arg(format!("{script}\n{words}; echo \"${{COMPREPLY[@]}}\""))
+        .output();
+    let output = bash.await.unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "--rejects", "{err}");
+}
+
+#[tokio::test]
+async fn a_typo_or_a_missing_key_makes_no_failed_run() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = cli.scene.file("members.csv", people(0, 3, 1).as_bytes());
+    let args = ["run", "newsletter", drop.to_str().unwrap()];
+    let (code, _, err) = cli.run(&[&args[..], &["--pass-guard", "max_leaver_share"]].concat()).await;
+    assert!(code == 2 && err.contains("unknown guard"), "{code}: {err}");
+    let output = cli.command(&args).env_remove("AUTOPILOT_API_KEY").output().await.unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && err.contains("the key is missing"), "{err}");
+    let (_, _, err) = cli.run(&["runs"]).await;
+    assert!(err.contains("no runs yet"), "{err}");
+    let (code, _, _) = cli.run(&args).await;
+    assert_eq!((code, cli.run(&["watch", "latest"]).await.0), (0, 0));
+}

@@ -24,6 +24,11 @@ struct PlanFile<P> {
     plan: P,
 }
 
+/// Whether a file holds a plan.
+pub(super) fn is_plan(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<PlanFile<serde::de::IgnoredAny>>(bytes).is_ok()
+}
+
 /// Writes a plan.
 ///
 /// # Errors

@@ -6,6 +6,8 @@ mod rejects;
 mod sample;
 mod show;
 
+use std::path::Path;
+
 use super::code::Code;
 use super::forecast::{advice, forecast, forms, monthly};
 use super::print;
@@ -13,9 +15,9 @@ use super::request::request;
 use crate::config::{Config, Connection, Export, export_of};
 use crate::contact::RejectCode;
 use crate::destination::Destination;
-use crate::entry::args::{Common, PlanArgs};
+use crate::entry::args::{Common, PlanArgs, RunArgs};
 use crate::entry::show::say;
-use crate::error::Error;
+use crate::error::{Error, Kind, Result};
 use crate::membership::Membership;
 use crate::report::Members;
 use crate::report::codes::of_reject;
@@ -31,6 +33,11 @@ const SAMPLE_ROWS: usize = 5;
 /// Says what a run would do; sends nothing, and needs neither a key nor consent.
 pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanArgs, config: &Config) -> Code {
     let (export, connection) = export_of(config, &args.run.export)?;
+    for (option, path, is_ours) in
+        [("--out", &args.out, file::is_plan as fn(&[u8]) -> bool), ("--rejects", &args.rejects, rejects::are_rejects)]
+    {
+        path.iter().try_for_each(|path| may_be_written(option, path, is_ours))?;
+    }
     let rehearsal = Rehearsal::new(if args.sample { SAMPLE_ROWS } else { 0 }, args.rejects.is_some())?;
     let mut planned = rehearse(env, config, &request(env, export, &args.run)?, rehearsal).await?;
     let destination = env.destination(connection.api);
@@ -52,7 +59,33 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
         let rehearsal = std::mem::take(&mut planned.rehearsal);
         rejects::write(path, &planned.record, rehearsal.into_rejects())?;
     }
-    planned.guard().map_or(Ok(0), Err)
+    if let Some(guard) = planned.guard() {
+        return Err(guard);
+    }
+    if !common.json && !common.quiet && plan.refused.is_none() {
+        say(&format!("next: {}", next(common, &args.run)));
+    }
+    Ok(0)
+}
+
+/// The command that does what was planned.
+fn next(common: &Common, args: &RunArgs) -> String {
+    let drops = args.drops.iter().flat_map(|drop| ["--drop".to_owned(), print::quoted(drop)]);
+    let files = args.files.iter().map(|file| print::quoted(file));
+    let full = args.full.then(|| "--full".to_owned());
+    let guards = args.pass_guards.iter().flat_map(|guard| ["--pass-guard".to_owned(), print::quoted(guard)]);
+    let words = [print::program(common), "run".to_owned(), args.export.clone()].into_iter();
+    words.chain(files).chain(drops).chain(full).chain(guards).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a plan may write this file: only over what an earlier plan wrote there, not over a drop or a configuration.
+fn may_be_written(option: &str, path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> Result<()> {
+    let is_other = path.is_file() && std::fs::read(path).is_ok_and(|bytes| !bytes.is_empty() && !is_ours(&bytes));
+    if is_other {
+        return Err(Error::new(Kind::BadRequest, path.display().to_string(), "exists, and no plan wrote it")
+            .hint(format!("name another file with {option}, or remove it")));
+    }
+    Ok(())
 }
 
 fn of(

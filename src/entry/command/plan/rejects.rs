@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::plan::RejectLine;
-use crate::report::rejects::Rejects;
+use crate::report::rejects::{ADDED, Rejects};
 use crate::run::RunRecord;
 
 /// Opens a file that only this user can read, even if others could read what it held.
@@ -30,6 +30,12 @@ fn private(path: &Path) -> io::Result<File> {
         }
     }
     Ok(file)
+}
+
+/// Whether a file has the form of rejects.csv.
+pub(super) fn are_rejects(bytes: &[u8]) -> bool {
+    let header = String::from_utf8_lossy(bytes.split(|byte| *byte == b'\n').next().unwrap_or_default());
+    ADDED.iter().all(|column| header.contains(column))
 }
 
 /// Writes them into a file that only this user can read.

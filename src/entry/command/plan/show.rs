@@ -2,16 +2,21 @@
 
 use super::outline::{OfSegment, Plan};
 use crate::entry::command::forecast::print_forecast;
-use crate::entry::command::print::line;
+use crate::entry::command::print::{counted, line};
 
 pub(super) fn print(plan: &Plan) {
     let members = &plan.members;
     line(&format!("{}: nothing is sent by a plan", plan.export));
     line(&format!(
-        "  rows      {} read: {} joiners, {} changed, {} unchanged, {} rejected, {} suppressed",
-        plan.read, members.joiners, members.changed, plan.unchanged, plan.rejected, plan.suppressed
+        "  rows      {} read: {}, {} changed, {} unchanged, {} rejected, {} suppressed",
+        plan.read,
+        counted(members.joiners, "joiner"),
+        members.changed,
+        plan.unchanged,
+        plan.rejected,
+        plan.suppressed
     ));
-    line(&format!("  leavers   {}, {} withheld", members.leavers, members.leavers_withheld));
+    line(&format!("  leavers   {} will be removed, {} withheld", members.leavers, members.leavers_withheld));
     print_forecast(&plan.forecast);
     line(&format!(
         "            a deployment with this configuration costs ${:.2} a month besides its runs",

@@ -14,7 +14,7 @@ use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{self, Operation, digests, push_digests, seal, unquoted, unseal};
-use crate::delivery::lane::{Outcome, Verdict};
+use crate::delivery::lane::{RowResult, Verdict};
 use crate::delivery::pace::Seconds;
 use crate::destination::Usage;
 use crate::error::{Error, Kind, Result};
@@ -66,29 +66,29 @@ impl Ledger {
         // Writing to a String cannot fail.
         let _ = write!(lines, "{number}");
         match outcome {
-            Outcome::Delivered(id) | Outcome::DeliveredAnew(id) => {
+            RowResult::Delivered(id) | RowResult::DeliveredAnew(id) => {
                 member(lines, &row.key);
                 lines.push('\t');
                 push_digests(&row.digest, row.match_id.as_ref(), lines);
                 lines.push('\t');
                 string(id, lines);
-                if matches!(outcome, Outcome::DeliveredAnew(_)) {
+                if matches!(outcome, RowResult::DeliveredAnew(_)) {
                     lines.push('\t');
                     lines.push_str(ANEW);
                 }
             }
-            Outcome::Left => member(lines, &row.key),
-            Outcome::Suppressed => {
+            RowResult::Left => member(lines, &row.key),
+            RowResult::Suppressed => {
                 lines.push('\t');
                 lines.push_str(SUPPRESSED);
             }
             // A leaver that cannot leave stays a member, and is tried again by the next run.
-            Outcome::Refused(_) | Outcome::OptedOut(_) if operation == Operation::Leave => {}
-            Outcome::Refused(reason) => {
+            RowResult::Refused(_) | RowResult::OptedOut(_) if operation == Operation::Leave => {}
+            RowResult::Refused(reason) => {
                 lines.push('\t');
                 string(reason, lines);
             }
-            Outcome::OptedOut(reason) => {
+            RowResult::OptedOut(reason) => {
                 lines.push('\t');
                 string(reason, lines);
                 member(lines, &row.key);
@@ -254,11 +254,11 @@ mod tests {
         let row = Row { key: [1; 32], digest: [2; 16], ..Row::default() };
         let verdict = |number, outcome| Verdict { span: 0, number, row: row.clone(), outcome };
         let mut ledger = Ledger::default();
-        ledger.enter(Operation::Join, &verdict(4, Outcome::Delivered("per\"son".into())));
-        ledger.enter(Operation::Leave, &verdict(5, Outcome::Left));
-        ledger.enter(Operation::Leave, &verdict(6, Outcome::Refused("no".into())));
-        ledger.enter(Operation::Update, &verdict(7, Outcome::Refused("bad \"x\"".into())));
-        ledger.enter(Operation::Update, &verdict(8, Outcome::OptedOut("bad".into())));
+        ledger.enter(Operation::Join, &verdict(4, RowResult::Delivered("per\"son".into())));
+        ledger.enter(Operation::Leave, &verdict(5, RowResult::Left));
+        ledger.enter(Operation::Leave, &verdict(6, RowResult::Refused("no".into())));
+        ledger.enter(Operation::Update, &verdict(7, RowResult::Refused("bad \"x\"".into())));
+        ledger.enter(Operation::Update, &verdict(8, RowResult::OptedOut("bad".into())));
         let results = read("r", &ledger.checkpoint()).unwrap();
         let numbers: Vec<u32> = results.entries.iter().map(|(n, _)| *n).collect();
         assert_eq!(numbers, [4, 5, 6, 7, 8]);

@@ -27,7 +27,7 @@ pub struct UnknownColumn {
 
 /// What became of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MatchResult {
     /// The contact is to be sent.
     Contact,
     /// A suppression column keeps it from being sent.
@@ -51,7 +51,7 @@ pub struct Contact {
     /// The stable customer id, where one is mapped and readable: also of a row without a readable email.
     pub id: String,
     /// A value per field of the export, as [`crate::chunk::Row::values`] gives them. Empty unless the outcome is
-    /// [`Outcome::Contact`].
+    /// [`MatchResult::Contact`].
     pub cells: String,
     /// The values that are there, each with its field's name: what their digest is made of. It is the same for the same
     /// values whatever other fields are mapped.
@@ -157,14 +157,14 @@ impl Matching {
 
     /// Makes a contact of a row, whose cells `get` returns by the place of their column. A readable no decides where the
     /// email is readable; a reject lists all faults. Replaces what `contact` held.
-    pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> Outcome {
+    pub fn apply<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) -> MatchResult {
         self.read_id(&get, &mut contact.id);
         contact.opt_out = self.opt_out(&get);
         let unaddressed = email::read(get(self.email), &mut contact.email, &mut contact.normal).err();
         let consent = self.conditions.consent(&get);
         let no = match consent {
-            Consent::Suppressed => Some(Outcome::Suppressed),
-            Consent::Missing => Some(Outcome::NoConsent),
+            Consent::Suppressed => Some(MatchResult::Suppressed),
+            Consent::Missing => Some(MatchResult::NoConsent),
             Consent::Given | Consent::Unreadable => None,
         };
         if let Some(no) = no.filter(|_| unaddressed.is_none()) {
@@ -180,13 +180,13 @@ impl Matching {
         }
         self.values(&get, contact, &mut faults);
         if faults.reasons.is_empty() {
-            return Outcome::Contact;
+            return MatchResult::Contact;
         }
         let reason = faults.reasons.join("; ");
         match unaddressed {
-            Some(fault) => Outcome::Reject(Reject::new(fault.code(), reason)),
-            None if consent == Consent::Unreadable => Outcome::UnreadableConsent(reason),
-            None => Outcome::Reject(Reject {
+            Some(fault) => MatchResult::Reject(Reject::new(fault.code(), reason)),
+            None if consent == Consent::Unreadable => MatchResult::UnreadableConsent(reason),
+            None => MatchResult::Reject(Reject {
                 code: RejectCode::InvalidValue,
                 reason,
                 setting: faults.setting.map(str::to_owned),

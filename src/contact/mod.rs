@@ -16,6 +16,6 @@ mod tests;
 pub use consent::Consent;
 pub use criterion::{Answer, Criterion};
 pub use email::normalise;
-pub use matching::{Contact, Matching, OptOut, Outcome, UnknownColumn};
+pub use matching::{Contact, MatchResult, Matching, OptOut, UnknownColumn};
 pub use reject::{Reject, RejectCode};
 pub use suppression::SuppressionList;

@@ -28,7 +28,7 @@ fn columns(names: &[&str]) -> Vec<String> {
 }
 
 /// What becomes of one row, given as pairs of column and cell.
-fn row(export: &Export, cells: &[(&str, &str)]) -> (Outcome, Contact) {
+fn row(export: &Export, cells: &[(&str, &str)]) -> (MatchResult, Contact) {
     let names: Vec<&str> = cells.iter().map(|(name, _)| *name).collect();
     let matching = Matching::new(export, &columns(&names)).unwrap();
     let old = || "old".to_owned();
@@ -41,8 +41,8 @@ fn row(export: &Export, cells: &[(&str, &str)]) -> (Outcome, Contact) {
 /// The cells of a row with a good email and one more cell in column `C`.
 fn body(match_: Value, cell: &str) -> Result<String, String> {
     match row(&export(match_, json!([])), &[("E", "a@b.example"), ("C", cell)]) {
-        (Outcome::Contact, contact) => Ok(contact.cells.replace('\t', "|")),
-        (Outcome::Reject(reject), contact) => {
+        (MatchResult::Contact, contact) => Ok(contact.cells.replace('\t', "|")),
+        (MatchResult::Reject(reject), contact) => {
             assert_eq!((reject.code, contact.normal.as_str()), (RejectCode::InvalidValue, "a@b.example"));
             assert_eq!((contact.cells.as_str(), contact.digested.as_str()), ("", ""));
             Err(reject.reason)
@@ -66,7 +66,7 @@ fn a_row_becomes_values_in_the_order_of_the_fields() {
     let cells = [("O", "Bo"), ("E", " Ann@Example.org "), ("F", " Ann "), ("Co", "A \"B\" \\ C\u{1}"), ("L", "l")];
     let cells: Vec<_> = cells.into_iter().chain([("Out", "TRUE"), ("T", "t"), ("A", "4")]).collect();
     let (outcome, contact) = row(&export, &cells);
-    assert_eq!(outcome, Outcome::Contact);
+    assert_eq!(outcome, MatchResult::Contact);
     assert_eq!((contact.email.as_str(), contact.normal.as_str()), ("Ann@Example.org", "ann@example.org"));
     assert_eq!(
         contact.cells.split('\t').collect::<Vec<_>>(),
@@ -145,7 +145,7 @@ fn only_a_true_opt_out_is_sent() {
 fn a_row_without_email_differs_from_one_with_a_bad_email() {
     let export = export(json!({}), json!([]));
     let code = |cell: &str| match row(&export, &[("E", cell)]) {
-        (Outcome::Reject(reject), contact) => {
+        (MatchResult::Reject(reject), contact) => {
             assert_eq!((contact.normal.as_str(), contact.cells.as_str()), ("", ""));
             Some(reject.code)
         }
@@ -167,12 +167,12 @@ fn a_suppressed_row_is_suppressed_even_with_an_invalid_value() {
         (outcome, contact.normal, contact.cells)
     };
     for not in ["true", " True ", "TRUE"] {
-        assert_eq!(outcome("a@B.example", "many", "", not), (Outcome::Suppressed, "a@b.example".into(), "".into()));
+        assert_eq!(outcome("a@B.example", "many", "", not), (MatchResult::Suppressed, "a@b.example".into(), "".into()));
     }
-    assert_eq!(outcome("a@b.example", "", "Österreich", "").0, Outcome::Suppressed);
-    assert_eq!(outcome("a@b.example", "5", "", "false").0, Outcome::Contact);
+    assert_eq!(outcome("a@b.example", "", "Österreich", "").0, MatchResult::Suppressed);
+    assert_eq!(outcome("a@b.example", "5", "", "false").0, MatchResult::Contact);
     assert!(
-        matches!(outcome("bad", "5", "", "true").0, Outcome::Reject(reject) if reject.code == RejectCode::InvalidEmail)
+        matches!(outcome("bad", "5", "", "true").0, MatchResult::Reject(reject) if reject.code == RejectCode::InvalidEmail)
     );
 }
 
@@ -193,7 +193,7 @@ fn a_reject_lists_every_fault_of_its_row() {
     let faults = |email: &str| {
         let cells = [("E", email), ("N", "many"), ("Out", "x"), ("D", "soon"), ("No", "y?"), ("Gone", "z")];
         match row(&export(match_.clone(), suppress.clone()), &cells).0 {
-            Outcome::Reject(Reject { reason, .. }) | Outcome::UnreadableConsent(reason) => reason,
+            MatchResult::Reject(Reject { reason, .. }) | MatchResult::UnreadableConsent(reason) => reason,
             other => panic!("{other:?}"),
         }
     };
@@ -264,7 +264,7 @@ proptest! {
         let row: Vec<&str> = std::iter::once(&email).chain(&cells).map(String::as_str).collect();
         let mut contact = Contact::default();
         match matching.apply(|place| row[place], &mut contact) {
-            Outcome::Contact => {
+            MatchResult::Contact => {
                 let values: Vec<&str> = contact.cells.split('\t').collect();
                 prop_assert_eq!(values.len(), 7);
                 for value in values.iter().filter(|value| !value.is_empty()) {
@@ -273,10 +273,10 @@ proptest! {
                 prop_assert!(matches!(values[3], "" | "true"));
                 prop_assert!(!contact.normal.is_empty());
             }
-            Outcome::Suppressed | Outcome::NoConsent | Outcome::UnreadableConsent(_) => {
+            MatchResult::Suppressed | MatchResult::NoConsent | MatchResult::UnreadableConsent(_) => {
                 prop_assert!(false, "nothing is suppressed here");
             }
-            Outcome::Reject(_) => prop_assert_eq!(contact.cells, ""),
+            MatchResult::Reject(_) => prop_assert_eq!(contact.cells, ""),
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::census::Census;
 use super::people::People;
-use super::protocol::{Known, Protocol};
+use super::protocol::{KnownContacts, Protocol};
 use super::read_back::ReadBack;
 use super::region::Region;
 use super::session::Session;
@@ -203,7 +203,7 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// Kind `bug`, where the setup is not what this destination wrote.
-    fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: Known) -> Result<Box<dyn Protocol>>;
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: KnownContacts) -> Result<Box<dyn Protocol>>;
 
     /// What people may know of the way that a run was sent, from its setup.
     fn strategy(&self, setup: &Value) -> Option<String>;

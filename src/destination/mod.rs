@@ -25,7 +25,7 @@ pub use contract::{
     Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,
 };
 pub use people::{ContactThere, People};
-pub use protocol::{Group, Known, Protocol, Request, Response, RowId, RowOutcome, Rows, SetupCheck};
+pub use protocol::{Group, KnownContacts, Protocol, Request, Response, RowId, RowOutcome, Rows, SetupCheck};
 pub use read_back::{FieldBack, ReadBack};
 pub use region::Region;
 pub use session::{Call, HttpResponse, Judgement, Session, bounded_wait, retry_after};

@@ -111,13 +111,13 @@ pub trait Rows {
 
 /// What is known of an export's profiles when its rows are sent.
 #[derive(Clone)]
-pub struct Known {
+pub struct KnownContacts {
     profile: Arc<dyn Fn(&str) -> ProfileKey + Send + Sync>,
     ids: Arc<HashMap<[u8; 16], Box<str>>>,
     opt_outs: Arc<HashSet<[u8; 16]>>,
 }
 
-impl Known {
+impl KnownContacts {
     /// With a digest of addresses, and the ids of contacts as the state has them.
     pub fn new(
         profile: impl Fn(&str) -> ProfileKey + Send + Sync + 'static,

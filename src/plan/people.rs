@@ -6,7 +6,7 @@ use super::fingerprint::{Fingerprint, RowDigest};
 use super::objection::Objection;
 use super::retry::RETRY_COLUMNS;
 use crate::config::Export;
-use crate::contact::{Contact, Matching, Outcome};
+use crate::contact::{Contact, MatchResult, Matching};
 use crate::error::Result;
 use crate::segment::{Columns, Flaw, Row, Sink};
 use crate::state::{Digester, MatchId, half};
@@ -46,7 +46,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What becomes of a row, the person's key and its id; `None` where the file lacks columns, so that nobody can be identified.
-    fn row(&mut self, row: &Row<'_>) -> Option<(Outcome, Option<[u8; 16]>, Option<MatchId>)> {
+    fn row(&mut self, row: &Row<'_>) -> Option<(MatchResult, Option<[u8; 16]>, Option<MatchId>)> {
         let outcome = self.matching.as_ref()?.apply(|at| row.get(at), &mut self.contact);
         let Contact { normal, id, .. } = &self.contact;
         let key = (!normal.is_empty()).then(|| half(&self.digester.profile(normal)));
@@ -133,7 +133,7 @@ impl Sink for People<'_> {
         // In a row that was rejected it may be what was corrected.
         says.unreadable &= !is_rejected;
         if let Some(key) = key {
-            let own = Found { says, has_own_row: outcome == Outcome::Contact && !is_rejected };
+            let own = Found { says, has_own_row: outcome == MatchResult::Contact && !is_rejected };
             let found = self.found.entry(key).or_insert(own);
             found.says = found.says.and(says);
         }

@@ -3,7 +3,7 @@
 use super::encoding::Text;
 use super::gzip::Unpack;
 use super::head::{Head, Rows};
-use super::sniff::Known;
+use super::sniff::DeclaredLayout;
 use super::{Columns, Format, Layout, Sink};
 use crate::error::{Error, Result};
 
@@ -38,7 +38,7 @@ impl Decoder {
     /// A decoder of the file that messages call `subject`. `wanted` are the column names that the matching needs,
     /// the email's first.
     pub fn new(subject: &str, format: &Format, layout: Option<&Layout>, wanted: &[String]) -> Self {
-        let known = Known::new(format, layout, wanted);
+        let known = DeclaredLayout::new(format, layout, wanted);
         let model = layout.and_then(|layout| layout.encoding);
         let text = Text::new(format.encoding, model, known.declared_delimiter());
         let rows = Rows::Head(Box::new(known), Head::default());

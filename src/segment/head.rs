@@ -8,7 +8,7 @@ use super::encoding::MARK;
 use super::names::{END_OF_FILE, is_blank};
 use super::ndjson::{self, JsonRows};
 use super::scanner::Scanner;
-use super::sniff::{DELIMITERS, Known};
+use super::sniff::{DELIMITERS, DeclaredLayout};
 use super::{FileKind, MAX_ROW_BYTES, Sink, separator, unreadable};
 use crate::error::Result;
 
@@ -17,7 +17,7 @@ const BELOW: usize = 64 << 10;
 
 /// The text's reader: decided once its head is there.
 pub(super) enum Rows {
-    Head(Box<Known>, Head),
+    Head(Box<DeclaredLayout>, Head),
     Csv(Box<CsvRows>),
     Ndjson(Box<JsonRows>),
 }
@@ -61,7 +61,7 @@ impl Head {
         &mut self,
         text: &[u8],
         last: bool,
-        known: &Known,
+        known: &DeclaredLayout,
         sink: &mut impl Sink,
     ) -> Result<Option<Rows>> {
         self.text.extend_from_slice(text);
@@ -80,7 +80,7 @@ impl Head {
         Ok(Some(rows))
     }
 
-    fn json(&self, known: &Known, last: bool, sink: &mut impl Sink) -> Result<Option<Rows>> {
+    fn json(&self, known: &DeclaredLayout, last: bool, sink: &mut impl Sink) -> Result<Option<Rows>> {
         let Some(head) = ndjson::head(&self.text, last) else { return Ok(None) };
         let columns = known.keys(head)?;
         sink.columns(&columns)?;
@@ -88,7 +88,7 @@ impl Head {
     }
 
     /// The reader, and where it starts.
-    fn csv(&mut self, known: &Known, last: bool, sink: &mut impl Sink) -> Result<Option<(Rows, usize)>> {
+    fn csv(&mut self, known: &DeclaredLayout, last: bool, sink: &mut impl Sink) -> Result<Option<(Rows, usize)>> {
         let Some(end) = self.first_row_end(known.quoting(), last) else { return Ok(None) };
         if self.text.len() < end + BELOW && !last {
             return Ok(None);
@@ -106,7 +106,7 @@ impl Head {
     }
 
     /// The kind that is configured, or seen in the first two characters of the first line that holds something.
-    fn kind(&mut self, known: &Known, last: bool) -> Result<Option<FileKind>> {
+    fn kind(&mut self, known: &DeclaredLayout, last: bool) -> Result<Option<FileKind>> {
         let declared = known.format.kind;
         if !self.drop_nothing(known, last) {
             return Ok(None);
@@ -125,7 +125,7 @@ impl Head {
     }
 
     /// Drops the lines of nothing that the text starts with, and a line `sep=`; whether something is there then.
-    fn drop_nothing(&mut self, known: &Known, last: bool) -> bool {
+    fn drop_nothing(&mut self, known: &DeclaredLayout, last: bool) -> bool {
         let mut start = 0;
         while !self.begun {
             let rest = self.text.get(start..).unwrap_or_default();
@@ -185,7 +185,7 @@ impl Head {
 }
 
 /// Whether a line holds blanks, delimiters and quotes with nothing in them.
-fn is_nothing(line: &[u8], known: &Known) -> bool {
+fn is_nothing(line: &[u8], known: &DeclaredLayout) -> bool {
     let Ok(line) = std::str::from_utf8(line) else { return false };
     let between =
         |c: char| c == END_OF_FILE || is_blank(c) || DELIMITERS.contains(&c) || known.declared_delimiter() == Some(c);

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::encoding::MARK;
 use super::names::{END_OF_FILE, is_blank};
-use super::sniff::Known;
+use super::sniff::DeclaredLayout;
 use super::values::{looks_like_address, may_be_a_value};
 use super::{Columns, Flaw, MAX_COLUMNS, MAX_ROW_BYTES, Row, Sink, Span, clean, unreadable};
 use crate::error::Result;
@@ -35,7 +35,7 @@ pub(super) fn head(text: &[u8], last: bool) -> Option<&[u8]> {
     }
 }
 
-impl Known {
+impl DeclaredLayout {
     /// The columns that the first lines tell.
     pub(super) fn keys(&self, head: &[u8]) -> Result<Columns> {
         let mut names: Vec<String> = Vec::new();

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 pub(super) const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
 /// What is known of a file before its first byte.
-pub(super) struct Known {
+pub(super) struct DeclaredLayout {
     pub(super) format: Format,
     pub(super) layout: Option<Layout>,
     /// The names that the matching needs, the email's first, as they are compared.
@@ -37,7 +37,7 @@ struct FirstRow {
     certain: bool,
 }
 
-impl Known {
+impl DeclaredLayout {
     pub(super) fn new(format: &Format, layout: Option<&Layout>, wanted: &[String]) -> Self {
         let wanted = wanted.iter().map(|name| clean(name).into_owned()).collect();
         Self { format: format.clone(), layout: layout.cloned(), wanted }

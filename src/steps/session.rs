@@ -22,7 +22,7 @@ use crate::run::keys;
 use crate::state::{Digester, ProfileKey, half, hex};
 use crate::steps::environment::Environment;
 use crate::steps::quiet::quiet_at;
-use crate::steps::turn::{self, Meeting};
+use crate::steps::turn::{self, AccountTurn};
 
 /// How long one answer may take.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -75,9 +75,9 @@ impl<'e, E: Environment> Session<'e, E> {
     pub(super) async fn take_turn(&mut self, config: &Config, account: &str, holder: &str) -> Result<()> {
         let (env, connection) = (self.env, self.connection);
         let account = match turn::meet(env, connection, account, holder).await? {
-            Meeting::Known => return Ok(()),
-            Meeting::New(account) => account,
-            Meeting::Busy => return Err(turn::account_is_busy(&connection.title())),
+            AccountTurn::Known => return Ok(()),
+            AccountTurn::New(account) => account,
+            AccountTurn::Busy => return Err(turn::account_is_busy(&connection.title())),
         };
         let from = quiet_at(env, connection, &keys::account_activity(&account), holder).await?;
         env.clock().sleep_until(from).await;

@@ -12,14 +12,14 @@ use crate::steps::environment::Environment;
 
 /// Which account is behind a connection: `state/connections/<connection>.account.json`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Behind {
+struct AccountLink {
     /// The digest that names it in keys.
     account: String,
 }
 
 /// The digest of the account behind a connection; none before it was asked.
 pub(super) async fn account_behind(store: &impl Store, connection: &str) -> Result<Option<String>> {
-    let behind = read_if_whole::<Behind>(store, &keys::account_behind(connection)).await?;
+    let behind = read_if_whole::<AccountLink>(store, &keys::account_behind(connection)).await?;
     Ok(behind.map(|behind| behind.account))
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn note_end<E: Environment>(env: &E, connection: &Connection, h
 }
 
 /// What became of a turn at an account that has just been asked who it is.
-pub(super) enum Meeting {
+pub(super) enum AccountTurn {
     /// It was known to be behind the connection.
     Known,
     /// It is new to the connection, and free; its digest.
@@ -106,20 +106,20 @@ pub(super) async fn meet<E: Environment>(
     connection: &Connection,
     account: &str,
     holder: &str,
-) -> Result<Meeting> {
+) -> Result<AccountTurn> {
     let account = keys::account(connection.api, account);
     let before = account_behind(env.store(), &connection.name).await?;
     if before.as_ref() == Some(&account) {
-        return Ok(Meeting::Known);
+        return Ok(AccountTurn::Known);
     }
     // Before the note: who finds it renews the lease.
     let is_free = env.leases().take(&account, holder).await?;
-    let behind = Behind { account };
+    let behind = AccountLink { account };
     write_json(env.store(), &keys::account_behind(&connection.name), &behind).await?;
     if let Some(before) = before {
         env.leases().release(&before, holder).await?;
     }
-    Ok(if is_free { Meeting::New(behind.account) } else { Meeting::Busy })
+    Ok(if is_free { AccountTurn::New(behind.account) } else { AccountTurn::Busy })
 }
 
 /// The connection with the lowest rate of all that are known to lead to its account.

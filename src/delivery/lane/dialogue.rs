@@ -9,7 +9,7 @@ use crate::destination::{Call, HttpResponse, Protocol};
 
 /// What became of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RowResult {
     /// Confirmed; the contact's id.
     Delivered(String),
     /// The same of a contact that is another than the state knows.
@@ -24,7 +24,7 @@ pub enum Outcome {
     OptedOut(String),
 }
 
-impl Outcome {
+impl RowResult {
     /// Whether the row itself was refused.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::OptedOut(_))
@@ -40,7 +40,7 @@ pub struct Verdict {
     pub number: u32,
     pub row: Row,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: RowResult,
 }
 
 /// What the lane can do now.

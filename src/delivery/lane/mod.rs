@@ -24,7 +24,7 @@ use crate::destination::{Protocol, Request, Response, RowId, RowOutcome, Rows};
 use crate::error::{Error, Kind, Result};
 use crate::state::half;
 use attempts::Attempts;
-pub use dialogue::{Handled, Incoming, LaneSettings, Next, Outcome, Outgoing, Verdict};
+pub use dialogue::{Handled, Incoming, LaneSettings, Next, Outgoing, RowResult, Verdict};
 use loading::{Loaded, loaded};
 
 /// A lane at work.
@@ -182,7 +182,7 @@ impl Lane {
         };
         let Some(call) = self.protocol.call(&request, &self.pending) else {
             let reason = self.protocol.unsendable();
-            request.rows.iter().for_each(|id| self.resolve(*id, Outcome::Refused(reason.into())));
+            request.rows.iter().for_each(|id| self.resolve(*id, RowResult::Refused(reason.into())));
             return None;
         };
         if self.in_flight.is_empty() && self.consecutive_failures == 0 {
@@ -258,12 +258,12 @@ impl Lane {
 
     fn apply(&mut self, id: RowId, outcome: RowOutcome) {
         match outcome {
-            RowOutcome::Delivered(contact) => self.resolve(id, Outcome::Delivered(contact)),
-            RowOutcome::DeliveredAnew(contact) => self.resolve(id, Outcome::DeliveredAnew(contact)),
-            RowOutcome::Left => self.resolve(id, Outcome::Left),
-            RowOutcome::Suppressed => self.resolve(id, Outcome::Suppressed),
-            RowOutcome::Refused(reason) => self.resolve(id, Outcome::Refused(reason)),
-            RowOutcome::OptedOut(reason) => self.resolve(id, Outcome::OptedOut(reason)),
+            RowOutcome::Delivered(contact) => self.resolve(id, RowResult::Delivered(contact)),
+            RowOutcome::DeliveredAnew(contact) => self.resolve(id, RowResult::DeliveredAnew(contact)),
+            RowOutcome::Left => self.resolve(id, RowResult::Left),
+            RowOutcome::Suppressed => self.resolve(id, RowResult::Suppressed),
+            RowOutcome::Refused(reason) => self.resolve(id, RowResult::Refused(reason)),
+            RowOutcome::OptedOut(reason) => self.resolve(id, RowResult::OptedOut(reason)),
             RowOutcome::Then(step, note) => {
                 self.pending.note(id, note);
                 self.ready.push_back((Request::new(step, vec![id]), Attempts::default()));
@@ -296,7 +296,7 @@ impl Lane {
         }
     }
 
-    fn resolve(&mut self, id: RowId, outcome: Outcome) {
+    fn resolve(&mut self, id: RowId, outcome: RowResult) {
         if let Some(row) = self.pending.take(id) {
             self.verdicts.push(Verdict { span: id.0, number: id.1, row, outcome });
         }

@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Census, Cost, Destination, Known, Limits, People, Protocol, ReadBack, Region, Session,
+    Account, Assumption, Census, Cost, Destination, KnownContacts, Limits, People, Protocol, ReadBack, Region, Session,
     StandardField, WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
@@ -144,7 +144,7 @@ impl Destination for Autopilot {
         WantedIds::OfItsRows
     }
 
-    fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: Known) -> Result<Box<dyn Protocol>> {
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value, known: KnownContacts) -> Result<Box<dyn Protocol>> {
         Ok(Box::new(ClassicProtocol::new(fields, Setup::read(setup)?.list_strategy, known)))
     }
 

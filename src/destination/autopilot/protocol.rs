@@ -16,8 +16,8 @@ use super::steps::{ADD, ALONE, BULK, CHECK, IS_GONE, LOOK_UP, OPT_OUT, REMOVE, T
 use super::strategy::ListStrategy;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::destination::{
-    Call, Group, HttpResponse, Known, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
-    SetupCheck, batches,
+    Call, Group, HttpResponse, KnownContacts, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome,
+    Rows, SetupCheck, batches,
 };
 use crate::membership::MembershipTarget;
 use crate::state::OPT_OUT_ALONE;
@@ -31,7 +31,7 @@ pub(super) const LIMITS: Limits = Limits { batch_rows: 100, batch_bytes: 1_000_0
 pub(super) struct ClassicProtocol {
     spot_check: SpotCheck,
     writer: ContactWriter,
-    known: Known,
+    known: KnownContacts,
 }
 
 /// The body of a request that is being written.
@@ -44,7 +44,7 @@ struct Body<'g> {
 }
 
 impl ClassicProtocol {
-    pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy, known: Known) -> Self {
+    pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy, known: KnownContacts) -> Self {
         Self { spot_check: SpotCheck::new(strategy), writer: ContactWriter::new(fields), known }
     }
 

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::asking::{TAGS, ask, ask_all, done, named, tags_of_people};
-use super::away::{ARCHIVED, Away, SUPPRESSED};
+use super::away::{ARCHIVED, SUPPRESSED, SuppressedPeople};
 use super::custom_fields::{Need, make_missing, named_field, needs, read_fields};
 use super::fields::{display_types, is_same_tag, type_name, type_of};
 use super::request;
@@ -31,7 +31,7 @@ pub(super) struct OrttoAccount {
     fields: Vec<AccountField>,
     /// The tags of people, each with how many carry it.
     tags: Vec<(String, u64)>,
-    away: Away,
+    away: SuppressedPeople,
 }
 
 /// How often the account is asked, should its key change meanwhile.
@@ -69,7 +69,7 @@ async fn survey_once(session: &mut dyn Session) -> Result<OrttoAccount> {
     let (tags, suppressed, archived) = (next(TAGS)?, next(SUPPRESSED)?, next(ARCHIVED)?);
     let print = print(session);
     let id = named(&tags).unwrap_or_else(|| print.clone());
-    let mut away = Away::default();
+    let mut away = SuppressedPeople::default();
     away.read_suppressed(session, suppressed).await?;
     away.read_archived(session, archived).await?;
     Ok(OrttoAccount { id, print, fields: read_fields(&fields), tags: tags_of_people(&tags), away })

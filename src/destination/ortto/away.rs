@@ -21,14 +21,14 @@ const PAGES: usize = 10_000;
 
 /// Who must not be sent.
 #[derive(Debug, Default)]
-pub(super) struct Away {
+pub(super) struct SuppressedPeople {
     /// People suppressed by Ortto, and people archived after opting out.
     pub(super) withheld: People,
     /// Who is archived.
     pub(super) archived: People,
 }
 
-impl Away {
+impl SuppressedPeople {
     /// Reads the people the account suppresses, from the first page on, until one is short or brings nobody new. How the
     /// pages of this list end is unknown. Source: ORTTO_API 6.
     pub(super) async fn read_suppressed(&mut self, session: &mut dyn Session, mut page: Value) -> Result<()> {

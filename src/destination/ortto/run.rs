@@ -8,7 +8,7 @@ use super::contact::{ContactWriter, is_member};
 use super::setup::Setup;
 use super::trials::Trials;
 use crate::chunk::{FieldSpec, Row};
-use crate::destination::{Group, Known};
+use crate::destination::{Group, KnownContacts};
 use crate::membership::MembershipTarget;
 use crate::state::{OPT_OUT_ALONE, ProfileKey, half};
 
@@ -19,7 +19,7 @@ pub(super) const LAG: Duration = Duration::from_secs(3);
 pub(super) struct OrttoProtocol {
     pub(super) writer: ContactWriter,
     pub(super) setup: Setup,
-    pub(super) known: Known,
+    pub(super) known: KnownContacts,
     pub(super) withheld: HashSet<[u8; 16]>,
     pub(super) archived: HashSet<[u8; 16]>,
     pub(super) found: Mutex<Found>,
@@ -43,7 +43,7 @@ pub(super) struct Identity {
 }
 
 impl OrttoProtocol {
-    pub(super) fn new(fields: &[FieldSpec], setup: Setup, known: Known) -> Self {
+    pub(super) fn new(fields: &[FieldSpec], setup: Setup, known: KnownContacts) -> Self {
         Self {
             writer: ContactWriter::new(fields, &setup.ortto_fields),
             withheld: setup.withheld.keys(),

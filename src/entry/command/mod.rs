@@ -85,7 +85,7 @@ pub async fn carry_out<W: Environment>(
 ) -> Code {
     match command {
         Command::Run { args, allow_rejects, plan, limit } => {
-            let how = run::How { allow_rejects, plan: plan.as_deref(), limit };
+            let how = run::RunOptions { allow_rejects, plan: plan.as_deref(), limit };
             run::run(env, common, (&args, how), config, stop).await
         }
         Command::Try { args, email } => try_one::try_one(env, common, (&args, &email), config, stop).await,

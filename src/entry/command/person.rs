@@ -12,14 +12,14 @@ use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::steps::environment::Environment;
-use crate::steps::person::{Holding, Receipt, Sought, There, ask_accounts, erase as erase_person, holdings};
+use crate::steps::person::{ContactStatus, Holding, Receipt, Sought, ask_accounts, erase as erase_person, holdings};
 
 #[derive(Serialize)]
 struct Shown<'a> {
     email: &'a str,
     exports: &'a [Holding],
     /// None where no account was asked.
-    accounts: Option<&'a [There]>,
+    accounts: Option<&'a [ContactStatus]>,
 }
 
 /// Shows what is held of a person.
@@ -40,7 +40,7 @@ pub(super) async fn person<W: Environment>(env: &W, common: &Common, args: &Pers
     for holding in exports.iter().filter(|holding| holding.held || has_marks(holding)) {
         show(holding);
     }
-    for There { connection, contact_id, opted_out } in there.iter().flatten() {
+    for ContactStatus { connection, contact_id, opted_out } in there.iter().flatten() {
         let opted_out = match opted_out {
             Some(true) => ", opted out",
             _ => "",

@@ -22,7 +22,7 @@ const WITH_REJECTS: u8 = 1;
 
 /// How an export is run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct How<'a> {
+pub(super) struct RunOptions<'a> {
     pub(super) allow_rejects: bool,
     /// A plan to carry out.
     pub(super) plan: Option<&'a Path>,
@@ -47,7 +47,7 @@ pub(super) fn say_run(common: &Common, request: &RunRequest) {
 pub(super) async fn run<W: Environment>(
     env: &W,
     common: &Common,
-    (args, how): (&RunArgs, How<'_>),
+    (args, how): (&RunArgs, RunOptions<'_>),
     config: &Config,
     stop: &Cancellation,
 ) -> Code {

@@ -1,7 +1,7 @@
 //! Rows in whose place somebody sent a corrected one.
 
 use super::Planner;
-use crate::contact::{Consent, Contact, OptOut, Outcome};
+use crate::contact::{Consent, Contact, MatchResult, OptOut};
 use crate::plan::corrections::Corrected;
 use crate::plan::fingerprint::RowDigest;
 use crate::plan::members::{Lookup, Seen};
@@ -12,7 +12,11 @@ use crate::state::ProfileKey;
 impl Planner<'_> {
     /// What stands in the place of a row that was rejected before, unless the row itself is not to be sent: then neither
     /// is who was sent in its place.
-    pub(super) fn corrected(&mut self, row: &segment::Row<'_>, outcome: &Outcome) -> Option<(RowDigest, Corrected)> {
+    pub(super) fn corrected(
+        &mut self,
+        row: &segment::Row<'_>,
+        outcome: &MatchResult,
+    ) -> Option<(RowDigest, Corrected)> {
         if self.corrections.is_empty() || self.retry.is_some() {
             return None;
         }
@@ -21,7 +25,7 @@ impl Planner<'_> {
         let Contact { email, normal, .. } = &self.contact;
         let is_listed = !normal.is_empty() && self.known.suppression.holds(email, normal);
         let says_no = match outcome {
-            Outcome::Contact | Outcome::Reject(_) => normal.is_empty() && self.refuses(row),
+            MatchResult::Contact | MatchResult::Reject(_) => normal.is_empty() && self.refuses(row),
             _ => true,
         };
         if says_no || is_listed {

@@ -2,7 +2,7 @@
 
 use super::Planner;
 use crate::chunk::{NewRow, quoted, write_row};
-use crate::contact::{Matching, OptOut, Outcome, Reject, RejectCode};
+use crate::contact::{MatchResult, Matching, OptOut, Reject, RejectCode};
 use crate::plan::fingerprint::{Fingerprint, RowDigest};
 use crate::plan::members::{Fields, Lookup, OptedOut, Seen};
 use crate::plan::objection::Objection;
@@ -50,7 +50,7 @@ impl Planner<'_> {
     }
 
     /// Decides what becomes of a row whose email is valid.
-    pub(super) fn judge(&mut self, row: segment::Row<'_>, outcome: Outcome) {
+    pub(super) fn judge(&mut self, row: segment::Row<'_>, outcome: MatchResult) {
         let key = self.known.digester.profile(&self.contact.normal);
         if let Some(retried) = self.retried(&row) {
             if self.is_left_out(&key, &retried) {
@@ -83,7 +83,7 @@ impl Planner<'_> {
         let seen = match outcome {
             _ if all.suppressed => Seen::Suppressed,
             _ if all.unreadable => Seen::Rejected,
-            Outcome::Reject(_) => Seen::Rejected,
+            MatchResult::Reject(_) => Seen::Rejected,
             _ => Seen::Valid,
         };
         let lookup = self.members.observe(&key, seen);
@@ -104,7 +104,7 @@ impl Planner<'_> {
                 self.opt_out(row.line, &key, all);
                 self.reject(&row, &unreadable(outcome));
             }
-            Outcome::Reject(reject) => {
+            MatchResult::Reject(reject) => {
                 self.opt_out(row.line, &key, all);
                 self.reject(&row, &reject);
             }
@@ -118,21 +118,21 @@ impl Planner<'_> {
         }
     }
 
-    fn count_suppressed(&mut self, line: u64, outcome: &Outcome) {
+    fn count_suppressed(&mut self, line: u64, outcome: &MatchResult) {
         self.counts.suppressed += 1;
         match outcome {
-            Outcome::NoConsent => self.counts.no_consent += 1,
-            Outcome::UnreadableConsent(_) => self.counts.unreadable_consent.count(line),
+            MatchResult::NoConsent => self.counts.no_consent += 1,
+            MatchResult::UnreadableConsent(_) => self.counts.unreadable_consent.count(line),
             _ => {}
         }
     }
 
     /// What a row objects to by itself.
-    fn objection(&self, key: &ProfileKey, outcome: &Outcome) -> Objection {
+    fn objection(&self, key: &ProfileKey, outcome: &MatchResult) -> Objection {
         let opt_out = self.contact.opt_out;
-        let is_unreadable = matches!(outcome, Outcome::UnreadableConsent(_));
-        let suppressed =
-            matches!(outcome, Outcome::Suppressed | Outcome::NoConsent) || is_unreadable && !self.members.is_known(key);
+        let is_unreadable = matches!(outcome, MatchResult::UnreadableConsent(_));
+        let suppressed = matches!(outcome, MatchResult::Suppressed | MatchResult::NoConsent)
+            || is_unreadable && !self.members.is_known(key);
         Objection {
             suppressed,
             opted_out: opt_out == OptOut::Yes,
@@ -255,10 +255,10 @@ impl Planner<'_> {
 }
 
 /// The reject of a row whose consent cannot be read, in itself or in another row of its person.
-fn unreadable(outcome: Outcome) -> Reject {
+fn unreadable(outcome: MatchResult) -> Reject {
     match outcome {
-        Outcome::Reject(reject) => reject,
-        Outcome::UnreadableConsent(reason) => Reject::new(RejectCode::InvalidValue, reason),
+        MatchResult::Reject(reject) => reject,
+        MatchResult::UnreadableConsent(reason) => Reject::new(RejectCode::InvalidValue, reason),
         _ => Reject::new(RejectCode::InvalidValue, ANOTHER_UNREADABLE.to_owned()),
     }
 }

@@ -25,7 +25,7 @@ use super::retry::{AppliedPeople, RETRY_COLUMNS, Retry};
 use super::stored_objections::StoredObjections;
 use crate::chunk::{LeaverName, write_leaver};
 use crate::config::Export;
-use crate::contact::{Contact, Matching, Outcome, SuppressionList, UnknownColumn};
+use crate::contact::{Contact, MatchResult, Matching, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Columns, Sink};
 use crate::state::{Digester, Profile, ProfileKey};
@@ -41,7 +41,7 @@ enum Withheld {
 
 /// What is known before the rows are read.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct PlanInput<'a> {
     /// The run, which rejected rows name.
     pub run_id: &'a str,
     pub export: &'a Export,
@@ -72,7 +72,7 @@ pub struct Finished {
 /// The plan of one segment in the making.
 #[derive(Debug)]
 pub struct Planner<'a> {
-    known: Known<'a>,
+    known: PlanInput<'a>,
     members: &'a mut MemberIndex,
     objections: &'a mut Objections,
     corrections: Corrections,
@@ -98,7 +98,7 @@ impl<'a> Planner<'a> {
     /// Begins the plan of a segment, which `members` and `objections` have begun. Where `objections` has something new
     /// after the last row, the rows are to be planned once more.
     pub fn new(
-        known: Known<'a>,
+        known: PlanInput<'a>,
         members: &'a mut MemberIndex,
         objections: &'a mut Objections,
         corrections: Corrections,
@@ -281,7 +281,7 @@ impl Sink for Planner<'_> {
             return Ok(());
         }
         match outcome {
-            Outcome::Reject(reject) if self.contact.normal.is_empty() => {
+            MatchResult::Reject(reject) if self.contact.normal.is_empty() => {
                 self.reject_unaddressed(&row, &reject);
             }
             outcome => self.judge(row, outcome),

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use crate::chunk::{self, FieldSpec, Operation};
 use crate::config::Connection;
-use crate::destination::{Known, WantedIds};
+use crate::destination::{KnownContacts, WantedIds};
 use crate::error::{Error, Kind, Result};
 use crate::plan::lanes::Range;
 use crate::ports::{Secrets, Store};
@@ -25,14 +25,14 @@ pub(super) async fn known<E: Environment>(
     opened: &OpenRecord,
     ranges: &[Range],
     secrets: &Secrets,
-) -> Result<Known> {
+) -> Result<KnownContacts> {
     let digester = Digester::new(secrets.state_key.expose_secret())?;
     let held = match held(env, connection, run, opened, ranges, &digester).await {
         // With --full, a state that cannot be read is as good as none.
         Err(Error { kind: Kind::Config, .. }) if run.request.full => Held::default(),
         held => held?,
     };
-    Ok(Known::new(move |email| profile_of(&digester, email), held.ids).with_opt_outs(held.opt_outs))
+    Ok(KnownContacts::new(move |email| profile_of(&digester, email), held.ids).with_opt_outs(held.opt_outs))
 }
 
 /// What the state has of the profiles that are asked for.
@@ -65,7 +65,7 @@ async fn held<E: Environment>(
         return Ok(held);
     }
     let own = match wanted {
-        WantedIds::OfItsRows => Some(Own::of(store, run, ranges, header.segments.len()).await?),
+        WantedIds::OfItsRows => Some(LaneRows::of(store, run, ranges, header.segments.len()).await?),
         _ => None,
     };
     while let Some(profile) = profiles.next().await? {
@@ -82,14 +82,14 @@ async fn held<E: Environment>(
 
 /// Whose rows a lane writes.
 #[derive(Default)]
-struct Own {
+struct LaneRows {
     /// Those whom the state may know: who joins the only segment is not among them.
     rows: HashSet<[u8; 16]>,
     /// Those who opt out.
     opt_outs: HashSet<[u8; 16]>,
 }
 
-impl Own {
+impl LaneRows {
     async fn of(store: &impl Store, run: &RunRecord, ranges: &[Range], segments: usize) -> Result<Self> {
         let mut own = Self::default();
         let opt_out = run.fields.iter().position(FieldSpec::is_opt_out);

@@ -21,7 +21,7 @@ use crate::chunk::Operation;
 use crate::delivery::caution::Allowance;
 use crate::delivery::lane::{Handled, Incoming, Lane, LaneSettings, Next, Outgoing, unauthorized};
 use crate::delivery::pace::{Pace, after, between};
-use crate::destination::{Destination, Known, RequestKind};
+use crate::destination::{Destination, KnownContacts, RequestKind};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Clock, Event, NoResponse, Secrets};
 use crate::steps::environment::Environment;
@@ -92,7 +92,7 @@ impl<'w, E: Environment> Worker<'w, E> {
         limit: &'w Limit,
         secrets: Secrets,
         pace: Pace,
-        known: Known,
+        known: KnownContacts,
     ) -> Result<Self> {
         let Assignment { connection, run, opened, number, ranges, .. } = assignment;
         let destination = env.destination(connection.api);

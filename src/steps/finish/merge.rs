@@ -4,7 +4,7 @@
 use std::fs::File;
 
 use super::order::{write_order, write_suppression};
-use super::results::{Change, RejectsFile, RunResults, What};
+use super::results::{Change, ChangeKind, RejectsFile, RunResults};
 use super::totals::Totals;
 use crate::chunk::Operation;
 use crate::error::{Error, Kind, Result};
@@ -168,16 +168,16 @@ fn header(
 }
 
 /// Applies what a row came to; gives the email of one whose answer is missing.
-fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> {
+fn apply(profile: &mut Profile, segment: usize, what: ChangeKind) -> Option<Box<str>> {
     match what {
-        What::Delivered { digest: OPT_OUT_ALONE, contact_id, .. } => {
+        ChangeKind::Delivered { digest: OPT_OUT_ALONE, contact_id, .. } => {
             profile.is_opted_out = true;
             profile.contact_id = Some(contact_id);
             None
         }
         // It is sent once more.
-        What::Unconfirmed { digest: OPT_OUT_ALONE, .. } => None,
-        What::Delivered { digest, match_id, contact_id } => {
+        ChangeKind::Unconfirmed { digest: OPT_OUT_ALONE, .. } => None,
+        ChangeKind::Delivered { digest, match_id, contact_id } => {
             profile.set_status(segment, MemberStatus::Confirmed);
             profile.contact_id = Some(contact_id);
             if digest != FIELDS_UNCONFIRMED {
@@ -186,29 +186,29 @@ fn apply(profile: &mut Profile, segment: usize, what: What) -> Option<Box<str>> 
             }
             None
         }
-        What::Anew => {
+        ChangeKind::Anew => {
             let doubted = profile.memberships.iter_mut().filter(|status| **status == MemberStatus::Confirmed);
             doubted.for_each(|status| *status = MemberStatus::Unconfirmed);
             (profile.digest, profile.is_opted_out) = (FIELDS_UNCONFIRMED, false);
             None
         }
-        What::Doubted => {
+        ChangeKind::Doubted => {
             profile.set_status(segment, MemberStatus::Unconfirmed);
             None
         }
-        What::Found { contact_id } => {
+        ChangeKind::Found { contact_id } => {
             profile.contact_id = Some(contact_id);
             None
         }
-        What::OptedOut => {
+        ChangeKind::OptedOut => {
             profile.is_opted_out = true;
             None
         }
-        What::Left => {
+        ChangeKind::Left => {
             profile.set_status(segment, left(profile, segment));
             None
         }
-        What::Unconfirmed { operation, digest, email } => {
+        ChangeKind::Unconfirmed { operation, digest, email } => {
             match (operation, profile.status(segment)) {
                 (Operation::Join, _) => profile.set_status(segment, MemberStatus::Unconfirmed),
                 (Operation::Leave, MemberStatus::Confirmed) => {
@@ -245,7 +245,7 @@ mod tests {
     use super::super::results::RunResults;
     use super::*;
     use crate::chunk::Row;
-    use crate::delivery::lane::{Outcome, Verdict};
+    use crate::delivery::lane::{RowResult, Verdict};
     use crate::ledger::{Ledger, Sent};
     use crate::membership::MembershipTarget;
     use crate::plan::lanes::{Chunk, Range};
@@ -334,7 +334,7 @@ mod tests {
         (stream.header, found)
     }
 
-    fn enter(ledger: &mut Ledger, operation: Operation, number: u32, profile: &Profile, outcome: Outcome) {
+    fn enter(ledger: &mut Ledger, operation: Operation, number: u32, profile: &Profile, outcome: RowResult) {
         let row = Row { key: profile.key, digest: profile.digest, match_id: profile.match_id, ..Row::default() };
         ledger.enter(operation, &Verdict { span: 0, number, row, outcome });
     }
@@ -365,9 +365,9 @@ mod tests {
                     if number % 3 == 0 {
                         let before = expected.get_mut(&changed.key);
                         before.into_iter().for_each(|before| before.set_status(at, Absent));
-                        enter(&mut ledger, Operation::Leave, number, &changed, Outcome::Left);
+                        enter(&mut ledger, Operation::Leave, number, &changed, RowResult::Left);
                     } else {
-                        let delivered = Outcome::Delivered(changed.contact_id.as_deref().unwrap().to_owned());
+                        let delivered = RowResult::Delivered(changed.contact_id.as_deref().unwrap().to_owned());
                         enter(&mut ledger, Operation::Update, number, &changed, delivered);
                         let before = expected.get(&changed.key).map(|before| before.memberships.clone());
                         changed.memberships = before.unwrap_or(changed.memberships);
@@ -385,16 +385,20 @@ mod tests {
     /// The changes that one run may make of one profile, and what is then known of it.
     #[test]
     fn fields_are_of_the_export_and_membership_is_of_the_segment() {
-        let delivered = |digest| What::Delivered { digest: [digest; 16], match_id: None, contact_id: "new".into() };
-        let unconfirmed =
-            |operation, digest| What::Unconfirmed { operation, digest: [digest; 16], email: "a@b.example".into() };
+        let delivered =
+            |digest| ChangeKind::Delivered { digest: [digest; 16], match_id: None, contact_id: "new".into() };
+        let unconfirmed = |operation, digest| ChangeKind::Unconfirmed {
+            operation,
+            digest: [digest; 16],
+            email: "a@b.example".into(),
+        };
         let before = || profile(1, 7, [Confirmed, Absent, Confirmed]);
         let leave = || unconfirmed(Operation::Leave, 0);
         for (what, digest, status) in [
             (delivered(8), 8, Confirmed),
             // The row of an older drop carries no fields.
             (delivered(0), 7, Confirmed),
-            (What::Left, 7, Absent),
+            (ChangeKind::Left, 7, Absent),
             (unconfirmed(Operation::Join, 8), 0, Unconfirmed),
             (unconfirmed(Operation::Join, 7), 7, Unconfirmed),
             (unconfirmed(Operation::Join, 0), 7, Unconfirmed),
@@ -411,11 +415,26 @@ mod tests {
             );
         }
         for (digest, steps) in [
-            (7, vec![(What::Left, Absent)]),
-            (7, vec![(leave(), Leaving), (leave(), Leaving), (What::Left, Absent)]),
-            (7, vec![(unconfirmed(Operation::Join, 7), Unconfirmed), (leave(), Unconfirmed), (What::Left, Leaving)]),
-            (0, vec![(What::Left, Leaving), (What::Left, Absent)]),
-            (0, vec![(leave(), Unconfirmed), (What::Left, Leaving), (leave(), Leaving), (What::Left, Absent)]),
+            (7, vec![(ChangeKind::Left, Absent)]),
+            (7, vec![(leave(), Leaving), (leave(), Leaving), (ChangeKind::Left, Absent)]),
+            (
+                7,
+                vec![
+                    (unconfirmed(Operation::Join, 7), Unconfirmed),
+                    (leave(), Unconfirmed),
+                    (ChangeKind::Left, Leaving),
+                ],
+            ),
+            (0, vec![(ChangeKind::Left, Leaving), (ChangeKind::Left, Absent)]),
+            (
+                0,
+                vec![
+                    (leave(), Unconfirmed),
+                    (ChangeKind::Left, Leaving),
+                    (leave(), Leaving),
+                    (ChangeKind::Left, Absent),
+                ],
+            ),
         ] {
             let mut profile = profile(1, digest, [Confirmed, Absent, Confirmed]);
             for (what, status) in steps {

@@ -20,7 +20,7 @@ use totals::Totals;
 
 use crate::config::{Config, Connection, Export, connection_of};
 use crate::delivery::pace::{after, window};
-use crate::destination::Known;
+use crate::destination::KnownContacts;
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
@@ -213,9 +213,9 @@ async fn merge_results<W: Environment>(
     let mut results = RunResults::of(store, run, opened, export.zip(Some(&digester))).await?;
     let destination = env.destination(connection.api);
     let lasts = destination.refusals_last();
-    let before = refusals::Before::of(store, run).await?;
+    let before = refusals::EarlierRefusals::of(store, run).await?;
     if lasts.is_some() {
-        let known = Known::new(|_| ProfileKey::default(), []);
+        let known = KnownContacts::new(|_| ProfileKey::default(), []);
         results.protocol = Some(destination.protocol(&run.fields, &opened.setup, known)?);
         totals.refused_before = before.profiles();
     }

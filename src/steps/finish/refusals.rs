@@ -14,9 +14,9 @@ use crate::state::{ProfileKey, unhex};
 use crate::steps::documents::{read_if_whole, write_json};
 
 /// The refusals of a run's segments before it, in the order of the segments.
-pub(super) struct Before(Vec<Vec<Refusal>>);
+pub(super) struct EarlierRefusals(Vec<Vec<Refusal>>);
 
-impl Before {
+impl EarlierRefusals {
     pub(super) async fn of(store: &impl Store, run: &RunRecord) -> Result<Self> {
         let mut all = Vec::new();
         for segment in &run.segments {

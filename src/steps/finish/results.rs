@@ -60,12 +60,12 @@ pub(super) struct Change {
     pub(super) key: ProfileKey,
     /// The segment's number in the export.
     pub(super) segment: usize,
-    pub(super) what: What,
+    pub(super) what: ChangeKind,
 }
 
 /// What a row came to.
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum ChangeKind {
     /// The contact holds these fields and is a member.
     Delivered { digest: FieldsDigest, match_id: Option<Box<MatchId>>, contact_id: Box<str> },
     /// The contact that the state knows is gone, so what the state says of it is void.
@@ -82,7 +82,7 @@ pub(super) enum What {
     Unconfirmed { operation: Operation, digest: FieldsDigest, email: Box<str> },
 }
 
-impl What {
+impl ChangeKind {
     /// Its place among the changes of one profile.
     fn rank(&self) -> u8 {
         match self {
@@ -241,26 +241,26 @@ impl<'r, S: Store> RunResults<'r, S> {
                 Entry::Delivered { key, digest, match_id, contact_id, is_anew } if is_here(key) => {
                     let (match_id, contact_id) = (match_id.clone(), (&**contact_id).into());
                     if *is_anew {
-                        changes.push(Change { key: *key, segment, what: What::Anew });
+                        changes.push(Change { key: *key, segment, what: ChangeKind::Anew });
                     }
-                    (*key, What::Delivered { digest: *digest, match_id, contact_id })
+                    (*key, ChangeKind::Delivered { digest: *digest, match_id, contact_id })
                 }
-                Entry::Left(key) if is_here(key) => (*key, What::Left),
-                Entry::Refused { opted_out: Some(key), .. } if is_here(key) => (*key, What::OptedOut),
+                Entry::Left(key) if is_here(key) => (*key, ChangeKind::Left),
+                Entry::Refused { opted_out: Some(key), .. } if is_here(key) => (*key, ChangeKind::OptedOut),
                 _ => continue,
             };
             let is_doubted = self.is_doubted && chunk.operation == Operation::Join;
-            if is_doubted && matches!(what, What::Delivered { .. }) {
-                changes.push(Change { key, segment, what: What::Doubted });
+            if is_doubted && matches!(what, ChangeKind::Delivered { .. }) {
+                changes.push(Change { key, segment, what: ChangeKind::Doubted });
             }
             changes.push(Change { key, segment, what });
         }
         for (key, contact_id) in results.found.into_iter().filter(|(key, _)| is_here(key)) {
-            changes.push(Change { key, segment, what: What::Found { contact_id } });
+            changes.push(Change { key, segment, what: ChangeKind::Found { contact_id } });
         }
         for row in unconfirmed.iter().filter(|row| is_here(&row.key)) {
             let email = row.email().into_owned().into();
-            let what = What::Unconfirmed { operation: chunk.operation, digest: row.digest, email };
+            let what = ChangeKind::Unconfirmed { operation: chunk.operation, digest: row.digest, email };
             changes.push(Change { key: row.key, segment, what });
         }
     }

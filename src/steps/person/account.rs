@@ -15,7 +15,7 @@ use crate::steps::turn::{at_lowest_rate, note_end};
 
 /// What an account holds of a person.
 #[derive(Clone, Debug, Serialize)]
-pub struct There {
+pub struct ContactStatus {
     pub connection: String,
     /// The contact's id; none where nobody has the address.
     pub contact_id: Option<String>,
@@ -33,7 +33,7 @@ pub async fn ask_accounts<E: Environment>(
     config: &Config,
     holdings: &mut [Holding],
     sought: &Sought,
-) -> Result<Vec<There>> {
+) -> Result<Vec<ContactStatus>> {
     let mut connections = Vec::new();
     for connection in used(config, holdings) {
         connections.push(at_lowest_rate(env.store(), config, connection).await?);
@@ -56,7 +56,7 @@ async fn ask<E: Environment>(
     connection: &Connection,
     (turn, sought): (&Turn<'_, E>, &Sought),
     holdings: &mut [Holding],
-) -> Result<There> {
+) -> Result<ContactStatus> {
     let people = people(env, connection)?;
     let mut own: Vec<&mut Holding> =
         holdings.iter_mut().filter(|holding| holding.connection.as_deref() == Some(&connection.name)).collect();
@@ -76,7 +76,7 @@ async fn ask<E: Environment>(
     segments.zip(marks).for_each(|(segment, mark)| {
         segment.marked_there = (segment.target != MembershipTarget::None).then_some(mark);
     });
-    Ok(There {
+    Ok(ContactStatus {
         connection: connection.name.clone(),
         opted_out: found.as_ref().and_then(|there| there.opted_out),
         contact_id: found.map(|there| there.id),

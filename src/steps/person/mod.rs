@@ -23,7 +23,7 @@ use crate::steps::documents::read_if_whole;
 use crate::steps::environment::Environment;
 use crate::steps::profiles::ProfileStream;
 
-pub use account::{There, ask_accounts};
+pub use account::{ContactStatus, ask_accounts};
 pub use erase::{Receipt, erase};
 
 /// Who is sought.

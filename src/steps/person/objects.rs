@@ -7,7 +7,7 @@ use crate::run::keys;
 
 /// How an object gets rid of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ErasureMethod {
     /// It stays: it is the configuration, or the one place for the digests.
     Keep,
     /// A profile of a state goes.
@@ -39,23 +39,23 @@ pub(super) fn places(config: &Config) -> Vec<String> {
 }
 
 /// The way of an object. A drop goes as a whole: it is a copy of what another system holds, and the next one replaces it.
-pub(super) fn way(config: &Config, key: &str) -> Way {
+pub(super) fn way(config: &Config, key: &str) -> ErasureMethod {
     let name = key.rsplit('/').next().unwrap_or(key);
     let is_below = |folder: &str| key.starts_with(folder);
     let is_opted_out = |key: &str| config.connections.keys().any(|name| keys::opted_out(name) == key);
     let is_suppression = config.exports.values().any(|export| export.suppression_file.as_deref() == Some(key));
     match name {
-        _ if key == keys::ERASED || key == keys::CONFIG => Way::Keep,
-        _ if is_suppression => Way::Lines,
-        _ if keys::export_of_profiles(key).is_some() => Way::Profile,
-        _ if keys::is_transient(key) => Way::Delete,
-        "noes.bin" if is_below(keys::STATE) => Way::Objections,
-        "corrections.json" | "refusals.json" if is_below(keys::STATE) => Way::Elements,
-        _ if is_opted_out(key) => Way::Elements,
-        _ if is_below(keys::RETURNS) || is_below("runs/") && name.ends_with(".csv") => Way::Rows,
-        "unconfirmed.ndjson" if is_below("runs/") => Way::Lines,
-        _ if is_below("runs/") || is_below(keys::STATE) => Way::Blank,
-        _ => Way::Delete,
+        _ if key == keys::ERASED || key == keys::CONFIG => ErasureMethod::Keep,
+        _ if is_suppression => ErasureMethod::Lines,
+        _ if keys::export_of_profiles(key).is_some() => ErasureMethod::Profile,
+        _ if keys::is_transient(key) => ErasureMethod::Delete,
+        "noes.bin" if is_below(keys::STATE) => ErasureMethod::Objections,
+        "corrections.json" | "refusals.json" if is_below(keys::STATE) => ErasureMethod::Elements,
+        _ if is_opted_out(key) => ErasureMethod::Elements,
+        _ if is_below(keys::RETURNS) || is_below("runs/") && name.ends_with(".csv") => ErasureMethod::Rows,
+        "unconfirmed.ndjson" if is_below("runs/") => ErasureMethod::Lines,
+        _ if is_below("runs/") || is_below(keys::STATE) => ErasureMethod::Blank,
+        _ => ErasureMethod::Delete,
     }
 }
 
@@ -72,19 +72,19 @@ mod tests {
         let expected = ["config/exports.json", "in/s/", "returns/", "runs/", "segments/", "state/", "stop.csv"];
         assert_eq!(places(&config), expected);
         for (key, expected) in [
-            ("in/s/1.csv", Way::Delete),
-            ("stop.csv", Way::Lines),
-            ("returns/e/1.csv", Way::Rows),
-            ("runs/e/20261124T060000Z-e-00000000/rejects.csv", Way::Rows),
-            ("runs/e/20261124T060000Z-e-00000000/run.json", Way::Blank),
-            ("runs/e/20261124T060000Z-e-00000000/chunks/000000.tsv", Way::Delete),
-            ("runs/e/unconfirmed.ndjson", Way::Lines),
-            ("state/e/profiles.gz", Way::Profile),
-            ("state/e/S/corrections.json", Way::Elements),
-            ("state/e/S/noes.bin", Way::Objections),
-            ("state/e/S/order.json", Way::Blank),
-            ("state/connections/a.opted_out.json", Way::Elements),
-            ("state/erased", Way::Keep),
+            ("in/s/1.csv", ErasureMethod::Delete),
+            ("stop.csv", ErasureMethod::Lines),
+            ("returns/e/1.csv", ErasureMethod::Rows),
+            ("runs/e/20261124T060000Z-e-00000000/rejects.csv", ErasureMethod::Rows),
+            ("runs/e/20261124T060000Z-e-00000000/run.json", ErasureMethod::Blank),
+            ("runs/e/20261124T060000Z-e-00000000/chunks/000000.tsv", ErasureMethod::Delete),
+            ("runs/e/unconfirmed.ndjson", ErasureMethod::Lines),
+            ("state/e/profiles.gz", ErasureMethod::Profile),
+            ("state/e/S/corrections.json", ErasureMethod::Elements),
+            ("state/e/S/noes.bin", ErasureMethod::Objections),
+            ("state/e/S/order.json", ErasureMethod::Blank),
+            ("state/connections/a.opted_out.json", ErasureMethod::Elements),
+            ("state/erased", ErasureMethod::Keep),
         ] {
             assert_eq!(way(&config, key), expected, "{key}");
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::needles::{Needles, Search};
-use super::objects::{Way, places, way};
+use super::objects::{ErasureMethod, places, way};
 use super::turn::Turn;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -60,13 +60,13 @@ pub(super) async fn scrub<E: Environment>(
             continue;
         }
         match way(config, &meta.key) {
-            Way::Keep if meta.key == crate::run::keys::CONFIG => scrubbed.left.push(meta.key),
-            Way::Keep => {}
-            Way::Delete => {
+            ErasureMethod::Keep if meta.key == crate::run::keys::CONFIG => scrubbed.left.push(meta.key),
+            ErasureMethod::Keep => {}
+            ErasureMethod::Delete => {
                 store.delete(&meta.key).await?;
                 scrubbed.deleted.push(meta.key);
             }
-            Way::Profile => {
+            ErasureMethod::Profile => {
                 profile(store, &meta, person.keys).await?;
                 scrubbed.rewritten += 1;
             }
@@ -121,14 +121,14 @@ async fn profile(store: &impl Store, meta: &ObjectMeta, keys: &[ProfileKey]) -> 
 }
 
 /// Writes an object anew without the person.
-async fn rewrite(store: &impl Store, meta: &ObjectMeta, person: Person<'_>, way: Way) -> Result<()> {
+async fn rewrite(store: &impl Store, meta: &ObjectMeta, person: Person<'_>, way: ErasureMethod) -> Result<()> {
     let needles = person.needles;
     let Some(object) = store.get(&meta.key).await? else { return Ok(()) };
     let body = match way {
-        Way::Objections => StoredObjections::stored_without(&object.body, person.keys),
-        Way::Elements => elements(&object.body, needles),
-        Way::Rows => rows(&object.body, needles),
-        Way::Lines => Some(lines(&object.body, needles)),
+        ErasureMethod::Objections => StoredObjections::stored_without(&object.body, person.keys),
+        ErasureMethod::Elements => elements(&object.body, needles),
+        ErasureMethod::Rows => rows(&object.body, needles),
+        ErasureMethod::Lines => Some(lines(&object.body, needles)),
         _ => None,
     };
     let body = body.filter(|body| !needles.are_in(body)).unwrap_or_else(|| needles.blank(&object.body));

@@ -13,7 +13,7 @@ use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::erased::Erased;
 use crate::plan::members::MemberIndex;
 use crate::plan::objections::Objections;
-use crate::plan::planner::{Finished, Known};
+use crate::plan::planner::{Finished, PlanInput};
 use crate::plan::{Counts, LeftOut, Planner, guards};
 use crate::ports::{Event, Reader, Store};
 use crate::run::{RunRecord, SegmentRecord};
@@ -143,7 +143,7 @@ async fn plan_segment<W: Environment>(
     let refusals = held.refusals(&segment.name);
     let run_id = record.request.run_id.clone();
     let known =
-        Known { run_id: &run_id, export, digester, suppression: &suppression.list, erased, refusals: &refusals };
+        PlanInput { run_id: &run_id, export, digester, suppression: &suppression.list, erased, refusals: &refusals };
     let corrections = held.corrections(&segment.name);
     let last = Corrections::new(corrections, &suppression.listed);
     let mut planner = Planner::new(known, members, objections, last);

@@ -36,7 +36,7 @@ use crate::steps::unfinished::unfinished;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ReconcileRequest<'a> {
     /// The export, and the id of the run that the comparison is.
     pub run: &'a RunRequest,
     /// Only this segment.
@@ -54,13 +54,18 @@ pub struct Asked<'a> {
 pub async fn reconcile<E: Environment>(
     env: &E,
     config: &Config,
-    asked: Asked<'_>,
+    asked: ReconcileRequest<'_>,
     stop: &Cancellation,
 ) -> Result<Report> {
     in_turn(env, config, asked, stop).await.at("reconcile")
 }
 
-async fn in_turn<E: Environment>(env: &E, config: &Config, asked: Asked<'_>, stop: &Cancellation) -> Result<Report> {
+async fn in_turn<E: Environment>(
+    env: &E,
+    config: &Config,
+    asked: ReconcileRequest<'_>,
+    stop: &Cancellation,
+) -> Result<Report> {
     let (export, connection) = export_of(config, &asked.run.export)?;
     let segments = chosen(export, asked.segment)?;
     let run_id = asked.run.run_id.as_str();
@@ -90,7 +95,7 @@ fn chosen<'c>(export: &'c Export, name: Option<&str>) -> Result<Vec<&'c Segment>
 async fn report_of<E: Environment>(
     env: &E,
     (config, export, connection): (&Config, &Export, &Connection),
-    asked: Asked<'_>,
+    asked: ReconcileRequest<'_>,
     segments: &[&Segment],
     stop: &Cancellation,
 ) -> Result<Report> {
@@ -129,7 +134,7 @@ async fn end_earlier_run<E: Environment>(
     env: &E,
     config: &Config,
     connection: &Connection,
-    asked: Asked<'_>,
+    asked: ReconcileRequest<'_>,
 ) -> Result<()> {
     let export = &asked.run.export;
     match asked.mode {
@@ -152,7 +157,7 @@ async fn end_earlier_run<E: Environment>(
 async fn compare_all<E: Environment>(
     env: &E,
     (config, export, connection): (&Config, &Export, &Connection),
-    asked: Asked<'_>,
+    asked: ReconcileRequest<'_>,
     segments: &[&Segment],
     (sums, reconciled): (&mut report::Confirmed, &mut Vec<report::Reconciled>),
 ) -> Result<()> {

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use autopilot_export::chunk::{FieldSpec, Operation, Row};
 use autopilot_export::delivery::lane::{
-    Handled, Incoming, Lane, LaneSettings, Next, Outcome, Outgoing, Span, Verdict, unauthorized,
+    Handled, Incoming, Lane, LaneSettings, Next, Outgoing, RowResult, Span, Verdict, unauthorized,
 };
 use autopilot_export::delivery::pace::after;
 use autopilot_export::destination::autopilot::ListStrategy;
-use autopilot_export::destination::{self, Call, Group, Known};
+use autopilot_export::destination::{self, Call, Group, KnownContacts};
 use autopilot_export::error::{Kind, Result};
 use autopilot_export::membership::MembershipTarget;
 
@@ -96,8 +96,8 @@ fn start() -> Timestamp {
     Timestamp::from_second(1_764_000_000).unwrap()
 }
 
-fn nothing_known() -> Known {
-    Known::new(|_| [0; 32], [])
+fn nothing_known() -> KnownContacts {
+    KnownContacts::new(|_| [0; 32], [])
 }
 
 fn settings(strategy: ListStrategy, patience: u64, seed: u64) -> LaneSettings {
@@ -199,7 +199,7 @@ fn run_at_length(
     }
 }
 
-fn outcomes(lane: &mut Lane) -> Vec<Outcome> {
+fn outcomes(lane: &mut Lane) -> Vec<RowResult> {
     let mut verdicts = lane.verdicts();
     verdicts.sort_by_key(|v| (v.span, v.number));
     verdicts.into_iter().map(|v| v.outcome).collect()
@@ -222,8 +222,8 @@ fn a_row_missing_in_the_map_is_asked_for_its_reason_alone() {
     let calls = run(&mut lane, |call| kind(call, &["p1@example.org"])).unwrap();
     assert_eq!(calls.len(), 2);
     let got = outcomes(&mut lane);
-    assert_eq!(got[1], Outcome::Refused("bad email".into()));
-    assert_eq!(got[2], Outcome::Delivered("id p2@example.org".into()));
+    assert_eq!(got[1], RowResult::Refused("bad email".into()));
+    assert_eq!(got[2], RowResult::Delivered("id p2@example.org".into()));
 }
 
 #[test]
@@ -236,8 +236,8 @@ fn a_refused_batch_is_split_until_the_refused_row_is_alone() {
     .unwrap();
     assert_eq!(calls.len(), 15, "seven halvings, and the halves that pass");
     let got = outcomes(&mut lane);
-    assert_eq!(got.iter().filter(|o| matches!(o, Outcome::Refused(_))).count(), 1);
-    assert_eq!(got[63], Outcome::Refused("one is bad".into()));
+    assert_eq!(got.iter().filter(|o| matches!(o, RowResult::Refused(_))).count(), 1);
+    assert_eq!(got[63], RowResult::Refused("one is bad".into()));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn leavers_leave_their_list_and_an_unknown_contact_has_left() {
     let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Leave, list(), 2)]);
     let calls = run(&mut lane, |_| Said::NotFound).unwrap();
     assert!(calls.iter().all(|c| matches!(c, Asked::Remove(_))));
-    assert_eq!(outcomes(&mut lane), [Outcome::Left, Outcome::Left]);
+    assert_eq!(outcomes(&mut lane), [RowResult::Left, RowResult::Left]);
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn leavers_of_a_field_are_looked_up_and_then_sent_in_bulk() {
         calls.iter().filter_map(|c| if let Asked::UpsertMany(body) = c { Some(body) } else { None }).collect();
     assert_eq!(bulks.len(), 2);
     assert!(bulks[0].contains(r#""custom":{"boolean--In--News":false}"#), "{}", bulks[0]);
-    assert!(outcomes(&mut lane).iter().all(|o| *o == Outcome::Left));
+    assert!(outcomes(&mut lane).iter().all(|o| *o == RowResult::Left));
 }
 
 #[test]
@@ -457,7 +457,7 @@ fn one_id_for_all_emails_of_a_batch_names_none_of_them() {
         call => kind(call, &[]),
     });
     assert_eq!(calls.unwrap().len(), 4, "each row alone");
-    assert!(outcomes(&mut lane).iter().all(|outcome| *outcome != Outcome::Delivered("the same".into())));
+    assert!(outcomes(&mut lane).iter().all(|outcome| *outcome != RowResult::Delivered("the same".into())));
 }
 
 /// An account that is at times honest and at times anything at all, and what it has confirmed.
@@ -578,12 +578,12 @@ proptest! {
         prop_assert_eq!(numbers, (0..rows).collect::<Vec<_>>());
         for Verdict { row, outcome, .. } in verdicts {
             match outcome {
-                Outcome::Delivered(id) | Outcome::DeliveredAnew(id) => {
+                RowResult::Delivered(id) | RowResult::DeliveredAnew(id) => {
                     prop_assert!(moody.written.contains(&(row.email().to_lowercase(), id.clone())));
                     prop_assert!(way != ListStrategy::BulkThenList || !lists || moody.added.contains(&id));
                 }
-                Outcome::Left => prop_assert!(moody.removed.contains(&*row.contact_id)),
-                Outcome::Refused(_) | Outcome::OptedOut(_) | Outcome::Suppressed => {}
+                RowResult::Left => prop_assert!(moody.removed.contains(&*row.contact_id)),
+                RowResult::Refused(_) | RowResult::OptedOut(_) | RowResult::Suppressed => {}
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use autopilot_export::report::{Outcome, Reconciled, Report};
 use autopilot_export::run::{RunRequest, keys};
-use autopilot_export::steps::{self, Asked, Cancellation, Mode};
+use autopilot_export::steps::{self, Cancellation, Mode, ReconcileRequest};
 use serde_json::{Value, json};
 
 use crate::support::fixture::{API_KEY, EXPORT, LIST, people, set};
@@ -19,7 +19,7 @@ async fn run(sim: &Sim, request: &RunRequest) -> Report {
 
 async fn reconcile(sim: &Sim, name: &str, mode: Mode) -> Report {
     let request = RunRequest { drops: Vec::new(), ..request(name, "") };
-    let asked = Asked { run: &request, segment: None, mode };
+    let asked = ReconcileRequest { run: &request, segment: None, mode };
     let world = sim.world(&Kill::never());
     let report = steps::reconcile(&world, &sim.config, asked, &Cancellation::default()).await.unwrap();
     assert!(report.error.is_none(), "{report:?}");
@@ -230,7 +230,7 @@ async fn a_comparison_that_dies_at_any_call_is_done_again() {
             let mut sim = scene(way).await;
             sim.set("/exports/newsletter/segments/0/others", json!("remove"));
             let request = RunRequest { drops: Vec::new(), ..request("adopt", "") };
-            let asked = Asked { run: &request, segment: None, mode: Mode::Repair };
+            let asked = ReconcileRequest { run: &request, segment: None, mode: Mode::Repair };
             let (world, stop) = (sim.world(kill), Cancellation::default());
             let died = tokio::select! {
                 biased;

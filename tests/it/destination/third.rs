@@ -9,8 +9,8 @@ use std::time::Duration;
 use autopilot_export::chunk::{FieldSpec, Operation, Row};
 use autopilot_export::config::parse;
 use autopilot_export::destination::{
-    Account, Api, Assumption, Call, Cost, Destination, Group, HttpResponse, Judgement, Known, Limits, Protocol, Region,
-    Request, RequestKind, Response, RowId, RowOutcome, Rows, Session, StandardField, Wanted,
+    Account, Api, Assumption, Call, Cost, Destination, Group, HttpResponse, Judgement, KnownContacts, Limits, Protocol,
+    Region, Request, RequestKind, Response, RowId, RowOutcome, Rows, Session, StandardField, Wanted,
 };
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::Result;
@@ -184,7 +184,7 @@ impl Destination for CardfileDestination {
         Box::pin(async { Ok(None) })
     }
 
-    fn protocol(&self, fields: &[FieldSpec], setup: &Value, _known: Known) -> Result<Box<dyn Protocol>> {
+    fn protocol(&self, fields: &[FieldSpec], setup: &Value, _known: KnownContacts) -> Result<Box<dyn Protocol>> {
         assert_eq!(setup, &json!({ "cardfile": true }));
         let name = fields.iter().position(|field| field.name == "first_name").unwrap();
         Ok(Box::new(CardfileProtocol { name }))

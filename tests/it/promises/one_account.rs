@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RequestedDrop, RunRequest, keys, run_id};
-use autopilot_export::steps::{self, Asked, Cancellation, Mode};
+use autopilot_export::steps::{self, Cancellation, Mode, ReconcileRequest};
 use serde_json::json;
 
 use crate::support::fixture::{EXPORT, people};
@@ -109,7 +109,7 @@ async fn a_rate_lowered_at_the_other_connection_counts_on_resuming() {
 
 async fn reconcile(sim: &Sim, name: &str) -> Report {
     let request = RunRequest { drops: Vec::new(), ..sim.drop(name, "EMail\n") };
-    let asked = Asked { run: &request, segment: None, mode: Mode::Look };
+    let asked = ReconcileRequest { run: &request, segment: None, mode: Mode::Look };
     steps::reconcile(&sim.world(&Kill::never()), &sim.config, asked, &Cancellation::default()).await.unwrap()
 }
 

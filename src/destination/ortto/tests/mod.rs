@@ -18,7 +18,7 @@ use super::run::OrttoProtocol;
 use super::setup::Setup;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::destination::{
-    Call, Group, HttpResponse, Judgement, Known, Protocol, Request, Response, RowId, RowOutcome, Rows, Session,
+    Call, Group, HttpResponse, Judgement, KnownContacts, Protocol, Request, Response, RowId, RowOutcome, Rows, Session,
 };
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
@@ -61,7 +61,7 @@ impl Case {
             ..Row::default()
         };
         let group = Group { operation, target: MembershipTarget::Tag("T".to_owned()) };
-        let protocol = OrttoProtocol::new(&[FieldSpec::email()], Setup::default(), Known::new(profile, []));
+        let protocol = OrttoProtocol::new(&[FieldSpec::email()], Setup::default(), KnownContacts::new(profile, []));
         Self { protocol, held: Held { group, rows: (0..rows).map(row).collect() } }
     }
 

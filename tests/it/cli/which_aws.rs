@@ -48,13 +48,16 @@ fn first_request(server: &TcpListener) -> String {
 }
 
 #[test]
-fn a_login_of_the_aws_command_line_is_used() {
+fn profiles_that_log_in_or_ask_a_process_are_used() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("exports.json"), settings("http://127.0.0.1:9/v1").to_string()).unwrap();
     let cache = folder.path().join(".aws/login/cache");
     std::fs::create_dir_all(&cache).unwrap();
     let session = "arn:aws:iam::012345678901:user/somebody";
-    std::fs::write(folder.path().join(".aws/config"), format!("[profile work]\nlogin_session = {session}\n")).unwrap();
+    let process = r#"echo '{"Version":1,"AccessKeyId":"AKIAOFTHEPROCESS","SecretAccessKey":"s"}'"#;
+    let profiles =
+        format!("[profile login]\nlogin_session = {session}\n[profile process]\ncredential_process = {process}\n");
+    std::fs::write(folder.path().join(".aws/config"), profiles).unwrap();
     let digest: String = Sha256::digest(session).iter().map(|byte| format!("{byte:02x}")).collect();
     // As `aws login` leaves it. The key is aws-config's own example.
     let token = serde_json::json!({
@@ -68,12 +71,15 @@ fn a_login_of_the_aws_command_line_is_used() {
             djiIaHK3dBvvdE7MGj5HsepzLm3Kj91bqA==\n-----END EC PRIVATE KEY-----\n",
     });
     std::fs::write(cache.join(format!("{digest}.json")), token.to_string()).unwrap();
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", server.local_addr().unwrap());
-    let asked = std::thread::spawn(move || first_request(&server));
-    let set = [("AWS_PROFILE", "work"), ("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", &endpoint)];
-    let (code, err) = run(&folder, &["runs"], &set);
-    assert_eq!(code, 3, "{err}");
-    let request = asked.join().unwrap();
-    assert!(request.contains("Credential=AKIAOFTHELOGIN/") && request.contains("session-of-the-login"), "{request}");
+    for (profile, key) in [("login", "AKIAOFTHELOGIN"), ("process", "AKIAOFTHEPROCESS")] {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", server.local_addr().unwrap());
+        let asked = std::thread::spawn(move || first_request(&server));
+        let set = [("AWS_PROFILE", profile), ("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", &endpoint)];
+        let (code, err) = run(&folder, &["runs"], &set);
+        assert_eq!(code, 3, "{profile}: {err}");
+        let request = asked.join().unwrap();
+        assert!(request.contains(&format!("Credential={key}/")), "{profile}: {request}");
+        assert_eq!(request.contains("session-of-the-login"), profile == "login", "{request}");
+    }
 }

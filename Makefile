@@ -52,7 +52,7 @@ aws-local: ## deploy to an emulated AWS on this machine, until Ctrl-C; settings:
 test-aws: ## test the deployment on the emulated AWS; takes minutes
 	@command -v $(TERRAFORM) >/dev/null || { echo "test-aws: $(TERRAFORM): not found; install Terraform 1.9 or later" >&2; exit 2; }
 	cargo test --locked --test it --no-run # builds the programs as well, as `make test` does
-	STORES_TEST="cargo test --locked --test it stores" scripts/local/python -m pytest -p no:cacheprovider -q --durations=5 tests/aws
+	STORES_TEST="cargo test --locked --test it stores" scripts/local/python tests/aws/run.py --durations=3
 
 build: ## build the function's zip and its bill of materials; ARCH=arm64 (default) or x86_64
 	@[ -x .venv/bin/cargo-lambda ] || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check $(CARGO_LAMBDA); }

@@ -5,21 +5,26 @@ resource "aws_iam_policy" "administrator" {
   name        = "${local.global_name}-administrator"
   description = "Store the connections' keys, and everything that the command line does with the bucket: personal data"
   policy      = data.aws_iam_policy_document.administrator.json
+
+  lifecycle {
+    precondition {
+      condition     = local.characters.administrator <= local.most_characters
+      error_message = "The administrator's policy would exceed IAM's 6,144 characters: use fewer suppression files, or fewer secrets of other names than autopilot-export/..."
+    }
+  }
 }
 
 data "aws_iam_policy_document" "administrator" {
-  source_policy_documents = [data.aws_iam_policy_document.operate.json, data.aws_iam_policy_document.runs.json]
+  # Reading reports and marking a run as stopped is part of `runs`.
+  source_policy_documents = [data.aws_iam_policy_document.use_workflow.json, data.aws_iam_policy_document.runs.json]
 
   dynamic "statement" {
     for_each = length(local.secrets) == 0 ? [] : ["Secrets"]
 
     content {
-      sid     = statement.value
-      actions = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
-      # Those that begin with the deployment's name together: a policy holds 6,144 characters.
-      resources = distinct([for name, secret in aws_secretsmanager_secret.connection : startswith(name, "${var.name}/") ?
-        "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${var.name}/*" : secret.arn
-      ])
+      sid       = statement.value
+      actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+      resources = local.all_secrets
     }
   }
 
@@ -37,33 +42,30 @@ data "aws_iam_policy_document" "administrator" {
   }
 
   statement {
-    sid     = "ErasePerson"
-    actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
-    resources = concat(
-      [for prefix in ["segments", "config", "state", "runs", "returns"] : "${local.objects}${prefix}/*"],
-      [for key in local.suppression_files : "${local.objects}${key}"],
-    )
+    sid       = "ErasePerson"
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+    resources = [for prefix in ["segments", "config", "state", "runs", "returns"] : "${local.objects}${prefix}/*"]
   }
 
   dynamic "statement" {
-    for_each = length(local.suppression_files) == 0 ? [] : ["RewriteSuppressionFiles"]
+    for_each = length(local.suppression_files) == 0 ? [] : ["SuppressionFiles"]
 
     content {
       sid       = statement.value
-      actions   = ["s3:PutObject"]
+      actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"]
       resources = [for key in local.suppression_files : "${local.objects}${key}"]
     }
   }
 
   statement {
-    sid       = "KeyToSecrets"
+    sid       = "Keys"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.this.arn]
+    resources = local.data_keys
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["secretsmanager.${local.region}.${local.dns_suffix}"]
+      values   = [for service in ["s3", "secretsmanager"] : "${service}.${local.region}.${local.dns_suffix}"]
     }
   }
 }

@@ -6,6 +6,13 @@ resource "aws_iam_policy" "operator" {
   name        = "${local.global_name}-operator"
   description = "Plan, start, stop and watch runs, and read their reports"
   policy      = data.aws_iam_policy_document.operator.json
+
+  lifecycle {
+    precondition {
+      condition     = local.characters.operator <= local.most_characters
+      error_message = "The operator's policy would exceed IAM's 6,144 characters: use fewer connections and webhooks in one deployment, or fewer secrets of other names than autopilot-export/..."
+    }
+  }
 }
 
 resource "aws_iam_policy" "viewer" {
@@ -18,6 +25,21 @@ resource "aws_iam_policy" "rejects" {
   name        = "${local.global_name}-rejects"
   description = "Read the rejected rows of runs: personal data"
   policy      = data.aws_iam_policy_document.rejects.json
+}
+
+locals {
+  # Of a managed policy, without white space. Source: the IAM user guide, "IAM and AWS STS quotas".
+  most_characters = 6144
+  characters = { for who, policy in { administrator = data.aws_iam_policy_document.administrator, operator = data.aws_iam_policy_document.operator } :
+    who => length(replace(policy.json, "/\\s/", ""))
+  }
+
+  # Secrets whose names begin with the deployment's name are named together.
+  secrets_begin = "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${var.name}/"
+  all_secrets   = distinct([for name, secret in aws_secretsmanager_secret.connection : startswith(name, "${var.name}/") ? "${local.secrets_begin}*" : secret.arn])
+  every_state_key = distinct([for name in local.state_key_secrets : startswith(name, "${var.name}/") ?
+    "${local.secrets_begin}*/state-key-??????" : aws_secretsmanager_secret.connection[name].arn
+  ])
 }
 
 data "aws_iam_policy_document" "no_secrets" {
@@ -59,7 +81,7 @@ data "aws_iam_policy_document" "plan" {
     content {
       sid       = statement.value
       actions   = ["secretsmanager:GetSecretValue"]
-      resources = [for name in local.state_key_secrets : aws_secretsmanager_secret.connection[name].arn]
+      resources = local.every_state_key
     }
   }
 
@@ -143,8 +165,18 @@ data "aws_iam_policy_document" "operator" {
 data "aws_iam_policy_document" "operate" {
   source_policy_documents = [
     data.aws_iam_policy_document.read_reports.json, data.aws_iam_policy_document.key_through_s3["write"].json,
+    data.aws_iam_policy_document.use_workflow.json,
   ]
 
+  # `stop` marks the run; the workflow ends by itself, with a report.
+  statement {
+    sid       = "Stop"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.objects}runs/*/stop.json"]
+  }
+}
+
+data "aws_iam_policy_document" "use_workflow" {
   statement {
     sid       = "Start"
     actions   = ["lambda:InvokeFunction"]
@@ -155,13 +187,6 @@ data "aws_iam_policy_document" "operate" {
     sid       = "StartAndList"
     actions   = ["states:DescribeStateMachine", "states:ListExecutions", "states:StartExecution"]
     resources = [local.workflow_arn]
-  }
-
-  # `stop` marks the run; the workflow ends by itself, with a report.
-  statement {
-    sid       = "Stop"
-    actions   = ["s3:PutObject"]
-    resources = ["${local.objects}runs/*/stop.json"]
   }
 
   statement {

@@ -119,3 +119,26 @@ run "all_disabled_leaves_no_alarm_and_no_empty_graph" {
     error_message = "An alarm that can never fire."
   }
 }
+
+run "people_are_notified_by_email" {
+  variables {
+    alert_emails = ["somebody@example.com", "else@example.com"]
+  }
+
+  assert {
+    condition = toset([for one in aws_sns_topic_subscription.email : one.endpoint]) == toset(["somebody@example.com", "else@example.com"]) && alltrue([
+      for one in aws_sns_topic_subscription.email : one.protocol == "email" && one.topic_arn == aws_sns_topic.alerts.arn
+    ])
+    error_message = "Somebody who is to be notified is not subscribed."
+  }
+}
+
+run "an_address_that_is_none_is_refused" {
+  command = plan
+
+  variables {
+    alert_emails = ["somebody"]
+  }
+
+  expect_failures = [var.alert_emails]
+}

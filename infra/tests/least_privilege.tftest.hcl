@@ -24,6 +24,7 @@ run "nobody_may_do_more_than_they_need" {
       [for document in data.aws_iam_policy_document.key_through_s3 : document.statement],
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.use_workflow.statement,
       data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.plan.statement,
       data.aws_iam_policy_document.viewer.statement,
@@ -45,6 +46,7 @@ run "nobody_may_do_more_than_they_need" {
       [for document in data.aws_iam_policy_document.key_through_s3 : document.statement],
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.use_workflow.statement,
       data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.plan.statement,
       data.aws_iam_policy_document.viewer.statement,
@@ -117,6 +119,7 @@ run "nobody_may_do_more_than_they_need" {
     condition = alltrue([for statement in flatten([
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.use_workflow.statement,
       data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
@@ -151,6 +154,7 @@ run "nobody_may_do_more_than_they_need" {
       [for document in data.aws_iam_policy_document.key_through_s3 : document.statement],
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.use_workflow.statement,
       data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.plan.statement,
       data.aws_iam_policy_document.viewer.statement,
@@ -165,6 +169,7 @@ run "nobody_may_do_more_than_they_need" {
     condition = alltrue(flatten([for statement in flatten([
       data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.operate.statement,
+      data.aws_iam_policy_document.use_workflow.statement,
       data.aws_iam_policy_document.read_reports.statement,
       data.aws_iam_policy_document.viewer.statement,
       [for document in data.aws_iam_policy_document.contributor : document.statement],
@@ -177,16 +182,16 @@ run "nobody_may_do_more_than_they_need" {
   assert {
     condition = jsonencode({ for statement in data.aws_iam_policy_document.administrator.statement : statement.sid => [
       sort(statement.actions), sort(statement.resources), sort(flatten(statement.condition[*].values)),
-      ] if contains(["FindPerson", "ErasePerson", "RewriteSuppressionFiles", "Secrets"], statement.sid) }) == jsonencode({
+      ] if contains(["FindPerson", "ErasePerson", "SuppressionFiles", "Secrets"], statement.sid) }) == jsonencode({
       FindPerson = [
         ["s3:ListBucket", "s3:ListBucketVersions"], ["arn:aws:s3:::own-bucket"],
         ["config/*", "lists/do-not-mail.txt", "returns/*", "runs/*", "segments/*", "state/*"],
       ]
       ErasePerson = [["s3:DeleteObject", "s3:DeleteObjectVersion"], [
-        "arn:aws:s3:::own-bucket/config/*", "arn:aws:s3:::own-bucket/lists/do-not-mail.txt", "arn:aws:s3:::own-bucket/returns/*",
-        "arn:aws:s3:::own-bucket/runs/*", "arn:aws:s3:::own-bucket/segments/*", "arn:aws:s3:::own-bucket/state/*",
+        "arn:aws:s3:::own-bucket/config/*", "arn:aws:s3:::own-bucket/returns/*", "arn:aws:s3:::own-bucket/runs/*",
+        "arn:aws:s3:::own-bucket/segments/*", "arn:aws:s3:::own-bucket/state/*",
       ], []]
-      RewriteSuppressionFiles = [["s3:PutObject"], ["arn:aws:s3:::own-bucket/lists/do-not-mail.txt"], []]
+      SuppressionFiles = [["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"], ["arn:aws:s3:::own-bucket/lists/do-not-mail.txt"], []]
       # In one: AWS takes 6,144 characters.
       Secrets = [
         ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],

@@ -132,7 +132,8 @@ class World:
         # The functions run the program directly, so the zip need not contain it.
         with zipfile.ZipFile(self.folder / "function.zip", "w") as zipped:
             zipped.writestr("bootstrap", "placeholder\n")
-        variables |= {"config_file": config, "function_zip": self.folder / "function.zip", "architecture": "x86_64", "force_destroy": "true"}
+        given = {"config_file": config, "function_zip": self.folder / "function.zip", "architecture": "x86_64", "force_destroy": "true"}
+        variables = given | variables
         self.config = config
         self.options = [f"-var={name}={value}" for name, value in variables.items()]
         self.terraform("apply", *self.options)

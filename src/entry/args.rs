@@ -387,6 +387,9 @@ pub struct SandboxArgs {
     /// The port on this machine; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
+    /// The account's id. Sandboxes of one id are one account to the program, whose connections wait for each other.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
     /// Answer 429 above this many requests in any second.
     #[arg(long, value_name = "PER_SECOND")]
     pub rate: Option<f64>,

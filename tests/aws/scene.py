@@ -2,13 +2,15 @@
 
 import contextlib
 import csv
+import functools
 import io
 import json
 import shutil
+import zlib
 
 import boto3
 from gate import Gate
-from world import DIRECT, REGION, World, wait_for
+from world import DIRECT, REGION, ROOT, World, wait_for
 
 KEY = "k3y-of-the-tests-and-of-nothing-else"
 WRONG_KEY = "wr0ng-k3y-of-the-tests"
@@ -24,8 +26,10 @@ CONNECTIONS = {
     "shared": (20, ["--latency-ms", "100"], ["first", "second"]),
     "mortal": (20, ["--latency-ms", "100"], ["mortal"]),
     "stopped": (20, ["--latency-ms", "100"], ["stopped"]),
+    "quick": (100, [], ["quick"]),
     "slow": (4, ["--latency-ms", "300"], ["slow"]),
     "faulty": (100, [], ["faulty"]),
+    "late": (100, [], ["late"]),
     "refused": (20, ["--key", KEY], ["refused"]),
     "damaged": (20, ["--latency-ms", "100"], ["damaged"]),
     "ortto": (20, ["--api", "ortto", "--rate", "20", "--key", KEY], ["ortto"]),
@@ -40,7 +44,8 @@ def title(export):
 
 def config(urls):
     connections, exports = {}, {}
-    for name, (rate, _, of_it) in CONNECTIONS.items():
+    for name in urls:
+        rate, _, of_it = CONNECTIONS[name]
         connections[name] = {
             "display_name": name,
             "secret": f"autopilot-export/{name}",
@@ -65,20 +70,26 @@ def emails(export, count):
 
 
 class Scene(World):
-    """The local AWS with these connections deployed."""
+    """The local AWS with some of these connections deployed, each to an account of its own."""
 
-    def deploy(self):
-        self.urls = {name: self.sandbox(name, *options) for name, (_, options, _) in CONNECTIONS.items()}
-        path = self.folder / "exports.json"
-        path.write_text(json.dumps(config(self.urls), indent=2))
-        self.apply(path, timeout_seconds=TIME_LIMIT_SECONDS, ortto_base_url_override=self.urls[ORTTO])
+    def deploy(self, names, **variables):
+        self.urls = {}
+        self.configure(names)
+        overrides = {"ortto_base_url_override": self.urls[ORTTO]} if ORTTO in names else {}
+        self.apply(self.config, timeout_seconds=TIME_LIMIT_SECONDS, **overrides, **variables)
         # The function has its role's policy, and no more.
         role = self.client("iam").get_role_policy(RoleName=f"autopilot-export-{REGION}-function", PolicyName="steps")
         self.function_gate = self.gate(role["PolicyDocument"])
         self.function_gate.__enter__()
         self.functions.environment = self.functions.environment | {"AWS_ENDPOINT_URL": self.function_gate.url}
-        for name in CONNECTIONS:
-            self.connect(name, KEY, ORTTO_BASE_URL=self.urls[ORTTO])
+        for name in names:
+            self.connect(name, KEY, ORTTO_BASE_URL=self.urls.get(ORTTO, ""))
+
+    def configure(self, names):
+        """Writes a configuration with these connections as well."""
+        self.urls |= {name: self.sandbox(name, "--account", name, *CONNECTIONS[name][1]) for name in names}
+        self.config = self.folder / "exports.json"
+        self.config.write_text(json.dumps(config(self.urls), indent=2))
 
     def drop(self, export, rows, key="members.csv"):
         """Uploads a segment of these emails with the `aws` command line, as a person would."""
@@ -95,6 +106,7 @@ class Scene(World):
         assert len(new) == 1, new
         return new[0]
 
+    @functools.cache
     def client(self, service, endpoint=None):
         """For frequent calls: the `aws` command line is slow."""
         keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
@@ -111,14 +123,27 @@ class Scene(World):
         secrets = self.client("secretsmanager").list_secrets(MaxResults=100)["SecretList"]
         return Gate(self.endpoint, documents, secrets[0]["KmsKeyId"], {one["Name"]: one["ARN"] for one in secrets})
 
-    def script(self, *command, endpoint=None):
+    def script(self, *command, endpoint=None, **more):
         """Runs a script of the deployment, with an `aws` that names the endpoint: not every version honours the variable everywhere."""
         tools = self.folder / "tools"
         tools.mkdir(exist_ok=True)
         wrapper = tools / "aws"
         wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("aws", path=self.shell()["PATH"])} --endpoint-url {endpoint or self.endpoint} "$@"\n')
         wrapper.chmod(0o755)
-        return self.run(command, PATH=f"{tools}:{self.shell()['PATH']}")
+        return self.run(command, PATH=f"{tools}:{self.shell()['PATH']}", **more)
+
+    def make(self, target):
+        """Runs `make plan`, `deploy` or `destroy` on this deployment, without building anything. What `make` asks for is approved."""
+        shutil.copy(ROOT / "Makefile", self.folder)
+        scripts = self.folder / "scripts"
+        if not scripts.exists():
+            scripts.symlink_to(ROOT / "scripts")
+        options = " ".join(one for one in self.options if "timeout_seconds" in one)
+        settings = [f"CONFIG={self.config}", "ZIP=function.zip", "ARCH=x86_64", f"OPTIONS={options}"]
+        # A deployment's own settings must not lead to its state.
+        more = {"TF_DATA_DIR": "", "TF_WORKSPACE": "", "TF_CLI_ARGS": "", "MAKEFLAGS": ""}
+        more |= {f"TF_CLI_ARGS_{command}": "-auto-approve -no-color" for command in ("apply", "destroy")}
+        return self.script("make", "-C", self.folder, "-o", "check-config", target, *settings, **more)
 
     @contextlib.contextmanager
     def listening(self):
@@ -195,3 +220,32 @@ class Scene(World):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
         return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+
+    def tells_nothing(self):
+        """Nothing that is logged, or kept but as a drop or a reject, names a person or a key."""
+        texts = {"the function's log": self.function_log.read_bytes()}
+        texts["steps"] = json.dumps(self.functions.calls).encode()
+        executions, states = self.executions(), self.client("stepfunctions")
+        assert len(executions) >= 5
+        for one in executions:
+            arn = one["executionArn"]
+            for result in (states.get_execution_history(executionArn=arn), states.describe_execution(executionArn=arn)):
+                texts[f"{one['name']}: {list(result)}"] = json.dumps(result, default=str).encode()
+        objects = self.objects()
+        texts |= {key: body for key, body in objects.items() if key.startswith(("state/", "leases/"))}
+        texts |= {key: body for key, body in objects.items() if key.endswith(("run.json", "report.json", "report.html", "open.json"))}
+        assert [key for key in texts if key.startswith("state/")], "there is state"
+        for what, body in texts.items():
+            for seen in (body, unpacked(body)):
+                for secret in (DOMAIN, KEY, WRONG_KEY, "Zoë"):
+                    assert secret.encode() not in seen, f"{what} holds {secret!r}"
+
+
+def unpacked(body):
+    """The content of all gzip members."""
+    whole = b""
+    while body[:2] == b"\x1f\x8b":
+        one = zlib.decompressobj(31)
+        whole += one.decompress(body)
+        body = one.unused_data
+    return whole

@@ -1,12 +1,15 @@
-"""Who may do what: each command under each policy for people, and the function under its role's, as docs/OPERATIONS.md has it."""
+"""Who may do what: each command under each policy for people, and the function under its role's, as docs/OPERATIONS.md has it; and what
+becomes of a person's run on a bad day of S3's."""
 
 import json
 import re
 
 import pytest
+from faulty_s3 import FaultyS3
 from scene import DOMAIN, KEY, emails
 from world import ROOT
 
+CONNECTIONS = ["people", "faulty"]
 PEOPLE = ["administrator", "operator", "viewer", "rejects", "contributor"]
 GONE = f"gone@{DOMAIN}"
 # What the command line answers where AWS refuses access.
@@ -115,13 +118,8 @@ class Person:
         }
 
 
-def test_each_command_is_allowed_as_the_page_says(aws, ended, monkeypatch):
+def test_each_command_is_allowed_as_the_page_says(aws, ended):
     expected, seen = table(), {}
-    # `check` looks at all connections, and others may be busy.
-    whole = json.loads(aws.config.read_text())
-    alone = aws.folder / "people.json"
-    alone.write_text(json.dumps({kind: {"people": whole[kind]["people"]} for kind in ("connections", "exports")}))
-    monkeypatch.setattr(aws, "config", alone)
     # Two versions of what starts nothing, because it is in a folder below.
     person = {"Bucket": aws.outputs["bucket"], "Key": "segments/people/below/gone.csv"}
     for name in ("Zoë", "Zoe"):
@@ -136,3 +134,25 @@ def test_each_command_is_allowed_as_the_page_says(aws, ended, monkeypatch):
     assert seen == expected
     left = aws.client("s3").list_object_versions(Bucket=person["Bucket"], Prefix=person["Key"])
     assert not left.get("Versions"), "erased from old versions as well"
+
+
+def test_the_functions_role_was_enough(aws):
+    assert aws.function_gate.refused == []
+
+
+def test_an_s3_that_fails_throttles_and_conflicts_loses_nothing(aws):
+    drop = aws.folder / "faulty.csv"
+    for count, members in [(300, emails("faulty", 300)), (200, emails("faulty", 200))]:
+        drop.write_text("EMail,FirstName\n" + "".join(f"{email},Zoë {count}\n" for email in members))
+        with FaultyS3(aws.endpoint) as s3:
+            for _ in range(5):
+                result = aws.cli("--json", "run", "faulty", "--drop", drop, AWS_ENDPOINT_URL=s3.url)
+                # If it gave up, the same command resumes.
+                if result.returncode != 5:
+                    break
+        assert result.returncode == 0, result.stderr
+        assert all(s3.faults.values()), s3.faults
+        assert aws.members("faulty", "faulty") == sorted(members)
+        assert len(aws.at("faulty", "contents")["contacts"]) == 300
+    result = aws.cli("--json", "run", "faulty", "--drop", drop)
+    assert json.loads(result.stdout)["outcome"] == "nothing_to_do", result.stdout

@@ -26,14 +26,18 @@ pub async fn serve(args: &SandboxArgs, stop: &Cancellation) -> Code {
             .hint("choose another with --port")
             .with_source(cause)
     })?;
-    let autopilot = AutopilotOptions {
+    let mut autopilot = AutopilotOptions {
         bulk_lists: args.bulk_lists,
         single_lists: args.single_lists,
         conflict_on_duplicate_list: args.conflict_on_duplicate_list,
         ..AutopilotOptions::default()
     };
-    let ortto = OrttoOptions::parse(args.assume.iter().map(String::as_str))
+    let mut ortto = OrttoOptions::parse(args.assume.iter().map(String::as_str))
         .map_err(|cause| Error::new(Kind::BadRequest, "--assume", cause))?;
+    if let Some(id) = &args.account {
+        autopilot.instance_id.clone_from(id);
+        ortto.instance_id.clone_from(id);
+    }
     let account = match args.api {
         Hosted::Autopilot if !args.assume.is_empty() => {
             let problem = "nothing can be assumed of Autopilot";

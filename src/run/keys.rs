@@ -45,6 +45,19 @@ pub fn config_of(run_id: &str) -> String {
     of_run(run_id, "exports.json")
 }
 
+/// What a run decided of each person.
+pub fn history(run_id: &str) -> String {
+    of_run(run_id, HISTORY)
+}
+
+const HISTORY: &str = "history.gz";
+
+/// Whether an object is what a run decided of each person.
+pub fn is_history(key: &str) -> bool {
+    let mut parts = key.split('/');
+    parts.next() == Some("runs") && parts.nth(2) == Some(HISTORY) && parts.next().is_none()
+}
+
 /// The page of all runs.
 pub const INDEX: &str = "runs/index.html";
 

@@ -86,7 +86,7 @@ impl Totals {
                     self.opt_outs_of_refused += u64::from(opted_out.is_some());
                 }
                 Entry::Left(_) => self.left += 1,
-                Entry::Stays => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
+                Entry::Stays(_) => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
                 Entry::Suppressed { .. } => self.suppressed += 1,
             }
         }

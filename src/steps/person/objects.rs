@@ -12,6 +12,8 @@ pub(super) enum Way {
     Keep,
     /// A profile of a state goes.
     Profile,
+    /// What runs decided of the person goes.
+    History,
     /// What drops say of the person goes.
     Objections,
     /// The elements of a JSON array, or the members of an object, that hold the person go.
@@ -48,6 +50,7 @@ pub(super) fn way(config: &Config, key: &str) -> Way {
         _ if key == keys::ERASED || key == keys::CONFIG => Way::Keep,
         _ if is_suppression => Way::Lines,
         _ if keys::export_of_profiles(key).is_some() => Way::Profile,
+        _ if keys::is_history(key) => Way::History,
         _ if keys::is_transient(key) => Way::Delete,
         "noes.bin" if is_below(keys::STATE) => Way::Objections,
         "corrections.json" | "refusals.json" if is_below(keys::STATE) => Way::Elements,
@@ -77,6 +80,7 @@ mod tests {
             ("returns/e/1.csv", Way::Rows),
             ("runs/e/20261124T060000Z-e-00000000/rejects.csv", Way::Rows),
             ("runs/e/20261124T060000Z-e-00000000/run.json", Way::Blank),
+            ("runs/e/20261124T060000Z-e-00000000/history.gz", Way::History),
             ("runs/e/20261124T060000Z-e-00000000/chunks/000000.tsv", Way::Delete),
             ("runs/e/unconfirmed.ndjson", Way::Lines),
             ("state/e/profiles.gz", Way::Profile),

@@ -1,6 +1,7 @@
 //! One person: who holds them, and out of all of it.
 
 mod erase;
+mod history;
 mod who;
 
 use autopilot_export::report::Report;

@@ -1,4 +1,4 @@
-//! Reads what a run decided of each person from the store, record by record.
+//! Reads what a run decided of each person from the store, some records at a time.
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::history::{Decoder, Header, Record};
@@ -8,7 +8,7 @@ use crate::ports::{ObjectMeta, Reader, Store};
 pub(super) struct HistoryStream<R> {
     pub(super) header: Header,
     object: Object<R>,
-    next: Option<Record>,
+    first: Option<Vec<Record>>,
 }
 
 struct Object<R> {
@@ -25,31 +25,30 @@ impl<R: Reader> HistoryStream<R> {
     pub(super) async fn open(store: &impl Store<Reader = R>, meta: &ObjectMeta) -> Result<Self> {
         let decoder = Decoder::new(&meta.key);
         let mut object = Object { reader: store.open(meta).await?, decoder, is_ended: false };
-        let next = object.record().await?;
+        let first = Some(object.records().await?);
         let headless = || Error::new(Kind::Bug, &meta.key, "was read without its header");
         let header = object.decoder.header().cloned().ok_or_else(headless)?;
-        Ok(Self { header, object, next })
+        Ok(Self { header, object, first })
     }
 
-    /// The next record; none once the whole object was read.
+    /// The next records, at least one; none once the whole object was read.
     ///
     /// # Errors
     /// As [`HistoryStream::open`].
-    pub(super) async fn next(&mut self) -> Result<Option<Record>> {
-        if self.next.is_none() {
-            return Ok(None);
+    pub(super) async fn next(&mut self) -> Result<Vec<Record>> {
+        match self.first.take() {
+            Some(first) => Ok(first),
+            None => self.object.records().await,
         }
-        let after = self.object.record().await?;
-        Ok(std::mem::replace(&mut self.next, after))
     }
 }
 
 impl<R: Reader> Object<R> {
-    async fn record(&mut self) -> Result<Option<Record>> {
+    async fn records(&mut self) -> Result<Vec<Record>> {
         loop {
-            let record = self.decoder.record()?;
-            if record.is_some() || self.is_ended {
-                return Ok(record);
+            let records = self.decoder.records()?;
+            if !records.is_empty() || self.is_ended {
+                return Ok(records);
             }
             match self.reader.next().await? {
                 Some(piece) => self.decoder.feed(&piece)?,

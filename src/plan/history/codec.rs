@@ -10,7 +10,11 @@ const RECORD: usize = 29;
 
 /// Writes a history.
 #[derive(Debug)]
-pub struct Writer<W: Write>(Packer<W>);
+pub struct Writer<W: Write> {
+    packed: Packer<W>,
+    /// The record that is being written.
+    bytes: Vec<u8>,
+}
 
 impl<W: Write> Writer<W> {
     /// Begins a history.
@@ -18,7 +22,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Kind `unavailable`, where `out` cannot be written.
     pub fn new(header: &Header, out: W) -> Result<Self> {
-        Packer::new(header, out).map(Self).map_err(unwritable)
+        let packed = Packer::new(header, out).map_err(unwritable)?;
+        Ok(Self { packed, bytes: Vec::with_capacity(RECORD) })
     }
 
     /// Adds a record.
@@ -27,13 +32,14 @@ impl<W: Write> Writer<W> {
     /// As [`Writer::new`].
     pub fn record(&mut self, record: &Record) -> Result<()> {
         let (verdict, why) = record.verdict.codes();
-        let source = record.source.unwrap_or(u32::MAX);
-        let mut write = |bytes: &[u8]| self.0.write_all(bytes).map_err(unwritable);
-        write(&record.key)?;
-        write(&record.segment.to_be_bytes())?;
-        write(&[record.act.code(), verdict, why])?;
-        write(&source.to_be_bytes())?;
-        write(&record.line.to_be_bytes())
+        let bytes = &mut self.bytes;
+        bytes.clear();
+        bytes.extend_from_slice(&record.key);
+        bytes.extend_from_slice(&record.segment.to_be_bytes());
+        bytes.extend_from_slice(&[record.act.code(), verdict, why]);
+        bytes.extend_from_slice(&record.source.unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend_from_slice(&record.line.to_be_bytes());
+        self.packed.write_all(bytes).map_err(unwritable)
     }
 
     /// The whole object.
@@ -41,7 +47,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`Writer::new`].
     pub fn finish(self) -> Result<W> {
-        self.0.finish().map_err(unwritable)
+        self.packed.finish().map_err(unwritable)
     }
 }
 
@@ -51,7 +57,7 @@ fn unwritable(cause: std::io::Error) -> Error {
         .with_source(cause)
 }
 
-/// Reads a history that comes in pieces: feed it, then take records until it wants more.
+/// Reads a history that comes in pieces: feed it, then take its records.
 #[derive(Debug)]
 pub struct Decoder {
     subject: String,
@@ -81,19 +87,19 @@ impl Decoder {
         self.packed.end().map_err(|cause| self.damaged().with_source(cause))
     }
 
-    /// The header; none before enough of the object was fed and [`Decoder::record`] was called.
+    /// The header; none before enough of the object was fed and [`Decoder::records`] was called.
     pub fn header(&self) -> Option<&Header> {
         self.header.as_ref()
     }
 
-    /// The next record; none where the object has to be fed first, or has ended.
+    /// The records that have come since the last time.
     ///
     /// # Errors
     /// Kind `config`, where the object is not a history of this format, or not whole.
-    pub fn record(&mut self) -> Result<Option<Record>> {
+    pub fn records(&mut self) -> Result<Vec<Record>> {
         if self.header.is_none() {
             let Some(line) = self.packed.head() else {
-                return if self.packed.is_ended() { Err(self.damaged()) } else { Ok(None) };
+                return if self.packed.is_ended() { Err(self.damaged()) } else { Ok(Vec::new()) };
             };
             let header: Header = serde_json::from_slice(line).map_err(|cause| self.damaged().with_source(cause))?;
             if header.format != FORMAT {
@@ -103,13 +109,15 @@ impl Decoder {
             self.header = Some(header);
             self.packed.take(read);
         }
-        let rest = self.packed.rest();
-        let Some((record, _)) = rest.split_first_chunk::<RECORD>() else {
-            return if self.packed.is_ended() && !rest.is_empty() { Err(self.damaged()) } else { Ok(None) };
-        };
-        let record = record_of(record).ok_or_else(|| self.damaged())?;
-        self.packed.take(RECORD);
-        Ok(Some(record))
+        let (whole, rest) = self.packed.rest().as_chunks::<RECORD>();
+        if self.packed.is_ended() && !rest.is_empty() {
+            return Err(self.damaged());
+        }
+        let read = whole.len() * RECORD;
+        let records: Option<Vec<Record>> = whole.iter().map(record_of).collect();
+        let records = records.ok_or_else(|| self.damaged())?;
+        self.packed.take(read);
+        Ok(records)
     }
 
     fn damaged(&self) -> Error {
@@ -175,14 +183,10 @@ mod tests {
         let (mut decoder, mut found) = (Decoder::new("history"), Vec::new());
         for piece in bytes.chunks(piece) {
             decoder.feed(piece)?;
-            while let Some(record) = decoder.record()? {
-                found.push(record);
-            }
+            found.extend(decoder.records()?);
         }
         decoder.end()?;
-        while let Some(record) = decoder.record()? {
-            found.push(record);
-        }
+        found.extend(decoder.records()?);
         Ok((decoder.header().unwrap().clone(), found))
     }
 

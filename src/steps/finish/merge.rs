@@ -399,10 +399,13 @@ mod tests {
         let mut stream = HistoryStream::open(store, &meta).await.unwrap();
         assert!(!stream.header.is_planned);
         let mut found = Vec::new();
-        while let Some(record) = stream.next().await.unwrap() {
-            found.push(record);
+        loop {
+            let read = stream.next().await.unwrap();
+            if read.is_empty() {
+                return found;
+            }
+            found.extend(read);
         }
-        found
     }
 
     /// Profiles are kept, changed, removed and added, wherever a slice ends; and so is what is said of them.

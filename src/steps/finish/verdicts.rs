@@ -46,7 +46,8 @@ impl<'r> Verdicts<'r> {
             }
             Err(error) => return Err(error),
         };
-        records.sort_unstable();
+        records
+            .sort_unstable_by_key(|record| (u128::from_be_bytes(record.key), record.segment, record.act, record.line));
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => {
@@ -96,12 +97,13 @@ async fn planned(
 ) -> Result<(Header, Vec<Record>)> {
     let mut stream = HistoryStream::open(store, plan).await?;
     let mut records = Vec::new();
-    while let Some(record) = stream.next().await? {
-        if slice_of(&record.key, slices) == number {
-            records.push(record);
+    loop {
+        let read = stream.next().await?;
+        if read.is_empty() {
+            return Ok((stream.header, records));
         }
+        records.extend(read.into_iter().filter(|record| slices == 1 || slice_of(&record.key, slices) == number));
     }
-    Ok((stream.header, records))
 }
 
 /// What a change says of the row.

@@ -105,15 +105,16 @@ async fn of_run(store: &impl Store, meta: &ObjectMeta, keyring: &Keyring, sought
         return Err(Error::new(Kind::Config, &meta.key, "is of another state key"));
     };
     let (key, mut found) = (half(&key), Vec::new());
-    while let Some(record) = stream.next().await? {
-        if record.key == key {
-            found.push(of_record(&stream.header, &record));
-        } else if record.key > key && !stream.header.is_planned {
-            // They are in order, once a run has ended.
-            break;
+    loop {
+        let records = stream.next().await?;
+        let own = records.iter().filter(|record| record.key == key);
+        found.extend(own.map(|record| of_record(&stream.header, record)));
+        // They are in order, once a run has ended.
+        let is_past = |last: &Record| last.key > key && !stream.header.is_planned;
+        if records.last().is_none_or(is_past) {
+            return Ok(found);
         }
     }
-    Ok(found)
 }
 
 fn of_record(header: &Header, record: &Record) -> Told {

@@ -140,10 +140,13 @@ async fn out_of_history(store: &impl Store, meta: &ObjectMeta, Person { needles,
     let header: history::Header =
         serde_json::from_slice(&needles.blank(&header)).unwrap_or_else(|_| stream.header.clone());
     let mut writer = history::Writer::new(&header, temporary("history")?)?;
-    while let Some(record) = stream.next().await? {
-        if !keys.iter().any(|key| half(key) == record.key) {
-            writer.record(&record)?;
+    loop {
+        let records = stream.next().await?;
+        if records.is_empty() {
+            break;
         }
+        let mut others = records.iter().filter(|record| !keys.iter().any(|key| half(key) == record.key));
+        others.try_for_each(|record| writer.record(record))?;
     }
     let file = writer.finish()?;
     written(&meta.key, store.put_file(&meta.key, &file, PutMode::Update(meta.version.clone())).await?)

@@ -31,11 +31,11 @@ async fn of(sim: &Sim, email: &str) -> History {
 
 /// The verdicts on a person, the newest first, each with the line of its row.
 async fn verdicts(sim: &Sim, email: &str) -> Vec<(&'static str, Option<u32>)> {
-    of(sim, email).await.verdicts.iter().map(|told| (told.verdict, told.line)).collect()
+    of(sim, email).await.verdicts.iter().map(|said| (said.verdict, said.line)).collect()
 }
 
 async fn last_words(sim: &Sim, email: &str) -> String {
-    of(sim, email).await.verdicts.first().map(|told| told.words.clone()).unwrap_or_default()
+    of(sim, email).await.verdicts.first().map(|said| said.words.clone()).unwrap_or_default()
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +52,7 @@ async fn history_names_the_run_the_verdict_and_the_row() {
         let three = [("joined", Some(5)), ("left", None), ("joined", Some(5))];
         assert_eq!(verdicts(&sim, &email(3)).await, three, "{place}");
         let twice = of(&sim, "Person.0@Example.com").await;
-        let names: Vec<_> = twice.verdicts.iter().map(|told| (told.verdict, told.line, &*told.run_id)).collect();
+        let names: Vec<_> = twice.verdicts.iter().map(|said| (said.verdict, said.line, &*said.run_id)).collect();
         let (first, second) = (first.run_id.as_str(), second.run_id.as_str());
         let mut expected = [("changed", Some(2), second), ("rejected", Some(5), second), ("joined", Some(2), first)];
         if second < first {
@@ -64,8 +64,8 @@ async fn history_names_the_run_the_verdict_and_the_row() {
         };
         assert_eq!(sorted(names), sorted(expected.to_vec()), "{place}");
         let Told { export, segment, source, words, .. } = of(&sim, &email(3)).await.verdicts.pop().unwrap();
-        let told = (export.as_str(), segment.as_str(), source.as_deref(), words.as_str());
-        assert_eq!(told, (EXPORT, LIST, Some("segments/newsletter/first.csv"), "joined"), "{place}");
+        let said = (export.as_str(), segment.as_str(), source.as_deref(), words.as_str());
+        assert_eq!(said, (EXPORT, LIST, Some("segments/newsletter/first.csv"), "joined"), "{place}");
         assert_eq!(of(&sim, "nobody@example.com").await, History::default(), "{place}");
     }
 }
@@ -88,13 +88,13 @@ async fn history_names_the_rule_that_suppresses() {
             (2, "suppressed by require, column FirstName", 4),
             (3, "suppressed by the suppression file", 5),
         ] {
-            let told = of(&sim, &email(number)).await.verdicts;
-            let found = told.iter().find(|told| told.verdict == "suppressed").map(|told| (&*told.words, told.line));
-            assert_eq!(found, Some((words, Some(line))), "{way:?} {number}: {told:?}");
-            assert!(told.iter().any(|told| told.verdict == "left"), "{way:?} {number}: {told:?}");
+            let said = of(&sim, &email(number)).await.verdicts;
+            let found = said.iter().find(|said| said.verdict == "suppressed").map(|said| (&*said.words, said.line));
+            assert_eq!(found, Some((words, Some(line))), "{way:?} {number}: {said:?}");
+            assert!(said.iter().any(|said| said.verdict == "left"), "{way:?} {number}: {said:?}");
         }
-        let told = of(&sim, &email(4)).await.verdicts;
-        assert!(told.iter().any(|told| told.verdict == "suppressed"), "{way:?}: {told:?}");
+        let said = of(&sim, &email(4)).await.verdicts;
+        assert!(said.iter().any(|said| said.verdict == "suppressed"), "{way:?}: {said:?}");
         assert!(sim.held().values().filter(|(.., is_member)| *is_member).count() == 1, "{way:?}");
     }
 }
@@ -113,9 +113,9 @@ async fn history_names_the_guard_that_withholds() {
         let report = drop(&sim, "third", &(people(0, 1, 2) + &more(8, 9, 1))).await;
         assert_eq!(report.outcome, Outcome::StoppedByGuard, "{way:?}: {report:?}");
         for (number, was_to, line) in [(0, "be changed", Some(2)), (1, "leave", None), (8, "join", Some(3))] {
-            let told = of(&sim, &email(number)).await.verdicts.remove(0);
+            let said = of(&sim, &email(number)).await.verdicts.remove(0);
             let words = format!("was to {was_to}: withheld by the guard max_leavers_share, max_profiles");
-            assert_eq!((told.words, told.verdict, told.line), (words, "withheld", line), "{way:?} {number}");
+            assert_eq!((said.words, said.verdict, said.line), (words, "withheld", line), "{way:?} {number}");
         }
     }
 }
@@ -162,8 +162,8 @@ fn everybody() -> Vec<String> {
 async fn of_run(sim: &Sim, run_id: &str) -> BTreeMap<String, Vec<(&'static str, Option<u32>)>> {
     let mut all = BTreeMap::new();
     for email in everybody() {
-        let told = of(sim, &email).await.verdicts.into_iter().filter(|told| told.run_id == run_id);
-        all.insert(email, told.map(|told| (told.verdict, told.line)).collect());
+        let said = of(sim, &email).await.verdicts.into_iter().filter(|said| said.run_id == run_id);
+        all.insert(email, said.map(|said| (said.verdict, said.line)).collect());
     }
     all
 }
@@ -350,8 +350,8 @@ async fn person_history_is_a_command() {
     assert!(code == 0 && out.contains("the newest first"), "{out}{err}");
     let (code, out, err) = cli.run(&[&args[..], &["--json"]].concat()).await;
     let shown: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
-    let told = &shown["history"]["verdicts"][0];
-    assert_eq!((code, &told["verdict"], &told["line"]), (0, &json!("joined"), &json!(3)), "{shown}");
+    let said = &shown["history"]["verdicts"][0];
+    assert_eq!((code, &said["verdict"], &said["line"]), (0, &json!("joined"), &json!(3)), "{shown}");
     let (_, out, _) = cli.run(&["person", "nobody@example.com", "--offline", "--history"]).await;
     assert!(out.contains("no run has recorded anything of this person"), "{out}");
 }

@@ -164,8 +164,8 @@ mod tests {
     }
 
     fn records() -> Vec<Record> {
-        use Verdict::{Done, Refused, Rejected, Unconfirmed};
-        let mut verdicts = vec![Done, Unconfirmed, Refused];
+        use Verdict::{Done, Found, Refused, Rejected, Unconfirmed};
+        let mut verdicts = vec![Done, Unconfirmed, Refused, Found];
         verdicts.extend(NotSent::ALL.map(Verdict::NotSent));
         verdicts.extend(Suppressed::ALL.map(Verdict::Suppressed));
         verdicts.extend([0, 1, 239, 1000].map(|number| Verdict::Suppressed(Suppressed::rule(number))));

@@ -112,6 +112,8 @@ pub enum Verdict {
     Rejected(RejectCode),
     /// A member that the drop does not hold stays.
     Withheld(Withheld),
+    /// It was found so in the account, and taken over into the state.
+    Found,
 }
 
 /// Why something was not sent.
@@ -265,6 +267,7 @@ impl Verdict {
             Self::Suppressed(why) => (4, why.code()),
             Self::Rejected(code) => (5, place(&RejectCode::ALL, code)),
             Self::Withheld(why) => (6, place(&Withheld::ALL, why)),
+            Self::Found => (7, 0),
         }
     }
 
@@ -277,6 +280,7 @@ impl Verdict {
             4 => Self::Suppressed(Suppressed::of(why)?),
             5 => Self::Rejected(at(&RejectCode::ALL, why)?),
             6 => Self::Withheld(at(&Withheld::ALL, why)?),
+            7 => Self::Found,
             _ => return None,
         })
     }

@@ -22,6 +22,8 @@ impl Record {
             Verdict::Suppressed(_) => "suppressed",
             Verdict::Rejected(_) => "rejected",
             Verdict::Withheld(_) => "withheld",
+            Verdict::Found if self.act == Act::Leave => "found_gone",
+            Verdict::Found => "found_there",
         }
     }
 
@@ -56,6 +58,8 @@ impl Record {
             }
             Verdict::Rejected(code) => format!("rejected: {code}"),
             Verdict::Withheld(why) => format!("is not in the drop, and stays: {}", withheld(why)),
+            Verdict::Found if self.act == Act::Leave => "reconcile found the mark gone in the account".to_owned(),
+            Verdict::Found => "reconcile found the mark in the account, and took the person over".to_owned(),
         }
     }
 }

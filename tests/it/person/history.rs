@@ -5,18 +5,18 @@ use std::io::Read;
 use std::time::Duration;
 
 use autopilot_export::report::Outcome;
-use autopilot_export::run::keys;
+use autopilot_export::run::{RunRequest, keys};
 use autopilot_export::sandbox::{AutopilotOptions, Fault, Options, OrttoOptions};
 use autopilot_export::state::{Digester, half, hex};
-use autopilot_export::steps::HISTORY_DAYS;
 use autopilot_export::steps::person::{History, Sought, Told, erase, history};
+use autopilot_export::steps::{self, Asked, Cancellation, HISTORY_DAYS, Mode};
 use serde_json::{Value, json};
 
 use super::{drop, run};
 use crate::cli::command::Cli;
 use crate::support::fixture::{EXPORT, LIST, STATE_KEY, Scene, more, people};
 use crate::support::kill::Kill;
-use crate::support::sim::{Sim, Way};
+use crate::support::sim::{Sim, Way, request};
 
 /// Both destinations.
 const WAYS: [Way; 2] = [Way::List, Way::Tag];
@@ -144,7 +144,7 @@ async fn history_names_refused_rejected_and_limited_rows() {
 }
 
 /// Yesterday's members are in place; today's drop has joiners, changes, leavers and rejects.
-async fn yesterday(way: Way) -> (Sim, autopilot_export::run::RunRequest) {
+async fn yesterday(way: Way) -> (Sim, RunRequest) {
     let mut sim = Sim::of(way, 1);
     sim.pace(2000, 2);
     sim.set("/exports/newsletter/guards/unreadable_rows", json!(1));
@@ -237,6 +237,29 @@ async fn history_of_a_run_that_died_claims_what_was_confirmed() {
                 assert!(!before[&email].iter().any(|(verdict, _)| *verdict == "planned"), "{place}");
             }
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_names_whom_reconcile_took_over() {
+    for way in WAYS {
+        let sim = Sim::of(way, 1);
+        drop(&sim, "first", &people(0, 5, 1)).await;
+        // The state is lost, and all that is known of runs.
+        sim.store.keys().iter().filter(|key| !key.starts_with("segments/")).for_each(|key| sim.store.remove(key));
+        let request = RunRequest { drops: Vec::new(), ..request("adopt", "") };
+        let asked = Asked { run: &request, segment: None, mode: Mode::Adopt };
+        let world = sim.world(&Kill::never());
+        steps::reconcile(&world, &sim.config, asked, &Cancellation::default()).await.unwrap();
+        let History { verdicts: said, not_recorded, unreadable } = of(&sim, &email(4)).await;
+        assert_eq!((said.len(), not_recorded.len() + unreadable.len()), (1, 0), "{way:?}: {said:?}");
+        assert_eq!((&*said[0].run_id, said[0].verdict), (&*request.run_id, "found_there"), "{way:?}");
+        drop(&sim, "second", &people(0, 4, 1)).await;
+        let names: Vec<_> = verdicts(&sim, &email(4)).await.into_iter().map(|(verdict, _)| verdict).collect();
+        assert!(names.contains(&"left") && names.contains(&"found_there"), "{way:?}: {names:?}");
+        erase(&sim.world(&Kill::never()), &sim.config, &Sought::read(&email(4)).unwrap(), false).await.unwrap();
+        assert_eq!(of(&sim, &email(4)).await.verdicts, [], "{way:?}");
+        assert_eq!(of(&sim, &email(3)).await.verdicts.len(), 2, "{way:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use autopilot_export::report::Outcome;
-use autopilot_export::run::{RunRequest, keys};
+use autopilot_export::run::{RequestedDrop, RunRequest, keys};
 use autopilot_export::sandbox::{AutopilotOptions, Fault, Options, OrttoOptions};
 use autopilot_export::state::{Digester, half, hex};
 use autopilot_export::steps::person::{History, Sought, Told, erase, history};
@@ -140,6 +140,38 @@ async fn history_names_refused_rejected_and_limited_rows() {
         run(&sim.world(&Kill::never()), &sim, &request).await;
         assert_eq!(verdicts(&sim, &email(5)).await, [("joined", Some(5))], "{way:?}");
         assert_eq!(verdicts(&sim, &email(6)).await, [("not_sent", Some(6))], "{way:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_names_the_segment_and_an_opt_out() {
+    for way in WAYS {
+        let mut sim = Sim::of(way, 1);
+        let segment = |name: &str, mark: &str| json!({ "name": name, "prefix": format!("segments/{name}/"), "membership": way.membership_of(mark) });
+        sim.set("/exports/newsletter/segments", json!([segment(LIST, LIST), segment("VIP", "Others")]));
+        sim.set("/exports/newsletter/match/unsubscribed", json!("Out"));
+        let rows = |out: &str, value: &str| {
+            format!("EMail,FirstName,Value,Out\nperson.1@example.com,Ana,1,\nperson.2@example.com,Bo,{value},{out}\n")
+        };
+        let mut names = Vec::new();
+        for (name, body) in [("first", rows("", "1")), ("second", rows("true", "many"))] {
+            let mut asked = sim.drop(name, &body);
+            let key = format!("segments/VIP/{name}.csv");
+            sim.store.write(&key, "EMail,FirstName,Value,Out\nperson.2@example.com,Bo,1,\n");
+            asked.drops.push(RequestedDrop { segment: "VIP".into(), key, version: None, is_empty: false });
+            run(&sim.world(&Kill::never()), &sim, &asked).await;
+            let said = of(&sim, &email(2)).await.verdicts.into_iter().filter(|said| said.run_id == asked.run_id);
+            let mut of_run: Vec<_> = said.map(|said| (said.segment, said.verdict, said.line)).collect();
+            of_run.sort();
+            names.push(of_run);
+        }
+        let segments = |verdict, line| [(LIST.to_owned(), verdict, line), ("VIP".to_owned(), verdict, Some(2))];
+        assert_eq!(names[0], segments("joined", Some(3)), "{way:?}");
+        assert!(names[1].contains(&(LIST.to_owned(), "rejected", Some(3))), "{way:?}: {names:?}");
+        assert!(
+            names[1].iter().any(|(_, verdict, _)| ["opted_out", "changed"].contains(verdict)),
+            "{way:?}: {names:?}"
+        );
     }
 }
 
@@ -377,4 +409,14 @@ async fn person_history_is_a_command() {
     assert_eq!((code, &said["verdict"], &said["line"]), (0, &json!("joined"), &json!(3)), "{shown}");
     let (_, out, _) = cli.run(&["person", "nobody@example.com", "--offline", "--history"]).await;
     assert!(out.contains("no run has recorded anything of this person"), "{out}");
+    let digest = half(&Digester::new(STATE_KEY).unwrap().profile(&email(1)));
+    let holding = || {
+        let kept = std::fs::read_dir(cli.scene.root().join(keys::run(run_id))).unwrap();
+        let read = kept.filter_map(|entry| std::fs::read(entry.unwrap().path()).ok());
+        read.filter(|body| body.windows(16).any(|part| part == digest)).count()
+    };
+    assert_eq!(holding(), 1);
+    assert_eq!(cli.run(&["erase", "person.1@example.com", "--yes", "person.1@example.com"]).await.0, 0);
+    let (_, out, _) = cli.run(&args).await;
+    assert!(holding() == 0 && out.contains("no run has recorded anything of this person"), "{out}");
 }

@@ -2,6 +2,7 @@
 
 mod erase;
 mod history;
+mod versions;
 mod who;
 
 use autopilot_export::report::Report;

@@ -18,6 +18,9 @@ use crate::steps::history::HistoryStream;
 /// How many objects are read at once.
 const AT_ONCE: usize = 8;
 
+/// The source of a row that was sent again: the file of it goes away with its run.
+pub const SENT_AGAIN: &str = "the rejects that were sent again";
+
 /// What the runs of a store decided of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct History {
@@ -44,7 +47,7 @@ pub struct Told {
     pub verdict: &'static str,
     /// What happened, in plain words.
     pub words: String,
-    /// The file of the drop that held the row; none where there was no row.
+    /// The file of the drop that held the row, or [`SENT_AGAIN`]; none where there was no row.
     pub source: Option<String>,
     /// The line that the row begins at.
     pub line: Option<u32>,
@@ -126,7 +129,7 @@ fn of_record(header: &Header, record: &Record) -> Told {
         segment: header.segments.get(usize::from(record.segment)).cloned().unwrap_or_default(),
         verdict: record.name(header),
         words: record.words(header),
-        source: source.cloned(),
+        source: source.map(|key| if keys::is_retry(key) { SENT_AGAIN.to_owned() } else { key.clone() }),
         line: record.source.map(|_| record.line),
     }
 }

@@ -26,7 +26,7 @@ use crate::steps::profiles::ProfileStream;
 
 pub use account::{There, ask_accounts};
 pub use erase::{Receipt, erase};
-pub use history::{History, Told, history};
+pub use history::{History, SENT_AGAIN, Told, history};
 
 /// Who is sought.
 #[derive(Clone, Debug)]

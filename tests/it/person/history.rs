@@ -8,7 +8,7 @@ use autopilot_export::report::Outcome;
 use autopilot_export::run::{RequestedDrop, RunRequest, keys};
 use autopilot_export::sandbox::{AutopilotOptions, Fault, Options, OrttoOptions};
 use autopilot_export::state::{Digester, half, hex};
-use autopilot_export::steps::person::{History, Sought, Told, erase, history};
+use autopilot_export::steps::person::{History, SENT_AGAIN, Sought, Told, erase, history};
 use autopilot_export::steps::{self, Asked, Cancellation, HISTORY_DAYS, Mode};
 use serde_json::{Value, json};
 
@@ -419,4 +419,29 @@ async fn person_history_is_a_command() {
     assert_eq!(cli.run(&["erase", "person.1@example.com", "--yes", "person.1@example.com"]).await.0, 0);
     let (_, out, _) = cli.run(&args).await;
     assert!(holding() == 0 && out.contains("no run has recorded anything of this person"), "{out}");
+}
+
+#[tokio::test]
+async fn history_says_that_a_row_was_sent_again() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let first = cli.scene.file("first.csv", (people(0, 5, 1) + "ann@example.com,Ann,many\n").as_bytes());
+    let (code, report) = cli.export(&first).await;
+    assert_eq!(code, 1);
+    let rejects = cli.scene.root().join(keys::of_run(report["run_id"].as_str().unwrap(), "rejects.csv"));
+    let corrected = std::fs::read_to_string(&rejects).unwrap().replace("many", "3");
+    let corrected = cli.scene.file("corrected.csv", corrected.as_bytes());
+    let (code, out, err) = cli.run(&["retry", corrected.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    let (_, out, err) = cli.run(&["person", "ann@example.com", "--offline", "--history", "--json"]).await;
+    let shown: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+    let said = shown["history"]["verdicts"].as_array().unwrap();
+    let of = |verdict: &str| {
+        said.iter().find(|said| said["verdict"] == verdict).unwrap_or_else(|| panic!("{verdict}: {shown}"))
+    };
+    assert_eq!(of("joined")["source"], SENT_AGAIN);
+    assert!(
+        of("rejected")["source"].as_str().unwrap().ends_with("first.csv") && of("rejected")["line"] == 7,
+        "{shown}"
+    );
+    assert!(!of("joined")["words"].as_str().unwrap().contains("ann@"), "{shown}");
 }

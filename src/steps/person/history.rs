@@ -64,7 +64,7 @@ pub async fn history<E: Environment>(env: &E, config: &Config, sought: &Sought) 
         all.into_iter().partition(|meta| keys::is_history(&meta.key));
     let mut history = History::default();
     let reading = stream::iter(&kept).map(|meta| async move {
-        match of_run(store, meta, keyring, sought).await {
+        match of_run_now(store, meta, keyring, sought).await {
             Err(Error { kind: Kind::Config, .. }) => Ok::<_, Error>((meta, None)),
             found => Ok((meta, Some(found?))),
         }
@@ -100,6 +100,17 @@ pub async fn history<E: Environment>(env: &E, config: &Config, sought: &Sought) 
 /// The run whose object this is.
 fn run_of(key: &str) -> Option<&str> {
     key.split('/').nth(2)
+}
+
+/// The same of a run that may reach its end meanwhile.
+async fn of_run_now(store: &impl Store, meta: &ObjectMeta, keyring: &Keyring, sought: &Sought) -> Result<Vec<Told>> {
+    match of_run(store, meta, keyring, sought).await {
+        Err(Error { kind: Kind::Unavailable, .. }) => match store.head(&meta.key).await? {
+            Some(now) => of_run(store, &now, keyring, sought).await,
+            None => Ok(Vec::new()),
+        },
+        read => read,
+    }
 }
 
 async fn of_run(store: &impl Store, meta: &ObjectMeta, keyring: &Keyring, sought: &Sought) -> Result<Vec<Told>> {

@@ -48,7 +48,7 @@ variable "event_queue_arns" {
 }
 
 variable "runs_expire_days" {
-  description = "Days after which a run's report expires, and with it the run in `runs`."
+  description = "Days after which a run's report expires, and with it the run in `runs` and in `person --history`, which has 400 days at most."
   type        = number
   default     = 400
 

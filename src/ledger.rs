@@ -4,8 +4,9 @@
 //! Its first line is JSON, what was sent; then a line per row, of values with tabs between them: the row's number, and
 //! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
 //! JSON (a sign behind it where the contact is another than before); of one that has left its key; of a refused one the reason as JSON
-//! (its key behind it where its opt-out arrived by itself); of one that was to leave and stays, nothing; of one that became suppressed, or that the destination sends nothing, a sign. A line that begins with `=` is not a row's: a
-//! profile's key, and its contact's id as it was found.
+//! and its key (a sign between the two, unless its opt-out arrived by itself); of one that was to leave and stays, and of one that became
+//! suppressed, or that the destination sends nothing, a sign and its key. A line that begins with `=` is not a row's: a profile's key, and
+//! its contact's id as it was found.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -78,15 +79,15 @@ impl Ledger {
                 }
             }
             RowResult::Left => member(lines, &row.key),
-            RowResult::Suppressed => {
-                lines.push('\t');
-                lines.push_str(SUPPRESSED);
-            }
+            RowResult::Suppressed => signed(lines, SUPPRESSED, &row.key),
             // A leaver that cannot leave stays a member, and is tried again by the next run.
-            RowResult::Refused(_) | RowResult::OptedOut(_) if operation == Operation::Leave => {}
+            RowResult::Refused(_) | RowResult::OptedOut(_) if operation == Operation::Leave => {
+                signed(lines, STAYS, &row.key);
+            }
             RowResult::Refused(reason) => {
                 lines.push('\t');
                 string(reason, lines);
+                signed(lines, REFUSED, &row.key);
             }
             RowResult::OptedOut(reason) => {
                 lines.push('\t');
@@ -110,9 +111,11 @@ impl Ledger {
     }
 
     /// Enters a row that became suppressed since the plan was made.
-    pub fn suppress(&mut self, number: u32, may_be_sent: bool) {
+    pub fn suppress(&mut self, number: u32, key: &ProfileKey, may_be_sent: bool) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.lines, "{number}\t{}", if may_be_sent { SUPPRESSED_LATE } else { SUPPRESSED });
+        let _ = write!(self.lines, "{number}");
+        signed(&mut self.lines, if may_be_sent { SUPPRESSED_LATE } else { SUPPRESSED }, key);
+        self.lines.push('\n');
         self.judged += 1;
         self.unsaved += 1;
     }
@@ -129,8 +132,19 @@ impl Ledger {
 const SUPPRESSED: &str = "-";
 const SUPPRESSED_LATE: &str = "?";
 
+/// In a key's place: a leaver stays.
+const STAYS: &str = "=";
+/// Between the reason of a refused row and its key: nothing of it arrived.
+const REFUSED: &str = "-";
+
 /// Behind the contact's id: it is another than the state knows.
 const ANEW: &str = "+";
+
+fn signed(lines: &mut String, sign: &str, key: &ProfileKey) {
+    lines.push('\t');
+    lines.push_str(sign);
+    member(lines, key);
+}
 
 fn member(lines: &mut String, key: &ProfileKey) {
     lines.push('\t');
@@ -158,13 +172,17 @@ pub enum Entry {
     Refused {
         /// Why.
         reason: String,
-        /// Which profile, where its opt-out arrived by itself.
+        /// Which profile; none of a row that an earlier version judged.
+        key: Option<ProfileKey>,
+        /// The profile, where its opt-out arrived by itself.
         opted_out: Option<ProfileKey>,
     },
-    /// It was to leave and could not.
-    Stays,
+    /// It was to leave and could not; whose row it is, as above.
+    Stays(Option<ProfileKey>),
     /// It became suppressed since the plan was made, or the destination sends this person nothing.
     Suppressed {
+        /// Which profile, as above.
+        key: Option<ProfileKey>,
         /// Whether it may have been sent before.
         may_be_sent: bool,
     },
@@ -212,17 +230,22 @@ fn found_id(line: &str) -> Option<(ProfileKey, Box<str>)> {
 fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
     let mut cells = chunk::divided(line, b'\t');
     let number = cells.next()?.parse().ok()?;
+    let optional = |key: Option<&str>| match key {
+        Some(key) => unhex(key).map(Some),
+        None => Some(None),
+    };
     let entry = match (cells.next(), cells.next(), cells.next()) {
-        (None, ..) => Entry::Stays,
-        (Some(reason), key, None) if reason.starts_with('"') => {
-            let opted_out = match key {
-                Some(key) => Some(unhex(key)?),
-                None => None,
-            };
-            Entry::Refused { reason: unquoted(reason)?.into_owned(), opted_out }
+        (None, ..) => Entry::Stays(None),
+        (Some(STAYS), key, _) => Entry::Stays(optional(key)?),
+        (Some(reason), Some(REFUSED), key) if reason.starts_with('"') => {
+            Entry::Refused { reason: unquoted(reason)?.into_owned(), key: optional(key)?, opted_out: None }
         }
-        (Some(SUPPRESSED), None, _) => Entry::Suppressed { may_be_sent: false },
-        (Some(SUPPRESSED_LATE), None, _) => Entry::Suppressed { may_be_sent: true },
+        (Some(reason), key, None) if reason.starts_with('"') => {
+            let key = optional(key)?;
+            Entry::Refused { reason: unquoted(reason)?.into_owned(), key, opted_out: key }
+        }
+        (Some(SUPPRESSED), key, _) => Entry::Suppressed { key: optional(key)?, may_be_sent: false },
+        (Some(SUPPRESSED_LATE), key, _) => Entry::Suppressed { key: optional(key)?, may_be_sent: true },
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
             let contact_id = match unquoted(id)? {
@@ -259,15 +282,19 @@ mod tests {
         ledger.enter(Operation::Leave, &verdict(6, RowResult::Refused("no".into())));
         ledger.enter(Operation::Update, &verdict(7, RowResult::Refused("bad \"x\"".into())));
         ledger.enter(Operation::Update, &verdict(8, RowResult::OptedOut("bad".into())));
+        ledger.suppress(9, &[3; 32], true);
+        ledger.enter(Operation::Update, &verdict(10, RowResult::Suppressed));
         let results = read("r", &ledger.checkpoint()).unwrap();
         let numbers: Vec<u32> = results.entries.iter().map(|(n, _)| *n).collect();
-        assert_eq!(numbers, [4, 5, 6, 7, 8]);
+        assert_eq!(numbers, [4, 5, 6, 7, 8, 9, 10]);
         let [
             (_, Entry::Delivered { contact_id, .. }),
             (_, Entry::Left(key)),
-            (_, Entry::Stays),
-            (_, Entry::Refused { reason, opted_out: None }),
-            (_, Entry::Refused { opted_out: Some([1, ..]), .. }),
+            (_, Entry::Stays(Some([1, ..]))),
+            (_, Entry::Refused { reason, key: Some([1, ..]), opted_out: None }),
+            (_, Entry::Refused { key: Some([1, ..]), opted_out: Some([1, ..]), .. }),
+            (_, Entry::Suppressed { key: Some([3, ..]), may_be_sent: true }),
+            (_, Entry::Suppressed { key: Some([1, ..]), may_be_sent: false }),
         ] = results.entries.as_slice()
         else {
             panic!("{results:?}")
@@ -275,7 +302,7 @@ mod tests {
         assert_eq!((&**contact_id, *key), ("per\"son", [1; 32]));
         assert_eq!(reason, "bad \"x\"");
         let again = Ledger::resume(&results).checkpoint();
-        assert_eq!(read("r", &again).unwrap().entries.len(), 5);
+        assert_eq!(read("r", &again).unwrap().entries.len(), 7);
         assert!(read("r", b"x").is_err());
     }
 }

@@ -56,6 +56,14 @@ impl Conditions {
         consent
     }
 
+    /// The number of the condition by which a row is not to be sent, those of `suppress` first.
+    pub(super) fn deciding<'r>(&self, get: &impl Fn(usize) -> &'r str) -> Option<usize> {
+        let suppressing = self.suppress.iter().position(|condition| condition.answer(get) == Answer::Yes);
+        let is_missing = |answer| matches!(answer, Answer::No | Answer::Blank);
+        let missing = || self.require.iter().position(|condition| is_missing(condition.answer(get)));
+        suppressing.or_else(|| missing().map(|at| self.suppress.len() + at))
+    }
+
     /// The columns that cannot be read.
     pub(super) fn unreadable<'r>(&self, get: &impl Fn(usize) -> &'r str) -> impl Iterator<Item = &str> {
         let conditions = self.suppress.iter().chain(&self.require);

@@ -223,6 +223,11 @@ impl Matching {
         self.conditions.consent(get)
     }
 
+    /// The number of the condition by which a row is not to be sent: of `suppress`, and behind them of `require`.
+    pub fn deciding<'r>(&self, get: &impl Fn(usize) -> &'r str) -> Option<usize> {
+        self.conditions.deciding(get)
+    }
+
     /// Fills the fields once more, as if the row itself opted out: another row of the same person does.
     pub fn opt_out_too<'r>(&self, get: impl Fn(usize) -> &'r str, contact: &mut Contact) {
         contact.opt_out = OptOut::Yes;

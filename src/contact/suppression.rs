@@ -98,13 +98,18 @@ impl SuppressionList {
     /// in either form. One to three digests for most addresses, and none where the list is empty.
     pub fn holds(&self, email: &str, normal: &str) -> bool {
         let has = |text: &str| self.digests.contains(&digest(text));
-        let is_known =
-            |(digester, profiles): &(Digester, HashSet<[u8; 16]>)| profiles.contains(&half(&digester.profile(normal)));
-        self.profiles.as_ref().is_some_and(is_known)
+        self.is_known(normal)
             || !self.is_empty()
                 && (has(normal)
                     || email != normal && (has(email) || !email.is_ascii() && has(&folded(email)))
                     || in_other_forms(email, normal).iter().any(|form| has(form)))
+    }
+
+    /// Whether the person is on the list without an entry of the file.
+    pub fn is_known(&self, normal: &str) -> bool {
+        let is_known =
+            |(digester, profiles): &(Digester, HashSet<[u8; 16]>)| profiles.contains(&half(&digester.profile(normal)));
+        self.profiles.as_ref().is_some_and(is_known)
     }
 
     /// The digests that may stand for an address, which is given as in [`SuppressionList::holds`].

@@ -201,8 +201,8 @@ pub enum Command {
         #[arg(long, conflicts_with_all = ["clean", "export"])]
         html: bool,
     },
-    /// Show what is held of one person: the exports and segments, the contact, and what the account has now. Prints
-    /// personal data.
+    /// Show what is held of one person: the exports and segments, the contact, what the account has now, and with
+    /// --history what each run decided. Prints personal data.
     Person(PersonArgs),
     /// Take one person out of everything: state, rejects, what runs left behind, the lists; no later drop brings the person
     /// back. Deletes the drops in the store that hold the person.
@@ -299,6 +299,10 @@ pub struct PersonArgs {
     /// Ask no account: needs no key and no network.
     #[arg(long)]
     pub offline: bool,
+    /// Also show what each run of the last 400 days decided, and by which row, the newest first: why somebody is on a
+    /// list, or is not.
+    #[arg(long)]
+    pub history: bool,
 }
 
 /// Whom to erase.

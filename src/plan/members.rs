@@ -266,6 +266,11 @@ impl MemberIndex {
         self.count(Marks::is_gone)
     }
 
+    /// The members of the segment that the drop does not hold, by half their profiles' keys.
+    pub fn who_is_gone(&self) -> impl Iterator<Item = &[u8; 16]> {
+        self.entries.iter().filter(|entry| entry.marks.is_gone()).map(|entry| &entry.key)
+    }
+
     /// How many members of the segment must not be sent to.
     pub fn suppressed(&self) -> u64 {
         self.count(Marks::is_suppressed)

@@ -6,6 +6,7 @@ mod counts;
 pub mod erased;
 pub mod fingerprint;
 pub mod guards;
+pub mod history;
 mod ids;
 pub mod lanes;
 pub mod members;

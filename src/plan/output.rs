@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::history::Record;
 use crate::chunk::{Operation, quoted};
 use crate::contact::{Reject, RejectCode};
 
@@ -12,6 +13,8 @@ use crate::contact::{Reject, RejectCode};
 const CHUNK_ROWS: u32 = 1000;
 /// Bytes of rejects in one object.
 const REJECT_BYTES: usize = 1 << 20;
+/// Records that are handed out together.
+const RECORDS: usize = 4096;
 
 /// What the rows of a chunk are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +47,8 @@ pub enum PlanOutput {
     Chunk(ChunkKind, u32, String),
     /// Lines of rejects.
     Rejects(String),
+    /// What is kept of people; their segment is yet to be filled in.
+    Records(Vec<Record>),
 }
 
 /// What comes out of a planner: whole chunks and rejects, and those that are being filled.
@@ -51,6 +56,7 @@ pub enum PlanOutput {
 pub(super) struct Output {
     chunks: BTreeMap<ChunkKind, (u32, String)>,
     rejects: String,
+    records: Vec<Record>,
     whole: Vec<PlanOutput>,
 }
 
@@ -93,6 +99,14 @@ impl Output {
         }
     }
 
+    /// Adds what is kept of a person.
+    pub(super) fn record(&mut self, record: Record) {
+        self.records.push(record);
+        if self.records.len() >= RECORDS {
+            self.whole.push(PlanOutput::Records(std::mem::take(&mut self.records)));
+        }
+    }
+
     /// What is whole and was not taken before.
     pub(super) fn take(&mut self) -> Vec<PlanOutput> {
         std::mem::take(&mut self.whole)
@@ -104,6 +118,9 @@ impl Output {
         self.whole.extend(begun.map(|(kind, (rows, text))| PlanOutput::Chunk(kind, rows, text)));
         if !self.rejects.is_empty() {
             self.whole.push(PlanOutput::Rejects(self.rejects));
+        }
+        if !self.records.is_empty() {
+            self.whole.push(PlanOutput::Records(self.records));
         }
         self.whole
     }

@@ -45,6 +45,26 @@ pub fn config_of(run_id: &str) -> String {
     of_run(run_id, "exports.json")
 }
 
+/// What a run decided of each person.
+pub fn history(run_id: &str) -> String {
+    of_run(run_id, HISTORY)
+}
+
+/// Whom a reconcile found there or gone in a segment, and took over.
+pub fn found_history(run_id: &str, segment: &str) -> String {
+    of_run(run_id, &format!("{FOUND}{}.gz", part(segment)))
+}
+
+const HISTORY: &str = "history.gz";
+const FOUND: &str = "history-";
+
+/// Whether an object is what a run decided of each person, or a reconcile found.
+pub fn is_history(key: &str) -> bool {
+    let mut parts = key.split('/');
+    let is_name = |name: &str| name == HISTORY || name.starts_with(FOUND) && name.ends_with(".gz");
+    parts.next() == Some("runs") && parts.nth(2).is_some_and(is_name) && parts.next().is_none()
+}
+
 /// The page of all runs.
 pub const INDEX: &str = "runs/index.html";
 
@@ -267,5 +287,9 @@ mod tests {
             }
         }
         assert!(!is_transient("state/chunks/results/order.json"));
+        for export in ["history.gz", "news"] {
+            assert!(is_history(&history(&id(export))) && is_history(&found_history(&id(export), "a/b")));
+            assert!(!is_history(&of_run(&id(export), "report.json")) && !is_history(&asked(export, "history.gz")));
+        }
     }
 }

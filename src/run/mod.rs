@@ -247,6 +247,12 @@ pub struct RunRecord {
     pub chunks: Vec<Chunk>,
     /// Objects of rejects found in prepare.
     pub reject_parts: u32,
+    /// How many records of people its plan has; none of a run by a version that kept none.
+    #[serde(default)]
+    pub recorded: Option<u64>,
+    /// The guards that stopped it before anything was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped_by: Vec<String>,
     /// Guards that were passed over.
     pub guards_passed_over: Vec<String>,
     /// Whether leavers are removed although more rows than the rule allows are unreadable.
@@ -284,6 +290,8 @@ impl RunRecord {
             fields: Vec::new(),
             chunks: Vec::new(),
             reject_parts: 0,
+            recorded: Some(0),
+            stopped_by: Vec::new(),
             guards_passed_over: Vec::new(),
             passes_unreadable_rows: false,
             suppression_entries: None,

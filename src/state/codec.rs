@@ -1,5 +1,5 @@
-//! The state object of an export: gzip of a line of JSON (the [`Header`]), then a record per profile in order of the
-//! keys:
+//! The state object of an export, packed as `packed` says: a line of JSON (the [`Header`]), then a record per profile in
+//! order of the keys:
 //!
 //! | bytes | |
 //! | --- | --- |
@@ -10,15 +10,12 @@
 //! | 1 | flags: 1 with a digest of `match.id`, 2 the opt-out was sent apart from the fields |
 //! | 0 or 16 | that digest |
 //! | 1 for each of the header's segments | 0 absent, 1 confirmed, 2 unconfirmed, 3 leaving |
-//!
-//! gzip's trailer, a checksum and a length, detects an object that is damaged or cut short.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
-use flate2::Compression;
-use flate2::write::{GzDecoder, GzEncoder};
 use serde::Deserialize;
 
+use super::packed::{Packer, Unpacker};
 use super::{Header, MemberStatus, Profile, ProfileKey};
 use crate::error::{Error, Kind, Result};
 
@@ -32,8 +29,7 @@ const OPTED_OUT: u8 = 2;
 /// Writes a state object; profiles must come in order of their keys.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
-    /// Compressing costs by the call more than by the byte.
-    gzip: BufWriter<GzEncoder<W>>,
+    packed: Packer<W>,
     segments: usize,
 }
 
@@ -43,10 +39,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Kind `unavailable`, where `out` cannot be written.
     pub fn new(header: &Header, out: W) -> Result<Self> {
-        let mut gzip = BufWriter::with_capacity(64 * 1024, GzEncoder::new(out, Compression::none()));
-        let line = serde_json::to_string(header).map_err(|cause| unwritable(cause.into()))?;
-        writeln!(gzip, "{line}").map_err(unwritable)?;
-        Ok(Self { gzip, segments: header.segments.len() })
+        let packed = Packer::new(header, out).map_err(unwritable)?;
+        Ok(Self { packed, segments: header.segments.len() })
     }
 
     /// Adds a profile. A contact id that is too long to be written counts as unknown.
@@ -58,7 +52,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn write(&mut self, profile: &Profile) -> std::io::Result<()> {
-        let out = &mut self.gzip;
+        let out = &mut self.packed;
         out.write_all(&profile.key)?;
         out.write_all(&profile.digest)?;
         let id = profile.contact_id.as_deref().unwrap_or_default();
@@ -85,8 +79,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`Writer::new`].
     pub fn finish(self) -> Result<W> {
-        let gzip = self.gzip.into_inner().map_err(|error| unwritable(error.into_error()))?;
-        gzip.finish().map_err(unwritable)
+        self.packed.finish().map_err(unwritable)
     }
 }
 
@@ -100,19 +93,15 @@ fn unwritable(cause: std::io::Error) -> Error {
 #[derive(Debug)]
 pub struct Decoder {
     subject: String,
-    gzip: GzDecoder<Vec<u8>>,
+    packed: Unpacker,
     header: Option<Header>,
     last: Option<ProfileKey>,
-    /// Where in the unpacked bytes the next record begins.
-    at: usize,
-    is_ended: bool,
 }
 
 impl Decoder {
     /// A decoder for the state object of this name.
     pub fn new(subject: &str) -> Self {
-        let gzip = GzDecoder::new(Vec::new());
-        Self { subject: subject.into(), gzip, header: None, last: None, at: 0, is_ended: false }
+        Self { subject: subject.into(), packed: Unpacker::default(), header: None, last: None }
     }
 
     /// Takes the next piece of the object.
@@ -120,9 +109,7 @@ impl Decoder {
     /// # Errors
     /// Kind `config`, where it is damaged.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<()> {
-        self.gzip.get_mut().drain(..self.at);
-        self.at = 0;
-        self.gzip.write_all(bytes).map_err(|cause| self.corrupt().with_source(cause))
+        self.packed.feed(bytes).map_err(|cause| self.corrupt().with_source(cause))
     }
 
     /// Records that the object has ended; the last profiles may come only now.
@@ -130,8 +117,7 @@ impl Decoder {
     /// # Errors
     /// Kind `config`, where it is cut short.
     pub fn end(&mut self) -> Result<()> {
-        self.is_ended = true;
-        self.gzip.try_finish().map_err(|cause| self.corrupt().with_source(cause))
+        self.packed.end().map_err(|cause| self.corrupt().with_source(cause))
     }
 
     /// The header; none before enough of the object was fed and [`Decoder::profile`] was called.
@@ -145,10 +131,10 @@ impl Decoder {
     /// Kind `config`, where the object is not a state object of this format, or not whole.
     pub fn profile(&mut self) -> Result<Option<Profile>> {
         let Some(header) = &self.header else { return self.read_header() };
-        let rest = self.gzip.get_ref().get(self.at..).unwrap_or_default();
+        let rest = self.packed.rest();
         let mut fields = Fields(rest);
         let profile = match record(&mut fields, header.segments.len()) {
-            Err(Flaw::Incomplete) if !self.is_ended || rest.is_empty() => return Ok(None),
+            Err(Flaw::Incomplete) if !self.packed.is_ended() || rest.is_empty() => return Ok(None),
             Err(_) => return Err(self.corrupt()),
             Ok(profile) => profile,
         };
@@ -156,14 +142,14 @@ impl Decoder {
             return Err(self.corrupt());
         }
         self.last = Some(profile.key);
-        self.at += rest.len() - fields.0.len();
+        let read = rest.len() - fields.0.len();
+        self.packed.take(read);
         Ok(Some(profile))
     }
 
     fn read_header(&mut self) -> Result<Option<Profile>> {
-        let out = self.gzip.get_ref();
-        let Some(line) = memchr::memchr(b'\n', out).and_then(|end| out.get(..end)) else {
-            return if self.is_ended { Err(self.corrupt()) } else { Ok(None) };
+        let Some(line) = self.packed.head() else {
+            return if self.packed.is_ended() { Err(self.corrupt()) } else { Ok(None) };
         };
         let damaged = |cause| self.corrupt().with_source(cause);
         let Version { format } = serde_json::from_slice(line).map_err(damaged)?;
@@ -173,7 +159,8 @@ impl Decoder {
                 .hint("use the version of the program that wrote it, or send every row once with --full"));
         }
         self.header = Some(serde_json::from_slice(line).map_err(damaged)?);
-        self.at = line.len() + 1;
+        let read = line.len() + 1;
+        self.packed.take(read);
         self.profile()
     }
 
@@ -238,6 +225,9 @@ fn record(fields: &mut Fields<'_>, segments: usize) -> std::result::Result<Profi
 
 #[cfg(test)]
 mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
     use crate::membership::MembershipTarget;
     use crate::state::{Digester, SegmentHeader};

@@ -7,6 +7,7 @@
 
 mod codec;
 mod digest;
+pub mod packed;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! Removes personal data that no run needs any longer: what a process that was killed left behind, and what is old.
+//! Removes personal data that no run needs any longer: what a process that was killed left behind, and what is old; and what runs
+//! decided of people, once that is old.
 
 use jiff::SignedDuration;
 
@@ -7,6 +8,9 @@ use crate::error::Result;
 use crate::ports::{Leases, Store};
 use crate::run::keys;
 use crate::steps::environment::Environment;
+
+/// How many days it is kept what a run decided of people.
+pub const HISTORY_DAYS: u32 = 400;
 
 /// What became of a request to clean up after an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,13 +58,20 @@ pub(super) async fn remove_leftovers<E: Environment>(
     rejects_days: u32,
 ) -> Result<u64> {
     let (store, folder) = (env.store(), keys::runs(export));
-    let age = SignedDuration::from_hours(24 * i64::from(rejects_days));
-    let oldest = env.clock().now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN);
+    let before = |days: u32| {
+        let age = SignedDuration::from_hours(24 * i64::from(days));
+        env.clock().now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
+    };
+    let (oldest, oldest_history) = (before(rejects_days), before(HISTORY_DAYS));
     let mut removed = 0;
     for meta in store.list(&folder).await? {
         let is_kept = kept.is_some_and(|run_id| meta.key.starts_with(&keys::run(run_id)));
         let is_left = keys::is_transient(&meta.key) && !is_kept;
-        if is_left || (!keys::is_transient(&meta.key) && keys::is_personal(&meta.key) && meta.modified < oldest) {
+        let is_old_history = keys::is_history(&meta.key) && meta.modified < oldest_history;
+        if is_left
+            || is_old_history
+            || (!keys::is_transient(&meta.key) && keys::is_personal(&meta.key) && meta.modified < oldest)
+        {
             store.delete(&meta.key).await?;
             removed += 1;
         }

@@ -9,6 +9,7 @@ pub mod environment;
 mod erased;
 mod failure;
 mod finish;
+mod history;
 mod kept;
 mod learned;
 mod lease;
@@ -31,7 +32,7 @@ mod unfinished;
 mod workflow;
 
 pub use cancel::Cancellation;
-pub use clean::{Cleaned, clean};
+pub use clean::{Cleaned, HISTORY_DAYS, clean};
 pub use deliver::{Delivered, Limit, deliver};
 pub use documents::{known_members, read_if_whole, read_json, write_json, write_json_if};
 pub use environment::Environment;

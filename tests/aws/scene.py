@@ -233,7 +233,7 @@ class Scene(World):
                 texts[f"{one['name']}: {list(result)}"] = json.dumps(result, default=str).encode()
         objects = self.objects()
         texts |= {key: body for key, body in objects.items() if key.startswith(("state/", "leases/"))}
-        texts |= {key: body for key, body in objects.items() if key.endswith(("run.json", "report.json", "report.html", "open.json"))}
+        texts |= {key: body for key, body in objects.items() if key.endswith(("run.json", "report.json", "report.html", "open.json", "history.gz"))}
         assert [key for key in texts if key.startswith("state/")], "there is state"
         for what, body in texts.items():
             for seen in (body, unpacked(body)):

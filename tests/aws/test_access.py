@@ -108,8 +108,9 @@ class Person:
             "make invoke": self.invoke,
             "make redrive": lambda: self.script("scripts/redrive", self.aws.outputs["dead_letters_url"], self.aws.outputs["live"]),
             "try": lambda: self.command("try", "people", "--email", emails("people", 1)[0]),
-            "reconcile, person, erase": lambda: all([
-                self.command("reconcile", "people"), self.command("person", GONE), self.command("erase", GONE, "--yes", GONE),
+            "reconcile, person, person --history, erase": lambda: all([
+                self.command("reconcile", "people"), self.command("person", GONE), self.command("person", GONE, "--offline", "--history"),
+                self.command("erase", GONE, "--yes", GONE),
             ]),
             "runs, runs --html, status": lambda: all([self.command("runs"), self.command("runs", "--html"), self.command("status")]),
             "report, watch": lambda: all([self.command("report", one), self.command("watch", one)]),

@@ -12,7 +12,9 @@ use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::steps::environment::Environment;
-use crate::steps::person::{ContactStatus, Holding, Receipt, Sought, ask_accounts, erase as erase_person, holdings};
+use crate::steps::person::{
+    ContactStatus, History, Holding, Receipt, Sought, Told, ask_accounts, erase as erase_person, history, holdings,
+};
 
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -20,6 +22,9 @@ struct Shown<'a> {
     exports: &'a [Holding],
     /// None where no account was asked.
     accounts: Option<&'a [ContactStatus]>,
+    /// None where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<&'a History>,
 }
 
 /// Shows what is held of a person.
@@ -30,8 +35,13 @@ pub(super) async fn person<W: Environment>(env: &W, common: &Common, args: &Pers
         true => None,
         false => Some(ask_accounts(env, config, &mut exports, &sought).await?),
     };
+    let history = match args.history {
+        true => Some(history(env, config, &sought).await?),
+        false => None,
+    };
     if common.json {
-        print::json(&Shown { email: &args.email, exports: &exports, accounts: there.as_deref() })?;
+        let (accounts, history) = (there.as_deref(), history.as_ref());
+        print::json(&Shown { email: &args.email, exports: &exports, accounts, history })?;
         return Ok(0);
     }
     if !exports.iter().any(|holding| holding.held) {
@@ -50,7 +60,29 @@ pub(super) async fn person<W: Environment>(env: &W, common: &Common, args: &Pers
             None => print::line(&format!("{connection}: the account has nobody with this address")),
         }
     }
+    history.iter().for_each(show_history);
     Ok(0)
+}
+
+fn show_history(History { verdicts, not_recorded, unreadable }: &History) {
+    if verdicts.is_empty() {
+        print::line("no run has recorded anything of this person");
+    } else {
+        print::line("what the runs decided, the newest first; a run that left the person as is is not listed:");
+    }
+    for Told { at, run_id, segment, words, source, line, .. } in verdicts {
+        let place = match (source, line) {
+            (Some(source), Some(line)) => format!("; row at line {line} of {source}"),
+            _ => String::new(),
+        };
+        print::line(&format!("  {}  {run_id}  {segment}: {words}{place}", print::date(*at)));
+    }
+    if let (Some(newest), count) = (not_recorded.first(), not_recorded.len()) {
+        print::line(&format!("{count} runs of an earlier version recorded nothing of people, the last is {newest}"));
+    }
+    for run in unreadable {
+        print::line(&format!("{run}: what it decided cannot be read, or is of another state key"));
+    }
 }
 
 fn has_marks(holding: &Holding) -> bool {

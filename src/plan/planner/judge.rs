@@ -4,6 +4,7 @@ use super::Planner;
 use crate::chunk::{NewRow, quoted, write_row};
 use crate::contact::{MatchResult, Matching, OptOut, Reject, RejectCode};
 use crate::plan::fingerprint::{Fingerprint, RowDigest};
+use crate::plan::history::{Act, Verdict};
 use crate::plan::members::{Fields, Lookup, OptedOut, Seen};
 use crate::plan::objection::Objection;
 use crate::plan::output::ChunkKind;
@@ -16,14 +17,15 @@ const ANOTHER_UNREADABLE: &str = "another row of the same person has an opt-out 
 impl Planner<'_> {
     /// Rejects a row; one that somebody tried to correct stays known by what it was at first.
     pub(super) fn reject(&mut self, row: &segment::Row<'_>, reject: &Reject) {
+        let normal = self.contact.normal.as_str();
+        let key = (!normal.is_empty()).then(|| self.known.digester.profile(normal));
         let fingerprint = match self.retried(row) {
             Some(retried) => retried.fingerprint.map(|before| before.to_string()).unwrap_or_default(),
-            None => {
-                let normal = self.contact.normal.as_str();
-                let address = (!normal.is_empty()).then(|| half(&self.known.digester.profile(normal)));
-                self.fingerprint(self.row_digest(row), address)
-            }
+            None => self.fingerprint(self.row_digest(row), key.as_ref().map(half)),
         };
+        if let Some(key) = key {
+            self.record(&key, Some(row.line), (Act::Nothing, Verdict::Rejected(reject.code)));
+        }
         let width = self.columns.len();
         self.add_reject(row.line, reject, &fingerprint, |out| cells(row, width, out));
     }
@@ -94,6 +96,7 @@ impl Planner<'_> {
         match outcome {
             outcome if all.suppressed => {
                 self.count_suppressed(row.line, &outcome);
+                self.record_suppressed(&row, &key, &outcome, is_listed);
                 self.opt_out(row.line, &key, all);
             }
             outcome if all.unreadable => {
@@ -227,16 +230,23 @@ impl Planner<'_> {
             self.counts.unchanged += 1;
             return;
         }
-        let (kind, count) = match lookup {
-            Lookup::Existing(_) => (ChunkKind::Changed, &mut self.counts.changed),
-            Lookup::New(_) | Lookup::Duplicate => (ChunkKind::Joiners, &mut self.counts.joiners),
+        let (kind, act, count) = match lookup {
+            Lookup::Existing(_) => (ChunkKind::Changed, Act::Change, &mut self.counts.changed),
+            Lookup::New(_) | Lookup::Duplicate => (ChunkKind::Joiners, Act::Join, &mut self.counts.joiners),
         };
         *count += 1;
-        match &mut self.room {
-            Some(_) if self.only.is_some() && !is_asked_for => return self.counts.held_back += 1,
-            Some(0) => return self.counts.held_back += 1,
-            Some(room) => *room -= 1,
-            None => {}
+        let is_held_back = match &mut self.room {
+            Some(_) if self.only.is_some() && !is_asked_for => true,
+            Some(0) => true,
+            Some(room) => {
+                *room -= 1;
+                false
+            }
+            None => false,
+        };
+        self.record(key, Some(row.line), if is_held_back { act.held_back() } else { act.planned() });
+        if is_held_back {
+            return self.counts.held_back += 1;
         }
         let mut contact = std::mem::take(&mut self.contact);
         if lookup == Lookup::New(Fields::Outdated) {

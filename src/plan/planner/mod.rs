@@ -4,18 +4,20 @@
 //! fetched with [`Planner::written`] between two pieces of input.
 //!
 //! Here are the planner's state and the order of its calls. What becomes of a row is decided in `judge`; `corrected`
-//! looks first whether somebody corrected it, `retry` is for rows that are sent again, and `opting_out` sends opt-outs
-//! of rows that are not sent.
+//! looks first whether somebody corrected it, `retry` is for rows that are sent again, `opting_out` sends opt-outs
+//! of rows that are not sent, and `recording` keeps what was decided of whom.
 
 mod corrected;
 mod judge;
 mod opting_out;
+mod recording;
 mod retry;
 
 use super::columns::unknown_columns;
 use super::corrections::{Corrections, NewCorrection};
 use super::counts::Counts;
 use super::erased::Erased;
+use super::history::{Act, Verdict, Withheld as Kept};
 use super::ids::LostRows;
 use super::members::{Leaving, MemberIndex, Seen};
 use super::objections::Objections;
@@ -171,23 +173,26 @@ impl<'a> Planner<'a> {
         &self.counts
     }
 
-    /// Ends the rows; `withhold` keeps the members that are gone from the drop. So do more than
+    /// Ends the rows; `withhold` says why it keeps the members that are gone from the drop. So do more than
     /// `unreadable_allowed` rows without a readable identity: they may be those of the missing, or where each has a
     /// customer's id, those of that customer. Members that are suppressed leave in any case.
     ///
     /// Where [`Planner::needs_members`], the state's profiles follow with [`Planner::leaver`].
-    pub fn rows_done(&mut self, withhold: bool, unreadable_allowed: u64) {
+    pub fn rows_done(&mut self, withhold: Option<Kept>, unreadable_allowed: u64) {
         self.apply_other_rows();
         let gone = self.members.gone();
         let has_ids = self.matching.as_ref().is_some_and(Matching::has_ids);
         let too_many_unreadable = self.counts.unreadable_rows() > unreadable_allowed;
-        self.withheld = if withhold || (too_many_unreadable && !(has_ids && self.lost.are_known())) {
+        self.withheld = if withhold.is_some() || (too_many_unreadable && !(has_ids && self.lost.are_known())) {
             Withheld::Everybody
         } else if too_many_unreadable {
             Withheld::ByIds
         } else {
             Withheld::Nobody
         };
+        if self.withheld == Withheld::Everybody && self.retry.is_none() {
+            self.record_withheld(withhold.unwrap_or(Kept::UnreadableRows));
+        }
         self.members.end_segment(self.withheld == Withheld::Everybody);
         if self.room.is_some() {
             self.counts.leavers_withheld = gone + self.members.suppressed();
@@ -237,8 +242,10 @@ impl<'a> Planner<'a> {
             self.counts.leavers -= 1;
             self.counts.leavers_withheld += 1;
             self.members.keep(key);
-            return;
+            let why = if is_kept { Kept::UnreadableRow } else { Kept::NoContact };
+            return self.record(key, None, (Act::Nothing, Verdict::Withheld(why)));
         };
+        self.record(key, None, Act::Leave.planned());
         self.output.row(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, name));
     }
 

@@ -2,6 +2,7 @@
 
 use super::Planner;
 use crate::chunk::{NewRow, write_row};
+use crate::plan::history::Act;
 use crate::plan::members::OptedOut;
 use crate::plan::objection::Objection;
 use crate::plan::output::ChunkKind;
@@ -17,20 +18,21 @@ impl Planner<'_> {
         let mut cells = String::new();
         matching.opt_out_alone(&self.contact.email, &mut cells);
         self.counts.opt_outs += 1;
-        self.chunk_opt_out(key, (&cells, ""), line);
+        self.chunk_opt_out(key, (&cells, ""), Some(line));
     }
 
     /// Sends the opt-out of a member of the state that only rows without an address speak of; `contact` names it.
     pub(super) fn opt_out_by_contact(&mut self, key: &ProfileKey, contact: &str) {
         if self.room.is_none() && self.members.opt_out(key) == OptedOut::Contact {
             self.counts.opt_outs += 1;
-            self.chunk_opt_out(key, ("", contact), 0);
+            self.chunk_opt_out(key, ("", contact), None);
         }
     }
 
-    fn chunk_opt_out(&mut self, key: &ProfileKey, (cells, contact_id): (&str, &str), line: u64) {
+    fn chunk_opt_out(&mut self, key: &ProfileKey, (cells, contact_id): (&str, &str), line: Option<u64>) {
+        self.record(key, line, Act::OptOut.planned());
         let (digest, source) = (&OPT_OUT_ALONE, self.source);
-        let row = NewRow { key, digest, match_id: None, cells, contact_id, source, line };
+        let row = NewRow { key, digest, match_id: None, cells, contact_id, source, line: line.unwrap_or_default() };
         // Where it is refused, there is no further reject: the row is one already, or suppressed.
         self.output.row(ChunkKind::OptOuts, |chunk| write_row(chunk, row, |out| out.push_str("[]")));
     }

@@ -98,7 +98,7 @@ impl<'w, S: Store> Checkpoints<'w, S> {
         }
         self.unsaved_since.get_or_insert(now);
         let ledger = self.ledgers.entry(range).or_default();
-        rows.iter().for_each(|(number, _)| ledger.suppress(*number, may_be_sent));
+        rows.iter().for_each(|(number, row)| ledger.suppress(*number, &row.key, may_be_sent));
     }
 
     /// Enters a verdict.

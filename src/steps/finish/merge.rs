@@ -6,6 +6,7 @@ use std::fs::File;
 use super::order::{write_order, write_suppression};
 use super::results::{Change, ChangeKind, RejectsFile, RunResults};
 use super::totals::Totals;
+use super::verdicts::Verdicts;
 use crate::chunk::Operation;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Store};
@@ -55,6 +56,9 @@ pub(super) async fn merge(
         };
         let emails = earlier.of_profiles(merged.unconfirmed);
         emails.write(*store, export).await?;
+        if let Some(verdicts) = merged.verdicts {
+            verdicts.write(*store).await?;
+        }
         if let PutOutcome::Written(_) = store.put_file(&key, &merged.file, condition).await? {
             let members = |segment: &SegmentRecord| {
                 let at = merged.header.position(&segment.name);
@@ -74,21 +78,23 @@ pub(super) async fn merge(
 }
 
 /// The state after a run.
-struct Merged {
+struct Merged<'r> {
     file: File,
     header: Header,
     /// How many members each of the header's segments has.
     members: Vec<u64>,
     /// The profiles of which something was sent without an answer.
     unconfirmed: Vec<Unconfirmed>,
+    /// What the run came to for whom; none where nothing is kept of that.
+    verdicts: Option<Verdicts<'r>>,
 }
 
-async fn merged(
-    results: &RunResults<'_, impl Store>,
+async fn merged<'r>(
+    results: &'r RunResults<'_, impl Store>,
     digester: &Digester,
     held: Option<&ObjectMeta>,
     counting: &mut Option<(&mut Totals, &mut RejectsFile)>,
-) -> Result<Merged> {
+) -> Result<Merged<'r>> {
     let mut old = match held {
         Some(held) => Some(ProfileStream::open(results.store, held).await?),
         None => None,
@@ -97,8 +103,15 @@ async fn merged(
     let places: Vec<_> = results.run.segments.iter().map(|segment| header.position(&segment.name)).collect();
     let mut writer = Writer::new(&header, temporary("state")?)?;
     let (mut members, mut unconfirmed) = (vec![0; header.segments.len()], Vec::new());
+    let mut verdicts = Verdicts::begin(results.store, results.run, &results.guards).await?;
     for slice in 0..results.slices {
-        let mut changes = results.slice(slice, counting.take()).await?.into_iter().peekable();
+        let changes = results.slice(slice, counting.take()).await?;
+        if let Some(adding) = &mut verdicts
+            && !adding.add(results.store, (slice, results.slices), &changes).await?
+        {
+            verdicts = None;
+        }
+        let mut changes = changes.into_iter().peekable();
         loop {
             let before = old.as_ref().and_then(ProfileStream::peek).map(|profile| profile.key);
             let before = before.filter(|key| results.slice_of(key) == slice);
@@ -126,7 +139,7 @@ async fn merged(
             writer.profile(&profile)?;
         }
     }
-    Ok(Merged { file: writer.finish()?, header, members, unconfirmed })
+    Ok(Merged { file: writer.finish()?, header, members, unconfirmed, verdicts })
 }
 
 /// The header after the run, and the places of the segments whose members it forgets.
@@ -204,6 +217,7 @@ fn apply(profile: &mut Profile, segment: usize, what: ChangeKind) -> Option<Box<
             profile.is_opted_out = true;
             None
         }
+        ChangeKind::Refused | ChangeKind::Suppressed => None,
         ChangeKind::Left => {
             profile.set_status(segment, left(profile, segment));
             None
@@ -248,11 +262,13 @@ mod tests {
     use crate::delivery::lane::{RowResult, Verdict};
     use crate::ledger::{Ledger, Sent};
     use crate::membership::MembershipTarget;
+    use crate::plan::history::{self, Act, Record};
     use crate::plan::lanes::{Chunk, Range};
     use crate::ports::Memory;
     use crate::run::opening::{OpenPhase, OpenRecord};
     use crate::run::{RunRecord, RunRequest, Trigger};
-    use crate::state::ProfileKey;
+    use crate::state::{ProfileKey, half};
+    use crate::steps::history::HistoryStream;
     use MemberStatus::{Absent, Confirmed, Leaving, Unconfirmed};
 
     const RANGES: usize = 5;
@@ -346,13 +362,52 @@ mod tests {
         merge(&results, &digester(), &mut Totals::default(), &mut rejects).await
     }
 
-    /// Profiles are kept, changed, removed and added, wherever a slice ends.
+    fn record(key: &ProfileKey, segment: u16, act: Act, verdict: history::Verdict) -> Record {
+        Record { key: half(key), segment, act, verdict, source: Some(0), line: 7 }
+    }
+
+    /// What prepare would have stored of whom.
+    async fn plan_of(store: &Memory, records: &[Record]) {
+        let header = history::Header {
+            format: history::FORMAT,
+            key_fingerprint: digester().fingerprint(),
+            run_id: RUN.into(),
+            export: "news".into(),
+            began: Timestamp::UNIX_EPOCH,
+            is_planned: true,
+            segments: Vec::new(),
+            sources: Vec::new(),
+            rules: Vec::new(),
+            guards: Vec::new(),
+        };
+        let mut writer = history::Writer::new(&header, Vec::new()).unwrap();
+        records.iter().for_each(|record| writer.record(record).unwrap());
+        store.put(&keys::history(RUN), writer.finish().unwrap().into(), PutMode::Overwrite).await.unwrap();
+    }
+
+    /// The verdicts as they are stored.
+    async fn verdicts(store: &Memory) -> Vec<Record> {
+        let meta = store.head(&keys::history(RUN)).await.unwrap().unwrap();
+        let mut stream = HistoryStream::open(store, &meta).await.unwrap();
+        assert!(!stream.header.is_planned);
+        let mut found = Vec::new();
+        loop {
+            let read = stream.next().await.unwrap();
+            if read.is_empty() {
+                return found;
+            }
+            found.extend(read);
+        }
+    }
+
+    /// Profiles are kept, changed, removed and added, wherever a slice ends; and so is what is said of them.
     #[tokio::test]
     async fn the_state_is_the_same_in_any_number_of_slices() {
         const ROWS: u32 = 60;
         for slices in [1, 2, 3, 7, 1000] {
             let store = Memory::default();
-            let (run, opened) = run(ROWS);
+            let (mut run, opened) = run(ROWS);
+            let (mut planned, mut said) = (Vec::new(), Vec::new());
             let before: Vec<_> = (0..400).map(|name| profile(name, 2, [Absent, Confirmed, Confirmed])).collect();
             let mut expected: BTreeMap<_, _> = before.iter().map(|before| (before.key, before.clone())).collect();
             store.put(&keys::profiles("news"), object(&header(), before).into(), PutMode::Overwrite).await.unwrap();
@@ -362,6 +417,9 @@ mod tests {
                 for number in 0..ROWS {
                     // Those of the first two ranges are known before.
                     let mut changed = profile(200 + range as u32 * 100 + number, 1, [Absent; 3]);
+                    let of = |verdict| record(&changed.key, range as u16 % 2, Act::Change, verdict);
+                    planned.push(of(Act::Change.planned().1));
+                    said.push(of(history::Verdict::Done));
                     if number % 3 == 0 {
                         let before = expected.get_mut(&changed.key);
                         before.into_iter().for_each(|before| before.set_status(at, Absent));
@@ -377,8 +435,21 @@ mod tests {
                 }
                 store.put(&keys::results(RUN, 0, range), ledger.checkpoint().into(), PutMode::Overwrite).await.unwrap();
             }
-            merge_into(&store, &run, &opened, slices).await.unwrap();
-            assert_eq!(stored(&store).await, (header(), expected), "{slices} slices");
+            // Of the same person, in another segment; and one whose row was not sent.
+            let suppressed = history::Verdict::Suppressed(history::Suppressed::File);
+            let [sent, unsent] = [200, 9].map(|name| digester().profile(&name.to_string()));
+            let others =
+                [record(&sent, 1, Act::Nothing, suppressed), record(&unsent, 1, Act::Join, Act::Join.planned().1)];
+            planned.extend(others);
+            said.extend(others);
+            said.sort_unstable();
+            plan_of(&store, &planned).await;
+            run.recorded = Some(planned.len() as u64);
+            for time in ["once", "twice"] {
+                merge_into(&store, &run, &opened, slices).await.unwrap();
+                assert_eq!(stored(&store).await, (header(), expected.clone()), "{slices} slices, {time}");
+                assert_eq!(verdicts(&store).await, said, "{slices} slices, {time}");
+            }
         }
     }
 

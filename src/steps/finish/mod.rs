@@ -11,12 +11,14 @@ mod order;
 mod refusals;
 mod results;
 mod totals;
+mod verdicts;
 
 use members_there::MembersThere;
 use merge::merge;
 use order::{keep_order, write_corrections};
 use results::{RejectsFile, RunResults};
 use totals::Totals;
+use verdicts::write_unsent;
 
 use crate::config::{Config, Connection, Export, connection_of};
 use crate::delivery::pace::{after, window};
@@ -114,9 +116,13 @@ async fn finish_run<W: Environment>(
     let merged = match &opened {
         Some(opened) => {
             let connection = connection_of(config, name)?;
-            merge_results(env, (connection, export), (&run, opened), now, &mut rejects).await?
+            let guards = stopped_by(&run, error.as_ref());
+            merge_results(env, (connection, export), (&run, opened), (now, guards), &mut rejects).await?
         }
-        None => Merged::default(),
+        None => {
+            write_unsent(store, &run, &stopped_by(&run, error.as_ref())).await?;
+            Merged::default()
+        }
     };
     if opened.is_none() && run.stage == Stage::Preparing && error.is_none() {
         keep_order(store, &run).await?;
@@ -165,6 +171,15 @@ async fn failed(store: &impl Store, request: &RunRequest, failure: Option<Failur
     Ok(failure.map(|failure| Failed { kind: failure.kind, message: failure.message }))
 }
 
+/// The guards that stopped a run: before anything was sent, or the one that watches what is refused.
+fn stopped_by(run: &RunRecord, error: Option<&Failed>) -> Vec<String> {
+    let is_guard = error.is_some_and(|error| error.kind == Kind::Guard);
+    match run.stopped_by.is_empty() && is_guard {
+        true => vec![MAX_REJECT_SHARE.to_owned()],
+        false => run.stopped_by.clone(),
+    }
+}
+
 /// What came of merging a run's results into the state.
 #[derive(Default)]
 struct Merged {
@@ -204,13 +219,14 @@ async fn merge_results<W: Environment>(
     env: &W,
     (connection, export): (&Connection, Option<&Export>),
     (run, opened): (&RunRecord, &OpenRecord),
-    now: Timestamp,
+    (now, guards): (Timestamp, Vec<String>),
     rejects: &mut RejectsFile,
 ) -> Result<Merged> {
     let store = env.store();
     let mut totals = Totals { sent: opened.sent.clone(), ..Totals::default() };
     let digester = digester(env, connection).await?;
     let mut results = RunResults::of(store, run, opened, export.zip(Some(&digester))).await?;
+    results.guards = guards;
     let destination = env.destination(connection.api);
     let lasts = destination.refusals_last();
     let before = refusals::EarlierRefusals::of(store, run).await?;

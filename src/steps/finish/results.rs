@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::ledger::{self, Entry, Results, unreadable};
 use crate::plan::RejectLine;
 use crate::plan::fingerprint::Fingerprint;
+use crate::plan::history::Act;
 use crate::plan::lanes::{Chunk, Range};
 use crate::ports::{Object, Store};
 use crate::report::rejects::Rejects;
@@ -52,6 +53,8 @@ pub(super) struct RunResults<'r, S> {
     pub(super) is_doubted: bool,
     /// How many slices there are.
     pub(super) slices: usize,
+    /// The guards that stopped the run.
+    pub(super) guards: Vec<String>,
 }
 
 /// What the run changed of one profile in one segment.
@@ -60,6 +63,8 @@ pub(super) struct Change {
     pub(super) key: ProfileKey,
     /// The segment's number in the export.
     pub(super) segment: usize,
+    /// What the row was to do.
+    pub(super) act: Act,
     pub(super) what: ChangeKind,
 }
 
@@ -76,6 +81,10 @@ pub(super) enum ChangeKind {
     Left,
     /// Its row was refused, and its opt-out arrived by itself.
     OptedOut,
+    /// Its row was refused.
+    Refused,
+    /// Its row was kept from being sent since the plan was made, or the destination sends this person nothing.
+    Suppressed,
     /// Its contact has this id.
     Found { contact_id: Box<str> },
     /// The row may have been sent. The email is empty for a leaver: it is not known, nor needed.
@@ -91,6 +100,17 @@ impl ChangeKind {
             _ => 1,
         }
     }
+}
+
+/// How many slices this many rows are read in.
+pub(super) fn slices(rows: u64) -> usize {
+    rows.div_ceil(AT_ONCE_ROWS).clamp(1, MOST_SLICES) as usize
+}
+
+/// The slice that a key, or half of one, is in; slices are in order of their keys.
+pub(super) fn slice_of(key: &[u8], slices: usize) -> usize {
+    let first = key.first_chunk().copied().unwrap_or_default();
+    (usize::from(u16::from_be_bytes(first)) * slices) >> 16
 }
 
 /// Rows that were refused.
@@ -155,17 +175,16 @@ impl<'r, S: Store> RunResults<'r, S> {
         known: Option<(&'r Export, &'r Digester)>,
     ) -> Result<Self> {
         let rows: u64 = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-        let slices = rows.div_ceil(AT_ONCE_ROWS).clamp(1, MOST_SLICES) as usize;
+        let slices = slices(rows.max(run.recorded.unwrap_or_default()));
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
         let stored: HashSet<String> = stored.into_iter().map(|meta| meta.key).collect();
         let is_doubted = is_doubted(store, run, opened, &stored).await?;
-        Ok(Self { store, run, opened, known, protocol: None, stored, is_doubted, slices })
+        Ok(Self { store, run, opened, known, protocol: None, stored, is_doubted, slices, guards: Vec::new() })
     }
 
     /// The slice that a key is in; slices are in order of their keys.
     pub(super) fn slice_of(&self, key: &ProfileKey) -> usize {
-        let [first, second, ..] = *key;
-        (usize::from(u16::from_be_bytes([first, second])) * self.slices) >> 16
+        slice_of(key, self.slices)
     }
 
     /// The changes of one slice, in order of the keys; sums all results up where `counting` is given.
@@ -235,39 +254,49 @@ impl<'r, S: Store> RunResults<'r, S> {
     fn add_changes(&self, fetched: Fetched<'_>, number: usize, changes: &mut Vec<Change>) {
         let Fetched { chunk, results, unconfirmed, .. } = fetched;
         let segment = chunk.segment;
+        let act = match chunk.operation {
+            _ if chunk.opt_outs => Act::OptOut,
+            Operation::Join => Act::Join,
+            Operation::Update => Act::Change,
+            Operation::Leave => Act::Leave,
+        };
         let is_here = |key: &ProfileKey| self.slice_of(key) == number;
         for (_, entry) in &results.entries {
             let (key, what) = match entry {
                 Entry::Delivered { key, digest, match_id, contact_id, is_anew } if is_here(key) => {
                     let (match_id, contact_id) = (match_id.clone(), (&**contact_id).into());
                     if *is_anew {
-                        changes.push(Change { key: *key, segment, what: ChangeKind::Anew });
+                        changes.push(Change { key: *key, segment, act, what: ChangeKind::Anew });
                     }
                     (*key, ChangeKind::Delivered { digest: *digest, match_id, contact_id })
                 }
                 Entry::Left(key) if is_here(key) => (*key, ChangeKind::Left),
                 Entry::Refused { opted_out: Some(key), .. } if is_here(key) => (*key, ChangeKind::OptedOut),
+                Entry::Refused { key: Some(key), .. } | Entry::Stays(Some(key)) if is_here(key) => {
+                    (*key, ChangeKind::Refused)
+                }
+                Entry::Suppressed { key: Some(key), .. } if is_here(key) => (*key, ChangeKind::Suppressed),
                 _ => continue,
             };
             let is_doubted = self.is_doubted && chunk.operation == Operation::Join;
             if is_doubted && matches!(what, ChangeKind::Delivered { .. }) {
-                changes.push(Change { key, segment, what: ChangeKind::Doubted });
+                changes.push(Change { key, segment, act, what: ChangeKind::Doubted });
             }
-            changes.push(Change { key, segment, what });
+            changes.push(Change { key, segment, act, what });
         }
         for (key, contact_id) in results.found.into_iter().filter(|(key, _)| is_here(key)) {
-            changes.push(Change { key, segment, what: ChangeKind::Found { contact_id } });
+            changes.push(Change { key, segment, act, what: ChangeKind::Found { contact_id } });
         }
         for row in unconfirmed.iter().filter(|row| is_here(&row.key)) {
             let email = row.email().into_owned().into();
             let what = ChangeKind::Unconfirmed { operation: chunk.operation, digest: row.digest, email };
-            changes.push(Change { key: row.key, segment, what });
+            changes.push(Change { key: row.key, segment, act, what });
         }
     }
 
     /// The rows of a range that have no verdict; none where they can no longer be read.
     async fn without_verdict(&self, range: Range, results: &Results) -> Result<Option<Vec<Row>>> {
-        let is_judged = |entry: &Entry| !matches!(entry, Entry::Suppressed { may_be_sent: true });
+        let is_judged = |entry: &Entry| !matches!(entry, Entry::Suppressed { may_be_sent: true, .. });
         let judged = || results.entries.iter().filter(|(_, entry)| is_judged(entry)).map(|(number, _)| *number);
         if judged().count() as u64 + u64::from(range.from) >= u64::from(range.to) {
             return Ok(Some(Vec::new()));

@@ -38,7 +38,7 @@ pub(super) struct Totals {
     pub(super) lost: Lost,
 }
 
-/// What can no longer be read of a run, as after a power failure.
+/// ChangeKind can no longer be read of a run, as after a power failure.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lost {
     pub(super) results: u64,
@@ -47,7 +47,7 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// What people should know of it.
+    /// ChangeKind people should know of it.
     pub(super) fn warnings(self) -> impl Iterator<Item = String> {
         let Self { results, joiners } = self;
         let of_results = format!(
@@ -85,7 +85,7 @@ impl Totals {
                     self.opt_outs_of_refused += u64::from(opted_out.is_some());
                 }
                 Entry::Left(_) => self.left += 1,
-                Entry::Stays => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
+                Entry::Stays(_) => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
                 Entry::Suppressed { .. } => self.suppressed += 1,
             }
         }

@@ -1,7 +1,8 @@
-//! One person: which exports hold them, what the account holds of them, and out of all of it.
+//! One person: which exports hold them, what the account holds of them, what runs decided of them, and out of all of it.
 
 mod account;
 mod erase;
+mod history;
 mod needles;
 mod objects;
 mod scrub;
@@ -25,6 +26,7 @@ use crate::steps::profiles::ProfileStream;
 
 pub use account::{ContactStatus, ask_accounts};
 pub use erase::{Receipt, erase};
+pub use history::{History, SENT_AGAIN, Told, history};
 
 /// Who is sought.
 #[derive(Clone, Debug)]

@@ -12,6 +12,8 @@ pub(super) enum ErasureMethod {
     Keep,
     /// A profile of a state goes.
     Profile,
+    /// What runs decided of the person goes.
+    History,
     /// What drops say of the person goes.
     Objections,
     /// The elements of a JSON array, or the members of an object, that hold the person go.
@@ -48,6 +50,7 @@ pub(super) fn way(config: &Config, key: &str) -> ErasureMethod {
         _ if key == keys::ERASED || key == keys::CONFIG => ErasureMethod::Keep,
         _ if is_suppression => ErasureMethod::Lines,
         _ if keys::export_of_profiles(key).is_some() => ErasureMethod::Profile,
+        _ if keys::is_history(key) => ErasureMethod::History,
         _ if keys::is_transient(key) => ErasureMethod::Delete,
         "noes.bin" if is_below(keys::STATE) => ErasureMethod::Objections,
         "corrections.json" | "refusals.json" if is_below(keys::STATE) => ErasureMethod::Elements,
@@ -77,6 +80,7 @@ mod tests {
             ("returns/e/1.csv", ErasureMethod::Rows),
             ("runs/e/20261124T060000Z-e-00000000/rejects.csv", ErasureMethod::Rows),
             ("runs/e/20261124T060000Z-e-00000000/run.json", ErasureMethod::Blank),
+            ("runs/e/20261124T060000Z-e-00000000/history.gz", ErasureMethod::History),
             ("runs/e/20261124T060000Z-e-00000000/chunks/000000.tsv", ErasureMethod::Delete),
             ("runs/e/unconfirmed.ndjson", ErasureMethod::Lines),
             ("state/e/profiles.gz", ErasureMethod::Profile),

@@ -9,10 +9,12 @@ use super::objects::{ErasureMethod, places, way};
 use super::turn::Turn;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::plan::history;
 use crate::plan::stored_objections::StoredObjections;
 use crate::ports::{ObjectMeta, PutMode, PutOutcome, Reader, Store};
-use crate::state::{ProfileKey, Writer};
+use crate::state::{ProfileKey, Writer, half};
 use crate::steps::environment::Environment;
+use crate::steps::history::HistoryStream;
 use crate::steps::profiles::ProfileStream;
 use crate::steps::temporary::temporary;
 
@@ -70,6 +72,17 @@ pub(super) async fn scrub<E: Environment>(
                 profile(store, &meta, person.keys).await?;
                 scrubbed.rewritten += 1;
             }
+            ErasureMethod::History => match out_of_history(store, &meta, person).await {
+                // One that cannot be read says nothing to anybody.
+                Err(Error { kind: Kind::Config, .. }) => {
+                    store.delete(&meta.key).await?;
+                    scrubbed.deleted.push(meta.key);
+                }
+                done => {
+                    done?;
+                    scrubbed.rewritten += 1;
+                }
+            },
             way => {
                 rewrite(store, &meta, person, way).await?;
                 scrubbed.rewritten += 1;
@@ -115,6 +128,25 @@ async fn profile(store: &impl Store, meta: &ObjectMeta, keys: &[ProfileKey]) -> 
         if !keys.contains(&profile.key) {
             writer.profile(&profile)?;
         }
+    }
+    let file = writer.finish()?;
+    written(&meta.key, store.put_file(&meta.key, &file, PutMode::Update(meta.version.clone())).await?)
+}
+
+/// Takes a person out of what a run decided of people.
+async fn out_of_history(store: &impl Store, meta: &ObjectMeta, Person { needles, keys }: Person<'_>) -> Result<()> {
+    let mut stream = HistoryStream::open(store, meta).await?;
+    let header = serde_json::to_vec(&stream.header).unwrap_or_default();
+    let header: history::Header =
+        serde_json::from_slice(&needles.blank(&header)).unwrap_or_else(|_| stream.header.clone());
+    let mut writer = history::Writer::new(&header, temporary("history")?)?;
+    loop {
+        let records = stream.next().await?;
+        if records.is_empty() {
+            break;
+        }
+        let mut others = records.iter().filter(|record| !keys.iter().any(|key| half(key) == record.key));
+        others.try_for_each(|record| writer.record(record))?;
     }
     let file = writer.finish()?;
     written(&meta.key, store.put_file(&meta.key, &file, PutMode::Update(meta.version.clone())).await?)

@@ -2,6 +2,7 @@
 
 use super::contents::Contents;
 use super::held::Held;
+use super::planned_history::PlannedHistory;
 use super::rehearsal::Rehearsal;
 use super::retried::applied_people;
 use super::sources::{decoder, meta_of};
@@ -11,6 +12,7 @@ use crate::contact::Matching;
 use crate::error::Result;
 use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::erased::Erased;
+use crate::plan::history::Withheld;
 use crate::plan::members::MemberIndex;
 use crate::plan::objections::Objections;
 use crate::plan::planner::{Finished, PlanInput};
@@ -64,6 +66,7 @@ pub(super) async fn build_plan<W: Environment>(
     let members = loop {
         let mut members = MemberIndex::default();
         shared.mode.keep(Rehearsal::begin)?;
+        shared.mode.record(PlannedHistory::begin)?;
         record.chunks.clear();
         record.reject_parts = 0;
         record.segments.iter_mut().zip(&notes).for_each(|(segment, notes)| segment.notes.truncate(*notes));
@@ -168,7 +171,12 @@ async fn plan_segment<W: Environment>(
         record.passes_unreadable_rows = true;
     }
     let allowed = if is_passed { u64::MAX } else { allowed };
-    planner.rows_done(record.request.full || record.request.is_partial() || not_whole, allowed);
+    let withhold = match &record.request {
+        request if request.full => Some(Withheld::Full),
+        request if request.is_partial() => Some(Withheld::Partial),
+        _ => not_whole.then_some(Withheld::MissingParts),
+    };
+    planner.rows_done(withhold, allowed);
     if planner.needs_members()
         && let Some(mut profiles) = held.profiles(store).await?
     {

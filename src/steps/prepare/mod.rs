@@ -7,6 +7,7 @@ mod build_plan;
 mod contents;
 mod expected;
 mod held;
+mod planned_history;
 pub(super) mod recovery;
 mod rehearsal;
 mod retried;
@@ -15,6 +16,7 @@ mod sources;
 mod storing;
 
 use build_plan::build_plan;
+use planned_history::PlannedHistory;
 use recovery::finish_abandoned;
 use select_drops::{Selection, select_drops};
 use storing::PlanMode;
@@ -89,7 +91,8 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
             Begun::Ended(planned) => return Ok(planned),
         },
     };
-    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::Persist).await?;
+    let history = Mutex::new(PlannedHistory::new(&record, export, &digester)?);
+    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::Persist(&history)).await?;
     let violations = guards::violations(&export.name, &export.guards, &looked);
     let (passed, stopping): (Vec<_>, Vec<_>) =
         violations.into_iter().partition(|(name, _)| request.pass_guards.iter().any(|pass| pass == name));
@@ -97,7 +100,10 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     if record.passes_unreadable_rows {
         record.guards_passed_over.push(guards::UNREADABLE_ROWS.to_owned());
     }
+    record.stopped_by = stopping.iter().map(|(name, _)| (*name).to_owned()).collect();
     let guard = guards::joined(stopping);
+    let history = history.into_inner().unwrap_or_else(PoisonError::into_inner);
+    record.recorded = Some(history.write(store).await?);
     record.conditions_digest = config.conditions_digest(&export.name);
     if guard.is_none() && !record.chunks.is_empty() {
         record.stage = Stage::Ready;

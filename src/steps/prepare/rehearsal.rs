@@ -91,7 +91,7 @@ impl Rehearsal {
                     let rows = chunk::read("sample", &chunk::seal(text), 0, self.most_rows - of.rows.len())?;
                     of.rows.extend(rows.iter().map(|row| row.values().map(str::to_owned).collect::<Vec<_>>()));
                 }
-                PlanOutput::Chunk(..) => {}
+                PlanOutput::Chunk(..) | PlanOutput::Records(_) => {}
                 PlanOutput::Rejects(text) => {
                     if let Some(file) = &mut self.rejects {
                         file.write_all(text.as_bytes()).map_err(unwritable)?;

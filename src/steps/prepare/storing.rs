@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 
+use super::planned_history::PlannedHistory;
 use super::rehearsal::Rehearsal;
 use crate::chunk;
 use crate::error::Result;
@@ -21,20 +22,28 @@ const WRITING: usize = 4;
 /// Whether the plan is also stored, or only looked at.
 #[derive(Clone, Copy)]
 pub(super) enum PlanMode<'a> {
-    Persist,
+    Persist(&'a Mutex<PlannedHistory>),
     DryRun(&'a Mutex<Rehearsal>),
 }
 
 impl PlanMode<'_> {
     pub(super) fn is_stored(self) -> bool {
-        matches!(self, Self::Persist)
+        matches!(self, Self::Persist(_))
     }
 
     /// Does something with what a plan that is not stored keeps.
     pub(super) fn keep(self, what: impl FnOnce(&mut Rehearsal) -> Result<()>) -> Result<()> {
         match self {
-            Self::Persist => Ok(()),
+            Self::Persist(_) => Ok(()),
             Self::DryRun(rehearsal) => what(&mut rehearsal.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// Does something with the history of a plan that is stored.
+    pub(super) fn record(self, what: impl FnOnce(&mut PlannedHistory) -> Result<()>) -> Result<()> {
+        match self {
+            Self::Persist(history) => what(&mut history.lock().unwrap_or_else(PoisonError::into_inner)),
+            Self::DryRun(_) => Ok(()),
         }
     }
 }
@@ -63,6 +72,10 @@ impl<'s, S: Store> Storing<'s, S> {
                     let segment = self.segment;
                     record.chunks.push(Chunk { name: name.clone(), segment, operation, rows, opt_outs });
                     (name, chunk::seal(&text))
+                }
+                PlanOutput::Records(records) => {
+                    self.mode.record(|history| history.add(self.segment, records))?;
+                    continue;
                 }
                 PlanOutput::Rejects(text) => {
                     record.reject_parts += 1;

@@ -1,6 +1,9 @@
 //! Takes over into the state who is there: two streams in order of their keys become one, which replaces the state by
 //! compare-and-set.
 
+use jiff::Timestamp;
+
+use super::found_history::FoundHistory;
 use super::spool::{Spool, Spooled};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
@@ -20,6 +23,8 @@ pub(super) struct Adopted<'a> {
     pub(super) target: &'a MembershipTarget,
     /// The state's header where there is no state yet.
     pub(super) empty: Header,
+    /// The run that the comparison is, and when it began.
+    pub(super) run: (&'a str, Timestamp),
 }
 
 impl Adopted<'_> {
@@ -40,6 +45,7 @@ impl Adopted<'_> {
             None => header.segments.push(SegmentHeader { name, target }),
         }
         let mut writer = Writer::new(&header, temporary("state")?)?;
+        let mut history = FoundHistory::new(self.run, (self.export, self.segment), &header.key_fingerprint)?;
         let mut members = 0;
         for slice in 0..spool.slices() {
             let mut there = spool.slice(slice)?.into_iter().peekable();
@@ -51,7 +57,9 @@ impl Adopted<'_> {
                     Some(old) if before == Some(key) => old.next().await?.unwrap_or_default(),
                     _ => Profile { key, digest: FIELDS_UNKNOWN, ..Profile::default() },
                 };
+                let was_member = profile.is_member(at);
                 take_over(&mut profile, at, there.next_if(|(there, _)| *there == key));
+                history.add(&key, was_member, profile.is_member(at))?;
                 // A profile goes with its last segment.
                 if profile.memberships.iter().any(|status| *status != MemberStatus::Absent) {
                     members += u64::from(profile.is_member(at));
@@ -59,6 +67,7 @@ impl Adopted<'_> {
                 }
             }
         }
+        history.write(store).await?;
         let key = keys::profiles(self.export);
         let condition = held.map_or(PutMode::Create, |held| PutMode::Update(held.version.clone()));
         if store.put_file(&key, &writer.finish()?, condition).await? == PutOutcome::Conflict {

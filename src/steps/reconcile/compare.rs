@@ -33,6 +33,7 @@ pub(super) struct Comparison<'c, 'e, E: Environment> {
     pub(super) now: Timestamp,
     pub(super) mode: Mode,
     pub(super) export: &'c str,
+    pub(super) run_id: &'c str,
     pub(super) rows: Rows,
     pub(super) returns: Rows,
     pub(super) opt_outs: OptOuts,
@@ -87,7 +88,8 @@ impl<E: Environment> Comparison<'_, '_, E> {
             Mode::Repair => found.differences() > 0,
         };
         if takes_over {
-            let adopted = Adopted { export: self.export, segment: &segment.name, target: &target, empty };
+            let run = (self.run_id, self.now);
+            let adopted = Adopted { export: self.export, segment: &segment.name, target: &target, empty, run };
             adopted.write(store, held.as_ref(), &mut spool).await?;
         }
         Ok(found)

@@ -3,6 +3,7 @@
 mod adopt;
 mod compare;
 mod files;
+mod found_history;
 mod index;
 mod mode;
 mod spool;
@@ -183,6 +184,7 @@ async fn compare_all<E: Environment>(
         now,
         mode: asked.mode,
         export: &export.name,
+        run_id,
         rows: Rows::of_differences()?,
         returns: Rows::of_opt_outs()?,
         opt_outs: OptOuts::of(store, &connection.name).await?,

@@ -1,6 +1,8 @@
 //! One person: who holds them, and out of all of it.
 
 mod erase;
+mod history;
+mod versions;
 mod who;
 
 use autopilot_export::report::Report;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::Read as _;
 
+use autopilot_export::plan::history::{Act, Decoder, Verdict};
 use autopilot_export::run::keys;
-use autopilot_export::state::{Digester, MemberStatus};
+use autopilot_export::state::{Digester, MemberStatus, half};
 
 use super::drops::{email, is_personal, person};
 use super::model::{Claim, Known};
@@ -81,6 +82,7 @@ impl Story {
         let Some(body) = self.world.disk.body(&keys::profiles(EXPORT)) else { return };
         let (header, profiles) = profiles_of(&body);
         let places = self.world.shared.lock().unwrap().places.clone();
+        let joined = self.joined();
         for (Place { name, .. }, segment) in places.iter().zip(&self.model.segments) {
             let Some(at) = header.position(name) else { continue };
             for (person, held) in &segment.people {
@@ -94,8 +96,25 @@ impl Story {
                     Claim::No => matches!(status, MemberStatus::Absent | MemberStatus::Leaving),
                 };
                 assert!(fits, "the state has person {person} of {name} as {status:?}; {held:?}");
+                let has_history = joined.contains(&(half(&key), (*name).to_owned()));
+                let is_sure = status == MemberStatus::Confirmed;
+                assert!(has_history || !is_sure, "no run says that person {person} joined {name}; {held:?}");
             }
         }
+    }
+
+    /// Who joined which segment, as the runs' histories say.
+    fn joined(&self) -> BTreeSet<([u8; 16], String)> {
+        let mut joined = BTreeSet::new();
+        for (key, body) in self.world.disk.all().into_iter().filter(|(key, _)| keys::is_history(key)) {
+            let mut decoder = Decoder::new(&key);
+            // What a power cut left of it counts for nothing.
+            let read = decoder.feed(&body).and_then(|()| decoder.end()).and_then(|()| decoder.records());
+            let (Ok(records), Some(header)) = (read, decoder.header()) else { continue };
+            let records = records.iter().filter(|record| record.act == Act::Join && record.verdict == Verdict::Done);
+            joined.extend(records.map(|record| (record.key, header.segments[usize::from(record.segment)].clone())));
+        }
+        joined
     }
 
     /// Personal data lies where it may, keys nowhere.

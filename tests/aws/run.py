@@ -27,7 +27,7 @@ def provider():
 
 def start(file, options):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *options, file]
-    # In its own session: a file is told once that it must stop.
+    # In its own session, so that each file gets a signal once.
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
 
 

@@ -40,7 +40,7 @@ def test_what_was_taken_down_comes_back_with_its_secrets_and_their_key(aws):
     secrets, s3 = aws.client("secretsmanager"), aws.client("s3")
     value = lambda name: secrets.get_secret_value(SecretId=f"autopilot-export/{name}")["SecretString"]
     stored, key = {name: value(name) for name in ("plain", "plain/state-key")}, the_key(aws)
-    # Whoever takes it down has copied what they need.
+    # People who take it down copy first what they need.
     kept = aws.objects()
     held = s3.list_object_versions(Bucket=aws.outputs["bucket"])
     assert not held["IsTruncated"]

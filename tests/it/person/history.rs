@@ -9,7 +9,7 @@ use autopilot_export::run::{RequestedDrop, RunRequest, keys};
 use autopilot_export::sandbox::{AutopilotOptions, Fault, Options, OrttoOptions};
 use autopilot_export::state::{Digester, half, hex};
 use autopilot_export::steps::person::{History, SENT_AGAIN, Sought, Told, erase, history};
-use autopilot_export::steps::{self, Asked, Cancellation, HISTORY_DAYS, Mode};
+use autopilot_export::steps::{self, Cancellation, HISTORY_DAYS, Mode, ReconcileRequest};
 use serde_json::{Value, json};
 
 use super::{drop, run};
@@ -280,7 +280,7 @@ async fn history_names_whom_reconcile_took_over() {
         // The state is lost, and all that is known of runs.
         sim.store.keys().iter().filter(|key| !key.starts_with("segments/")).for_each(|key| sim.store.remove(key));
         let request = RunRequest { drops: Vec::new(), ..request("adopt", "") };
-        let asked = Asked { run: &request, segment: None, mode: Mode::Adopt };
+        let asked = ReconcileRequest { run: &request, segment: None, mode: Mode::Adopt };
         let world = sim.world(&Kill::never());
         steps::reconcile(&world, &sim.config, asked, &Cancellation::default()).await.unwrap();
         let History { verdicts: said, not_recorded, unreadable } = of(&sim, &email(4)).await;

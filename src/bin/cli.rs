@@ -115,7 +115,9 @@ async fn carry_out(args: Args, stop: &Cancellation) -> Code {
     let env = Adapters {
         store: WithFiles(Folder::new(&common.store)),
         leases: FileLeases::new(&common.store),
-        secrets: LocalSecrets::new(api_key(&common)?, &common.store).with_webhook(webhook(&common)?),
+        secrets: LocalSecrets::new(api_key(&common)?, &common.store)
+            .with_key_file(common.api_key_file.clone())
+            .with_webhook(webhook(&common)?),
         http: HttpClient::default(),
         clock: Clock::System,
         observer: command::observer(&command, &common, &config),

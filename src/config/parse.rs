@@ -9,6 +9,7 @@ use serde_json::{Map, Number, Value};
 use super::fault::{Fault, shown};
 use super::reader::{Entry, Faults};
 use super::{Api, Config, Connection, Export, checks, comments};
+use crate::chunk::FieldOrigin;
 
 /// Reads `exports.json`.
 ///
@@ -106,6 +107,18 @@ fn one_export_per_mark(
                     entry.fault_below(&place, format!("has the same {what} of the same connection as exports.{other}"));
                 }
                 None => drop(owners.insert((&export.connection, what, mark), (name, place))),
+            }
+        }
+    }
+    for (name, export) in exports.iter().filter(|(_, export)| is_enabled(export)) {
+        for field in export.match_.specs().iter().filter(|field| field.origin == FieldOrigin::Custom) {
+            let Some((owner, other)) = owners.get(&(&export.connection, "field", field.name.to_lowercase())) else {
+                continue;
+            };
+            // A field that one export both fills and marks with is looked at with the export.
+            if *owner != name {
+                let place = format!("{}.match.custom.{}", shown(name), field.name);
+                entry.fault_below(&place, format!("fills the field that marks the members of exports.{other}"));
             }
         }
     }

@@ -545,6 +545,14 @@ fn two_exports_of_one_account_never_share_a_list_or_field() {
     for other in [of(json!("none"), &[]), of(json!({ "list": "Other" }), &[])] {
         parsed(&[("/exports/vip", other)]);
     }
+    // What one marks its members by, the other must not fill.
+    let mut filling = of(json!({ "list": "Other" }), &[]);
+    filling["match"]["custom"]["READER"] = json!({ "column": "R", "type": "boolean" });
+    let found = faults(&[(&membership, field("Reader")), ("/exports/vip", filling)]);
+    assert_eq!(
+        found,
+        ["config: exports.vip.match.custom.READER: fills the field that marks the members of exports.newsletter"]
+    );
     parsed(&[("/exports/vip", of(json!({ "list": "Newsletter" }), &[("enabled", json!(false))]))]);
 }
 

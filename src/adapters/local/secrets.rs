@@ -16,6 +16,8 @@ use crate::state::hex;
 #[derive(Debug)]
 pub struct LocalSecrets {
     api_key: Option<SecretString>,
+    /// Where the key was read, and is read again for a newer one.
+    key_file: Option<PathBuf>,
     state_key: PathBuf,
     webhook: Option<SecretString>,
 }
@@ -23,7 +25,13 @@ pub struct LocalSecrets {
 impl LocalSecrets {
     /// The key as given by a person, and the state key in the store at `root`.
     pub fn new(api_key: Option<SecretString>, root: impl Into<PathBuf>) -> Self {
-        Self { api_key, state_key: root.into().join("state.key"), webhook: None }
+        Self { api_key, key_file: None, state_key: root.into().join("state.key"), webhook: None }
+    }
+
+    /// The same with the file that the key was read from, which may be given a newer one while a run works.
+    #[must_use]
+    pub fn with_key_file(self, key_file: Option<PathBuf>) -> Self {
+        Self { key_file, ..self }
     }
 
     /// The same with the address of a webhook.
@@ -31,6 +39,12 @@ impl LocalSecrets {
     pub fn with_webhook(self, webhook: Option<SecretString>) -> Self {
         Self { webhook, ..self }
     }
+}
+
+/// The key that a file holds; none where it does not hold a key alone.
+fn key_in(text: &str) -> Option<SecretString> {
+    let key = text.trim();
+    (!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())).then(|| key.to_owned().into())
 }
 
 /// A new state key: 32 random bytes, as hexadecimal digits.
@@ -84,8 +98,12 @@ impl SecretSource for GivenSecrets {
 }
 
 impl SecretSource for LocalSecrets {
-    async fn secrets(&self, connection: &str, _secret: &str, _refresh: bool) -> Result<Secrets> {
-        let Some(api_key) = self.api_key.clone() else {
+    async fn secrets(&self, connection: &str, _secret: &str, refresh: bool) -> Result<Secrets> {
+        let newer = match self.key_file.clone().filter(|_| refresh) {
+            Some(path) => blocking(move || Ok(fs::read_to_string(path).ok().as_deref().and_then(key_in))).await?,
+            None => None,
+        };
+        let Some(api_key) = newer.or_else(|| self.api_key.clone()) else {
             return Err(Error::new(Kind::Config, connection, "the key is missing")
                 .hint("give it with --api-key-file FILE, or in the environment as AUTOPILOT_API_KEY"));
         };
@@ -104,5 +122,29 @@ impl SecretSource for LocalSecrets {
 
     async fn webhook(&self, _secret: &str) -> Result<Option<SecretString>> {
         Ok(self.webhook.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_newer_key_is_read_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        fs::write(&file, "first").unwrap();
+        let secrets =
+            LocalSecrets::new(Some("first".to_owned().into()), folder.path()).with_key_file(Some(file.clone()));
+        let key =
+            async |refresh| secrets.secrets("eu", "eu", refresh).await.unwrap().api_key.expose_secret().to_owned();
+        for (text, expected) in [("second\n", "second"), ("", "first"), ("two words", "first")] {
+            fs::write(&file, text).unwrap();
+            assert_eq!((key(false).await, key(true).await), ("first".to_owned(), expected.to_owned()));
+        }
+        fs::remove_file(&file).unwrap();
+        assert_eq!(key(true).await, "first", "a file that is being replaced");
     }
 }

@@ -113,6 +113,10 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
         status @ 200..=299 if endpoint.may_answer_nothing() && holds_an_error(body) => {
             Reply::Refused(reason(status, body))
         }
+        // Whether the contact was written is unclear, so the request counts as failed, and its row as unconfirmed.
+        200..=299 if matches!(endpoint, Endpoint::UpsertOne(_)) && holds_an_error(body) => {
+            Reply::Failed("an answer with an error beside the contact")
+        }
         200..=299 => success(endpoint, body).map_or(Reply::Failed("an unreadable answer"), Reply::Done),
         401 => Reply::Unauthorized,
         403 if endpoint.is_about_the_account() => Reply::Unauthorized,
@@ -130,8 +134,9 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
 
 /// Whether an answer says that something went wrong, whatever its status.
 fn holds_an_error(body: &[u8]) -> bool {
-    let error = object(body).and_then(|body| body.error);
-    error.is_some_and(|error| !["null", "false", "\"\""].contains(&error.get()))
+    let is_said =
+        |part: Part<'_>| part.is_some_and(|part| !["null", "false", "\"\"", "[]", "{}"].contains(&part.get()));
+    object(body).is_some_and(|body| is_said(body.error) || is_said(body.errors))
 }
 
 /// Autopilot's own words for a refusal: `message`, else `error` (a text or an object), else the status.
@@ -175,6 +180,8 @@ struct Object<'a> {
     message: Part<'a>,
     #[serde(borrow)]
     error: Part<'a>,
+    #[serde(borrow)]
+    errors: Part<'a>,
     #[serde(borrow)]
     code: Part<'a>,
 }

@@ -44,8 +44,8 @@ use crate::steps::turn;
 use crate::steps::unfinished::unfinished as unfinished_run;
 
 /// The warning when a spot check failed during the run.
-const NO_LONGER: &str = "the account stopped adding joiners to the list that their rows name; the next run sends the joiners of this \
-                         run again and adds them";
+const NO_LONGER: &str = "the account stopped adding joiners to the list that their rows name; the joiners of this run count as \
+                         pending, and the next run sends them again and adds them";
 
 /// How many objects are removed at once.
 const AT_ONCE: usize = 16;

@@ -178,7 +178,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         while let Some(mut fetched) = fetched.try_next().await? {
             if let Some((totals, rejects)) = &mut counting {
                 let segment = fetched.chunk.segment;
-                totals.add(self.run, fetched.chunk, &fetched.results);
+                totals.add(self.run, fetched.chunk, &fetched.results, self.is_doubted);
                 totals.lost.results += fetched.lost.results;
                 totals.lost.joiners += fetched.lost.joiners;
                 let refused = std::mem::take(&mut fetched.refused);

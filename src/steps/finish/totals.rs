@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::chunk::Operation;
 use crate::ledger::{Entry, Results, Sent};
 use crate::plan::lanes::Chunk;
 use crate::run::RunRecord;
@@ -63,13 +64,15 @@ impl Lost {
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, run: &RunRecord, chunk: &Chunk, results: &Results) {
+    /// Adds a range. Joiners who are `doubted` are not confirmed, so they count as pending.
+    pub(super) fn add(&mut self, run: &RunRecord, chunk: &Chunk, results: &Results, is_doubted: bool) {
         self.sent.add(&results.sent);
         for (_, entry) in &results.entries {
             match entry {
                 Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
                 Entry::Refused { .. } if chunk.opt_outs => self.opt_outs_refused += 1,
                 Entry::Suppressed { .. } if chunk.opt_outs => self.opt_outs_suppressed += 1,
+                Entry::Delivered { .. } if is_doubted && chunk.operation == Operation::Join => {}
                 Entry::Delivered { key, .. } => {
                     self.delivered += 1;
                     if self.refused_before.contains(key) {

@@ -21,6 +21,7 @@ use crate::ports::{Event, Reader, Store};
 use crate::run::{RunRecord, SegmentRecord};
 use crate::state::{Digester, unhex};
 use crate::steps::carryover::UnconfirmedEmails;
+use crate::steps::documents::known_members;
 use crate::steps::environment::Environment;
 use crate::steps::erased::erased;
 use crate::steps::stored_objections;
@@ -88,6 +89,14 @@ pub(super) async fn build_plan<W: Environment>(
         segment.notes.extend(notes);
     }
     record.profiles = members.profiles();
+    if record.request.full {
+        // The state was not read, and whoever is in the segments that this run leaves out stays in the export.
+        let known = known_members(env.store(), export).await?;
+        let is_left_out = |segment: &&SegmentRecord| segment.drop.is_none();
+        let names: Vec<_> = record.segments.iter().filter(is_left_out).map(|segment| segment.name.as_str()).collect();
+        let left_out = export.segments.iter().zip(known).filter(|(segment, _)| names.contains(&segment.name.as_str()));
+        record.profiles += left_out.map(|(_, members)| members).sum::<u64>();
+    }
     if let Some(warning) = guards::warning(&export.name, &export.guards, record.profiles)
         && let Some(segment) = record.segments.iter_mut().find(|segment| segment.drop.is_some())
         && !segment.notes.contains(&warning)

@@ -65,6 +65,8 @@ async fn an_account_that_changes_its_way_in_mid_run_is_put_right() {
         () = changes => unreachable!(),
     };
     assert!(report.warnings.iter().any(|warning| warning.contains("stopped adding joiners")), "{:?}", report.warnings);
+    assert!(report.outcome == Outcome::Failed && report.rows.pending > 0, "{report:?}");
+    assert!(report.rows.delivered <= members(&sim) as u64, "nobody is claimed who is not there: {report:?}");
     run(&sim, "second", &people(0, 4000, 1)).await;
     assert_eq!(members(&sim), 4000);
     assert!(sent_nothing(&run(&sim, "third", &people(0, 4000, 1)).await));
@@ -94,6 +96,7 @@ async fn a_lane_that_finds_it_out_doubts_the_other_lanes() {
     assert!(members(&sim) < sim.sandbox.contact_count(), "the first lane noticed");
     assert!(deliver(1).await);
     let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
+    assert!(report.rows.delivered <= members(&sim) as u64, "nobody is claimed who is not there: {report:?}");
     assert!(report.warnings.iter().any(|warning| warning.contains("stopped adding joiners")), "{:?}", report.warnings);
     run(&sim, "second", &people(0, 4000, 1)).await;
     assert_eq!(members(&sim), 4000);

@@ -211,6 +211,11 @@ async fn max_profiles_counts_the_profiles_of_all_segments() {
             "{message}"
         );
     }
+    // The state is not read, but what it has of the other segment counts.
+    let full = RunRequest { full: true, ..drop(&sim, VIP, "all others", &people(30, 36, 1)) };
+    assert_eq!(run(&sim, &full).await.outcome, Outcome::StoppedByGuard);
+    let full = RunRequest { full: true, ..drop(&sim, VIP, "few others", &people(30, 33, 1)) };
+    assert_eq!(run(&sim, &full).await.outcome, Outcome::Succeeded);
 }
 
 /// The measure by which a later drop's unreadable rows are judged.

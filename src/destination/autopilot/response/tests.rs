@@ -66,6 +66,19 @@ fn a_success_with_an_error_in_its_body_is_a_refusal() {
 }
 
 #[test]
+fn a_contact_beside_an_error_is_not_known_to_be_written() {
+    let one = Endpoint::UpsertOne(Bytes::new());
+    for beside in [r#""error":"limit""#, r#""errors":["limit"]"#, r#""error":{"message":"limit"}"#] {
+        let body = format!(r#"{{"contact_id":"person_1",{beside}}}"#);
+        assert!(matches!(respond(&one, 200, body.as_bytes()), Reply::Failed(_)), "{body}");
+    }
+    for beside in [r#""error":null"#, r#""error":"""#, r#""errors":[]"#] {
+        let body = format!(r#"{{"contact_id":"person_1",{beside}}}"#);
+        assert!(matches!(respond(&one, 200, body.as_bytes()), Reply::Done(_)), "{body}");
+    }
+}
+
+#[test]
 fn what_cannot_name_a_list_is_not_an_id() {
     let make = Endpoint::CreateList("t".into());
     for id in ["", ".", ".."] {

@@ -47,5 +47,5 @@ pub use prepare::{Cause, Rehearsal, Rehearsed, guards_are_known, has_drop, plan}
 pub use reconcile::{Mode, ReconcileRequest, reconcile};
 pub use session::Session;
 pub use stop::{is_stopped, mark_stopped, unless_stopped, watching_for_stop};
-pub use turn::{release, take};
+pub use turn::{marks_are_its_own, release, take};
 pub use workflow::{Prepared, prepare, resume, run};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Connection};
+use crate::config::{Config, Connection, Export};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Leases, Store};
 use crate::run::{ConnectionActivity, keys};
@@ -120,6 +120,39 @@ pub(super) async fn meet<E: Environment>(
         env.leases().release(&before, holder).await?;
     }
     Ok(if is_free { AccountTurn::New(behind.account) } else { AccountTurn::Busy })
+}
+
+/// Whether no export of another connection to the same account, as far as that is known, has a list, tag or field of this one:
+/// each would take the other's members off.
+///
+/// # Errors
+/// Kind `config` where one has; those of the store.
+pub async fn marks_are_its_own(store: &impl Store, config: &Config, export: &Export) -> Result<()> {
+    let is_other = |other: &&Connection| other.enabled && other.name != export.connection;
+    let mut others = config.connections.values().filter(is_other).peekable();
+    if others.peek().is_none() {
+        return Ok(());
+    }
+    let Some(account) = account_behind(store, &export.connection).await? else { return Ok(()) };
+    let marks = |export: &Export| -> Vec<_> {
+        export.segments.iter().filter_map(|segment| segment.membership.mark()).collect()
+    };
+    let own = marks(export);
+    for connection in others {
+        if account_behind(store, &connection.name).await?.as_ref() != Some(&account) {
+            continue;
+        }
+        let exports = config.exports.values().filter(|other| other.enabled && other.connection == connection.name);
+        for other in exports {
+            if let Some((what, _)) = marks(other).iter().find(|mark| own.contains(mark)) {
+                let problem =
+                    format!("has the same {what} as export {}, and both connections lead to one account", other.name);
+                return Err(Error::new(Kind::Config, &export.name, problem)
+                    .hint("let one export fill it, or give each a name of its own"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The connection with the lowest rate of all that are known to lead to its account.

@@ -10,7 +10,7 @@ use crate::entry::args::Common;
 use crate::error::{Error, Kind};
 use crate::run::{RunRequest, Trigger, run_id};
 use crate::steps::environment::Environment;
-use crate::steps::{Rehearsal, has_drop, plan, survey};
+use crate::steps::{Rehearsal, has_drop, marks_are_its_own, plan, survey};
 
 /// What was found of one connection, export or file.
 #[derive(Debug, Serialize)]
@@ -69,6 +69,9 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
         for export in enabled {
             let subject = format!("export {}", export.name);
             if let Err(error) = connection.may_send(export, env.clock().now()) {
+                fail(&mut findings, subject.clone(), &error);
+            }
+            if let Err(error) = marks_are_its_own(env.store(), config, export).await {
                 fail(&mut findings, subject.clone(), &error);
             }
             match account.check_fields(&export.match_.specs(), &memberships(export), export.create_fields) {

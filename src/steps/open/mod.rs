@@ -75,6 +75,7 @@ async fn open_run<E: Environment>(env: &E, config: &Config, request: &RunRequest
     };
     let account = opening.ask(earlier.as_ref()).await?;
     opening.session.take_turn(config, account.id(), run_id).await?;
+    turn::marks_are_its_own(store, config, export).await?;
     let connection = &turn::at_lowest_rate(store, config, connection).await?;
     opening.rate = connection.requests_per_second;
     let mut record = opening.meet(export, account, earlier.as_ref()).await?;

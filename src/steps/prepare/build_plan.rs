@@ -90,7 +90,7 @@ pub(super) async fn build_plan<W: Environment>(
     }
     record.profiles = members.profiles();
     if record.request.full {
-        // The state was not read, and whoever is in the segments that this run leaves out stays in the export.
+        // The state was not read, and the members of the segments that this run leaves out stay in the export.
         let known = known_members(env.store(), export).await?;
         let is_left_out = |segment: &&SegmentRecord| segment.drop.is_none();
         let names: Vec<_> = record.segments.iter().filter(is_left_out).map(|segment| segment.name.as_str()).collect();

@@ -78,6 +78,19 @@ async fn a_connection_found_to_lead_to_a_busy_account_gives_way() {
 
 /// What was learned of an account is known to all connections to it.
 #[tokio::test(start_paused = true)]
+async fn exports_of_one_account_share_no_list_over_two_connections() {
+    let mut sim = sim();
+    sim.set("/exports/second/segments/0/membership", json!({ "list": "newsLETTER" }));
+    sim.set("/exports/newsletter/segments/0/membership", json!({ "list": "Newsletter" }));
+    assert_eq!(run(&sim, &sim.drop("first", &people(0, 3, 1))).await.outcome, Outcome::Succeeded);
+    let writes = sim.sandbox.counters().writes;
+    let report = run(&sim, &second(&sim, "first", &people(3, 6, 1))).await;
+    let message = report.error.map(|error| error.message).unwrap_or_default();
+    assert!(message.contains("has the same list as export newsletter"), "{message}");
+    assert_eq!((report.outcome, sim.sandbox.counters().writes), (Outcome::Failed, writes));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_one_connection_learned_the_other_knows() {
     let sim = sim();
     run(&sim, &sim.drop("first", &people(0, 40, 1))).await;

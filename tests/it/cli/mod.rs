@@ -24,5 +24,6 @@ mod retry;
 mod stop;
 mod terminal;
 mod try_one;
+mod unused_consent;
 mod webhook;
 mod which_aws;

@@ -4,9 +4,9 @@ use std::io::{IsTerminal, Write, stderr, stdin};
 
 use super::answers::Answers;
 use super::kinds::Doubt;
-use super::names::Leaning;
 use super::proposal::{Proposal, Question, propose};
 use super::sample::Sample;
+use crate::entry::command::leaning::Leaning;
 use crate::error::{Result, escaped};
 use crate::value::Decimal;
 

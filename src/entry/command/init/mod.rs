@@ -13,6 +13,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::code::Code;
+use super::leaning::Leaning;
 use super::print;
 use crate::config::{base_url_fault, parse, schema};
 use crate::entry::args::{Common, DateOrder, InitArgs};
@@ -21,7 +22,6 @@ use crate::error::{Error, Kind, Result};
 use crate::value::Decimal;
 use answers::Answers;
 use kinds::{Doubt, Habits};
-use names::Leaning;
 use proposal::{Question, propose};
 
 /// Proposes a configuration, asks what it cannot know, and writes it.

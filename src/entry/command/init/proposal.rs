@@ -7,10 +7,11 @@ use serde_json::json;
 use super::answers::Answers;
 use super::file::{self, Json, Parts, object, plain};
 use super::kinds::{Doubt, Guess, Habits, is_day_first, judge, truth};
-use super::names::{self, Leaning};
+use super::names;
 use super::sample::Sample;
 use crate::contact::email;
 use crate::destination::{self, Destination};
+use crate::entry::command::leaning::{Leaning, leaning};
 use crate::error::{Error, Kind, Result};
 use crate::value::{Decimal, FieldType, content, nearest};
 
@@ -195,7 +196,7 @@ impl Proposing<'_> {
         if let Some((_, role)) = roles.iter().find(|(names, _)| self.is_in(at, names)) {
             return self.consent(at, &name).map(|()| (*role).to_owned());
         }
-        if let Some(leaning) = names::leaning(&name) {
+        if let Some(leaning) = leaning(&name) {
             // Its words are needed whatever it comes to mean.
             let is_readable = self.consent(at, &name).is_ok();
             self.questions.push(Question::Consent(name, leaning));

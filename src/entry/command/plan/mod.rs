@@ -8,6 +8,7 @@ mod show;
 
 use super::code::Code;
 use super::forecast::{advice, forecast, forms, monthly};
+use super::leaning::unused;
 use super::print;
 use super::request::request;
 use crate::config::{Config, Connection, Export, export_of};
@@ -115,7 +116,12 @@ fn of(
             .collect(),
         guards: guards.iter().map(|(name, error)| Guard { name, message: error.to_string() }).collect(),
         refused: refused.map(|error| error.to_string()),
-        notes: record.segments.iter().flat_map(|segment| segment.notes.clone()).collect(),
+        notes: record
+            .segments
+            .iter()
+            .flat_map(|segment| segment.notes.clone())
+            .chain(unused(export, rehearsal.columns()))
+            .collect(),
         sample: sample.filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty()).collect(),
     }
 }

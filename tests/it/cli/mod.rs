@@ -9,6 +9,7 @@ mod escapes;
 mod explain;
 mod hostile_input;
 pub(crate) mod init;
+mod init_columns;
 mod limit;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -65,6 +65,19 @@ pub(super) fn is_date(name: &str) -> bool {
         .any(|part| name.contains(part))
 }
 
+/// Whether the name speaks of somebody's birth.
+pub(super) fn is_birth(name: &str) -> bool {
+    let parts = ["geburt", "gebdat", "birth", "naissance", "nacimiento", "nascita", "geboor", "fodsel", "foedsel"];
+    let name = folded(name);
+    name == "dob" || parts.iter().any(|part| name.contains(part))
+}
+
+/// Whether the name speaks of a moment: of a day, or `Abgemeldet am`, `unsubscribed_at`.
+pub(super) fn is_moment(name: &str) -> bool {
+    let last = name.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+    is_date(name) || ["am", "at", "on", "le", "el", "op"].contains(&last.as_str())
+}
+
 /// A name for an export: small letters, digits and dashes.
 pub(super) fn slug(stem: &str) -> String {
     let mut slug = String::new();

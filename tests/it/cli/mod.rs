@@ -10,6 +10,7 @@ mod explain;
 mod hostile_input;
 pub(crate) mod init;
 mod init_columns;
+mod init_terminal;
 mod limit;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -252,25 +252,28 @@ pub(super) fn leaning(name: &str) -> Option<Leaning> {
     }
 }
 
-/// What is to be said of columns that look like consent and that an export does not use; a line each.
+/// What is to be said of columns that look like consent and that an export does not use: a line for each kind.
 pub(super) fn unused<'c>(export: &Export, columns: impl Iterator<Item = &'c String>) -> Vec<String> {
     let used: Vec<String> = Matching::wanted(export).iter().map(|name| clean(name).into_owned()).collect();
-    let names: BTreeSet<String> = columns.map(|name| clean(name).into_owned()).collect();
-    let unused = names.iter().filter(|name| !used.contains(name) && !may_be_an_address(name));
-    let said = unused.filter_map(|name| {
-        let leaning = leaning(name)?;
-        let remedy = match leaning {
-            Leaning::OptOut => "where it says no to mail, add it to suppress",
-            Leaning::Consent => "where only those who agreed may be sent, add it to require",
+    let mut names: BTreeSet<String> = columns.map(|name| clean(name).into_owned()).collect();
+    names.retain(|name| !used.contains(name) && !may_be_an_address(name));
+    let said = |(kind, purpose, key): (Leaning, &str, &str)| {
+        let of_kind = names.iter().filter(|name| leaning(name) == Some(kind));
+        let shown: Vec<String> = of_kind.map(|name| format!("\"{}\"", escaped(name, SHOWN_CHARS))).collect();
+        let (looks, it) = match shown.len() {
+            0 => return None,
+            1 => (format!("column {} looks like {} and is not used", shown.join(""), kind.seems()), "it"),
+            _ => (format!("columns {} look like {} and are not used", shown.join(", "), kind.seems()), "them"),
         };
-        let shown = escaped(name, SHOWN_CHARS);
-        Some(format!(
-            "column \"{shown}\" looks like {} and is not used; {remedy} in exports.{}",
-            leaning.seems(),
-            export.name
-        ))
-    });
-    said.collect()
+        Some(format!("{looks}; {purpose}, add {it} to exports.{}.{key}, with yes or no in each cell", export.name))
+    };
+    [
+        (Leaning::Consent, "to send only to people who agreed", "require"),
+        (Leaning::OptOut, "to keep back people who opted out", "suppress"),
+    ]
+    .into_iter()
+    .filter_map(said)
+    .collect()
 }
 
 #[cfg(test)]

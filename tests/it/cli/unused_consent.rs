@@ -31,8 +31,21 @@ async fn plan_and_check_note_consent_that_is_not_used() {
         assert!(note.contains(part) && note.contains("is not used"), "{note}");
     }
     let (code, out, err) = cli.run(&["check"]).await;
+    assert!(notes[0].contains("add it to exports.newsletter.require, with yes or no in each cell"), "{notes:?}");
     let line = "ok     export newsletter: column \"Newsletter\" looks like consent and is not used; ";
     assert!(code == 0 && out.matches(line).count() == 1, "{out}{err}");
+}
+
+#[tokio::test]
+async fn several_columns_are_noted_in_one_line() {
+    let (cli, _) = cli(|_| {}).await;
+    let drop = cli.scene.file(
+        "lines.json",
+        b"{\"EMail\":\"ann@example.com\",\"FirstName\":\"Ann\",\"Value\":1,\"Robinson\":0,\"Abmeldung\":0}\n",
+    );
+    let (_, out, err) = cli.run(&["plan", "newsletter", drop.to_str().unwrap()]).await;
+    let line = "note      columns \"Abmeldung\", \"Robinson\" look like an opt-out and are not used; ";
+    assert!(out.matches(line).count() == 1, "{out}{err}");
 }
 
 #[tokio::test]

@@ -40,12 +40,15 @@ impl Choice {
     }
 
     /// What it means for the rows that say yes.
-    fn meaning(self, yes: &str) -> String {
+    fn meaning(self, leaning: Leaning, yes: &str) -> String {
         match self {
             Only => format!("rows with {yes} are sent, all others are not"),
             Never => format!("rows with {yes} are not sent, others are"),
             OptOut => format!("people with {yes} are opted out in the account, others are sent"),
-            Skip => "the column is not used: all rows are sent".to_owned(),
+            Skip => {
+                let word = if leaning == Leaning::Consent { "without" } else { "with" };
+                format!("the column is not used: rows {word} {yes} are sent too")
+            }
         }
     }
 
@@ -77,7 +80,7 @@ pub(super) fn ask_for(column: &OpenColumn, answers: &mut Answers, ask: &mut Ask<
     let words = words.join(", ");
     let mut text = format!("{name} looks like {}{}. Choose by a word:", leaning.seems(), column.counts());
     for choice in &choices {
-        text.push_str(&format!("\n  {:<7} {}", choice.word(), choice.meaning(&yes)));
+        text.push_str(&format!("\n  {:<7} {}", choice.word(), choice.meaning(*leaning, &yes)));
     }
     if let Some(other) = &answers.opt_out {
         text.push_str(&format!(
@@ -102,7 +105,7 @@ pub(super) fn ask_for(column: &OpenColumn, answers: &mut Answers, ask: &mut Ask<
             }
             None => text = format!("That is not one of {words}. Type the whole word (empty: decide later):"),
             Some(choice) if choice.contradicts(*leaning) => {
-                let (seems, meaning) = (leaning.seems(), choice.meaning(&yes));
+                let (seems, meaning) = (leaning.seems(), choice.meaning(*leaning, &yes));
                 text = format!(
                     "{name} looks like {seems}, and {} says the opposite: {meaning}. Type yes if that is so, or one of {words}:",
                     choice.word()

@@ -88,6 +88,9 @@ fn comma(guess: &Guess) -> Option<Json> {
 fn in_words(guess: &Guess) -> String {
     let format = guess.format.as_ref().map(|format| format!(", written as {format}"));
     let decimal = (guess.decimal == Decimal::Comma).then(|| ", with a decimal comma".to_owned());
-    let misfits = (!guess.misfits.is_empty()).then(|| format!(", but for {} cells", guess.misfits.len()));
+    let misfits = (!guess.misfits.is_empty()).then(|| match guess.misfits.len() {
+        1 => ", but for 1 cell".to_owned(),
+        count => format!(", but for {count} cells"),
+    });
     format.into_iter().chain(decimal).chain(misfits).collect()
 }

@@ -239,7 +239,7 @@ impl Proposing<'_> {
         let guess = if is_empty && names::is_moment(&name) { None } else { self.truth(at, leaning) };
         let Some(guess) = guess else {
             let is_date = is_empty || self.guess(at).kind == Some(FieldType::Date);
-            self.remarks.push(remarks::unreadable(&self.answers.export, &name, leaning, is_date));
+            self.remarks.push(remarks::unreadable(self.answers, &name, leaning, is_date));
             let holds = if is_date { "dates" } else { "more than yes and no" };
             return format!("not mapped: it looks like {}, and holds {holds}", leaning.seems());
         };

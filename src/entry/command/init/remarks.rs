@@ -1,5 +1,6 @@
 //! What is left to a person beside the questions, a line each. None shows a cell but words for nothing.
 
+use super::answers::Answers;
 use super::kinds::Guess;
 use super::near::is_nothing;
 use super::sample::Sample;
@@ -48,9 +49,13 @@ fn cells_are(count: usize, name: &str) -> String {
 }
 
 /// A column of consent that says more than yes and no.
-pub(super) fn unreadable(export: &str, name: &str, leaning: Leaning, is_date: bool) -> String {
-    let seems = leaning.seems();
-    let flag = if leaning == Leaning::OptOut { "--opt-out" } else { "--require" };
+pub(super) fn unreadable(answers: &Answers, name: &str, leaning: Leaning, is_date: bool) -> String {
+    let (export, seems) = (&answers.export, leaning.seems());
+    let flag = match (leaning, &answers.opt_out) {
+        (Leaning::Consent, _) => "--require",
+        (Leaning::OptOut, None) => "--opt-out",
+        (Leaning::OptOut, Some(_)) => "--suppress",
+    };
     match is_date {
         true => format!(
             "to do: {name} looks like {seems} and is not used: it holds dates, and a condition needs yes or no. Deliver a \

@@ -36,7 +36,7 @@ const OPT_OUTS: &[&str] = &[
     "abmeld",
     "abgemeld",
     "abbestell",
-    "austrag",
+    "austrage",
     "ausgetrag",
     "widerspr",
     "widerruf",
@@ -63,7 +63,7 @@ const OPT_OUTS: &[&str] = &[
     "opposition",
     "supprim",
     "decede",
-    "bloque",
+    "estbloque",
     "refus",
     "stoppub",
     "listerouge",
@@ -81,6 +81,7 @@ const OPT_OUTS: &[&str] = &[
     "decedut",
     "eliminat",
     "bloccat",
+    "bloquead",
     "revoca",
     "opposizione",
     // Dutch.
@@ -95,12 +96,12 @@ const OPT_OUTS: &[&str] = &[
     // Norwegian, Danish and Swedish.
     "avmeld",
     "afmeldt",
-    "reserver",
+    "reservert",
     "slettet",
     "avregistr",
 ];
 /// Whole names that say no.
-const OPT_OUT_NAMES: &[&str] = &["dnc", "dead", "removed", "baja", "fechabaja", "loeschen", "tot"];
+const OPT_OUT_NAMES: &[&str] = &["dnc", "dead", "removed", "baja", "fechabaja", "loeschen", "austrag"];
 /// Words for not, and what they are said of.
 const NOT: &[&str] =
     &["kein", "keine", "ohne", "nicht", "no", "not", "non", "never", "sin", "senza", "geen", "niet", "pasde", "sans"];
@@ -150,7 +151,8 @@ const CONSENTS: &[&str] = &[
     "dsgvo",
     "abonn",
     "werbung",
-    "darf",
+    "darfkontakt",
+    "darfmail",
     // French.
     "rgpd",
     "accepte",
@@ -164,7 +166,6 @@ const CONSENTS: &[&str] = &[
     // Italian.
     "consens",
     "iscritt",
-    "iscrizion",
     "permesso",
     // Dutch.
     "toestemming",
@@ -331,8 +332,20 @@ mod tests {
             assert_eq!(leaning(name), Some(Leaning::Consent), "{name}");
         }
         assert_eq!(leaning("Kino-Newsletter"), Some(Leaning::Consent));
-        for name in ["Umsatz", "Mailing Street", "MailingCity", "Trabajo", "Notiz", "Pianomail", "Kontakt", "Anmerkung"]
-        {
+        for name in [
+            "Umsatz",
+            "Mailing Street",
+            "MailingCity",
+            "Trabajo",
+            "Notiz",
+            "Pianomail",
+            "Kontakt",
+            "Anmerkung",
+            "Bedarf",
+            "Bloque",
+            "Austragungsort",
+            "Reservierung",
+        ] {
             assert_eq!(leaning(name), None, "{name}");
         }
     }

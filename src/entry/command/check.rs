@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::code::Code;
+use super::leaning::unused;
 use super::print;
 use crate::chunk::FieldSpec;
 use crate::config::{Config, Export, Membership};
@@ -86,7 +87,9 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
             let marks = marks.iter().filter_map(|membership| account.describe(membership));
             findings.extend(marks.map(|text| Finding { subject: subject.clone(), ok: true, text }));
             match columns(env, config, export).await {
-                Ok(text) => findings.push(Finding { subject, ok: true, text }),
+                Ok(texts) => {
+                    findings.extend(texts.into_iter().map(|text| Finding { subject: subject.clone(), ok: true, text }))
+                }
                 Err(error) => fail(&mut findings, subject, &error),
             }
         }
@@ -126,16 +129,16 @@ fn memberships(export: &Export) -> Vec<Membership> {
     export.segments.iter().map(|segment| segment.membership.clone()).collect()
 }
 
-/// Whether the newest drop has the columns that the matching names, and what a run would make of it.
-async fn columns<W: Environment>(env: &W, config: &Config, export: &Export) -> Result<String, Error> {
+/// Whether the newest drop has the columns that the matching names, what a run would make of it, and which columns look
+/// like consent and are not used.
+async fn columns<W: Environment>(env: &W, config: &Config, export: &Export) -> Result<Vec<String>, Error> {
     let request = RunRequest::new(run_id(env.clock().now(), &export.name, "check"), &export.name, Trigger::OnDemand);
     if !has_drop(env, config, &request).await? {
-        return Ok("no drop yet, columns not checked".into());
+        return Ok(vec!["no drop yet, columns not checked".into()]);
     }
     let planned = plan(env, config, &request, Rehearsal::default()).await?;
     let counts = planned.record.counts();
-    match planned.guard() {
-        Some(guard) => Err(guard),
-        None => Ok(format!("newest drop: {} rows, {} of them rejected", counts.read, counts.rejected())),
-    }
+    let mut texts = vec![format!("newest drop: {} rows, {} of them rejected", counts.read, counts.rejected())];
+    texts.extend(unused(export, planned.rehearsal.columns()));
+    planned.guard().map_or(Ok(texts), Err)
 }

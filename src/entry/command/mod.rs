@@ -8,6 +8,7 @@ mod explain;
 mod forecast;
 mod history;
 mod init;
+mod leaning;
 mod migrate;
 mod offline;
 mod person;

@@ -170,6 +170,10 @@ async fn plan_segment<W: Environment>(
     let mut storing = Storing::new(store, number, *mode);
     let contents = read_rows(env, (export, number, segment), &mut planner, &mut storing, record).await?;
     contents.check(segment, record.segments.get(number))?;
+    mode.keep(|rehearsal| {
+        rehearsal.add_columns(&contents.columns.names);
+        Ok(())
+    })?;
     if contents.has_objects {
         planner.check_keys(&contents.columns)?;
     }

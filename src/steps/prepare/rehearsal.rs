@@ -1,6 +1,6 @@
 //! What a plan that is not carried out keeps of its rows: why some are rejected, and how others would be sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Seek, Write};
 
@@ -34,6 +34,7 @@ pub struct Rehearsal {
     /// Rejected rows, a line each, where they are kept.
     rejects: Option<File>,
     segments: BTreeMap<usize, OfSegment>,
+    columns: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl Rehearsal {
     /// Kind `unavailable`, where there is no place for them.
     pub fn new(most_rows: usize, keeps_rejects: bool) -> Result<Self> {
         let rejects = if keeps_rejects { Some(temporary("rejects")?) } else { None };
-        Ok(Self { most_rows, rejects, segments: BTreeMap::new() })
+        Ok(Self { most_rows, rejects, ..Self::default() })
     }
 
     /// Why rows are rejected, the commonest cause first.
@@ -71,6 +72,16 @@ impl Rehearsal {
     /// The rejected rows, a [`RejectLine`] each, where they were to be kept. Personal data.
     pub fn into_rejects(self) -> Option<File> {
         self.rejects
+    }
+
+    /// The columns of all drops, and the keys of their JSON lines, each once.
+    pub fn columns(&self) -> impl Iterator<Item = &String> {
+        self.columns.iter()
+    }
+
+    /// Adds the columns of a segment.
+    pub(super) fn add_columns(&mut self, names: &[String]) {
+        self.columns.extend(names.iter().cloned());
     }
 
     /// Begins with the first segment, or begins once more.

@@ -9,6 +9,8 @@ mod escapes;
 mod explain;
 mod hostile_input;
 pub(crate) mod init;
+mod init_columns;
+mod init_terminal;
 mod limit;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -24,5 +26,6 @@ mod retry;
 mod stop;
 mod terminal;
 mod try_one;
+mod unused_consent;
 mod webhook;
 mod which_aws;

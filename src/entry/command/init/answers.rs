@@ -1,4 +1,6 @@
-//! What a proposal is made by, besides the file.
+//! What a proposal is made by, besides the file, and how answers are read.
+
+use jiff::civil::Date;
 
 use super::kinds::Habits;
 use crate::config::Api;
@@ -19,4 +21,23 @@ pub(super) struct Answers {
     pub(super) base_url: Option<String>,
     /// Who agreed that data leaves, and on which day.
     pub(super) consent: Option<(String, String)>,
+    /// Who agreed, where the day is not known.
+    pub(super) agreed_by: Option<String>,
+    /// The day on which a configuration is proposed.
+    pub(super) today: Option<Date>,
+}
+
+/// Asks one question: the answer without the space around it; none at the end of the input.
+pub(super) type Ask<'a> = dyn FnMut(&str) -> Option<String> + 'a;
+
+/// How often a question is put: once, and three times more after wrong answers.
+pub(super) const TRIES: usize = 4;
+/// An answer without case and without what stands between its words.
+pub(super) fn word_of(said: &str) -> String {
+    said.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// Whether an answer is a whole word for yes.
+pub(super) fn is_yes(said: &str) -> bool {
+    ["yes", "ja", "oui", "si"].contains(&word_of(said).as_str())
 }

@@ -1,27 +1,14 @@
 //! The type of a column by its cells: the proposal is what the run's own readers take of every one of them.
 
+use crate::entry::command::leaning::Leaning;
 use crate::value::{Cell, DateFormat, Decimal, FieldType, Misfit, Reader, Reading, boolean, content, folded};
 
 /// Words for true and false besides those that are always read.
-const YES: [&str; 16] = [
-    "ja",
-    "j",
-    "wahr",
-    "oui",
-    "vrai",
-    "si",
-    "sí",
-    "sim",
-    "vero",
-    "tak",
-    "x",
-    "✓",
-    "✔",
-    "angemeldet",
-    "abgemeldet",
-    "aktiv",
-];
+const YES: [&str; 14] = ["ja", "j", "wahr", "oui", "vrai", "si", "sí", "sim", "vero", "tak", "x", "✓", "✔", "aktiv"];
 const NO: [&str; 10] = ["nein", "nei", "nej", "non", "falsch", "faux", "falso", "não", "nie", "inaktiv"];
+/// Words that say yes of the one kind of consent, and no of the other.
+const JOINED: [&str; 2] = ["angemeldet", "abonniert"];
+const LEFT: [&str; 4] = ["abgemeldet", "abbestellt", "widerrufen", "gesperrt"];
 /// The most digits of what is taken for a number: more are a key of some kind.
 const MOST_DIGITS: usize = 15;
 
@@ -42,6 +29,8 @@ pub(super) struct Guess {
     pub(super) true_words: Vec<String>,
     pub(super) false_words: Vec<String>,
     pub(super) doubt: Option<Doubt>,
+    /// The numbers of the cells that are of another kind, where nearly all others have this one.
+    pub(super) misfits: Vec<usize>,
 }
 
 /// What the cells of a column do not tell; it counts as text until somebody does.
@@ -53,29 +42,38 @@ pub(super) enum Doubt {
     Decimal,
 }
 
-/// Judges the cells of a column; `is_date` says that its name speaks of a day.
-pub(super) fn judge<'c>(cells: impl Iterator<Item = &'c str>, habits: Habits, is_date: bool) -> Guess {
+/// The cells that are not empty, with their numbers.
+pub(super) fn filled<'c>(cells: impl Iterator<Item = &'c str>) -> Vec<(usize, &'c str)> {
     let empty = Reader::new(FieldType::Integer, None, &Reading::default());
-    let cells: Vec<&str> = cells.map(content).filter(|cell| !empty.is_empty(cell)).collect();
+    cells.map(content).enumerate().filter(|(_, cell)| !empty.is_empty(cell)).collect()
+}
+
+/// What all of these cells are; none for text.
+pub(super) fn judge_all(cells: &[&str], habits: Habits, is_date: bool) -> Option<Guess> {
     if cells.is_empty() {
-        return Guess::default();
+        return None;
     }
     let are_digits = cells.iter().all(|cell| cell.bytes().all(|byte| byte.is_ascii_digit()));
-    let dates = || if are_digits && !is_date { None } else { dates(&cells, habits) };
-    let numbers = || numbers(&cells, habits);
-    let words = || if are_digits { None } else { words(&cells, false) };
-    let first = if is_date { dates().or_else(words).or_else(numbers) } else { words().or_else(numbers).or_else(dates) };
-    first.unwrap_or_default()
+    let dates = || if are_digits && !is_date { None } else { dates(cells, habits) };
+    let numbers = || numbers(cells, habits);
+    let words = || if are_digits { None } else { words(cells, None) };
+    if is_date { dates().or_else(words).or_else(numbers) } else { words().or_else(numbers).or_else(dates) }
 }
 
-/// The words of a column that is known to say yes or no; none where it says something else.
-pub(super) fn truth<'c>(cells: impl Iterator<Item = &'c str>) -> Option<Guess> {
-    let empty = Reader::new(FieldType::Boolean, None, &Reading::default());
-    let cells: Vec<&str> = cells.map(content).filter(|cell| !empty.is_empty(cell)).collect();
-    words(&cells, true)
+/// Whether a cell says yes or no, in a column of this leaning; without one, words of joining and leaving say neither.
+pub(super) fn said(cell: &str, leaning: Option<Leaning>) -> Option<bool> {
+    let word = folded(cell);
+    let (is_joined, is_left) = (JOINED.contains(&word.as_str()), LEFT.contains(&word.as_str()));
+    boolean(cell).or_else(|| match leaning {
+        _ if YES.contains(&word.as_str()) => Some(true),
+        _ if NO.contains(&word.as_str()) => Some(false),
+        Some(leaning) if is_joined || is_left => Some(is_joined == (leaning == Leaning::Consent)),
+        _ => None,
+    })
 }
 
-fn words(cells: &[&str], is_sure: bool) -> Option<Guess> {
+/// What cells are that say yes or no, all of them.
+pub(super) fn words(cells: &[&str], leaning: Option<Leaning>) -> Option<Guess> {
     let mut guess = Guess { kind: Some(FieldType::Boolean), ..Guess::default() };
     let mut seen: Vec<String> = Vec::new();
     for cell in cells {
@@ -83,31 +81,30 @@ fn words(cells: &[&str], is_sure: bool) -> Option<Guess> {
         if seen.contains(&word) {
             continue;
         }
-        let (is_known, is_yes, is_no) =
-            (boolean(cell).is_some(), YES.contains(&word.as_str()), NO.contains(&word.as_str()));
-        if is_yes && !is_known {
-            guess.true_words.push((*cell).to_owned());
-        } else if is_no && !is_known {
-            guess.false_words.push((*cell).to_owned());
-        } else if !is_known {
-            return None;
+        let is_known = boolean(cell).is_some();
+        match said(cell, leaning)? {
+            _ if is_known => {}
+            true => guess.true_words.push((*cell).to_owned()),
+            false => guess.false_words.push((*cell).to_owned()),
         }
         seen.push(word);
     }
     // One letter in every cell may be anything; a cross is one.
     let is_letter = |word: &String| word.chars().count() == 1 && word != "x" && word != "✓" && word != "✔";
     let is_anything = seen.iter().all(is_letter) && seen.len() == 1;
-    (is_sure || !is_anything).then_some(guess)
+    (leaning.is_some() || !is_anything).then_some(guess)
+}
+
+/// Whether a cell may be a number, and not a key of some kind.
+pub(super) fn is_number(cell: &str) -> bool {
+    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
+    let bare = cell.trim_start_matches('-').as_bytes();
+    let has_zero = bare.first() == Some(&b'0') && bare.get(1).is_some_and(u8::is_ascii_digit);
+    digits <= MOST_DIGITS && !has_zero && !cell.starts_with('+') && !cell.contains(char::is_alphabetic)
 }
 
 fn numbers(cells: &[&str], habits: Habits) -> Option<Guess> {
-    let is_number = |cell: &&str| {
-        let digits = cell.bytes().filter(u8::is_ascii_digit).count();
-        let bare = cell.trim_start_matches('-').as_bytes();
-        let has_zero = bare.first() == Some(&b'0') && bare.get(1).is_some_and(u8::is_ascii_digit);
-        digits <= MOST_DIGITS && !has_zero && !cell.starts_with('+') && !cell.contains(char::is_alphabetic)
-    };
-    if !cells.iter().all(is_number) {
+    if !cells.iter().all(|cell| is_number(cell)) {
         return None;
     }
     let fits = |decimal| all_fit(cells, FieldType::Float, None, decimal);
@@ -182,6 +179,11 @@ fn all_fit(cells: &[&str], kind: FieldType, format: Option<&String>, decimal: De
 mod tests {
     use super::*;
 
+    fn judge<'c>(cells: impl Iterator<Item = &'c str>, habits: Habits, is_date: bool) -> Guess {
+        let cells: Vec<&str> = filled(cells).into_iter().map(|(_, cell)| cell).collect();
+        judge_all(&cells, habits, is_date).unwrap_or_default()
+    }
+
     fn kind(cells: &[&str]) -> Guess {
         judge(cells.iter().copied(), Habits::default(), false)
     }
@@ -214,8 +216,6 @@ mod tests {
     fn words_of_other_languages_are_proposed() {
         let guess = kind(&["Ja", "NEIN", "nein", ""]);
         assert_eq!((guess.true_words, guess.false_words), (vec!["Ja".to_owned()], vec!["NEIN".to_owned()]));
-        assert_eq!(truth(["1", "0"].into_iter()).and_then(|guess| guess.kind), Some(FieldType::Boolean));
-        assert_eq!(truth(["weekly"].into_iter()), None);
     }
 
     #[test]

@@ -2,15 +2,24 @@
 
 mod answers;
 mod ask;
+mod choice;
+mod fields;
 mod file;
 mod kinds;
 mod names;
+mod near;
+mod open;
 mod proposal;
+mod remarks;
 mod sample;
+mod todo;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
 
 use super::code::Code;
 use super::print;
@@ -20,8 +29,7 @@ use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::value::Decimal;
 use answers::Answers;
-use kinds::{Doubt, Habits};
-use names::Leaning;
+use kinds::Habits;
 use proposal::{Question, propose};
 
 /// Proposes a configuration, asks what it cannot know, and writes it.
@@ -66,14 +74,7 @@ pub fn init(common: &Common, args: &InitArgs) -> Code {
             print::line(&format!("  {name:<width$}  {said}"));
         }
     }
-    proposal.questions.iter().for_each(|question| say(&to_do(&answers.export, question)));
-    if answers.consent.is_none() {
-        let connection = if answers.base_url.is_some() { "sandbox" } else { answers.api.name() };
-        say(&format!(
-            "to do: before run, add to connections.{connection}: \"consent\": {{ \"agreed_by\": WHO, \"agreed_on\": \
-             \"YYYY-MM-DD\" }}; plan needs none"
-        ));
-    }
+    todo::lines(&answers, &proposal).iter().for_each(|line| say(line));
     say(&format!("next: {}", next(common, args, &answers)));
     Ok(0)
 }
@@ -82,33 +83,6 @@ pub fn init(common: &Common, args: &InitArgs) -> Code {
 fn next(common: &Common, args: &InitArgs, answers: &Answers) -> String {
     let file = print::quoted(&args.file.display().to_string());
     format!("{} plan {} {file}", print::program(common), answers.export)
-}
-
-/// What is left to a person, with the line that says it.
-fn to_do(export: &str, question: &Question) -> String {
-    match question {
-        Question::Email(columns) => format!("to do: name the column of addresses: {}", columns.join(", ")),
-        Question::Consent(column, leaning) => {
-            let opt_out = format!("add to exports.{export}.match: \"unsubscribed\": \"{column}\"");
-            let require =
-                format!("add to exports.{export}: \"require\": [{{ \"column\": \"{column}\", \"equals\": true }}]");
-            let (first, second) = match leaning {
-                Leaning::OptOut => ("an opt-out", format!("if yes means that the person opted out, {opt_out}")),
-                Leaning::Consent => ("consent", format!("if only yes may be sent, {require}")),
-            };
-            format!("to do: {column} looks like {first} and is not used; {second}")
-        }
-        Question::Reading(column, Doubt::DayOrMonth) => {
-            format!(
-                "to do: {column} is sent as text: its dates fit day first and month first; say --dates, or add its format"
-            )
-        }
-        Question::Reading(column, Doubt::Decimal) => {
-            format!(
-                "to do: {column} is sent as text: its points may stand between thousands; say --decimal, or add its type"
-            )
-        }
-    }
 }
 
 /// What the flags say.
@@ -143,6 +117,8 @@ fn given(args: &InitArgs) -> Result<Answers> {
         },
         base_url,
         consent: args.agreed_by.clone().zip(args.agreed_on.clone()),
+        agreed_by: None,
+        today: Some(Offset::UTC.to_datetime(Timestamp::now()).date()),
     })
 }
 

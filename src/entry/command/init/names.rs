@@ -1,6 +1,6 @@
 //! What a column's name suggests, in English and German, and in what is usual besides.
 
-use crate::segment::clean;
+use crate::entry::command::leaning::folded;
 
 /// What the names of standard fields are elsewhere, folded.
 const FIELDS: [(&str, &[&str]); 20] = [
@@ -43,83 +43,6 @@ const IDS: [&str; 11] = [
     "profileid",
     "id",
 ];
-const OPT_OUTS: [&str; 22] = [
-    "abmeld",
-    "abgemeld",
-    "unsubscri",
-    "optout",
-    "optedout",
-    "donot",
-    "dontmail",
-    "widerspr",
-    "widerruf",
-    "sperr",
-    "blacklist",
-    "blocked",
-    "suppress",
-    "nomail",
-    "noemail",
-    "nonewsletter",
-    "keinemail",
-    "keinewerbung",
-    "keinnewsletter",
-    "desabonn",
-    "desinscri",
-    "avmeld",
-];
-const CONSENTS: [&str; 18] = [
-    "consent",
-    "einwillig",
-    "zustimm",
-    "optin",
-    "optedin",
-    "permission",
-    "erlaub",
-    "gdpr",
-    "dsgvo",
-    "rgpd",
-    "samtykke",
-    "subscri",
-    "abonn",
-    "newsletter",
-    "agreed",
-    "marketingok",
-    "allowemail",
-    "bulkemail",
-];
-
-/// What a column of consent seems to say where it is true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leaning {
-    /// That the person wants nothing.
-    OptOut,
-    /// That the person agreed.
-    Consent,
-}
-
-/// A name without case, accents and what stands between words.
-pub(super) fn folded(name: &str) -> String {
-    let mut folded = String::new();
-    for c in clean(name).to_lowercase().chars() {
-        match c {
-            'ä' | 'æ' => folded.push_str("ae"),
-            'ö' | 'ø' => folded.push_str("oe"),
-            'ü' => folded.push_str("ue"),
-            'ß' => folded.push_str("ss"),
-            'à' | 'á' | 'â' | 'ã' | 'å' => folded.push('a'),
-            'é' | 'è' | 'ê' | 'ë' => folded.push('e'),
-            'í' | 'ì' | 'î' | 'ï' => folded.push('i'),
-            'ó' | 'ò' | 'ô' | 'õ' => folded.push('o'),
-            'ú' | 'ù' | 'û' => folded.push('u'),
-            'ç' => folded.push('c'),
-            'ñ' => folded.push('n'),
-            c if c.is_alphanumeric() => folded.push(c),
-            _ => {}
-        }
-    }
-    folded
-}
-
 /// The standard field that a column of this name fills.
 pub(super) fn standard_field(name: &str) -> Option<&'static str> {
     let name = folded(name);
@@ -142,11 +65,17 @@ pub(super) fn is_date(name: &str) -> bool {
         .any(|part| name.contains(part))
 }
 
-/// Whether the name speaks of consent.
-pub(super) fn leaning(name: &str) -> Option<Leaning> {
+/// Whether the name speaks of somebody's birth.
+pub(super) fn is_birth(name: &str) -> bool {
+    let parts = ["geburt", "gebdat", "birth", "naissance", "nacimiento", "nascita", "geboor", "fodsel", "foedsel"];
     let name = folded(name);
-    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-    if has(&OPT_OUTS) { Some(Leaning::OptOut) } else { (has(&CONSENTS) || name == "doi").then_some(Leaning::Consent) }
+    name == "dob" || parts.iter().any(|part| name.contains(part))
+}
+
+/// Whether the name speaks of a moment: of a day, or `Abgemeldet am`, `unsubscribed_at`.
+pub(super) fn is_moment(name: &str) -> bool {
+    let last = name.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+    is_date(name) || ["am", "at", "on", "le", "el", "op"].contains(&last.as_str())
 }
 
 /// A name for an export: small letters, digits and dashes.
@@ -184,17 +113,6 @@ mod tests {
         }
         assert_eq!(standard_field("Umsatz"), None);
         assert!(is_email("E-Mail") && is_email("EMail") && !is_email("E-Mail-Abmeldung"));
-    }
-
-    #[test]
-    fn columns_of_consent_are_known_by_their_names() {
-        for name in ["Newsletter-Abmeldung", "DoNotBulkEmail", "opt_out", "Werbesperre", "Unsubscribed"] {
-            assert_eq!(leaning(name), Some(Leaning::OptOut), "{name}");
-        }
-        for name in ["MarketingConsent", "Einwilligung", "Newsletter", "Opt-In", "DOI"] {
-            assert_eq!(leaning(name), Some(Leaning::Consent), "{name}");
-        }
-        assert_eq!(leaning("Umsatz"), None);
     }
 
     #[test]

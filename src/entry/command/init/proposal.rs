@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-
 use super::answers::Answers;
-use super::file::{self, Json, Parts, object, plain};
-use super::kinds::{Doubt, Guess, Habits, is_day_first, judge, truth};
-use super::names::{self, Leaning};
+use super::file::{self, Json, Parts};
+use super::kinds::{Doubt, Guess, Habits, is_day_first};
+use super::names;
+use super::near::{judge, truth};
+use super::open::OpenColumn;
+use super::remarks;
 use super::sample::Sample;
 use crate::contact::email;
 use crate::destination::{self, Destination};
+use crate::entry::command::leaning::{Leaning, leaning};
 use crate::error::{Error, Kind, Result};
-use crate::value::{Decimal, FieldType, content, nearest};
+use crate::value::{Cell, Decimal, FieldType, Reader, Reading, content, nearest};
 
 /// What only a person can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(super) enum Question {
     /// Which of these columns holds the address.
     Email(Vec<String>),
     /// What a column of consent means.
-    Consent(String, Leaning),
+    Consent(OpenColumn),
     /// How a column is to be read.
     Reading(String, Doubt),
 }
@@ -32,6 +34,8 @@ pub(super) struct Proposal {
     /// Each column and what becomes of it.
     pub(super) columns: Vec<(String, String)>,
     pub(super) questions: Vec<Question>,
+    /// What else there is to do, a line each.
+    pub(super) remarks: Vec<String>,
 }
 
 /// Proposes a configuration for a drop.
@@ -52,6 +56,7 @@ pub(super) fn propose(sample: &Sample, answers: &Answers) -> Result<Proposal> {
         false_words: Vec::new(),
         columns: Vec::new(),
         questions: Vec::new(),
+        remarks: Vec::new(),
     };
     proposing.check_names()?;
     let email = proposing.email()?;
@@ -67,25 +72,26 @@ pub(super) fn propose(sample: &Sample, answers: &Answers) -> Result<Proposal> {
         proposing.columns.push((name, said));
     }
     let column = |at: Option<usize>| at.and_then(|at| sample.columns.get(at)).cloned();
-    let Proposing { standard, custom, true_words, false_words, columns, questions, .. } = proposing;
+    let Proposing { standard, custom, true_words, false_words, columns, questions, remarks, .. } = proposing;
     let email = column(Some(email)).unwrap_or_default();
     let text = file::text(sample, answers, Parts { email, id: column(id), standard, custom, true_words, false_words })?;
-    Ok(Proposal { text, columns, questions })
+    Ok(Proposal { text, columns, questions, remarks })
 }
 
-struct Proposing<'a> {
-    sample: &'a Sample,
-    answers: &'a Answers,
-    destination: &'static dyn Destination,
-    habits: Habits,
+pub(super) struct Proposing<'a> {
+    pub(super) sample: &'a Sample,
+    pub(super) answers: &'a Answers,
+    pub(super) destination: &'static dyn Destination,
+    pub(super) habits: Habits,
     /// Fields that are filled, by the destination's name for them, and custom ones in small letters.
-    taken: BTreeSet<String>,
-    standard: Vec<(String, Json)>,
-    custom: Vec<(String, Json)>,
-    true_words: Vec<String>,
-    false_words: Vec<String>,
-    columns: Vec<(String, String)>,
-    questions: Vec<Question>,
+    pub(super) taken: BTreeSet<String>,
+    pub(super) standard: Vec<(String, Json)>,
+    pub(super) custom: Vec<(String, Json)>,
+    pub(super) true_words: Vec<String>,
+    pub(super) false_words: Vec<String>,
+    pub(super) columns: Vec<(String, String)>,
+    pub(super) questions: Vec<Question>,
+    pub(super) remarks: Vec<String>,
 }
 
 impl Proposing<'_> {
@@ -116,6 +122,10 @@ impl Proposing<'_> {
             false => all.filter(|at| self.holds_addresses(*at)).collect(),
         };
         let named: Vec<usize> = holds.iter().copied().filter(is_named).collect();
+        let twice = named.first().or(holds.first()).map(|at| name(*at)).filter(|name| self.sample.count(name) > 1);
+        if let Some(name) = twice {
+            return Err(self.two_of_one_name(name));
+        }
         match (holds.as_slice(), named.as_slice()) {
             ([], _) => Err(Error::new(Kind::Segment, "the file", "no column of it holds email addresses")
                 .hint("name the column with --email COLUMN")),
@@ -127,6 +137,15 @@ impl Proposing<'_> {
                 Ok(first)
             }
         }
+    }
+
+    /// The error of addresses in a column whose name others have too.
+    fn two_of_one_name(&self, name: &str) -> Error {
+        let all = self.sample.columns.iter().enumerate().filter(|(_, column)| *column == name);
+        let places: Vec<String> = all.map(|(at, _)| (at + 1).to_string()).collect();
+        let problem = format!("columns {} of the file have the same name", places.join(" and "));
+        Error::new(Kind::Segment, name, problem)
+            .hint(format!("rename all but the one with the addresses, or use the first with --email {name}"))
     }
 
     /// Whether at least half of a column's cells are addresses.
@@ -181,124 +200,104 @@ impl Proposing<'_> {
         if name.is_empty() {
             return Ok("left out: it has no name".to_owned());
         }
-        if self.sample.columns.iter().filter(|other| **other == name).count() > 1 {
+        if self.sample.count(&name) > 1 {
+            self.remarks.extend(leaning(&name).map(|leaning| remarks::several_columns(&name, leaning)));
             return Ok("left out: several columns have this name".to_owned());
         }
         if self.is_in(at, &self.answers.left_out) {
             return Ok("left out".to_owned());
         }
         let roles = [
-            (self.answers.opt_out.as_slice(), "unsubscribed: true is sent as an opt-out"),
-            (&self.answers.suppress, "suppress: rows where it is true are not sent"),
-            (&self.answers.require, "require: only rows where it is true are sent"),
+            (self.answers.opt_out.as_slice(), Leaning::OptOut, "unsubscribed: true is sent as an opt-out"),
+            (&self.answers.suppress, Leaning::OptOut, "suppress: rows where it is true are not sent"),
+            (&self.answers.require, Leaning::Consent, "require: only rows where it is true are sent"),
         ];
-        if let Some((_, role)) = roles.iter().find(|(names, _)| self.is_in(at, names)) {
-            return self.consent(at, &name).map(|()| (*role).to_owned());
+        if let Some((_, meaning, said)) = roles.iter().find(|(names, ..)| self.is_in(at, names)) {
+            self.remarks.extend(remarks::opposite(&name, leaning(&name), *meaning, said));
+            let guess = self.truth(at, leaning(&name).unwrap_or(*meaning)).ok_or_else(|| self.unreadable(at, &name))?;
+            self.remarks.extend(remarks::neither(self.sample, &name, &guess.misfits));
+            return Ok((*said).to_owned());
         }
-        if let Some(leaning) = names::leaning(&name) {
-            // Its words are needed whatever it comes to mean.
-            let is_readable = self.consent(at, &name).is_ok();
-            self.questions.push(Question::Consent(name, leaning));
-            return Ok(match is_readable {
-                true => "not mapped yet: it looks like consent, and nobody said what it means".to_owned(),
-                false => "not mapped: it looks like consent, and holds more than yes and no".to_owned(),
-            });
+        if let Some(leaning) = leaning(&name) {
+            return Ok(self.open_column(at, name, leaning));
         }
-        let guess = self.guess(at);
+        let mut guess = self.guess(at);
+        if let Some(said) = self.two_digit_years(at, &name, &guess) {
+            return Ok(said);
+        }
+        if !self.words(&guess) {
+            guess = Guess::default();
+        }
         self.questions.extend(guess.doubt.map(|doubt| Question::Reading(name.clone(), doubt)));
-        self.words(&guess);
-        Ok(self.standard_field(&name, &guess).unwrap_or_else(|| self.custom_field(&name, &guess)))
+        Ok(self.standard_field(at, &name, &guess).unwrap_or_else(|| self.custom_field(at, &name, &guess)))
     }
 
-    /// Takes over the words of a column that says yes or no.
-    fn consent(&mut self, at: usize, name: &str) -> Result<()> {
-        let guess = truth(self.sample.cells(at)).ok_or_else(|| {
-            Error::new(Kind::BadRequest, name, "holds more than words for yes and no")
-                .hint("leave it out with --leave-out, and add a condition on its values by hand")
-        })?;
-        self.words(&guess);
-        Ok(())
+    /// Leaves a column of consent open that nobody has said the meaning of.
+    fn open_column(&mut self, at: usize, name: String, leaning: Leaning) -> String {
+        let is_empty = self.sample.cells(at).all(|cell| content(cell).is_empty());
+        // Its words are needed whatever it comes to mean.
+        let guess = if is_empty && names::is_moment(&name) { None } else { self.truth(at, leaning) };
+        let Some(guess) = guess else {
+            let is_date = is_empty || self.guess(at).kind == Some(FieldType::Date);
+            self.remarks.push(remarks::unreadable(self.answers, &name, leaning, is_date));
+            let holds = if is_date { "dates" } else { "more than yes and no" };
+            return format!("not mapped: it looks like {}, and holds {holds}", leaning.seems());
+        };
+        self.remarks.extend(remarks::neither(self.sample, &name, &guess.misfits));
+        self.questions.push(Question::Consent(OpenColumn::of(name, leaning, self.sample.cells(at))));
+        format!("not mapped yet: it looks like {}, and nobody said what it means", leaning.seems())
     }
 
-    fn words(&mut self, guess: &Guess) {
+    /// Takes over the words of a column that says yes or no; none where it says something else, or says yes by a word
+    /// that is a no in another column.
+    fn truth(&mut self, at: usize, leaning: Leaning) -> Option<Guess> {
+        let guess = truth(self.sample.cells(at), leaning)?;
+        self.words(&guess).then_some(guess)
+    }
+
+    /// The error of a column that was named for what it does not say.
+    fn unreadable(&self, at: usize, name: &str) -> Error {
+        let error = Error::new(Kind::BadRequest, name, "holds more than words for yes and no");
+        match self.guess(at).kind {
+            Some(FieldType::Date) => error.hint("it holds dates: deliver a column that says yes where there is one"),
+            _ => error.hint("leave it out with --leave-out, and add a condition on its values by hand"),
+        }
+    }
+
+    /// Says what years of two digits mean, and what becomes of a birthday that would lie in the future.
+    fn two_digit_years(&mut self, at: usize, name: &str, guess: &Guess) -> Option<String> {
+        let format = guess.format.as_ref().filter(|format| format.contains("%y"))?;
+        let reader = Reader::new(FieldType::Date, Some(format.clone()), &Reading::default());
+        let today = self.answers.today.map(|today| today.to_string()).unwrap_or_else(|| "9999".to_owned());
+        let is_later = |cell: &&str| {
+            let mut json = String::new();
+            let is_value = reader.read(cell, &mut json) == Ok(Cell::Value);
+            is_value && json.trim_matches('"').get(..10).is_some_and(|day| day > today.as_str())
+        };
+        let is_birth = names::is_birth(name);
+        let later = if is_birth { self.sample.cells(at).filter(is_later).count() } else { 0 };
+        self.remarks.push(remarks::two_digits(name, is_birth, later));
+        (later > 0).then(|| "left out: years of two digits put birthdays into the future".to_owned())
+    }
+
+    /// Adds words for yes and no to the export's; false where one of them has the other meaning already.
+    fn words(&mut self, guess: &Guess) -> bool {
+        let holds =
+            |words: &[String], word: &String| words.iter().any(|known| known.to_lowercase() == word.to_lowercase());
+        if guess.true_words.iter().any(|word| holds(&self.false_words, word))
+            || guess.false_words.iter().any(|word| holds(&self.true_words, word))
+        {
+            return false;
+        }
         let add = |words: &mut Vec<String>, more: &[String]| {
             for word in more {
-                if !words.iter().any(|known| known.to_lowercase() == word.to_lowercase()) {
+                if !holds(words, word) {
                     words.push(word.clone());
                 }
             }
         };
         add(&mut self.true_words, &guess.true_words);
         add(&mut self.false_words, &guess.false_words);
+        true
     }
-
-    fn standard_field(&mut self, name: &str, guess: &Guess) -> Option<String> {
-        let field = names::standard_field(name)?;
-        let known = self.destination.standard_fields().iter().find(|known| known.name == field)?;
-        let fits = match known.field_type {
-            FieldType::String => true,
-            FieldType::Day => guess.kind == Some(FieldType::Date),
-            other => guess.kind == Some(other),
-        };
-        if !fits || !self.taken.insert(known.label.to_owned()) {
-            return None;
-        }
-        let typed = if known.field_type == FieldType::String { Guess::default() } else { guess.clone() };
-        let how = match (&typed.format, typed.decimal) {
-            (None, Decimal::Point) => Json::Plain(json!(name)),
-            _ => object([
-                ("column", plain(name)),
-                ("format", typed.format.clone().and_then(plain)),
-                ("decimal", comma(&typed)),
-            ]),
-        };
-        self.standard.push((field.to_owned(), how));
-        Some(format!("{field}{}", in_words(&typed)))
-    }
-
-    fn custom_field(&mut self, name: &str, guess: &Guess) -> String {
-        let Some(field) = self.custom_name(name) else {
-            return "left out: its name cannot be that of a field; map it under custom".to_owned();
-        };
-        let kind = guess.kind.unwrap_or(FieldType::String);
-        let types = self.destination.field_types();
-        let of = |kind| types.iter().find(|(_, known)| *known == kind).map(|(name, _)| *name);
-        // A day is a day where the destination knows days.
-        let day = || of(FieldType::Day).filter(|_| guess.format.as_ref().is_none_or(|format| !format.contains("%H")));
-        let type_name = if kind == FieldType::Date { day().or_else(|| of(kind)) } else { of(kind) };
-        let type_name = type_name.unwrap_or("string");
-        let said = format!("custom \"{field}\", {type_name}{}", in_words(guess));
-        let how = object([
-            ("column", plain(name)),
-            ("type", plain(type_name)),
-            ("format", guess.format.clone().and_then(plain)),
-            ("decimal", comma(guess)),
-        ]);
-        self.custom.push((field, how));
-        said
-    }
-
-    /// A name for a custom field that no other has.
-    fn custom_name(&mut self, name: &str) -> Option<String> {
-        let spaced: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let mut plain = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-        while plain.contains("--") {
-            plain = plain.replace("--", "-");
-        }
-        let plain = plain.replace(" - ", " ").replace("- ", " ").replace(" -", " ");
-        let plain = plain.trim_matches(['-', ' ']).to_owned();
-        let fits = !plain.is_empty() && self.destination.custom_name_fault(&plain).is_none();
-        (fits && self.taken.insert(format!("custom {}", plain.to_lowercase()))).then_some(plain)
-    }
-}
-
-fn comma(guess: &Guess) -> Option<Json> {
-    if guess.decimal == Decimal::Comma { plain(",") } else { None }
-}
-
-/// How a column is read, where that needs saying.
-fn in_words(guess: &Guess) -> String {
-    let format = guess.format.as_ref().map(|format| format!(", written as {format}"));
-    let decimal = (guess.decimal == Decimal::Comma).then(|| ", with a decimal comma".to_owned());
-    format.into_iter().chain(decimal).collect()
 }

@@ -18,6 +18,8 @@ pub(super) struct Sample {
     /// The columns' names as they are compared.
     pub(super) columns: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
+    /// The line where each row begins.
+    pub(super) lines: Vec<u64>,
     /// The encoding, where the file does not show it by itself.
     pub(super) encoding: Option<Encoding>,
     /// Whether these are all rows.
@@ -28,6 +30,16 @@ impl Sample {
     /// The cells of a column.
     pub(super) fn cells(&self, column: usize) -> impl Iterator<Item = &str> {
         self.rows.iter().filter_map(move |row| row.get(column)).map(String::as_str)
+    }
+
+    /// The line of a row.
+    pub(super) fn line(&self, row: usize) -> u64 {
+        self.lines.get(row).copied().unwrap_or_default()
+    }
+
+    /// How many columns have this name.
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.columns.iter().filter(|column| *column == name).count()
     }
 
     /// The place of a column.
@@ -112,6 +124,7 @@ impl Sink for Taken {
     fn row(&mut self, row: Row<'_>) -> Result<()> {
         if self.sample.rows.len() < MOST_ROWS {
             self.sample.rows.push(row.iter().map(str::to_owned).collect());
+            self.sample.lines.push(row.line);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::code::Code;
 use super::forecast::{advice, forecast, forms, monthly};
+use super::leaning::unused;
 use super::print;
 use super::request::request;
 use crate::config::{Config, Connection, Export, export_of};
@@ -148,7 +149,12 @@ fn of(
             .collect(),
         guards: guards.iter().map(|(name, error)| Guard { name, message: error.to_string() }).collect(),
         refused: refused.map(|error| error.to_string()),
-        notes: record.segments.iter().flat_map(|segment| segment.notes.clone()).collect(),
+        notes: record
+            .segments
+            .iter()
+            .flat_map(|segment| segment.notes.clone())
+            .chain(unused(export, rehearsal.columns()))
+            .collect(),
         sample: sample.filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty()).collect(),
     }
 }

@@ -57,5 +57,5 @@ async fn consent_that_is_used_is_not_noted() {
     })
     .await;
     let (_, out, err) = cli.run(&["plan", "newsletter", &drop]).await;
-    assert!(out.contains("1 joiners") && !out.contains("looks like"), "{out}{err}");
+    assert!(out.contains("1 joiner,") && !out.contains("looks like"), "{out}{err}");
 }

@@ -181,6 +181,12 @@ impl Merged {
         let Self { totals, is_doubted, .. } = self;
         let mut warnings: Vec<String> = is_doubted.then(|| NO_LONGER.to_owned()).into_iter().collect();
         warnings.extend(totals.lost.warnings());
+        if totals.suppressed_late > 0 {
+            let people = totals.suppressed_late;
+            warnings.push(format!(
+                "{people} people were suppressed after they may have been sent; the next run takes them off"
+            ));
+        }
         report::Confirmed {
             delivered: totals.delivered,
             by_segment: totals.delivered_by_segment.clone(),

@@ -106,7 +106,7 @@ struct Refused {
 struct Fetched<'r> {
     chunk: &'r Chunk,
     results: Results,
-    /// Rows that may have been sent, without a verdict.
+    /// Rows that may have been sent, and that nobody confirmed.
     unconfirmed: Vec<Row>,
     refused: Refused,
     lost: Lost,
@@ -224,7 +224,8 @@ impl<'r, S: Store> RunResults<'r, S> {
         match self.without_verdict(Range { to, ..range }, &fetched.results).await? {
             Some(rows) => fetched.unconfirmed = rows,
             None if chunk.operation == Operation::Join => {
-                fetched.lost.joiners += u64::from(to - range.from) - fetched.results.entries.len() as u64;
+                let certain = fetched.results.entries.iter().filter(|(_, entry)| !entry.may_be_sent()).count() as u64;
+                fetched.lost.joiners += u64::from(to - range.from).saturating_sub(certain);
             }
             None => {}
         }
@@ -265,10 +266,9 @@ impl<'r, S: Store> RunResults<'r, S> {
         }
     }
 
-    /// The rows of a range that have no verdict; none where they can no longer be read.
+    /// The rows of a range that have no verdict, or one that leaves open whether they were sent before; none where they can no longer be read.
     async fn without_verdict(&self, range: Range, results: &Results) -> Result<Option<Vec<Row>>> {
-        let is_judged = |entry: &Entry| !matches!(entry, Entry::Suppressed { may_be_sent: true });
-        let judged = || results.entries.iter().filter(|(_, entry)| is_judged(entry)).map(|(number, _)| *number);
+        let judged = || results.entries.iter().filter(|(_, entry)| !entry.may_be_sent()).map(|(number, _)| *number);
         if judged().count() as u64 + u64::from(range.from) >= u64::from(range.to) {
             return Ok(Some(Vec::new()));
         }

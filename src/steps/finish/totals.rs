@@ -20,6 +20,8 @@ pub(super) struct Totals {
     pub(super) accepted: HashSet<ProfileKey>,
     /// Rows that became suppressed since the plan was made.
     pub(super) suppressed: u64,
+    /// Those of them that may have been sent before.
+    pub(super) suppressed_late: u64,
     /// Whose rows were delivered, where the run sends rows again.
     pub(super) delivered_again: HashSet<ProfileKey>,
     /// Leavers that have left, or could not.
@@ -85,8 +87,11 @@ impl Totals {
                     self.opt_outs_of_refused += u64::from(opted_out.is_some());
                 }
                 Entry::Left(_) => self.left += 1,
-                Entry::Stays => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
-                Entry::Suppressed { .. } => self.suppressed += 1,
+                Entry::Stays { .. } => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
+                Entry::Suppressed { is_late, .. } => {
+                    self.suppressed += 1;
+                    self.suppressed_late += u64::from(*is_late);
+                }
             }
         }
     }

@@ -35,7 +35,7 @@ pub async fn clean<E: Environment>(
     }
     let cleaning = async {
         let kept = unfinished(env.store(), export).await?;
-        let removed = remove_leftovers(env, export, kept.as_deref(), rejects_days).await?;
+        let removed = remove_leftovers(env, export, Keep { run: kept.as_deref(), emails: false }, rejects_days).await?;
         Ok(Cleaned::Done(removed, kept))
     };
     let cleaned = cleaning.await;
@@ -45,20 +45,32 @@ pub async fn clean<E: Environment>(
     cleaned
 }
 
-/// Removes what the export's runs left behind, except for the run that is `kept`, and old rejects. The caller holds the
-/// lease, so that no other run of the export is at work. Returns how many objects there were.
+/// What stays, however old it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep<'k> {
+    /// The run that goes on.
+    pub(super) run: Option<&'k str>,
+    /// Whether the addresses of unanswered rows are kept: the run that begins is the first to use what the one before left.
+    pub(super) emails: bool,
+}
+
+/// Removes what the export's runs left behind, except for what is to be kept, and old rejects. The caller holds the lease,
+/// so that no other run of the export is at work. Returns how many objects there were.
 pub(super) async fn remove_leftovers<E: Environment>(
     env: &E,
     export: &str,
-    kept: Option<&str>,
+    keep: Keep<'_>,
     rejects_days: u32,
 ) -> Result<u64> {
-    let (store, folder) = (env.store(), keys::runs(export));
+    let (store, folder, emails) = (env.store(), keys::runs(export), keys::unconfirmed(export));
     let age = SignedDuration::from_hours(24 * i64::from(rejects_days));
     let oldest = env.clock().now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN);
     let mut removed = 0;
     for meta in store.list(&folder).await? {
-        let is_kept = kept.is_some_and(|run_id| meta.key.starts_with(&keys::run(run_id)));
+        if keep.emails && meta.key == emails {
+            continue;
+        }
+        let is_kept = keep.run.is_some_and(|run_id| meta.key.starts_with(&keys::run(run_id)));
         let is_left = keys::is_transient(&meta.key) && !is_kept;
         if is_left || (!keys::is_transient(&meta.key) && keys::is_personal(&meta.key) && meta.modified < oldest) {
             store.delete(&meta.key).await?;

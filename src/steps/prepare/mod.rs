@@ -28,7 +28,7 @@ use crate::ports::{Event, PutMode, SecretSource};
 use crate::report::{Outcome, Report};
 use crate::run::{Expected, RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
-use crate::steps::clean::remove_leftovers;
+use crate::steps::clean::{Keep, remove_leftovers};
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
@@ -80,7 +80,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     if !finish_abandoned(env, config, connection, request).await? {
         return Ok(busy(env, connection, run_id));
     }
-    remove_leftovers(env, &export.name, Some(run_id), export.rejects_days).await?;
+    remove_leftovers(env, &export.name, Keep { run: Some(run_id), emails: true }, export.rejects_days).await?;
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
         Some(record) => record,

@@ -2,9 +2,10 @@
 
 use jiff::SignedDuration;
 
-use super::unfinished::unfinished;
+use super::unfinished::unfinished_in;
+use crate::config::REJECTS_DAYS;
 use crate::error::Result;
-use crate::ports::{Leases, Store};
+use crate::ports::{Leases, ObjectMeta, Store};
 use crate::run::keys;
 use crate::steps::environment::Environment;
 
@@ -17,7 +18,8 @@ pub enum Cleaned {
     Done(u64, Option<String>),
 }
 
-/// Cleans up after an export, in the turn of its connection.
+/// Cleans up after an export, in the turn of its connection. `rejects_days` is that of the export; none where the
+/// configuration no longer has it: then no run of it goes on.
 ///
 /// # Errors
 /// Those of the store and of the lease.
@@ -25,7 +27,7 @@ pub async fn clean<E: Environment>(
     env: &E,
     connection: Option<&str>,
     export: &str,
-    rejects_days: u32,
+    rejects_days: Option<u32>,
 ) -> Result<Cleaned> {
     let holder = format!("clean-{:016x}", fastrand::u64(..));
     if let Some(connection) = connection
@@ -34,8 +36,13 @@ pub async fn clean<E: Environment>(
         return Ok(Cleaned::Busy);
     }
     let cleaning = async {
-        let kept = unfinished(env.store(), export).await?;
-        let removed = remove_leftovers(env, export, Keep { run: kept.as_deref(), emails: false }, rejects_days).await?;
+        let objects = env.store().list(&keys::runs(export)).await?;
+        let kept = match rejects_days {
+            Some(_) => unfinished_in(env.store(), export, &objects).await?.run,
+            None => None,
+        };
+        let keep = Keep { run: kept.as_deref(), emails: false };
+        let removed = remove_leftovers(env, export, objects, keep, rejects_days.unwrap_or(REJECTS_DAYS)).await?;
         Ok(Cleaned::Done(removed, kept))
     };
     let cleaned = cleaning.await;
@@ -55,10 +62,11 @@ pub(super) struct Keep<'k> {
 }
 
 /// Removes what the export's runs left behind, except for what is to be kept, and old rejects. The caller holds the lease,
-/// so that no other run of the export is at work. Returns how many objects there were.
+/// so that no other run of the export is at work; `objects` are those of its runs. Returns how many were removed.
 pub(super) async fn remove_leftovers<E: Environment>(
     env: &E,
     export: &str,
+    objects: Vec<ObjectMeta>,
     keep: Keep<'_>,
     rejects_days: u32,
 ) -> Result<u64> {
@@ -66,7 +74,7 @@ pub(super) async fn remove_leftovers<E: Environment>(
     let age = SignedDuration::from_hours(24 * i64::from(rejects_days));
     let oldest = env.clock().now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN);
     let mut removed = 0;
-    for meta in store.list(&folder).await? {
+    for meta in objects {
         if keep.emails && meta.key == emails {
             continue;
         }

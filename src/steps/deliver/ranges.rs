@@ -59,10 +59,10 @@ pub(super) async fn load(
         }
     };
     let key = keys::of_run(run_id, &chunk.name);
-    let object = store.get(&key).await?.ok_or_else(|| {
-        Error::new(Kind::Unavailable, &key, "is gone")
-            .hint("run again; rows that were confirmed and recorded are not sent again")
-    })?;
+    let object = store
+        .get(&key)
+        .await?
+        .ok_or_else(|| Error::new(Kind::Unavailable, &key, "is gone").hint(chunk::MAY_BE_SENT))?;
     let rows = chunk::read(&key, &object.body, range.from as usize, range.to as usize)?;
     let judged: HashSet<u32> = results.entries.iter().map(|(number, _)| *number).collect();
     let rows = (range.from..).zip(rows).filter(|(number, _)| !judged.contains(number));

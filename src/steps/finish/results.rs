@@ -185,6 +185,7 @@ impl<'r, S: Store> RunResults<'r, S> {
                 totals.add(self.run, fetched.chunk, &fetched.results);
                 totals.lost.results += fetched.lost.results;
                 totals.lost.joiners += fetched.lost.joiners;
+                totals.lost.others += fetched.lost.others;
                 let refused = std::mem::take(&mut fetched.refused);
                 totals.refused_rows.extend(refused.rows.into_iter().map(|(key, fields)| (segment, key, fields)));
                 refused.lines.into_iter().try_for_each(|line| rejects.add(line))?;
@@ -199,9 +200,10 @@ impl<'r, S: Store> RunResults<'r, S> {
 
     /// Reads what came of a range.
     async fn fetch(&self, assigned: RangeResults<'r>, is_counting: bool) -> Result<Fetched<'r>> {
-        let RangeResults { chunk, key, range, is_begun } = assigned;
+        let RangeResults { chunk, key, range, is_begun, is_gone } = assigned;
         let object = if self.stored.contains(&key) { self.store.get(&key).await? } else { None };
         let mut fetched = Fetched::nothing(chunk);
+        fetched.lost.results = u64::from(is_gone);
         // Of a range that was not begun only the canary's rows were sent.
         let to = match object {
             // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
@@ -223,11 +225,13 @@ impl<'r, S: Store> RunResults<'r, S> {
         }
         match self.without_verdict(Range { to, ..range }, &fetched.results).await? {
             Some(rows) => fetched.unconfirmed = rows,
-            None if chunk.operation == Operation::Join => {
+            None if chunk.opt_outs => {}
+            None => {
                 let certain = fetched.results.entries.iter().filter(|(_, entry)| !entry.may_be_sent()).count() as u64;
-                fetched.lost.joiners += u64::from(to - range.from).saturating_sub(certain);
+                let rows = u64::from(to - range.from).saturating_sub(certain);
+                let Lost { joiners, others, .. } = &mut fetched.lost;
+                *if chunk.operation == Operation::Join { joiners } else { others } += rows;
             }
-            None => {}
         }
         Ok(fetched)
     }
@@ -350,12 +354,18 @@ impl<'r, S: Store> RunResults<'r, S> {
     fn results(&self) -> Vec<RangeResults<'r>> {
         let (run, lanes) = (self.run, &self.opened.lanes);
         let key = |lane, number| keys::results(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX), number);
-        let is_begun = |lane, number| self.stored.contains(&key(lane, number - number % BEGUN_TOGETHER));
+        let is_stored = |lane, number| self.stored.contains(&key(lane, number));
         let of_a_lane = |(lane, ranges): (usize, &Vec<Range>)| {
+            // A lane goes through its ranges in order, so those before one with results were begun.
+            let last = (0..ranges.len()).rev().find(|number| is_stored(lane, *number));
+            let calls = keys::calls(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX));
+            let reached = last.or_else(|| self.stored.contains(&calls).then_some(0));
             let ranges = ranges.iter().enumerate().filter_map(move |(number, range)| {
                 let chunk = run.chunks.get(range.chunk)?;
-                let (key, is_begun) = (key(lane, number), is_begun(lane, number));
-                Some(RangeResults { chunk, key, range: range.clone(), is_begun })
+                let first = number - number % BEGUN_TOGETHER;
+                let is_begun = reached.is_some_and(|reached| first <= reached);
+                let is_gone = first == number && last.is_some_and(|last| number <= last) && !is_stored(lane, number);
+                Some(RangeResults { chunk, key: key(lane, number), range: range.clone(), is_begun, is_gone })
             });
             ranges.collect::<Vec<_>>()
         };
@@ -370,4 +380,6 @@ struct RangeResults<'r> {
     key: String,
     range: Range,
     is_begun: bool,
+    /// Whether there were results, which are no longer there.
+    is_gone: bool,
 }

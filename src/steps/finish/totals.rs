@@ -46,21 +46,29 @@ pub(super) struct Lost {
     pub(super) results: u64,
     /// Joiners that may have been sent.
     pub(super) joiners: u64,
+    /// Changed rows and leavers that may have been sent.
+    pub(super) others: u64,
 }
 
 impl Lost {
     /// What people should know of it.
-    pub(super) fn warnings(self) -> impl Iterator<Item = String> {
-        let Self { results, joiners } = self;
+    pub(super) fn warnings(self, export: &str) -> impl Iterator<Item = String> {
+        let Self { results, joiners, others } = self;
         let of_results = format!(
-            "{results} results are damaged, as after a power failure; their rows count as sent without an answer, and \
+            "{results} results are damaged or gone, as after a power failure; their rows count as sent without an answer, and \
              the next run sends them again"
         );
         let of_joiners = format!(
             "{joiners} people may have been sent whom the state does not know: their chunk is damaged or gone; the next \
-             run sends those who are in its drop, and who is not must be taken off by hand"
+             run sends those who are in its drop; autopilot-export reconcile {export} names the others as extra, to be taken \
+             off by hand"
         );
-        [(results, of_results), (joiners, of_joiners)].into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text)
+        let of_others = format!(
+            "{others} changed rows or leavers may have been sent, which the state does not know: their chunk is damaged or \
+             gone; a run with --full sends every row once more"
+        );
+        let all = [(results, of_results), (joiners, of_joiners), (others, of_others)];
+        all.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text)
     }
 }
 

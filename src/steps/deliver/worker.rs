@@ -1,6 +1,7 @@
 //! One deliver call at work: the lane, its pace and its checkpoints, driven by what comes in.
 
 mod key;
+mod loaded;
 mod look;
 mod setup_check;
 
@@ -320,26 +321,6 @@ impl<'w, E: Environment> Worker<'w, E> {
         let Assignment { run, ranges, .. } = self.assignment;
         let chunk = ranges.get(range).and_then(|range| run.chunks.get(range.chunk));
         chunk.map_or(Operation::Update, |chunk| chunk.operation)
-    }
-
-    async fn loaded(&mut self, loaded: LoadedRange) -> Result<()> {
-        let LoadedRange { index, span, results, suppressed, sent, is_begun } = loaded;
-        self.is_begun = is_begun;
-        if !results.entries.is_empty() {
-            self.env.observer().notify(Event::Settled(results.entries.len() as u64));
-        }
-        self.checkpoints.resume(index, &results);
-        self.checkpoints.suppress(index, &suppressed, &sent, self.clock().now());
-        if !self.is_account_checked && !span.rows.is_empty() {
-            self.check_account(index, self.secrets.clone()).await?;
-        }
-        if self.is_account_checked {
-            let number = u32::try_from(index).unwrap_or(u32::MAX);
-            self.lane.load(number, span);
-            self.lane.may_be_sent(number, sent);
-            self.enter(self.clock().now());
-        }
-        Ok(())
     }
 
     fn saved(&mut self, others_refused: Option<u64>) -> Result<()> {

@@ -4,6 +4,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
+mod doubted;
 mod history;
 mod members_there;
 mod merge;

@@ -8,6 +8,7 @@ use std::fs::File;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
 
+use super::doubted::is_doubted;
 use super::totals::{Lost, Totals};
 use crate::chunk::{self, Operation, Origin, Row};
 use crate::config::Export;
@@ -23,7 +24,6 @@ use crate::report::rejects::Rejects;
 use crate::run::opening::{BEGUN_TOGETHER, OpenRecord};
 use crate::run::{RunRecord, keys};
 use crate::state::{Digester, FIELDS_UNCONFIRMED, FieldsDigest, MatchId, ProfileKey};
-use crate::steps::documents::read_if_whole;
 
 /// Rows whose changes are held all at once, at 112 bytes each; those of more are read in slices.
 const AT_ONCE_ROWS: u64 = 50_000;
@@ -122,29 +122,6 @@ impl<'r> Fetched<'r> {
             lost: Lost::default(),
         }
     }
-}
-
-/// Whether joiners may not be on their list who count as delivered: a spot check failed, and before that somebody was trusted
-/// without one. A lane whose checks all held trusted some.
-async fn is_doubted(
-    store: &impl Store,
-    run: &RunRecord,
-    opened: &OpenRecord,
-    stored: &HashSet<String>,
-) -> Result<bool> {
-    let (mut has_failed, mut some_trusted) = (false, false);
-    for (lane, ranges) in (0..).zip(&opened.lanes) {
-        let key = keys::doubted(&run.request.run_id, lane);
-        let is_joining =
-            |range: &Range| run.chunks.get(range.chunk).is_some_and(|chunk| chunk.operation == Operation::Join);
-        if stored.contains(&key) {
-            has_failed = true;
-            some_trusted |= read_if_whole::<bool>(store, &key).await?.unwrap_or(true);
-        } else {
-            some_trusted |= ranges.iter().any(is_joining);
-        }
-    }
-    Ok(has_failed && some_trusted)
 }
 
 impl<'r, S: Store> RunResults<'r, S> {

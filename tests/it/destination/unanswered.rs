@@ -217,7 +217,7 @@ async fn who_can_no_longer_be_named_is_said_and_found_by_reconcile() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_refused_when_a_killed_run_goes_on_leaves_with_the_segment() {
+async fn who_is_refused_when_a_killed_run_goes_on_leaves() {
     for way in AT_ONCE {
         let (sim, place) = (Sim::of(way, 1), format!("{way:?}"));
         run(&sim, &Odd::honest(&sim), &sim.drop("first", &few())).await;

@@ -5,8 +5,8 @@
 //! of one that was delivered its key, the digest of its fields (that of its customer id behind it) and the contact's id as
 //! JSON (a sign behind it where the contact is another than before); of one that has left its key; of a refused one the reason as JSON
 //! and its key (a sign between the two, unless its opt-out arrived by itself); of one that was to leave and stays, and of one that became
-//! suppressed, or that the destination sends nothing, a sign and its key. A line that begins with `=` is not a row's: a profile's key, and
-//! its contact's id as it was found.
+//! suppressed, or that the destination sends nothing, a sign and its key. Before these three stands another sign where the row may have
+//! been sent before. A line that begins with `=` is not a row's: a profile's key, and its contact's id as it was found.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -62,10 +62,14 @@ impl Ledger {
 
     /// Enters a verdict.
     pub fn enter(&mut self, operation: Operation, verdict: &Verdict) {
-        let Verdict { number, row, outcome, .. } = verdict;
+        let Verdict { number, row, outcome, may_be_sent, .. } = verdict;
         let lines = &mut self.lines;
         // Writing to a String cannot fail.
         let _ = write!(lines, "{number}");
+        if *may_be_sent && (outcome.is_refused() || *outcome == RowResult::Suppressed) {
+            lines.push('\t');
+            lines.push_str(MAY_BE_SENT);
+        }
         match outcome {
             RowResult::Delivered(id) | RowResult::DeliveredAnew(id) => {
                 member(lines, &row.key);
@@ -137,6 +141,9 @@ const STAYS: &str = "=";
 /// Between the reason of a refused row and its key: nothing of it arrived.
 const REFUSED: &str = "-";
 
+/// Before what became of a row: something was sent of it before, and may have arrived.
+const MAY_BE_SENT: &str = "!";
+
 /// Behind the contact's id: it is another than the state knows.
 const ANEW: &str = "+";
 
@@ -176,16 +183,37 @@ pub enum Entry {
         key: Option<ProfileKey>,
         /// The profile, where its opt-out arrived by itself.
         opted_out: Option<ProfileKey>,
+        /// Whether an earlier request, which had no answer, may have been applied.
+        may_be_sent: bool,
     },
-    /// It was to leave and could not; whose row it is, as above.
-    Stays(Option<ProfileKey>),
+    /// It was to leave and could not.
+    Stays {
+        /// Which profile, as above.
+        key: Option<ProfileKey>,
+        /// As of a row that was refused.
+        may_be_sent: bool,
+    },
     /// It became suppressed since the plan was made, or the destination sends this person nothing.
     Suppressed {
         /// Which profile, as above.
         key: Option<ProfileKey>,
         /// Whether it may have been sent before.
         may_be_sent: bool,
+        /// Whether the export has come to suppress it, after it may have been sent.
+        is_late: bool,
     },
+}
+
+impl Entry {
+    /// Whether something was sent of the row that nobody confirmed or denied: the state must remember it.
+    pub fn may_be_sent(&self) -> bool {
+        match self {
+            Self::Refused { may_be_sent, .. }
+            | Self::Stays { may_be_sent, .. }
+            | Self::Suppressed { may_be_sent, .. } => *may_be_sent,
+            Self::Delivered { .. } | Self::Left(_) => false,
+        }
+    }
 }
 
 /// The results of one range, read back.
@@ -228,24 +256,26 @@ fn found_id(line: &str) -> Option<(ProfileKey, Box<str>)> {
 
 /// A row's number and what became of it; its contact's id is a piece of the `lines` that the line is of.
 fn entry(line: &str, lines: &ByteString) -> Option<(u32, Entry)> {
-    let mut cells = chunk::divided(line, b'\t');
+    let mut cells = chunk::divided(line, b'\t').peekable();
     let number = cells.next()?.parse().ok()?;
     let optional = |key: Option<&str>| match key {
         Some(key) => unhex(key).map(Some),
         None => Some(None),
     };
+    let may_be_sent = cells.next_if(|cell| *cell == MAY_BE_SENT).is_some();
     let entry = match (cells.next(), cells.next(), cells.next()) {
-        (None, ..) => Entry::Stays(None),
-        (Some(STAYS), key, _) => Entry::Stays(optional(key)?),
+        (None, ..) => Entry::Stays { key: None, may_be_sent },
+        (Some(STAYS), key, _) => Entry::Stays { key: optional(key)?, may_be_sent },
         (Some(reason), Some(REFUSED), key) if reason.starts_with('"') => {
-            Entry::Refused { reason: unquoted(reason)?.into_owned(), key: optional(key)?, opted_out: None }
+            let reason = unquoted(reason)?.into_owned();
+            Entry::Refused { reason, key: optional(key)?, opted_out: None, may_be_sent }
         }
         (Some(reason), key, None) if reason.starts_with('"') => {
             let key = optional(key)?;
-            Entry::Refused { reason: unquoted(reason)?.into_owned(), key, opted_out: key }
+            Entry::Refused { reason: unquoted(reason)?.into_owned(), key, opted_out: key, may_be_sent }
         }
-        (Some(SUPPRESSED), key, _) => Entry::Suppressed { key: optional(key)?, may_be_sent: false },
-        (Some(SUPPRESSED_LATE), key, _) => Entry::Suppressed { key: optional(key)?, may_be_sent: true },
+        (Some(SUPPRESSED), key, _) => Entry::Suppressed { key: optional(key)?, may_be_sent, is_late: false },
+        (Some(SUPPRESSED_LATE), key, _) => Entry::Suppressed { key: optional(key)?, may_be_sent: true, is_late: true },
         (Some(key), None, _) => Entry::Left(unhex(key)?),
         (Some(key), Some(digest), Some(id)) => {
             let contact_id = match unquoted(id)? {
@@ -275,26 +305,32 @@ mod tests {
     #[test]
     fn verdicts_are_read_back() {
         let row = Row { key: [1; 32], digest: [2; 16], ..Row::default() };
-        let verdict = |number, outcome| Verdict { span: 0, number, row: row.clone(), outcome };
+        let verdict = |number, outcome| Verdict { span: 0, number, row: row.clone(), outcome, may_be_sent: number > 8 };
         let mut ledger = Ledger::default();
         ledger.enter(Operation::Join, &verdict(4, RowResult::Delivered("per\"son".into())));
         ledger.enter(Operation::Leave, &verdict(5, RowResult::Left));
         ledger.enter(Operation::Leave, &verdict(6, RowResult::Refused("no".into())));
         ledger.enter(Operation::Update, &verdict(7, RowResult::Refused("bad \"x\"".into())));
         ledger.enter(Operation::Update, &verdict(8, RowResult::OptedOut("bad".into())));
-        ledger.suppress(9, &[3; 32], true);
-        ledger.enter(Operation::Update, &verdict(10, RowResult::Suppressed));
+        for (number, outcome) in (9..).zip([RowResult::Refused("!".into()), RowResult::Suppressed, RowResult::Left]) {
+            ledger.enter(Operation::Join, &verdict(number, outcome));
+        }
+        ledger.enter(Operation::Leave, &verdict(12, RowResult::Refused("no".into())));
+        ledger.suppress(13, &[3; 32], true);
         let results = read("r", &ledger.checkpoint()).unwrap();
         let numbers: Vec<u32> = results.entries.iter().map(|(n, _)| *n).collect();
-        assert_eq!(numbers, [4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(numbers, [4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
         let [
             (_, Entry::Delivered { contact_id, .. }),
             (_, Entry::Left(key)),
-            (_, Entry::Stays(Some([1, ..]))),
-            (_, Entry::Refused { reason, key: Some([1, ..]), opted_out: None }),
-            (_, Entry::Refused { key: Some([1, ..]), opted_out: Some([1, ..]), .. }),
-            (_, Entry::Suppressed { key: Some([3, ..]), may_be_sent: true }),
-            (_, Entry::Suppressed { key: Some([1, ..]), may_be_sent: false }),
+            (_, Entry::Stays { key: Some([1, ..]), may_be_sent: false }),
+            (_, Entry::Refused { reason, key: Some([1, ..]), opted_out: None, may_be_sent: false }),
+            (_, Entry::Refused { opted_out: Some([1, ..]), .. }),
+            (_, Entry::Refused { may_be_sent: true, .. }),
+            (_, Entry::Suppressed { key: Some([1, ..]), may_be_sent: true, is_late: false }),
+            (_, Entry::Left(_)),
+            (_, Entry::Stays { may_be_sent: true, .. }),
+            (_, Entry::Suppressed { key: Some([3, ..]), may_be_sent: true, is_late: true }),
         ] = results.entries.as_slice()
         else {
             panic!("{results:?}")
@@ -302,7 +338,7 @@ mod tests {
         assert_eq!((&**contact_id, *key), ("per\"son", [1; 32]));
         assert_eq!(reason, "bad \"x\"");
         let again = Ledger::resume(&results).checkpoint();
-        assert_eq!(read("r", &again).unwrap().entries.len(), 7);
+        assert_eq!(read("r", &again).unwrap().entries.len(), 10);
         assert!(read("r", b"x").is_err());
     }
 }

@@ -16,4 +16,4 @@ pub use codec::{
 pub use divided::{divided, lines};
 pub use field::{FieldOrigin, FieldSpec};
 pub use row::{Operation, Row};
-pub use seal::{seal, unseal};
+pub use seal::{MAY_BE_SENT, seal, unseal};

@@ -6,6 +6,10 @@ use crate::error::{Error, Kind, Result};
 /// How the first line begins; the number is the format's.
 const MARK: &str = "autopilot-export 2 ";
 
+/// What to do where rows can no longer be read that may have been sent.
+pub const MAY_BE_SENT: &str = "run again: the next run sends the rows of its drop that are not known to be confirmed; who may have \
+                               been sent and is no longer in it, autopilot-export reconcile EXPORT names as extra";
+
 /// The object to store for `body`.
 pub fn seal(body: &str) -> Vec<u8> {
     let head = format!("{MARK}{} {:08x}\n", body.len(), crc32fast::hash(body.as_bytes()));
@@ -19,8 +23,7 @@ pub fn seal(body: &str) -> Vec<u8> {
 pub fn unseal<'a>(subject: &str, object: &'a [u8]) -> Result<&'a str> {
     open(object).ok_or_else(|| {
         let problem = if object.is_empty() { "is empty" } else { "is damaged: its checksum does not match" };
-        Error::new(Kind::Unavailable, subject, problem)
-            .hint("run again; rows that were confirmed and recorded are not sent again")
+        Error::new(Kind::Unavailable, subject, problem).hint(MAY_BE_SENT)
     })
 }
 

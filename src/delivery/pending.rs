@@ -23,8 +23,16 @@ struct Held {
     group: Group,
     /// The number of the first of `rows`; one that has its verdict is gone from its place.
     first: u32,
-    rows: Vec<Option<(Row, String)>>,
+    rows: Vec<Option<HeldRow>>,
     left: usize,
+}
+
+#[derive(Debug)]
+struct HeldRow {
+    row: Row,
+    note: String,
+    /// A request that carried it may have been applied without a word on it.
+    may_be_sent: bool,
 }
 
 impl Pending {
@@ -37,7 +45,7 @@ impl Pending {
         let mut rows = Vec::with_capacity(left);
         for (number, row) in numbered {
             rows.resize_with(number.saturating_sub(first) as usize, || None);
-            rows.push(Some((row, String::new())));
+            rows.push(Some(HeldRow { row, note: String::new(), may_be_sent: false }));
         }
         if left > 0 {
             self.0.insert(span, Held { group, first, rows, left });
@@ -46,25 +54,32 @@ impl Pending {
 
     /// Keeps a note with a row.
     pub(super) fn note(&mut self, (span, number): RowId, note: String) {
-        if let Some(Some((_, place))) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
-            *place = note;
+        if let Some(Some(held)) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
+            held.note = note;
         }
     }
 
-    /// Gives a row out that has its verdict.
-    pub(super) fn take(&mut self, (span, number): RowId) -> Option<Row> {
+    /// Notes that a row may have been sent: it has no answer, or none that is clear.
+    pub(super) fn may_be_sent(&mut self, (span, number): RowId) {
+        if let Some(Some(held)) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
+            held.may_be_sent = true;
+        }
+    }
+
+    /// Gives a row out that has its verdict, and whether it may have been sent before.
+    pub(super) fn take(&mut self, (span, number): RowId) -> Option<(Row, bool)> {
         let held = self.0.get_mut(&span)?;
-        let (row, _) = held.place(number)?.take()?;
+        let HeldRow { row, may_be_sent, .. } = held.place(number)?.take()?;
         held.left -= 1;
         if held.left == 0 {
             self.0.remove(&span);
         }
-        Some(row)
+        Some((row, may_be_sent))
     }
 }
 
 impl Held {
-    fn place(&mut self, number: u32) -> Option<&mut Option<(Row, String)>> {
+    fn place(&mut self, number: u32) -> Option<&mut Option<HeldRow>> {
         self.rows.get_mut(number.checked_sub(self.first)? as usize)
     }
 }
@@ -72,7 +87,7 @@ impl Held {
 impl Rows for Pending {
     fn row(&self, (span, number): RowId) -> Option<(&Group, &Row, &str)> {
         let held = self.0.get(&span)?;
-        let (row, note) = held.rows.get(number.checked_sub(held.first)? as usize)?.as_ref()?;
+        let HeldRow { row, note, .. } = held.rows.get(number.checked_sub(held.first)? as usize)?.as_ref()?;
         Some((&held.group, row, note))
     }
 }

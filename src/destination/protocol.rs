@@ -165,6 +165,11 @@ pub trait Protocol: Send + Sync {
         Vec::new()
     }
 
+    /// Rows that answers since the last time may have applied without saying so.
+    fn unclear(&self) -> Vec<RowId> {
+        Vec::new()
+    }
+
     /// Whether the account is still as the setup says.
     fn setup_check(&self) -> SetupCheck {
         SetupCheck::Holds

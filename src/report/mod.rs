@@ -205,6 +205,9 @@ pub struct Report {
     /// What people should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Those of them that say what can no longer be known of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
 }
 
 /// What the destination confirmed or refused in a run.
@@ -237,6 +240,8 @@ pub struct Confirmed {
     pub causes: Vec<Cause>,
     /// What people should know.
     pub warnings: Vec<String>,
+    /// What can no longer be known of the run.
+    pub lost: Vec<String>,
 }
 
 impl Report {
@@ -292,7 +297,14 @@ impl Report {
             traffic: None,
             trend: Vec::new(),
             reconciled: Vec::new(),
-            warnings: warnings(run, &counts, confirmed.warnings, confirmed.opt_outs_refused, confirmed.stayed),
+            warnings: warnings(
+                run,
+                &counts,
+                [confirmed.lost.clone(), confirmed.warnings].concat(),
+                confirmed.opt_outs_refused,
+                confirmed.stayed,
+            ),
+            lost: confirmed.lost,
             error,
         }
     }
@@ -318,7 +330,8 @@ fn warnings(
     opt_outs_refused: u64,
     stayed: u64,
 ) -> Vec<String> {
-    let mut warnings = delivery;
+    let mut warnings = run.recovered.clone();
+    warnings.extend(delivery);
     if opt_outs_refused > 0 {
         warnings.push(format!("{opt_outs_refused} opt-outs were refused; the next run sends them again"));
     }

@@ -17,7 +17,10 @@ pub struct Reconciled {
     pub deleted: u64,
     /// People with the mark who are not in the state.
     pub extra: u64,
-    /// Whether those are left alone.
+    /// Those of them whom this program may have added without an answer, and whom nothing names since.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unnamed: u64,
+    /// Whether the others are left alone.
     pub keeps_others: bool,
     /// People of these who opted out in the account.
     pub opted_out: u64,
@@ -27,10 +30,14 @@ pub struct Reconciled {
     pub without_address: u64,
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Reconciled {
     /// How many differences there are. People added by others do not count where they are left alone.
     pub fn differences(&self) -> u64 {
-        self.missing + self.deleted + if self.keeps_others { 0 } else { self.extra }
+        self.missing + self.deleted + if self.keeps_others { self.unnamed } else { self.extra }
     }
 
     /// The counts with their names.

@@ -266,6 +266,9 @@ pub struct RunRecord {
     /// The account that the state belongs to; none where there was no state.
     #[serde(default)]
     pub account: Option<String>,
+    /// What can no longer be known of runs that this one brought to their end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovered: Vec<String>,
 }
 
 impl RunRecord {
@@ -297,6 +300,7 @@ impl RunRecord {
             suppression_entries: None,
             profiles: 0,
             account: None,
+            recovered: Vec::new(),
         }
     }
 

@@ -111,7 +111,13 @@ fn read(export: &Export, body: &[u8]) -> Result<SuppressionList> {
 /// How many entries the file had at the last applied run.
 pub(super) async fn entries_before(store: &impl Store, export: &Export) -> Result<Option<u64>> {
     match &export.suppression_file {
-        Some(_) => read_json(store, &keys::suppression(&export.name)).await,
+        Some(_) => read_json(store, &keys::suppression(&export.name)).await.map_err(|error| match error.kind {
+            Kind::Config => error.hint(
+                "see that the suppression file is whole, and remove this one: it only holds how many entries that had at \
+                 the last run, and guards against one that shrank",
+            ),
+            _ => error,
+        }),
         None => Ok(None),
     }
 }

@@ -14,12 +14,12 @@ use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
 use super::stop::{is_stopped, watching_for_stop};
-use super::unfinished::unfinished;
+use super::unfinished::noted;
 use crate::config::{Config, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
-use crate::ports::Event;
+use crate::ports::{Event, Store};
 use crate::report::{Outcome, Report};
-use crate::run::{RunRecord, RunRequest, keys};
+use crate::run::{RunRecord, RunRequest, Stage, keys};
 use crate::steps::environment::Environment;
 
 /// What prepare came to.
@@ -64,14 +64,14 @@ pub async fn prepare<E: Environment>(env: &E, config: &Config, request: &RunRequ
 /// Those of the store.
 pub async fn resume<W: Environment>(env: &W, config: &Config, request: &RunRequest) -> Result<Option<RunRequest>> {
     let store = env.store();
-    let Some(run_id) = unfinished(store, &request.export).await? else { return Ok(None) };
+    let Some(run_id) = noted(store, &request.export).await? else { return Ok(None) };
     if is_stopped(store, &run_id).await? {
         return Ok(None);
     }
     let Some(run) = read_json::<RunRecord>(store, &keys::of_run(&run_id, "run.json")).await? else { return Ok(None) };
     let same = RunRequest { run_id: run_id.clone(), ..request.clone() } == run.request
         && config.digest(&request.export) == run.config_digest;
-    if !same {
+    if !same || lost_its_lanes(store, &run).await? {
         return Ok(None);
     }
     // The same drops: what the run froze is what a new one would take.
@@ -85,6 +85,12 @@ pub async fn resume<W: Environment>(env: &W, config: &Config, request: &RunReque
         prepare::select_drops::Selection::NoDrop(error) => return Err(error),
         _ => None,
     })
+}
+
+/// Whether a run was opened and what that decided is gone: its results belong to lanes that nobody knows.
+async fn lost_its_lanes(store: &impl Store, run: &RunRecord) -> Result<bool> {
+    let has = async |name: &str| Ok::<_, Error>(store.head(&keys::of_run(&run.request.run_id, name)).await?.is_some());
+    Ok(run.stage == Stage::Ready && !has("open.json").await? && has("lanes.json").await?)
 }
 
 /// Runs a request to its report. Whatever happens, the run is finished: what was confirmed is in the state.

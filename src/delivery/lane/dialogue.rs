@@ -41,6 +41,8 @@ pub struct Verdict {
     pub row: Row,
     /// What became of it.
     pub outcome: RowResult,
+    /// Whether an earlier request may have been applied that carried it: it had no answer, or none that is clear.
+    pub may_be_sent: bool,
 }
 
 /// What the lane can do now.

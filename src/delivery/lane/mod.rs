@@ -107,6 +107,11 @@ impl Lane {
         outcomes.into_iter().for_each(|(id, outcome)| self.apply(id, outcome));
     }
 
+    /// Says that rows of a span may have been sent before the lane was given them.
+    pub fn may_be_sent(&mut self, number: u32, rows: impl IntoIterator<Item = u32>) {
+        rows.into_iter().for_each(|row| self.pending.may_be_sent((number, row)));
+    }
+
     /// How many requests could leave now; a low number says that [`Lane::load`] is due.
     pub fn ready(&self) -> usize {
         self.ready.len()
@@ -206,6 +211,7 @@ impl Lane {
             Incoming::Response(response) => self.protocol.response(&request, &self.pending, &response),
             Incoming::Nothing(why) => Response::Failed(why),
         };
+        self.protocol.unclear().into_iter().for_each(|id| self.pending.may_be_sent(id));
         match response {
             Response::RateLimited(asked) => {
                 let failures = if asked.is_some() { attempts.all } else { self.consecutive_failures };
@@ -219,6 +225,7 @@ impl Lane {
             }
             Response::Failed(why) => {
                 self.last_failure = LastFailure::Failed(why);
+                request.rows.iter().for_each(|id| self.pending.may_be_sent(*id));
                 self.failed(request, attempts, now);
                 Handled::Failed
             }
@@ -297,8 +304,8 @@ impl Lane {
     }
 
     fn resolve(&mut self, id: RowId, outcome: RowResult) {
-        if let Some(row) = self.pending.take(id) {
-            self.verdicts.push(Verdict { span: id.0, number: id.1, row, outcome });
+        if let Some((row, may_be_sent)) = self.pending.take(id) {
+            self.verdicts.push(Verdict { span: id.0, number: id.1, row, outcome, may_be_sent });
         }
     }
 

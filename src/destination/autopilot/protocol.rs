@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -32,6 +33,8 @@ pub(super) struct ClassicProtocol {
     spot_check: SpotCheck,
     writer: ContactWriter,
     known: KnownContacts,
+    /// Rows that were written, or not: the answer named no contact that is theirs for certain.
+    unclear: Mutex<Vec<RowId>>,
 }
 
 /// The body of a request that is being written.
@@ -45,7 +48,8 @@ struct Body<'g> {
 
 impl ClassicProtocol {
     pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy, known: KnownContacts) -> Self {
-        Self { spot_check: SpotCheck::new(strategy), writer: ContactWriter::new(fields), known }
+        let (spot_check, writer) = (SpotCheck::new(strategy), ContactWriter::new(fields));
+        Self { spot_check, writer, known, unclear: Mutex::default() }
     }
 
     /// Writes a row as a contact; with its list, where a call of this strategy puts joiners on it.
@@ -141,14 +145,20 @@ impl ClassicProtocol {
         upserted.map.iter().flatten().for_each(|(_, id)| *named.entry(id).or_default() += 1);
         let outcome = |(n, id): (usize, &RowId)| {
             let (group, row, note) = rows.row(*id)?;
-            let contact = match &upserted.map {
+            let (contact, is_unclear) = match &upserted.map {
                 Some(map) => {
                     let email = if note.is_empty() { row.email() } else { Cow::Borrowed(note) };
-                    map.get(&*lower_case(&email)).filter(|id| named.get(id.as_str()) == Some(&1)).cloned()
+                    let id = map.get(&*lower_case(&email));
+                    let own = id.filter(|id| named.get(id.as_str()) == Some(&1)).cloned();
+                    let is_unclear = own.is_none() && id.is_some();
+                    (own, is_unclear)
                 }
-                None if each_its_own => upserted.ids.get(n).cloned(),
-                None => None,
+                None if each_its_own => (upserted.ids.get(n).cloned(), false),
+                None => (None, true),
             };
+            if is_unclear {
+                self.unclear.lock().unwrap_or_else(PoisonError::into_inner).push(*id);
+            }
             Some((
                 *id,
                 match contact {
@@ -202,6 +212,10 @@ impl Protocol for ClassicProtocol {
                 batches.into_iter().map(|batch| Request::new(BULK, ids(batch))).chain(alone).collect()
             }
         }
+    }
+
+    fn unclear(&self) -> Vec<RowId> {
+        std::mem::take(&mut self.unclear.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn setup_check(&self) -> SetupCheck {

@@ -90,6 +90,9 @@ pub(super) fn read_back(protocol: &OrttoProtocol, request: &Request, rows: &dyn 
         return Response::Partly(outcomes, vec![again]);
     }
     let step = if note.is_second_merge { AGAIN } else { MERGE };
+    if !unseen.is_empty() {
+        protocol.are_unclear(&rest);
+    }
     outcomes.extend(unconfirmed(protocol, step, &rest, rows));
     Response::Rows(outcomes)
 }
@@ -101,6 +104,7 @@ fn unread(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows) -> Respo
         is_first && rows.row(*id).is_some_and(|(group, row, _)| may_not_join(protocol, group.operation, row))
     };
     let (away, rest): (Vec<RowId>, Vec<RowId>) = request.rows.iter().partition(|id| is_away(id));
+    protocol.are_unclear(&request.rows);
     let (first, second) = rest.split_at(rest.len() / 2);
     let halves = [first, second].into_iter().filter(|rows| !rows.is_empty());
     let halves = halves.map(|rows| Request::new(AGAIN, rows.to_vec())).collect();

@@ -56,6 +56,7 @@ pub(super) fn merged(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
         return Response::Rows(delivered(protocol, ids, rows, &entries, makes_some(request, rows, &entries)));
     }
     if is_for_each && entries.iter().all(|entry| entry.is_merged() || *entry == Entry::Queued) {
+        protocol.are_unclear(ids);
         return confirming::seek(request, ids.clone());
     }
     let done: Vec<&str> = entries.iter().filter_map(Entry::id).collect();
@@ -64,6 +65,7 @@ pub(super) fn merged(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
     }
     // Nothing names those who were merged.
     if entries.iter().any(Entry::is_merged) {
+        protocol.are_unclear(ids);
         return halves(request);
     }
     let is_bad = |entry: &Entry| matches!(entry, Entry::Invalid(_) | Entry::Suppressed);
@@ -89,6 +91,7 @@ fn one(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entries: &[
         return outcome(RowOutcome::Suppressed);
     }
     if all(|entry| entry.is_merged() || *entry == Entry::Queued) {
+        protocol.are_unclear(ids);
         return confirming::seek(request, ids.clone());
     }
     // A row that is gone may be called invalid as well.

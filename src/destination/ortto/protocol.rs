@@ -65,6 +65,10 @@ impl Protocol for OrttoProtocol {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).news)
     }
 
+    fn unclear(&self) -> Vec<RowId> {
+        std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).unclear)
+    }
+
     fn kind(&self, step: &'static str) -> RequestKind {
         kind(step)
     }

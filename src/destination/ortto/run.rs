@@ -1,14 +1,14 @@
 //! What the requests of a run share: what is known of the account and its people.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::contact::{ContactWriter, is_member};
 use super::setup::Setup;
 use super::trials::Trials;
 use crate::chunk::{FieldSpec, Row};
-use crate::destination::{Group, KnownContacts};
+use crate::destination::{Group, KnownContacts, RowId};
 use crate::membership::MembershipTarget;
 use crate::state::{OPT_OUT_ALONE, ProfileKey, half};
 
@@ -33,6 +33,8 @@ pub(super) struct Found {
     pub(super) people: HashMap<[u8; 16], Identity>,
     /// Those that the state has wrong and that were not passed on yet.
     pub(super) news: Vec<(ProfileKey, String)>,
+    /// Rows that were merged, or not: no answer says which. They were not passed on yet either.
+    pub(super) unclear: Vec<RowId>,
 }
 
 /// A person's id and address.
@@ -53,6 +55,11 @@ impl OrttoProtocol {
             setup,
             known,
         }
+    }
+
+    /// Notes that rows may have been merged.
+    pub(super) fn are_unclear(&self, rows: &[RowId]) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).unclear.extend(rows);
     }
 
     pub(super) fn is_archived(&self, row: &Row) -> bool {

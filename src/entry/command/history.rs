@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::code::Code;
 use super::print;
-use crate::config::{Config, REJECTS_DAYS};
+use crate::config::Config;
 use crate::entry::args::Common;
 use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
@@ -177,7 +177,7 @@ pub(super) async fn clean<W: Environment>(env: &W, config: &Config, export: Opti
         }
     }
     for (name, connection) in exports {
-        let days = config.exports.get(&name).map_or(REJECTS_DAYS, |export| export.rejects_days);
+        let days = config.exports.get(&name).map(|export| export.rejects_days);
         let text = match clean_export(env, connection.as_deref(), &name, days).await? {
             Cleaned::Busy => "the connection is in use by a run; nothing was removed".to_owned(),
             Cleaned::Done(removed, None) => format!("{removed} objects removed"),

@@ -92,6 +92,8 @@ pub struct Planner<'a> {
     /// Which members that are gone from the drop stay.
     withheld: Withheld,
     lost: LostRows,
+    /// Leavers that nothing names.
+    unnamed: u64,
     /// What the drop says of people.
     stored_objections: StoredObjections,
 }
@@ -122,6 +124,7 @@ impl<'a> Planner<'a> {
             output: Output::default(),
             withheld: Withheld::Nobody,
             lost: LostRows::default(),
+            unnamed: 0,
             stored_objections: StoredObjections::default(),
         }
     }
@@ -238,6 +241,7 @@ impl<'a> Planner<'a> {
             (Some(_), _) => false,
         };
         // Without a contact it is unknown who to remove.
+        self.unnamed += u64::from(name.is_none() && !is_kept);
         let Some(name) = name.filter(|_| !is_kept) else {
             self.counts.leavers -= 1;
             self.counts.leavers_withheld += 1;
@@ -247,6 +251,11 @@ impl<'a> Planner<'a> {
         };
         self.record(key, None, Act::Leave.planned());
         self.output.row(ChunkKind::Leavers, |chunk| write_leaver(chunk, key, name));
+    }
+
+    /// How many profiles that are to leave have neither a contact's id nor an address.
+    pub fn unnamed(&self) -> u64 {
+        self.unnamed
     }
 
     /// Gives out the chunks that are not full, and what else there is.

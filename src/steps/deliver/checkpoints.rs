@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Range as Numbers;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -91,14 +92,14 @@ impl<'w, S: Store> Checkpoints<'w, S> {
         }
     }
 
-    /// Enters rows that became suppressed since the plan was made.
-    pub(super) fn suppress(&mut self, range: usize, rows: &[(u32, Row)], may_be_sent: bool, now: Timestamp) {
+    /// Enters rows that became suppressed since the plan was made; those with the numbers of `sent` may have been sent.
+    pub(super) fn suppress(&mut self, range: usize, rows: &[(u32, Row)], sent: &Numbers<u32>, now: Timestamp) {
         if rows.is_empty() {
             return;
         }
         self.unsaved_since.get_or_insert(now);
         let ledger = self.ledgers.entry(range).or_default();
-        rows.iter().for_each(|(number, row)| ledger.suppress(*number, &row.key, may_be_sent));
+        rows.iter().for_each(|(number, row)| ledger.suppress(*number, &row.key, sent.contains(number)));
     }
 
     /// Enters a verdict.

@@ -1,6 +1,7 @@
 //! One deliver call at work: the lane, its pace and its checkpoints, driven by what comes in.
 
 mod key;
+mod loaded;
 mod look;
 mod setup_check;
 
@@ -75,6 +76,8 @@ pub(super) struct Worker<'w, E: Environment> {
     /// Whether the learned setup has been deleted.
     has_forgotten_setup: bool,
     next_range: usize,
+    /// Whether an earlier call had begun the range that was loaded last, with those that begin together with it.
+    is_begun: bool,
     checkpoints: Checkpoints<'w, E::Store>,
     confirmed: u64,
     in_flight: FuturesUnordered<Task<'w, Answered>>,
@@ -126,6 +129,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             rate: opened.rate.min(connection.requests_per_second),
             has_forgotten_setup: false,
             next_range: 0,
+            is_begun: false,
             checkpoints: Checkpoints::new(env.store(), &run.request.run_id, LaneId { number, lanes }, ranges),
             confirmed: 0,
             in_flight: FuturesUnordered::new(),
@@ -204,8 +208,8 @@ impl<'w, E: Environment> Worker<'w, E> {
             return Ok(Step::End(LaneStatus::Yielded));
         }
         if sending && self.wants_rows() {
-            let (store, assignment, index) = (self.env.store(), self.assignment, self.next_range);
-            self.loading = async move { load(store, &assignment, index).await }.boxed().fuse();
+            let (store, assignment, index, begun) = (self.env.store(), self.assignment, self.next_range, self.is_begun);
+            self.loading = async move { load(store, &assignment, index, begun).await }.boxed().fuse();
             self.next_range += 1;
         }
         if let Some(due) = self.checkpoints.due(now).filter(|_| self.saving.is_terminated()) {
@@ -317,23 +321,6 @@ impl<'w, E: Environment> Worker<'w, E> {
         let Assignment { run, ranges, .. } = self.assignment;
         let chunk = ranges.get(range).and_then(|range| run.chunks.get(range.chunk));
         chunk.map_or(Operation::Update, |chunk| chunk.operation)
-    }
-
-    async fn loaded(&mut self, loaded: LoadedRange) -> Result<()> {
-        let LoadedRange { index, span, results, suppressed, is_begun } = loaded;
-        if !results.entries.is_empty() {
-            self.env.observer().notify(Event::Settled(results.entries.len() as u64));
-        }
-        self.checkpoints.resume(index, &results);
-        self.checkpoints.suppress(index, &suppressed, is_begun, self.clock().now());
-        if !self.is_account_checked && !span.rows.is_empty() {
-            self.check_account(index, self.secrets.clone()).await?;
-        }
-        if self.is_account_checked {
-            self.lane.load(u32::try_from(index).unwrap_or(u32::MAX), span);
-            self.enter(self.clock().now());
-        }
-        Ok(())
     }
 
     fn saved(&mut self, others_refused: Option<u64>) -> Result<()> {

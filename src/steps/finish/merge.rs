@@ -352,7 +352,7 @@ mod tests {
 
     fn enter(ledger: &mut Ledger, operation: Operation, number: u32, profile: &Profile, outcome: RowResult) {
         let row = Row { key: profile.key, digest: profile.digest, match_id: profile.match_id, ..Row::default() };
-        ledger.enter(operation, &Verdict { span: 0, number, row, outcome });
+        ledger.enter(operation, &Verdict { span: 0, number, row, outcome, may_be_sent: false });
     }
 
     async fn merge_into(store: &Memory, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<Vec<u64>> {

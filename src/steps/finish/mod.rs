@@ -4,7 +4,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-mod doubts;
+mod doubted;
 mod history;
 mod members_there;
 mod merge;
@@ -41,7 +41,7 @@ use crate::steps::lease::lost_lease;
 use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
 use crate::steps::turn;
-use crate::steps::unfinished::unfinished as unfinished_run;
+use crate::steps::unfinished::noted;
 
 /// The warning when a spot check failed during the run.
 const NO_LONGER: &str = "the account stopped adding joiners to the list that their rows name; the joiners of this run count as \
@@ -122,7 +122,7 @@ async fn finish_run<W: Environment>(
         }
         None => {
             write_unsent(store, &run, &stopped_by(&run, error.as_ref())).await?;
-            Merged::default()
+            Merged { lost: lost_with_lanes(store, &run).await?.into_iter().collect(), ..Merged::default() }
         }
     };
     if opened.is_none() && run.stage == Stage::Preparing && error.is_none() {
@@ -161,6 +161,23 @@ async fn finish_run<W: Environment>(
     Ok(report)
 }
 
+/// What is to be said of a run that sent something, and whose `open.json` is gone: its results belong to lanes that nobody
+/// knows.
+async fn lost_with_lanes(store: &impl Store, run: &RunRecord) -> Result<Option<String>> {
+    if run.stage != Stage::Ready {
+        return Ok(None);
+    }
+    let objects = store.list(&keys::run(&run.request.run_id)).await?;
+    let is_trace = |key: &str| keys::is_results(key) || key.ends_with("/lanes.json");
+    let export = &run.request.export;
+    Ok(objects.iter().any(|meta| is_trace(&meta.key)).then(|| {
+        format!(
+            "its open.json is gone, so it is not known what it sent; the next run sends the rows of its drop, and \
+             autopilot-export reconcile {export} names the others as extra"
+        )
+    }))
+}
+
 /// Why the run did not come to its end. One that a person has stopped says so, whatever else happened.
 async fn failed(store: &impl Store, request: &RunRequest, failure: Option<Failure>) -> Result<Option<Failed>> {
     let failure = match failure {
@@ -189,6 +206,8 @@ struct Merged {
     members: Vec<u64>,
     /// Whether a spot check failed during the run.
     is_doubted: bool,
+    /// What can no longer be known of the run.
+    lost: Vec<String>,
 }
 
 impl Merged {
@@ -196,8 +215,14 @@ impl Merged {
     fn sums(&self) -> report::Confirmed {
         let Self { totals, is_doubted, .. } = self;
         let mut warnings: Vec<String> = is_doubted.then(|| NO_LONGER.to_owned()).into_iter().collect();
-        warnings.extend(totals.lost.warnings());
+        if totals.suppressed_late > 0 {
+            let people = totals.suppressed_late;
+            warnings.push(format!(
+                "{people} people were suppressed after they may have been sent; the next run takes them off"
+            ));
+        }
         report::Confirmed {
+            lost: self.lost.clone(),
             delivered: totals.delivered,
             by_segment: totals.delivered_by_segment.clone(),
             refused: totals.refused,
@@ -243,7 +268,8 @@ async fn merge_results<W: Environment>(
     for segment in &run.segments {
         write_corrections(store, run, segment, &totals.delivered_again).await?;
     }
-    Ok(Merged { totals, members, is_doubted: results.is_doubted })
+    let lost = totals.lost.warnings(&run.request.export).collect();
+    Ok(Merged { totals, members, is_doubted: results.is_doubted, lost })
 }
 
 /// By the state key, which who ends a run may have without the API key.
@@ -296,7 +322,7 @@ async fn close<W: Environment>(env: &W, connection: &str, request: &RunRequest, 
     let removing = stream::iter(transient).map(|meta| async move { store.delete(&meta.key).await });
     removing.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     let unfinished = keys::unfinished(&request.export);
-    if unfinished_run(store, &request.export).await?.as_deref() == Some(&request.run_id) {
+    if noted(store, &request.export).await?.as_deref() == Some(&request.run_id) {
         store.delete(&unfinished).await?;
     }
     if connection.is_empty() {

@@ -8,7 +8,7 @@ use std::fs::File;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
 
-use super::doubts::is_doubted;
+use super::doubted::is_doubted;
 use super::totals::{Lost, Totals};
 use crate::chunk::{self, Operation, Origin, Row};
 use crate::config::Export;
@@ -126,7 +126,7 @@ struct Refused {
 struct Fetched<'r> {
     chunk: &'r Chunk,
     results: Results,
-    /// Rows that may have been sent, without a verdict.
+    /// Rows that may have been sent, and that nobody confirmed.
     unconfirmed: Vec<Row>,
     refused: Refused,
     lost: Lost,
@@ -181,6 +181,7 @@ impl<'r, S: Store> RunResults<'r, S> {
                 totals.add(self.run, fetched.chunk, &fetched.results, self.is_doubted);
                 totals.lost.results += fetched.lost.results;
                 totals.lost.joiners += fetched.lost.joiners;
+                totals.lost.others += fetched.lost.others;
                 let refused = std::mem::take(&mut fetched.refused);
                 totals.refused_rows.extend(refused.rows.into_iter().map(|(key, fields)| (segment, key, fields)));
                 refused.lines.into_iter().try_for_each(|line| rejects.add(line))?;
@@ -195,9 +196,10 @@ impl<'r, S: Store> RunResults<'r, S> {
 
     /// Reads what came of a range.
     async fn fetch(&self, assigned: RangeResults<'r>, is_counting: bool) -> Result<Fetched<'r>> {
-        let RangeResults { chunk, key, range, is_begun } = assigned;
+        let RangeResults { chunk, key, range, is_begun, is_gone } = assigned;
         let object = if self.stored.contains(&key) { self.store.get(&key).await? } else { None };
         let mut fetched = Fetched::nothing(chunk);
+        fetched.lost.results = u64::from(is_gone);
         // Of a range that was not begun only the canary's rows were sent.
         let to = match object {
             // After a power failure it may be damaged: then nothing of the range is known to be confirmed.
@@ -219,10 +221,13 @@ impl<'r, S: Store> RunResults<'r, S> {
         }
         match self.without_verdict(Range { to, ..range }, &fetched.results).await? {
             Some(rows) => fetched.unconfirmed = rows,
-            None if chunk.operation == Operation::Join => {
-                fetched.lost.joiners += u64::from(to - range.from) - fetched.results.entries.len() as u64;
+            None if chunk.opt_outs => {}
+            None => {
+                let certain = fetched.results.entries.iter().filter(|(_, entry)| !entry.may_be_sent()).count() as u64;
+                let rows = u64::from(to - range.from).saturating_sub(certain);
+                let Lost { joiners, others, .. } = &mut fetched.lost;
+                *if chunk.operation == Operation::Join { joiners } else { others } += rows;
             }
-            None => {}
         }
         Ok(fetched)
     }
@@ -249,7 +254,7 @@ impl<'r, S: Store> RunResults<'r, S> {
                 }
                 Entry::Left(key) if is_here(key) => (*key, ChangeKind::Left),
                 Entry::Refused { opted_out: Some(key), .. } if is_here(key) => (*key, ChangeKind::OptedOut),
-                Entry::Refused { key: Some(key), .. } | Entry::Stays(Some(key)) if is_here(key) => {
+                Entry::Refused { key: Some(key), .. } | Entry::Stays { key: Some(key), .. } if is_here(key) => {
                     (*key, ChangeKind::Refused)
                 }
                 Entry::Suppressed { key: Some(key), .. } if is_here(key) => (*key, ChangeKind::Suppressed),
@@ -271,10 +276,9 @@ impl<'r, S: Store> RunResults<'r, S> {
         }
     }
 
-    /// The rows of a range that have no verdict; none where they can no longer be read.
+    /// The rows of a range that have no verdict, or one that leaves open whether they were sent before; none where they can no longer be read.
     async fn without_verdict(&self, range: Range, results: &Results) -> Result<Option<Vec<Row>>> {
-        let is_judged = |entry: &Entry| !matches!(entry, Entry::Suppressed { may_be_sent: true, .. });
-        let judged = || results.entries.iter().filter(|(_, entry)| is_judged(entry)).map(|(number, _)| *number);
+        let judged = || results.entries.iter().filter(|(_, entry)| !entry.may_be_sent()).map(|(number, _)| *number);
         if judged().count() as u64 + u64::from(range.from) >= u64::from(range.to) {
             return Ok(Some(Vec::new()));
         }
@@ -356,12 +360,18 @@ impl<'r, S: Store> RunResults<'r, S> {
     fn results(&self) -> Vec<RangeResults<'r>> {
         let (run, lanes) = (self.run, &self.opened.lanes);
         let key = |lane, number| keys::results(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX), number);
-        let is_begun = |lane, number| self.stored.contains(&key(lane, number - number % BEGUN_TOGETHER));
+        let is_stored = |lane, number| self.stored.contains(&key(lane, number));
         let of_a_lane = |(lane, ranges): (usize, &Vec<Range>)| {
+            // A lane goes through its ranges in order, so those before one with results were begun.
+            let last = (0..ranges.len()).rev().find(|number| is_stored(lane, *number));
+            let calls = keys::calls(&run.request.run_id, u32::try_from(lane).unwrap_or(u32::MAX));
+            let reached = last.or_else(|| self.stored.contains(&calls).then_some(0));
             let ranges = ranges.iter().enumerate().filter_map(move |(number, range)| {
                 let chunk = run.chunks.get(range.chunk)?;
-                let (key, is_begun) = (key(lane, number), is_begun(lane, number));
-                Some(RangeResults { chunk, key, range: range.clone(), is_begun })
+                let first = number - number % BEGUN_TOGETHER;
+                let is_begun = reached.is_some_and(|reached| first <= reached);
+                let is_gone = first == number && last.is_some_and(|last| number <= last) && !is_stored(lane, number);
+                Some(RangeResults { chunk, key: key(lane, number), range: range.clone(), is_begun, is_gone })
             });
             ranges.collect::<Vec<_>>()
         };
@@ -376,4 +386,6 @@ struct RangeResults<'r> {
     key: String,
     range: Range,
     is_begun: bool,
+    /// Whether there were results, which are no longer there.
+    is_gone: bool,
 }

@@ -21,6 +21,8 @@ pub(super) struct Totals {
     pub(super) accepted: HashSet<ProfileKey>,
     /// Rows that became suppressed since the plan was made.
     pub(super) suppressed: u64,
+    /// Those of them that may have been sent before.
+    pub(super) suppressed_late: u64,
     /// Whose rows were delivered, where the run sends rows again.
     pub(super) delivered_again: HashSet<ProfileKey>,
     /// Leavers that have left, or could not.
@@ -45,21 +47,29 @@ pub(super) struct Lost {
     pub(super) results: u64,
     /// Joiners that may have been sent.
     pub(super) joiners: u64,
+    /// Changed rows and leavers that may have been sent.
+    pub(super) others: u64,
 }
 
 impl Lost {
-    /// ChangeKind people should know of it.
-    pub(super) fn warnings(self) -> impl Iterator<Item = String> {
-        let Self { results, joiners } = self;
+    /// What people should know of it.
+    pub(super) fn warnings(self, export: &str) -> impl Iterator<Item = String> {
+        let Self { results, joiners, others } = self;
         let of_results = format!(
-            "{results} results are damaged, as after a power failure; their rows count as sent without an answer, and \
+            "{results} results are damaged or gone, as after a power failure; their rows count as sent without an answer, and \
              the next run sends them again"
         );
         let of_joiners = format!(
             "{joiners} people may have been sent whom the state does not know: their chunk is damaged or gone; the next \
-             run sends those who are in its drop, and who is not must be taken off by hand"
+             run sends those who are in its drop; autopilot-export reconcile {export} names the others as extra, to be taken \
+             off by hand"
         );
-        [(results, of_results), (joiners, of_joiners)].into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text)
+        let of_others = format!(
+            "{others} changed rows or leavers may have been sent, which the state does not know: their chunk is damaged or \
+             gone; a run with --full sends every row once more"
+        );
+        let all = [(results, of_results), (joiners, of_joiners), (others, of_others)];
+        all.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text)
     }
 }
 
@@ -88,8 +98,11 @@ impl Totals {
                     self.opt_outs_of_refused += u64::from(opted_out.is_some());
                 }
                 Entry::Left(_) => self.left += 1,
-                Entry::Stays(_) => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
-                Entry::Suppressed { .. } => self.suppressed += 1,
+                Entry::Stays { .. } => (self.left, self.stayed) = (self.left + 1, self.stayed + 1),
+                Entry::Suppressed { is_late, .. } => {
+                    self.suppressed += 1;
+                    self.suppressed_late += u64::from(*is_late);
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{Holding, Keyring, Sought, held};
 use crate::config::{Config, Connection};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
-use crate::ports::Store;
+use crate::ports::{Event, Store};
 use crate::run::{RunRecord, keys};
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
@@ -144,5 +144,7 @@ async fn end_unfinished<E: Environment>(env: &E, config: &Config, export: &str, 
     let error = Error::new(Kind::Interrupted, &run, "the run never reached its finish")
         .hint("nothing: what it had confirmed is kept, the rest is sent by the next run")
         .at("finish");
-    finish_under(env, config, &record.request, Some(Failure::of(&error)), holder).await.map(drop)
+    let report = finish_under(env, config, &record.request, Some(Failure::of(&error)), holder).await?;
+    report.lost.iter().for_each(|lost| env.observer().notify(Event::Warns(lost)));
+    Ok(())
 }

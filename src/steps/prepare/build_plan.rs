@@ -202,10 +202,12 @@ async fn plan_segment<W: Environment>(
             }
         }
     }
+    let unnamed = planner.unnamed();
     let Finished { counts, written, corrections: read, made, stored_objections: said } = planner.finish();
     storing.store(record, written).await?;
     storing.end().await?;
     note_unreadable(record, number, &counts, allowed);
+    note_unnamed(record, number, unnamed);
     let unreadable_rows = counts.unreadable_rows();
     if let Some(segment) = record.segments.get_mut(number) {
         segment.counts = counts;
@@ -268,6 +270,17 @@ fn notes_of_retry(segment: &str, counts: &Counts, made: &[NewCorrection]) -> Vec
         ),
     ];
     notes.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{segment}: {count} {text}")).collect()
+}
+
+/// Says of people who are to leave that nothing names them.
+fn note_unnamed(record: &mut RunRecord, number: usize, people: u64) {
+    let export = &record.request.export;
+    let Some(segment) = record.segments.get_mut(number).filter(|_| people > 0) else { return };
+    segment.notes.push(format!(
+        "{}: {people} people may still be members who are to leave: they were sent without an answer, and their addresses have \
+         expired; autopilot-export reconcile {export} names them, and with --repair the next run takes them off",
+        segment.name
+    ));
 }
 
 /// Says why leavers are withheld, where unreadable rows are the reason.

@@ -17,7 +17,7 @@ mod storing;
 
 use build_plan::build_plan;
 use planned_history::PlannedHistory;
-use recovery::finish_abandoned;
+use recovery::{Recovery, finish_abandoned};
 use select_drops::{Selection, select_drops};
 use storing::PlanMode;
 
@@ -26,11 +26,11 @@ pub use rehearsal::{Cause, Rehearsal};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::plan::guards;
-use crate::ports::{Event, PutMode, SecretSource};
+use crate::ports::{Event, PutMode, SecretSource, Store};
 use crate::report::{Outcome, Report};
 use crate::run::{Expected, RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
-use crate::steps::clean::remove_leftovers;
+use crate::steps::clean::{Keep, remove_leftovers};
 use crate::steps::documents::{read_json, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
@@ -79,14 +79,20 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
         return Ok(busy(env, connection, run_id));
     }
     tracing::info!(run.id = run_id, connection = connection.name, "the lease is taken");
-    if !finish_abandoned(env, config, connection, request).await? {
+    let mut objects = store.list(&keys::runs(&export.name)).await?;
+    let Recovery::Done { had_some, lost } = finish_abandoned(env, config, connection, request, &objects).await? else {
         return Ok(busy(env, connection, run_id));
+    };
+    lost.iter().for_each(|lost| env.observer().notify(Event::Warns(lost)));
+    if had_some {
+        objects = store.list(&keys::runs(&export.name)).await?;
     }
-    remove_leftovers(env, &export.name, Some(run_id), export.rejects_days).await?;
+    let keep = Keep { run: Some(run_id), emails: true };
+    remove_leftovers(env, &export.name, objects, keep, export.rejects_days).await?;
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
-        Some(record) => record,
-        None => match begin(env, config, export, connection, request).await? {
+        Some(record) => RunRecord { recovered: [record.recovered, lost].concat(), ..record },
+        None => match begin(env, config, export, (connection, request), lost).await? {
             Begun::Run(record) => *record,
             Begun::Ended(planned) => return Ok(planned),
         },
@@ -131,8 +137,8 @@ async fn begin<W: Environment>(
     env: &W,
     config: &Config,
     export: &Export,
-    connection: &Connection,
-    request: &RunRequest,
+    (connection, request): (&Connection, &RunRequest),
+    recovered: Vec<String>,
 ) -> Result<Begun> {
     let (segments, sources, superseded) = match select_drops(env, config, export, request).await? {
         Selection::Wait(seconds, why) => {
@@ -144,8 +150,9 @@ async fn begin<W: Environment>(
         Selection::Superseded(segments) => (segments, Vec::new(), true),
         Selection::NoDrop(error) => return Err(error),
     };
-    let mut record =
-        RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
+    let digest = config.digest(&export.name);
+    let record = RunRecord::begin(request, &connection.name, digest, segments, sources, env.clock().now());
+    let mut record = RunRecord { recovered, ..record };
     let store = env.store();
     expected::check(store, config, export, &record).await?;
     write_json(store, &keys::unfinished(&export.name), &request.run_id).await?;

@@ -72,7 +72,8 @@ impl<E: Environment> Comparison<'_, '_, E> {
         }
         let at = header.as_ref().and_then(|header| header.position(&segment.name));
         let target = target(segment, header.as_ref().zip(at), account)?;
-        let mut index = Index::of(store, held.as_ref().zip(at)).await?;
+        let destination = self.env.destination(self.connection.api);
+        let mut index = Index::of(store, (self.export, destination), held.as_ref().zip(at)).await?;
         let mut spool = Spool::new()?;
         let mut found = Reconciled {
             segment: segment.name.clone(),
@@ -125,12 +126,13 @@ impl<E: Environment> Comparison<'_, '_, E> {
                     continue;
                 }
                 found.there += 1;
-                if seen == Seen::Extra {
+                if matches!(seen, Seen::Extra | Seen::Unnamed) {
                     found.extra += 1;
+                    found.unnamed += u64::from(seen == Seen::Unnamed);
                     self.rows.difference(&found.segment, "extra", person)?;
                 }
                 self.note_consent(&key, person, found)?;
-                if seen == Seen::Member || takes_extras {
+                if seen != Seen::Extra || takes_extras {
                     spool.add(&key, &person.id)?;
                 }
             }

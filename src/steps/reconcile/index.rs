@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::error::Result;
+use crate::destination::Destination;
+use crate::error::{Kind, Result};
+use crate::ledger::unreadable;
 use crate::ports::{ObjectMeta, Store};
 use crate::state::{MemberStatus, Profile, ProfileKey, half};
+use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::profiles::ProfileStream;
 
 /// What a person of the account is to the segment.
@@ -14,6 +17,8 @@ pub(super) enum Seen {
     Member,
     /// A person that the state does not have as a member.
     Extra,
+    /// Perhaps a member, whom no run could take off: nothing names it any more.
+    Unnamed,
     /// Seen before.
     Again,
 }
@@ -22,6 +27,7 @@ pub(super) enum Seen {
 struct Entry {
     key: [u8; 16],
     is_confirmed: bool,
+    is_named: bool,
     is_seen: bool,
 }
 
@@ -35,15 +41,25 @@ pub(super) struct Index {
 
 impl Index {
     /// Reads the members of the segment at this place of the state's header.
-    pub(super) async fn of(store: &impl Store, state: Option<(&ObjectMeta, usize)>) -> Result<Self> {
+    pub(super) async fn of(
+        store: &impl Store,
+        (export, destination): (&str, &dyn Destination),
+        state: Option<(&ObjectMeta, usize)>,
+    ) -> Result<Self> {
         let mut index = Self::default();
         let Some((meta, at)) = state else { return Ok(index) };
+        let emails = match UnconfirmedEmails::of(store, export).await {
+            Err(error) if error.kind == Kind::Config => unreadable(error),
+            emails => emails?,
+        };
+        let is_found = |profile: &Profile| destination.finds_by_profile() || emails.name(profile).is_some();
         let mut stream = ProfileStream::open(store, meta).await?;
         while let Some(profile) = stream.next().await? {
             let status = profile.status(at);
             if status != MemberStatus::Absent {
                 let is_confirmed = status == MemberStatus::Confirmed;
-                index.entries.push(Entry { key: half(&profile.key), is_confirmed, is_seen: false });
+                let is_named = is_confirmed || is_found(&profile);
+                index.entries.push(Entry { key: half(&profile.key), is_confirmed, is_named, is_seen: false });
             }
         }
         Ok(index)
@@ -62,7 +78,7 @@ impl Index {
             Some(entry) if entry.is_seen => Seen::Again,
             Some(entry) => {
                 entry.is_seen = true;
-                Seen::Member
+                if entry.is_named { Seen::Member } else { Seen::Unnamed }
             }
             None if self.extras.insert(short) => Seen::Extra,
             None => Seen::Again,

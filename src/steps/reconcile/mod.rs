@@ -29,7 +29,7 @@ use crate::steps::erased::erased;
 use crate::steps::failure::Failure;
 use crate::steps::lease::with_lease;
 use crate::steps::opt_outs::OptOuts;
-use crate::steps::prepare::recovery::finish_abandoned;
+use crate::steps::prepare::recovery::{Recovery, finish_abandoned};
 use crate::steps::quiet::quiet_until;
 use crate::steps::session::Session;
 use crate::steps::turn;
@@ -130,23 +130,25 @@ async fn report_of<E: Environment>(
     Ok(report)
 }
 
-/// Sees to it that the state holds what an earlier run confirmed that never reached its end.
+/// Sees to it that the state holds what an earlier run confirmed that never reached its end. Gives what can no longer be
+/// known of it.
 async fn end_earlier_run<E: Environment>(
     env: &E,
     config: &Config,
     connection: &Connection,
     asked: ReconcileRequest<'_>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let export = &asked.run.export;
     match asked.mode {
         Mode::Look => {
-            let Some(run) = unfinished(env.store(), export).await? else { return Ok(()) };
+            let Some(run) = unfinished(env.store(), export).await? else { return Ok(Vec::new()) };
             let problem = "has not reached its end: what it confirmed is not in the state";
             Err(Error::new(Kind::Unavailable, run, problem).hint("run the export first"))
         }
         Mode::Adopt | Mode::Repair => {
-            if finish_abandoned(env, config, connection, asked.run).await? {
-                return Ok(());
+            let objects = env.store().list(&keys::runs(export)).await?;
+            if let Recovery::Done { lost, .. } = finish_abandoned(env, config, connection, asked.run, &objects).await? {
+                return Ok(lost);
             }
             let problem = "another run has the connection of a run that never reached its end";
             Err(Error::new(Kind::Unavailable, export, problem).hint("try again once it has ended"))
@@ -169,7 +171,7 @@ async fn compare_all<E: Environment>(
             .hint("nothing; what was sent is in the reports")
     };
     let census = destination.census().ok_or_else(no_census)?;
-    end_earlier_run(env, config, connection, asked).await?;
+    sums.warnings.extend(end_earlier_run(env, config, connection, asked).await?);
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
     let fingerprint = Digester::new(secrets.state_key.expose_secret())?.fingerprint();
     let connection = &turn::at_lowest_rate(store, config, connection).await?;

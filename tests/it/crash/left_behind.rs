@@ -73,7 +73,7 @@ async fn addresses_of_unanswered_rows_expire_as_rejects_do() {
     let scene = Scene::new(Options::default()).await;
     let key = keys::unconfirmed(EXPORT);
     scene.write(&key, b"{\"k\":\"00\",\"e\":\"sent@example.com\"}\n");
-    let clean = async || steps::clean(&scene.immortal(), Some("eu"), EXPORT, 30).await.unwrap();
+    let clean = async || steps::clean(&scene.immortal(), Some("eu"), EXPORT, Some(30)).await.unwrap();
     assert_eq!(clean().await, Cleaned::Done(0, None));
     make_old(&scene, &key);
     assert_eq!(clean().await, Cleaned::Done(1, None));
@@ -90,7 +90,7 @@ async fn runs_clean_removes_all_but_what_an_unfinished_run_needs() {
     drop(world);
     leave(&scene);
     let world = scene.immortal();
-    let cleaned = steps::clean(&world, Some("eu"), EXPORT, 30).await.unwrap();
+    let cleaned = steps::clean(&world, Some("eu"), EXPORT, Some(30)).await.unwrap();
     let Cleaned::Done(removed, Some(kept)) = cleaned else { panic!("{cleaned:?}") };
     assert_eq!((removed, kept.as_str()), (2, request.run_id.as_str()));
     let left = with_addresses(&scene.root());

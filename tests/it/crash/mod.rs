@@ -2,6 +2,7 @@
 
 mod confirmed;
 mod crash_every_call;
+mod damaged_records;
 mod left_behind;
 mod power;
 mod power_cut;

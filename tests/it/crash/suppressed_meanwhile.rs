@@ -49,6 +49,8 @@ async fn who_became_suppressed_between_kill_and_resume_is_not_sent() {
     assert!(report.rows.add_up() && report.rows.suppressed >= 2, "{report:?}");
     assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
     assert!(unsent.iter().all(|number| !is_held(&sim, *number)), "they were not sent");
+    let said = report.warnings.join("\n");
+    assert!(said.contains("suppressed after they may have been sent; the next run takes them off"), "{said}");
     // With the next drop the list has none of them.
     let request = sim.drop("b", &people(0, 3000, 2));
     resumed(&sim, &request).await;

@@ -17,3 +17,4 @@ mod ortto_trouble;
 mod reconcile;
 mod renewed_key;
 mod third;
+mod unanswered;

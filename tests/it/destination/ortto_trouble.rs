@@ -37,10 +37,12 @@ async fn run(sim: &Sim, name: &str, drop: &str) -> Report {
     run_to_its_end(sim, &Kill::never(), &sim.drop(name, drop)).await
 }
 
-/// The state's profiles without their contacts' ids, which are hints where entries are shuffled.
+/// The state's confirmed profiles without their contacts' ids, which are hints where entries are shuffled. A row that was
+/// refused after it may have been sent is in the state too, as one that may be a member.
 fn state(sim: &Sim) -> Vec<([u8; 32], [u8; 16], Vec<MemberStatus>)> {
     let (_, profiles) = profiles_of(&sim.store.body(&keys::profiles(EXPORT)).unwrap());
-    profiles.into_iter().map(|profile| (profile.key, profile.digest, profile.memberships)).collect()
+    let confirmed = profiles.into_iter().filter(|profile| profile.memberships.contains(&MemberStatus::Confirmed));
+    confirmed.map(|profile| (profile.key, profile.digest, profile.memberships)).collect()
 }
 
 const MIXED: [&[&str]; 5] = [
@@ -175,7 +177,9 @@ async fn lost_and_shuffled_answers_leave_the_right_people_tagged() {
             // A fifth leaves, some change, some come.
             let drop = people(140, 200, 2) + &more(200, 760, 1);
             let report = run(&sim, "second", &drop).await;
-            assert_eq!((report.rows.pending, report.members.leavers), (0, 139), "{place} {report:?}");
+            // The refused one is among them where a request that carried it had no answer.
+            let leavers = report.members.leavers;
+            assert!(report.rows.pending == 0 && (139..=140).contains(&leavers), "{place} {report:?}");
             let held = sim.held();
             let members = |name: &String| match way {
                 Way::Tag => held[name].2,

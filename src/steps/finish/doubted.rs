@@ -1,4 +1,4 @@
-//! What a spot check that failed in a lane says of the run's joiners.
+//! Whether the account stopped putting joiners on their list during a run.
 
 use std::collections::HashSet;
 

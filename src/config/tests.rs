@@ -551,7 +551,9 @@ fn two_exports_of_one_account_never_share_a_list_or_field() {
     let found = faults(&[(&membership, field("Reader")), ("/exports/vip", filling)]);
     assert_eq!(
         found,
-        ["config: exports.vip.match.custom.READER: fills the field that marks the members of exports.newsletter"]
+        [
+            "config: exports.vip.match.custom.READER: fills the field that marks the members of exports.newsletter.segments[0]"
+        ]
     );
     parsed(&[("/exports/vip", of(json!({ "list": "Newsletter" }), &[("enabled", json!(false))]))]);
 }

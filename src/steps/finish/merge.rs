@@ -3,8 +3,9 @@
 
 use std::fs::File;
 
+use super::change::{Change, ChangeKind};
 use super::order::{write_order, write_suppression};
-use super::results::{Change, ChangeKind, RejectsFile, RunResults};
+use super::results::{RejectsFile, RunResults};
 use super::totals::Totals;
 use super::verdicts::Verdicts;
 use crate::chunk::Operation;

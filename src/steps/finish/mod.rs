@@ -4,8 +4,10 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
+mod change;
 mod doubted;
 mod history;
+mod lost;
 mod members_there;
 mod merge;
 mod order;
@@ -14,6 +16,7 @@ mod results;
 mod totals;
 mod verdicts;
 
+use lost::lost_with_lanes;
 use members_there::MembersThere;
 use merge::merge;
 use order::{keep_order, write_corrections};
@@ -159,23 +162,6 @@ async fn finish_run<W: Environment>(
     let report = write(store, export, report).await?;
     close(env, name, request, holder).await?;
     Ok(report)
-}
-
-/// What is to be said of a run that sent something, and whose `open.json` is gone: its results belong to lanes that nobody
-/// knows.
-async fn lost_with_lanes(store: &impl Store, run: &RunRecord) -> Result<Option<String>> {
-    if run.stage != Stage::Ready {
-        return Ok(None);
-    }
-    let objects = store.list(&keys::run(&run.request.run_id)).await?;
-    let is_trace = |key: &str| keys::is_results(key) || key.ends_with("/lanes.json");
-    let export = &run.request.export;
-    Ok(objects.iter().any(|meta| is_trace(&meta.key)).then(|| {
-        format!(
-            "its open.json is gone, so it is not known what it sent; the next run sends the rows of its drop, and \
-             autopilot-export reconcile {export} names the others as extra"
-        )
-    }))
 }
 
 /// Why the run did not come to its end. One that a person has stopped says so, whatever else happened.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::lost::Lost;
 use crate::chunk::Operation;
 use crate::ledger::{Entry, Results, Sent};
 use crate::plan::lanes::Chunk;
@@ -39,38 +40,6 @@ pub(super) struct Totals {
     pub(super) opt_outs_suppressed: u64,
     pub(super) sent: Sent,
     pub(super) lost: Lost,
-}
-
-/// ChangeKind can no longer be read of a run, as after a power failure.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Lost {
-    pub(super) results: u64,
-    /// Joiners that may have been sent.
-    pub(super) joiners: u64,
-    /// Changed rows and leavers that may have been sent.
-    pub(super) others: u64,
-}
-
-impl Lost {
-    /// What people should know of it.
-    pub(super) fn warnings(self, export: &str) -> impl Iterator<Item = String> {
-        let Self { results, joiners, others } = self;
-        let of_results = format!(
-            "{results} results are damaged or gone, as after a power failure; their rows count as sent without an answer, and \
-             the next run sends them again"
-        );
-        let of_joiners = format!(
-            "{joiners} people may have been sent whom the state does not know: their chunk is damaged or gone; the next \
-             run sends those who are in its drop; autopilot-export reconcile {export} names the others as extra, to be taken \
-             off by hand"
-        );
-        let of_others = format!(
-            "{others} changed rows or leavers may have been sent, which the state does not know: their chunk is damaged or \
-             gone; a run with --full sends every row once more"
-        );
-        let all = [(results, of_results), (joiners, of_joiners), (others, of_others)];
-        all.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text)
-    }
 }
 
 impl Totals {

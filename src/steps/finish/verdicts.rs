@@ -3,7 +3,7 @@
 
 use std::fs::File;
 
-use super::results::{Change, ChangeKind, slice_of, slices};
+use super::change::{Change, ChangeKind, slice_of, slices};
 use crate::error::{Kind, Result};
 use crate::plan::history::{Answer, Header, NotSent, Record, Writer};
 use crate::ports::{ObjectMeta, PutMode, Store};

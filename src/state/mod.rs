@@ -98,7 +98,7 @@ impl Profile {
     /// Whether what was sent of it last has no answer: what the contact holds, or whether it is a member.
     pub fn is_doubted(&self) -> bool {
         let is_doubted = |status: &MemberStatus| matches!(status, MemberStatus::Unconfirmed | MemberStatus::Leaving);
-        self.digest == FIELDS_UNCONFIRMED || self.contact_id.is_none() || self.memberships.iter().any(is_doubted)
+        self.digest == FIELDS_UNCONFIRMED || self.memberships.iter().any(is_doubted)
     }
 
     /// Changes what is known of its membership of the segment at this place of the header.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::asking::text;
 use super::fields::display_types;
 use super::request;
-use super::response::{Reply, read};
+use super::response::{BAN, Reply, read};
 use super::run::LAG;
 use super::setup::AccountField;
 use crate::chunk::{FieldOrigin, FieldSpec};
@@ -86,8 +86,13 @@ pub(super) async fn make_missing<'n>(
 /// Makes a field; nothing where that is refused, or the answer does not say which field it is.
 async fn make(session: &mut dyn Session, need: &Need<'_>) -> Result<Option<AccountField>> {
     let display_type = display_types(need.field_type).first().copied().unwrap_or("text");
+    let has_waited = AtomicBool::new(false);
     let judge = |_: usize, response: &HttpResponse| match read(response) {
         Reply::Failed(_) if matches!(response.status().as_u16(), 409 | 423) => Judgement::Answered,
+        // So may a ban look. Source: ORTTO_API 3.
+        Reply::Refused(400, _) | Reply::Bad(_) if !has_waited.swap(true, Ordering::Relaxed) => {
+            Judgement::Paused(BAN, "400, a custom field was refused")
+        }
         reply => reply.judgement(),
     };
     let answers = session.call_all(vec![request::make_field(need.name, display_type)], &judge).await?;

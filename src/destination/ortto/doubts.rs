@@ -74,6 +74,16 @@ pub(super) fn refused(
     }
 }
 
+/// The same reading once more, after a ban's time: what a banned client sees is unknown, and may be a refusal. Nothing where it
+/// was refused before. Source: ORTTO_API 3.
+pub(super) fn read_again(protocol: &OrttoProtocol, request: &Request) -> Option<Response> {
+    let mut trials = protocol.trials.lock().unwrap_or_else(PoisonError::into_inner);
+    trials.reads_again(request).then(|| {
+        let (note, rows) = (request.note.clone(), request.rows.clone());
+        Response::Doubted(vec![Request { note, wait: BAN, ..Request::new(request.step, rows) }])
+    })
+}
+
 /// The end of a run whose requests are refused, whatever they hold.
 fn ends(request: &Request, rows: &dyn Rows, status: u16, reason: &str) -> Response {
     let said = match names_somebody(request, rows, reason) {

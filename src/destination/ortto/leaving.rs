@@ -30,27 +30,43 @@ const LOOKS: usize = 150;
 const STILL_MARKED: &str = "is still a member after removal";
 
 /// What a leaver begins with. One without an id may have its address in the id's place.
-fn first_step(row: &Row) -> &'static str {
+fn first_step(protocol: &OrttoProtocol, row: &Row) -> &'static str {
     match row.contact_id.as_ref() {
         id if is_id(id) => LOOK,
-        id if id.contains('@') => UNMARK,
+        id if id.contains('@') => unmarking(protocol, row),
         _ => SCAN,
     }
 }
 
+/// What comes next of a leaver whose address is known. A merge may bring an archived person back, so somebody else of that
+/// address is looked for. Source: ORTTO_API 6.
+fn unmarking(protocol: &OrttoProtocol, row: &Row) -> &'static str {
+    if protocol.is_archived(row) { FIND } else { UNMARK }
+}
+
+/// The request for that, which is of one leaver where it is looked for.
+fn unmark(protocol: &OrttoProtocol, row: &Row, leaver: &Leaver<'_>) -> RowOutcome {
+    match unmarking(protocol, row) {
+        FIND => RowOutcome::Then(FIND, leaver.note()),
+        step => RowOutcome::ThenTogether(step, leaver.note()),
+    }
+}
+
 /// A leaver of whom nothing is known waits for those who are looked for among everybody.
-pub(super) fn beforehand(group: &Group, row: &Row) -> Option<RowOutcome> {
+pub(super) fn beforehand(protocol: &OrttoProtocol, group: &Group, row: &Row) -> Option<RowOutcome> {
     let is_marked = matches!(group.target, MembershipTarget::Tag(_) | MembershipTarget::Field(_));
-    (is_marked && first_step(row) == SCAN).then(|| RowOutcome::ThenTogether(SCAN, String::new()))
+    (is_marked && first_step(protocol, row) == SCAN).then(|| RowOutcome::ThenTogether(SCAN, String::new()))
 }
 
 /// The first requests for leavers.
-pub(super) fn first(rows: &[(RowId, &Row)], limits: Limits) -> Vec<Request> {
+pub(super) fn first(protocol: &OrttoProtocol, rows: &[(RowId, &Row)], limits: Limits) -> Vec<Request> {
     let cut = |wanted: &'static str| {
-        let rows: Vec<RowId> = rows.iter().filter(|(_, row)| first_step(row) == wanted).map(|(id, _)| *id).collect();
+        let is_wanted = |(_, row): &&(RowId, &Row)| first_step(protocol, row) == wanted;
+        let rows: Vec<RowId> = rows.iter().filter(is_wanted).map(|(id, _)| *id).collect();
+        let limits = if wanted == FIND { Limits { batch_rows: 1, ..limits } } else { limits };
         batches(&rows, limits, |_| 400).into_iter().map(move |batch| Request::new(wanted, batch))
     };
-    [LOOK, UNMARK].into_iter().flat_map(cut).collect()
+    [LOOK, UNMARK, FIND].into_iter().flat_map(cut).collect()
 }
 
 fn leavers<'r>(request: &'r Request, rows: &'r dyn Rows) -> impl Iterator<Item = (RowId, &'r Row, Leaver<'r>)> {
@@ -150,8 +166,11 @@ fn looked_up(
     {
         let found = protocol.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Identity { id, email }) = found.people.get(&half(&row.key)) {
-            let next = if is_opt_out(row) { OPT_OUT } else { UNMARK };
-            return RowOutcome::ThenTogether(next, Leaver { times: 0, id, email: email.into() }.note());
+            let leaver = Leaver { times: 0, id, email: email.into() };
+            return match is_opt_out(row) {
+                true => RowOutcome::ThenTogether(OPT_OUT, leaver.note()),
+                false => unmark(protocol, row, &leaver),
+            };
         }
     }
     let scan = || RowOutcome::ThenTogether(SCAN, String::new());
@@ -159,7 +178,7 @@ fn looked_up(
         None if is_opt_out(row) => RowOutcome::Suppressed,
         // A run that was interrupted may have created another contact where this one is gone.
         None if leaver.times == 0 && !row.cells.is_empty() => {
-            RowOutcome::ThenTogether(UNMARK, Leaver { times: 0, id: "", email: row.email() }.note())
+            unmark(protocol, row, &Leaver { times: 0, id: "", email: row.email() })
         }
         // An id that is gone may have been somebody else's.
         None => scan(),

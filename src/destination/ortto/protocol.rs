@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::response::{BAN, FORBIDDEN, Reply, read};
 use super::run::{OrttoProtocol, is_opt_out};
-use super::steps::{AGAIN, ALONE, MERGE, OPT_OUT, READ, SCAN, SEEK, UNMARK, kind};
-use super::{confirming, leaving, merging, opting_out};
+use super::steps::{AGAIN, ALONE, CHECK, FIND, LOOK, MERGE, OPT_OUT, READ, SCAN, SEEK, kind};
+use super::{confirming, doubts, leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
     Call, Caution, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
@@ -36,7 +36,9 @@ pub(super) const LIMITS: Limits = Limits {
 impl Protocol for OrttoProtocol {
     fn requests(&self, group: &Group, rows: &[(RowId, &Row)]) -> Vec<Request> {
         match (group.operation, &group.target) {
-            (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::Field(_)) => leaving::first(rows, LIMITS),
+            (Operation::Leave, MembershipTarget::Tag(_) | MembershipTarget::Field(_)) => {
+                leaving::first(self, rows, LIMITS)
+            }
             // There is nothing to take away, so nothing to ask for.
             (Operation::Leave, _) => Vec::new(),
             _ if rows.iter().any(|(_, row)| is_opt_out(row)) => opting_out::first(rows, LIMITS),
@@ -50,7 +52,7 @@ impl Protocol for OrttoProtocol {
 
     fn beforehand(&self, group: &Group, row: &Row) -> Option<RowOutcome> {
         if group.operation == Operation::Leave {
-            return leaving::beforehand(group, row);
+            return leaving::beforehand(self, group, row);
         }
         if is_opt_out(row) && opting_out::is_unknown(row) {
             return Some(RowOutcome::ThenTogether(SCAN, String::new()));
@@ -108,8 +110,16 @@ impl Protocol for OrttoProtocol {
 
     fn response(&self, request: &Request, rows: &dyn Rows, response: &HttpResponse) -> Response {
         let reply = read(response);
-        if matches!((&reply, request.step), (Reply::Done(_), MERGE | AGAIN | ALONE | OPT_OUT | UNMARK)) {
-            self.trials.lock().unwrap_or_else(PoisonError::into_inner).accept();
+        let reads = matches!(request.step, READ | SEEK | LOOK | SCAN | CHECK | FIND);
+        if matches!(reply, Reply::Done(_)) {
+            let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
+            if reads { trials.was_read(request.step) } else { trials.accept() }
+        }
+        if reads
+            && matches!(reply, Reply::Bad(_) | Reply::Refused(400, _))
+            && let Some(again) = doubts::read_again(self, request)
+        {
+            return again;
         }
         match reply {
             // A key is worth nothing in another region, and one that is worth nothing may be unknown. Source: ORTTO_API 1.

@@ -44,6 +44,8 @@ pub enum SkippedRows {
     Omitted,
     /// The status `invalid`, as for a bad row.
     Invalid,
+    /// An entry with a status that no text names.
+    Unnamed,
 }
 
 /// What an asynchronous merge answers.
@@ -121,6 +123,10 @@ pub struct OrttoOptions {
     pub person_ids: bool,
     /// What a merge answers for a skipped row.
     pub skipped_rows: SkippedRows,
+    /// The status of a bad row.
+    pub invalid_status: String,
+    /// Whether a merge may acknowledge rows as an asynchronous one does, though it has merged them.
+    pub acknowledges_rows: bool,
     /// What an asynchronous merge answers.
     pub async_reply: AsyncReply,
     /// Whether an asynchronous merge refuses bad rows at once. Else they are queued and lost.
@@ -180,6 +186,10 @@ pub struct OrttoOptions {
     pub null_fields: bool,
     /// How the suppression list names its addresses.
     pub suppression_entries: SuppressionEntries,
+    /// Whether a page of the suppression list says if there are more. A last page that is full does not show it else.
+    pub suppression_has_more: bool,
+    /// Most people or addresses of a page, however many are asked for.
+    pub page_size: usize,
 
     /// What a wrong key is answered with.
     pub wrong_key: WrongKey,
@@ -205,6 +215,8 @@ impl Default for OrttoOptions {
             entry_order: EntryOrder::Rows,
             person_ids: true,
             skipped_rows: SkippedRows::Listed,
+            invalid_status: "invalid".to_owned(),
+            acknowledges_rows: false,
             async_reply: AsyncReply::Queued,
             async_validates: true,
             async_delay_ms: 0,
@@ -233,6 +245,8 @@ impl Default for OrttoOptions {
             archived_by_id: false,
             null_fields: true,
             suppression_entries: SuppressionEntries::Objects,
+            suppression_has_more: true,
+            page_size: 500,
             wrong_key: WrongKey::Unauthorized,
             existing_field_status: 423,
             custom_field_limit: 100,

@@ -15,6 +15,11 @@ const TWO_DIGITS: [&str; 44] = [
     "91", "92", "93", "94", "95", "98",
 ];
 
+/// How numbers do not begin: codes that no country has.
+///
+/// Source: ITU-T E.164, spare codes.
+const SPARE: [&str; 5] = ["28", "83", "89", "990", "999"];
+
 /// Fewest and most digits of a number with its calling code.
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
@@ -47,7 +52,7 @@ pub(super) fn check(field: &Field, value: &Value, odd_phones: Odd) -> Result<Cha
 
 /// `4712345678` -> 47, 12345678.
 fn parse(whole: &str) -> Option<(String, String)> {
-    if !is_number(whole) || whole.starts_with('0') {
+    if !is_number(whole) || whole.starts_with('0') || SPARE.iter().any(|code| whole.starts_with(code)) {
         return None;
     }
     let code = match whole.get(..1)? {

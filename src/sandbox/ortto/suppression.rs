@@ -22,7 +22,7 @@ struct GetSuppressed {
 /// Source: `docs/ORTTO_API.md` 6.
 pub(super) fn get(store: &Store, body: &[u8], options: &OrttoOptions) -> Result<Response, Response> {
     let get: GetSuppressed = parse(body, options)?;
-    let limit = get.limit.filter(|limit| (1..=MOST).contains(limit)).unwrap_or(LIMIT);
+    let limit = get.limit.filter(|limit| (1..=MOST).contains(limit)).unwrap_or(LIMIT).min(options.page_size);
     let page = store.suppressed.iter().skip(get.offset).take(limit);
     let page: Vec<Value> = match options.suppression_entries {
         SuppressionEntries::Objects => page.map(|email| json!({ "email": email })).collect(),
@@ -30,7 +30,11 @@ pub(super) fn get(store: &Store, body: &[u8], options: &OrttoOptions) -> Result<
     };
     let (total, more) = (store.suppressed.len(), get.offset + page.len() < store.suppressed.len());
     let emails = if page.is_empty() { Value::Null } else { page.into() };
-    Ok(Response::ok(&json!({ "emails": emails, "has_more": more, "meta": { "total": total, "total_active": total } })))
+    let mut page = json!({ "emails": emails, "meta": { "total": total, "total_active": total } });
+    if let (true, Some(page)) = (options.suppression_has_more, page.as_object_mut()) {
+        page.insert("has_more".to_owned(), more.into());
+    }
+    Ok(Response::ok(&page))
 }
 
 #[derive(Deserialize)]

@@ -62,13 +62,16 @@ fn email(field: &Field, value: Value, options: &OrttoOptions) -> Result<Change, 
     if is_email { text(field, value, STRING_CHARACTERS, options) } else { Err(wrong(field)) }
 }
 
+/// Two letters that are no language. Source: ISO 639-1.
+const NO_LANGUAGES: [&str; 2] = ["xx", "zz"];
+
 /// The list of languages is closed; which ones are on it is not attested but for their form: `en`, `pt-br`.
 fn language(field: &Field, value: Value, options: &OrttoOptions) -> Result<Change, String> {
     let Some(text) = value.as_str() else { return Err(wrong(field)) };
     let is_part = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let known = match text.split_once('-') {
-        None => is_part(text),
-        Some((language, country)) => is_part(language) && is_part(country),
+        None => is_part(text) && !NO_LANGUAGES.contains(&text),
+        Some((language, country)) => is_part(language) && is_part(country) && !NO_LANGUAGES.contains(&language),
     };
     if known { Ok(Change::Set(value)) } else { odd(field, options.unknown_languages, || Change::Set(value)) }
 }

@@ -22,12 +22,49 @@ pub(super) struct Fields {
 pub(super) enum Says {
     /// A member with these fields.
     Member(Fields),
+    /// What a member is, and the account refuses the row: nothing of it is applied, and a member stays one.
+    Refused(Fields),
     /// No member: a column suppresses the row.
     Suppressed,
     /// Nothing: the row is rejected, and a member stays one.
     Nothing,
     /// Nothing, and a member's row stops the run: its opt-out cannot be read.
     Unreadable,
+}
+
+/// Which odd values the account refuses with their rows; others it takes, or leaves out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refuses {
+    pub(super) phones: bool,
+    pub(super) languages: bool,
+    pub(super) places: bool,
+}
+
+impl Refuses {
+    /// A phone, a language and a place, one of them odd; whether its row is refused.
+    fn odd_cells(self, random: &mut Rng) -> ([String; 3], bool) {
+        let mut cells = [const { String::new() }; 3];
+        let (at, value, is_refused) = match random.u8(..6) {
+            // No country has this code.
+            0 => (0, "+999 1234567".to_owned(), self.phones),
+            1 => (0, "call me".to_owned(), true),
+            2 => (1, "xx".to_owned(), self.languages),
+            3 => (1, "Norwegian".to_owned(), true),
+            4 => (2, "NO".to_owned(), self.places),
+            _ => (2, "Oslo ".repeat(60), true),
+        };
+        cells[at] = value;
+        (cells, is_refused)
+    }
+}
+
+/// A phone, a language and a place that any account takes.
+fn plain_cells(random: &mut Rng) -> [String; 3] {
+    match random.u8(..6) {
+        0 => ["+47 123 45 678".into(), "en".into(), "Oslo".into()],
+        1 => ["0047-12345679".into(), "pt_BR".into(), String::new()],
+        _ => [const { String::new() }; 3],
+    }
 }
 
 /// A whole drop, and what it must come to.
@@ -41,6 +78,8 @@ pub(super) struct Drop {
     /// Rows that nobody can tell a person of.
     pub(super) unidentified: u64,
     pub(super) header: &'static str,
+    /// Where the rows have odd values as well.
+    refuses: Option<Refuses>,
     pub(super) lines: Vec<String>,
 }
 
@@ -67,18 +106,23 @@ pub(super) fn is_personal(text: &str) -> bool {
 
 impl Drop {
     /// A drop of some of the first `people`; every row of it can be read, or most can.
-    pub(super) fn random(random: &mut Rng, people: u32, is_sound: bool) -> Self {
-        let mut drop = Self { header: "EMail,FirstName,Value,Quiet,OptOut", ..Self::default() };
+    pub(super) fn random(random: &mut Rng, people: u32, is_sound: bool, refuses: Option<Refuses>) -> Self {
+        let header = match refuses {
+            Some(_) => "EMail,FirstName,Value,Quiet,OptOut,Phone,Language,City",
+            None => "EMail,FirstName,Value,Quiet,OptOut",
+        };
+        let mut drop = Self { header, refuses, ..Self::default() };
         if random.u8(..25) == 0 {
             return drop;
         }
         let share = random.u8(3..=10);
         let sick = if is_sound || random.bool() { 0 } else { random.u32(20..200) };
+        let odd = if is_sound || refuses.is_none() || random.bool() { 0 } else { random.u32(3..40) };
         let mut members: Vec<Person> = (0..people).filter(|_| random.u8(..10) < share).collect();
         random.shuffle(&mut members);
         let mut seen = BTreeSet::new();
         for person in members {
-            drop.person(random, person, sick);
+            drop.person(random, person, sick, odd);
             seen.insert(person);
             if sick > 0 && random.u32(..sick) == 0 {
                 drop.unidentified(random);
@@ -90,13 +134,15 @@ impl Drop {
         drop
     }
 
-    fn line(&mut self, cells: &[&str]) {
+    fn line(&mut self, cells: &[&str], more: &[String; 3]) {
+        let more = more.iter().map(String::as_str).filter(|_| self.refuses.is_some());
+        let cells: Vec<&str> = cells.iter().copied().chain(more).collect();
         let quoted = cells.iter().map(|cell| format!("\"{}\"", cell.replace('"', "\"\"")));
         self.lines.push(quoted.collect::<Vec<_>>().join(","));
         self.rows += 1;
     }
 
-    fn person(&mut self, random: &mut Rng, person: Person, sick: u32) {
+    fn person(&mut self, random: &mut Rng, person: Person, sick: u32, odd: u32) {
         let mut hits = |one_in: u32| sick > 0 && random.u32(..one_in) == 0;
         let (bad_value, unreadable) = (hits(sick.max(8)), hits(400));
         let quiet = random.u8(..15) == 0;
@@ -117,11 +163,17 @@ impl Drop {
             (false, true) => "yes",
             (false, false) => random.choice(["", "no"]).unwrap(),
         };
-        self.line(&[&address, &fields.name, &value, if quiet { "yes" } else { "" }, opt_out]);
+        let (more, is_refused) = match self.refuses {
+            Some(refuses) if odd > 0 && random.u32(..odd) == 0 => refuses.odd_cells(random),
+            Some(_) => (plain_cells(random), false),
+            None => Default::default(),
+        };
+        self.line(&[&address, &fields.name, &value, if quiet { "yes" } else { "" }, opt_out], &more);
         let says = match (quiet, unreadable, bad_value) {
             (true, ..) => Says::Suppressed,
             (_, true, _) => Says::Unreadable,
             (_, _, true) => Says::Nothing,
+            _ if is_refused => Says::Refused(fields),
             _ => Says::Member(fields),
         };
         self.rejected += u64::from(matches!(says, Says::Nothing | Says::Unreadable));
@@ -130,10 +182,11 @@ impl Drop {
 
     /// A row without an address that can be read.
     fn unidentified(&mut self, random: &mut Rng) {
+        let nothing = Default::default();
         match random.u8(..3) {
-            0 => self.line(&["", "Annabella", "1", "", ""]),
-            1 => self.line(&["no address", "Annabella", "1", "", ""]),
-            _ => self.line(&["person.1@example.com", "Annabella"]),
+            0 => self.line(&["", "Annabella", "1", "", ""], &nothing),
+            1 => self.line(&["no address", "Annabella", "1", "", ""], &nothing),
+            _ => self.line(&["person.1@example.com", "Annabella"], &nothing),
         }
         self.unidentified += 1;
         self.rejected += 1;
@@ -143,11 +196,11 @@ impl Drop {
     fn again(&mut self, random: &mut Rng, person: Person) {
         let (quiet, opt_out) = match self.says.get(&person) {
             Some(Says::Suppressed) => ("yes", ""),
-            Some(Says::Member(fields)) if fields.opted_out => ("", "yes"),
+            Some(Says::Member(fields) | Says::Refused(fields)) if fields.opted_out => ("", "yes"),
             Some(Says::Unreadable) => return,
             _ => ("", ""),
         };
-        self.line(&[&email(person), random.choice(&NAMES).unwrap(), "7", quiet, opt_out]);
+        self.line(&[&email(person), random.choice(&NAMES).unwrap(), "7", quiet, opt_out], &Default::default());
         self.rejected += 1;
     }
 

@@ -29,7 +29,7 @@ pub(super) enum Event {
     Dishonour(bool),
     /// Others who share the address have it banned for a while.
     Ban,
-    /// The account's contact limit is lifted.
+    /// The account's limits of contacts and fields are lifted.
     Upgrade,
 }
 
@@ -40,7 +40,10 @@ impl Event {
             Self::Edit(edit) if world.is_ortto => return ortto::by_hand(world, edit),
             Self::Edit(edit) => return by_hand(world, edit),
             Self::Ban => return ortto::ban(world),
-            Self::Upgrade => world.account.change(|options| options.ortto.contact_limit = None),
+            Self::Upgrade => world.account.change(|options| {
+                options.ortto.contact_limit = None;
+                options.ortto.custom_field_limit = 100;
+            }),
             Self::Rotate(is_given) => world.rotate(is_given),
             Self::OtherKey => {
                 world.rotate(false);

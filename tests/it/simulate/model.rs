@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::drops::{Drop, Fields, Person, Says};
+use super::drops::{Drop, Person, Says};
 use super::ortto::Withheld;
 
 /// What is known of something: this, or nothing.
@@ -147,6 +147,8 @@ pub(super) struct Taken {
     pub(super) alone: BTreeSet<Person>,
     /// Whom any row suppresses: a member leaves, whether or not this drop has a row.
     pub(super) suppressed: BTreeSet<Person>,
+    /// How many rejected rows are of people whom another drop's rows suppress: they may count as either.
+    pub(super) either: u64,
 }
 
 /// Whom a drop suppresses, and who opts out in it.
@@ -162,7 +164,9 @@ impl StoredObjections {
         for (person, says) in &drop.says {
             match says {
                 Says::Suppressed => objections.suppressed.extend([*person]),
-                Says::Member(Fields { opted_out: true, .. }) => objections.opted_out.extend([*person]),
+                Says::Member(fields) | Says::Refused(fields) if fields.opted_out => {
+                    objections.opted_out.extend([*person]);
+                }
                 _ => {}
             }
         }
@@ -185,7 +189,7 @@ pub(super) fn unite(taken: &mut [Taken], before: &[Drop], kept: &StoredObjection
             let (suppressed, unreadable, opted_out) = all.entry(*person).or_default();
             *suppressed |= *says == Says::Suppressed;
             *unreadable |= *says == Says::Unreadable;
-            *opted_out |= matches!(says, Says::Member(Fields { opted_out: true, .. }));
+            *opted_out |= matches!(says, Says::Member(fields) | Says::Refused(fields) if fields.opted_out);
         }
     }
     for (person, (suppressed, _, opted_out)) in &mut all {
@@ -193,16 +197,19 @@ pub(super) fn unite(taken: &mut [Taken], before: &[Drop], kept: &StoredObjection
         *opted_out |= kept.opted_out.contains(person);
     }
     let is_rejected = |says: &Says| u64::from(matches!(says, Says::Nothing | Says::Unreadable));
-    for Taken { drop, alone, suppressed: everywhere, .. } in taken {
+    for Taken { drop, alone, suppressed: everywhere, either, .. } in taken {
         everywhere.extend(all.iter().filter(|(_, (suppressed, ..))| *suppressed).map(|(person, _)| *person));
         everywhere.extend(&kept.suppressed);
         for (person, says) in &mut drop.says {
             let (suppressed, unreadable, opted_out) = all[person];
             drop.rejected -= is_rejected(says);
             match says {
-                _ if suppressed => *says = Says::Suppressed,
+                _ if suppressed => {
+                    *either += is_rejected(says);
+                    *says = Says::Suppressed;
+                }
                 _ if unreadable => *says = Says::Unreadable,
-                Says::Member(fields) => fields.opted_out = opted_out,
+                Says::Member(fields) | Says::Refused(fields) => fields.opted_out = opted_out,
                 _ => {}
             }
             drop.rejected += is_rejected(says);
@@ -282,7 +289,8 @@ impl Model {
             for person in before.contacts.keys().copied() {
                 let said = self.says(&taken.drop, person);
                 let is_withheld = before.withheld.is(person) || before.withheld.is_unclear(person);
-                if let Some(Says::Member(_)) = said
+                let mut is_refused = Known::Is(false);
+                if let Some(Says::Member(_) | Says::Refused(_)) = said
                     && !is_withheld
                 {
                     let outdated = match written.insert(person) {
@@ -291,10 +299,24 @@ impl Model {
                         true => before.is_outdated(person, taken),
                         false => Known::Is(true),
                     };
+                    if let Some(Says::Refused(_)) = said {
+                        // What is sent of an older row is the address.
+                        is_refused = match outdated {
+                            Known::Is(is) => Known::Is(!is),
+                            Known::Unsure => Known::Unsure,
+                        };
+                    }
                     self.contact(person, said, taken.segment, outdated, &before, end);
                 }
-                let said = said.or(taken.suppressed.contains(&person).then_some(&Says::Suppressed));
-                self.member(person, said.cloned().as_ref(), taken.segment, &before, end);
+                if is_refused == Known::Unsure {
+                    self.perhaps_refused(person, taken.segment);
+                    continue;
+                }
+                let said = match said {
+                    Some(Says::Refused(fields)) if is_refused == Known::Is(false) => Some(Says::Member(fields.clone())),
+                    said => said.or(taken.suppressed.contains(&person).then_some(&Says::Suppressed)).cloned(),
+                };
+                self.member(person, said.as_ref(), taken.segment, &before, end);
             }
             let segment = &mut self.segments[taken.segment];
             segment.applied = match (end.is_whole, end.part) {
@@ -314,6 +336,34 @@ impl Model {
             // The run that was planned before is over.
             self.late.retain(|person| !late.contains(person));
         }
+    }
+
+    /// Whether the account took the person's row is not known.
+    fn perhaps_refused(&mut self, person: Person, number: usize) {
+        let held = self.segments[number].people.get_mut(&person).unwrap();
+        held.is_member.or(&true);
+        (held.claim, held.by_hand) = (Claim::Perhaps, true);
+    }
+
+    /// How many rows of a drop the account refuses, at least and at most.
+    pub(super) fn refused(&self, taken: &[Taken], full: bool) -> (u64, u64) {
+        let (mut least, mut most) = (0, 0);
+        for (at, one) in taken.iter().enumerate() {
+            let others = taken.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| &other.drop.says);
+            for person in one.drop.says.keys().copied() {
+                if !matches!(self.says(&one.drop, person), Some(Says::Refused(_))) {
+                    continue;
+                }
+                let is_alone = others.clone().all(|says| !says.contains_key(&person));
+                let is_sent = full || self.is_outdated(person, one) == Known::Is(false);
+                let is_there = !(self.withheld.is(person)
+                    || self.withheld.is_unclear(person)
+                    || self.withheld.is_archived(person));
+                least += u64::from(is_alone && is_sent && is_there);
+                most += 1;
+            }
+        }
+        (least, most)
     }
 
     /// Whether a newer drop of another segment has the person.
@@ -362,6 +412,9 @@ impl Model {
                 let changed = contact.delivered.as_ref().is_some_and(|said| *said != Says::Member(fields.clone()));
                 let joins = before.segments.len() == 1 && contact.is_deleted && changed;
                 let joins = joins && !before.withheld.is_archived(person);
+                if let Some(contact) = self.contacts.get_mut(&person).filter(|_| joins) {
+                    contact.is_deleted = false;
+                }
                 *is_member = match (&claim, &is_member, *by_hand) {
                     (Claim::No | Claim::Perhaps, ..) if is_misled => Known::Unsure,
                     _ if joins && is_misled => Known::Unsure,
@@ -385,6 +438,11 @@ impl Model {
             _ if end.full && is_new && end.is_whole && is_begun && *claim != Claim::No => *claim = Claim::Perhaps,
             _ if end.full && is_new && end.is_whole => (*claim, *by_hand) = (Claim::No, false),
             Some(Says::Nothing | Says::Unreadable) => {}
+            Some(Says::Refused(_)) => {
+                if *claim == Claim::No && !end.is_whole {
+                    *claim = Claim::Perhaps;
+                }
+            }
             _ if end.full => {}
             None if end.part => {}
             // Suppressed people are removed even where leavers are withheld.
@@ -420,6 +478,15 @@ impl Model {
         before: &Self,
         end: &End,
     ) {
+        if let Some(Says::Refused(fields)) = said {
+            let contact = self.contacts.get_mut(&person).unwrap();
+            if outdated != Known::Is(false) {
+                contact.opted_out.or(&fields.opted_out);
+            }
+            if !end.is_whole {
+                contact.delivered = None;
+            }
+        }
         let Some(Says::Member(fields)) = said else { return };
         let claim = before.segments[number].people[&person].claim;
         let Some(contact) = self.contacts.get_mut(&person) else { return };

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use autopilot_export::sandbox::{
-    Archived, BanRule, BanSign, Contents, EntryOrder, HeldContact, MixedBatch, Options, OrttoOptions, Sandbox,
+    Archived, BanRule, BanSign, Contents, EntryOrder, HeldContact, MixedBatch, Odd, Options, OrttoOptions, Sandbox,
     SkippedRows, SuppressionEntries, WrongKey,
 };
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::drops::{Person, email, person};
+use super::drops::{Person, Refuses, email, person};
 use super::events::Event;
 use super::model::{Edit, Known, Model};
 use super::world::{Place, World};
@@ -23,6 +23,9 @@ const BANNED_FOR: Duration = Duration::from_secs(15);
 /// Every open question of the API, answered at random.
 pub(super) fn options(random: &mut Rng, key: &str) -> Options {
     let statuses = [409, 423, 429, 503];
+    let odd = [Odd::Refuse, Odd::Ignore, Odd::Accept];
+    // Without a word on what follows, only a page that is not full is the last.
+    let (page_size, suppression_has_more) = drawn(random, [(500, true), (500, false), (3, true)]);
     let ortto = OrttoOptions {
         organization_tags: if random.bool() { vec!["Elsewhere".into()] } else { Vec::new() },
         mixed_batch: drawn(
@@ -30,7 +33,17 @@ pub(super) fn options(random: &mut Rng, key: &str) -> Options {
             [MixedBatch::InPlace, MixedBatch::Omitted, MixedBatch::Refused, MixedBatch::RefusedButApplied],
         ),
         entry_order: drawn(random, [EntryOrder::Rows, EntryOrder::Completion, EntryOrder::Shuffled]),
-        skipped_rows: drawn(random, [SkippedRows::Listed, SkippedRows::Omitted, SkippedRows::Invalid]),
+        person_ids: random.u8(..6) > 0,
+        skipped_rows: drawn(
+            random,
+            [SkippedRows::Listed, SkippedRows::Omitted, SkippedRows::Invalid, SkippedRows::Unnamed],
+        ),
+        invalid_status: drawn(random, ["invalid", "error", "rejected"]).to_owned(),
+        acknowledges_rows: random.u8(..4) == 0,
+        default_merge_by: drawn(random, [&["str::email"][..], &["phn::phone", "str::email"]])
+            .iter()
+            .map(|id| (*id).to_owned())
+            .collect(),
         resubscribes_by_omission: random.bool(),
         archived: drawn(random, [Archived::Invisible, Archived::Restored, Archived::Merged]),
         folds_email_case: random.bool(),
@@ -38,23 +51,39 @@ pub(super) fn options(random: &mut Rng, key: &str) -> Options {
         contact_limit_applies_part: random.bool(),
         concurrent_merges: drawn(random, [None, Some(1), Some(3)]),
         concurrency_status: drawn(random, statuses),
+        unknown_languages: drawn(random, odd),
+        unknown_places: drawn(random, odd),
+        odd_phones: drawn(random, odd),
         folds_tag_case: random.bool(),
         trims_tags: random.bool(),
         unset_wins: random.bool(),
         read_lag_ms: drawn(random, [0, 0, 300, 2000]),
         folds_filter_case: random.bool(),
+        filters_by_tag: random.bool(),
         archived_by_id: random.bool(),
         null_fields: random.bool(),
         suppression_entries: drawn(random, [SuppressionEntries::Objects, SuppressionEntries::Strings]),
+        suppression_has_more,
+        page_size,
         wrong_key: drawn(random, [WrongKey::Unauthorized, WrongKey::Empty, WrongKey::NotFound]),
         existing_field_status: drawn(random, [400, 409, 423]),
+        custom_field_limit: if random.u8(..8) == 0 { random.usize(..4) } else { 100 },
+        custom_field_limit_status: drawn(random, [400, 403, 409, 422, 423, 507]),
         refused_merges_are_bad_requests: random.bool(),
         try_in_seconds: drawn(random, [None, Some(1), Some(10)]),
         ..OrttoOptions::default()
     };
-    let sign = drawn(random, [BanSign::Status(403), BanSign::Status(429), BanSign::Cut]);
+    let statuses = [400, 403, 429, 503].map(BanSign::Status);
+    let sign = if random.u8(..4) == 0 { BanSign::Cut } else { drawn(random, statuses) };
     let ban = BanRule { requests: BANNED_AFTER, window: BANNED_FOR, sign };
     Options { seed: random.u64(..), api_key: Some(key.into()), ban: Some(ban), ..ortto.into() }
+}
+
+/// Which odd values the account refuses with their rows.
+pub(super) fn refuses(options: &OrttoOptions) -> Refuses {
+    let [phones, languages, places] =
+        [options.odd_phones, options.unknown_languages, options.unknown_places].map(|odd| odd == Odd::Refuse);
+    Refuses { phones, languages, places }
 }
 
 fn drawn<T: Clone, const N: usize>(random: &mut Rng, ways: [T; N]) -> T {
@@ -63,6 +92,9 @@ fn drawn<T: Clone, const N: usize>(random: &mut Rng, ways: [T; N]) -> T {
 
 /// The account as it is before the first run: `takes` is how long a request is at work in it.
 pub(super) fn furnish(random: &mut Rng, account: &Sandbox, places: &[Place], key: &str, takes: Duration) {
+    let mut most_fields = 0;
+    account.change(|options| most_fields = std::mem::replace(&mut options.ortto.custom_field_limit, 100));
+    strangers(random, account, key);
     for place in places {
         let (path, body) = match (place.is_field, random.u8(..3)) {
             (true, 0) => ("person/custom-field/create", json!({ "name": place.mark, "type": "bool" })),
@@ -81,7 +113,31 @@ pub(super) fn furnish(random: &mut Rng, account: &Sandbox, places: &[Place], key
     }
     // Two that are at work at once may not find each other.
     let lag = if random.bool() { takes.as_millis() as u64 } else { 0 };
-    account.change(|options| (options.latency, options.ortto.match_lag_ms) = (takes, lag));
+    account.change(|options| {
+        options.ortto.custom_field_limit = most_fields;
+        (options.latency, options.ortto.match_lag_ms) = (takes, lag);
+    });
+}
+
+/// People of others, whom the account suppresses or archived: the export's own may stand on any page behind them.
+fn strangers(random: &mut Rng, account: &Sandbox, key: &str) {
+    let mut pages = 0;
+    account.change(|options| pages = options.ortto.page_size);
+    let people = match random.u8(..4) {
+        // The last page may be full.
+        0 => pages * random.usize(1..3),
+        1 => pages + random.usize(1..4),
+        _ => 0,
+    };
+    let emails: Vec<String> = (0..people).map(|n| format!("a.stranger.{n}@elsewhere.example")).collect();
+    ask(account, key, "PUT", "suppression-list/email/add", &json!({ "emails": emails }));
+    for email in emails.iter().take(4) {
+        ask(account, key, "POST", "person/merge", &merge(&json!({ "fields": { "str::email": email } })));
+    }
+    let ids: Vec<String> = account.contents().contacts.into_iter().map(|contact| contact.id).collect();
+    if !ids.is_empty() {
+        ask(account, key, "PUT", "person/archive", &json!({ "inclusion_ids": ids }));
+    }
 }
 
 /// What people may do in the account, besides what they may do in any.
@@ -100,7 +156,8 @@ fn ask(account: &Sandbox, key: &str, method: &str, path: &str, body: &Value) -> 
     for _ in 0..200 {
         let Some((200..=299, answer)) = account.ask(method, path, key, &body) else { continue };
         let Ok(answer) = serde_json::from_slice::<Value>(&answer) else { continue };
-        if path != "person/merge" || answer["people"][0]["person_id"].is_string() {
+        let status = answer["people"][0]["status"].as_str().unwrap_or_default();
+        if path != "person/merge" || matches!(status, "created" | "merged" | "queued") {
             return true;
         }
     }

@@ -360,6 +360,9 @@ fn settings(random: &mut Rng, places: &[Place]) -> Value {
     if places.iter().any(|place| place.is_of_ortto) {
         settings["connections"]["eu"]["api"] = json!("ortto");
         settings["exports"][EXPORT]["create_fields"] = json!(true);
+        for (name, column) in [("phone", "Phone"), ("language", "Language"), ("mailing_city", "City")] {
+            settings["exports"][EXPORT]["match"][name] = json!(column);
+        }
     }
     settings
 }

@@ -1,7 +1,7 @@
 //! Leavers whose whereabouts cannot be read.
 
 use super::*;
-use crate::destination::ortto::steps::{CHECK, FIND, LOOK, SCAN};
+use crate::destination::ortto::steps::{CHECK, FIND, LOOK, SCAN, UNMARK};
 
 const ODD: [(u16, &str); 4] =
     [(400, r#"{"error":"no"}"#), (400, r#"{"details":["no"]}"#), (200, "{}"), (200, r#"{"contacts":7}"#)];
@@ -15,7 +15,7 @@ fn a_page_that_is_refused_withholds_who_is_left() {
     for (status, body) in ODD {
         let case = leavers(2);
         let request = Request { note: "500 c".to_owned(), ..case.request(SCAN) };
-        let said = outcomes(case.answer(&request, status, body));
+        let said = outcomes(case.answer_again(&request, status, body));
         assert!(matches!(&said[..], [RowOutcome::Refused(one), RowOutcome::Refused(_)] if one.contains("list")));
     }
 }
@@ -24,10 +24,55 @@ fn a_page_that_is_refused_withholds_who_is_left() {
 fn everybody_is_read_where_ids_cannot_be_looked_up() {
     for (status, body) in ODD {
         let scan = RowOutcome::ThenTogether(SCAN, String::new());
-        assert_eq!(outcomes(leavers(2).of_all(LOOK, status, body)), [scan.clone(), scan], "{status} {body}");
-        assert!(matches!(&outcomes(leavers(1).of_all(CHECK, status, body))[..], [RowOutcome::Then(FIND, _)]));
-        assert!(matches!(&outcomes(leavers(1).of_all(FIND, status, body))[..], [RowOutcome::Refused(_)]));
+        let said = |rows, step| {
+            let case = leavers(rows);
+            outcomes(case.answer_again(&case.request(step), status, body))
+        };
+        assert_eq!(said(2, LOOK), [scan.clone(), scan], "{status} {body}");
+        assert!(matches!(&said(1, CHECK)[..], [RowOutcome::Then(FIND, _)]));
+        assert!(matches!(&said(1, FIND)[..], [RowOutcome::Refused(_)]));
     }
+}
+
+// ORTTO_API 3: what a banned client sees is unknown.
+#[test]
+fn a_reading_that_is_refused_once_is_made_again_after_a_ban() {
+    for step in [LOOK, SCAN, CHECK, FIND] {
+        let case = leavers(1);
+        let request = case.request(step);
+        let again = match case.answer(&request, 400, "{}") {
+            Response::Doubted(again) => again,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(outcomes(case.answer(&again[0], 200, r#"{"contacts":null}"#)).len(), 1, "{step}");
+        // What is refused time and again is not waited for.
+        let other = Request { note: "500 c".to_owned(), ..request.clone() };
+        assert!(matches!(case.answer(&other, 400, "{}"), Response::Doubted(_)), "{step}");
+        assert!(!matches!(case.answer(&other, 400, "{}"), Response::Doubted(_)), "{step}");
+        let third = Request { note: "1000 c".to_owned(), ..request };
+        assert!(!matches!(case.answer(&third, 400, "{}"), Response::Doubted(_)), "{step}");
+    }
+}
+
+// ORTTO_API 6: a merge may restore who is archived.
+#[test]
+fn an_archived_leaver_is_not_merged_unless_another_has_its_address() {
+    let mut archived = Setup::default();
+    archived.archived.add(&profile(&email(0)));
+    let there = |tags: &str| {
+        let person = format!(r#"{{"id":"{}","fields":{{"str::email":"{}","tags":[{tags}]}}}}"#, id(0), email(0));
+        (format!(r#"{{"contacts":{{"{}":{person}}}}}"#, id(0)), format!(r#"{{"contacts":[{person}]}}"#))
+    };
+    let mut case = leavers(1);
+    case.protocol = OrttoProtocol::new(&[FieldSpec::email()], archived, Known::new(profile, []));
+    // By its id it shows, archived as it is.
+    let (by_id, by_address) = there(r#""T""#);
+    assert!(matches!(&outcomes(case.of_all(LOOK, 200, &by_id))[..], [RowOutcome::Then(FIND, _)]));
+    assert_eq!(outcomes(case.of_all(FIND, 200, r#"{"contacts":null}"#)), [RowOutcome::Left]);
+    case.held.rows[0].contact_id = email(0).into();
+    assert!(matches!(&outcomes(case.of_all(FIND, 200, &by_address))[..], [RowOutcome::ThenTogether(UNMARK, _)]));
+    let rows: Vec<(RowId, &Row)> = vec![((1, 0), &case.held.rows[0])];
+    assert_eq!(case.protocol.requests(&case.held.group, &rows)[0].step, FIND);
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn rows_are_merged_again_in_halves_where_nobody_can_be_read() {
         let mixed = json!([{ "status": "merged", "person_id": id(1) }, { "status": "invalid" }]);
         let read = requests(case.of_all(MERGE, 200, &people(&mixed))).remove(0);
         assert_eq!(read.step, READ);
-        let halves = requests(case.answer(&read, status, body));
+        let halves = requests(case.answer_again(&read, status, body));
         assert_eq!(
             halves.iter().map(|half| (half.step, half.rows.len())).collect::<Vec<_>>(),
             [(AGAIN, 2), (AGAIN, 2)]

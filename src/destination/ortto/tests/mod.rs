@@ -78,6 +78,18 @@ impl Case {
         self.protocol.response(request, &self.held, &http(status, body))
     }
 
+    /// What an answer says of a reading; a refusal is waited out first, as a ban's, and answered alike again.
+    fn answer_again(&self, request: &Request, status: u16, body: &str) -> Response {
+        match self.answer(request, status, body) {
+            Response::Doubted(again) => {
+                let waited = Request { wait: super::response::BAN, ..request.clone() };
+                assert_eq!(again, [waited]);
+                self.answer(request, status, body)
+            }
+            other => other,
+        }
+    }
+
     /// What an answer to a request for all rows says.
     fn of_all(&self, step: &'static str, status: u16, body: &str) -> Response {
         self.answer(&self.request(step), status, body)

@@ -121,6 +121,7 @@ fn apply(
     options: &OrttoOptions,
 ) -> Result<Vec<Entry>, Response> {
     let order = order::Order::new(verdicts.len(), options.entry_order, &mut store.random);
+    let acknowledges = options.acknowledges_rows && store.random.u8(..3) == 0;
     let valid =
         || verdicts.iter().filter_map(|verdict| if let Verdict::Valid(row) = verdict { Some(row) } else { None });
     let mut entries: Vec<Option<Entry>> = verdicts.iter().map(|verdict| entry(verdict, options)).collect();
@@ -138,6 +139,7 @@ fn apply(
             Applied::Merged(id) => Entry::Merged(id),
             Applied::OverLimit => return Err(full()),
         };
+        let applied = if acknowledges && store.random.bool() { Entry::Queued(None) } else { applied };
         if let Some(entry) = entries.get_mut(at) {
             *entry = Some(applied);
         }
@@ -151,6 +153,7 @@ fn entry(verdict: &Verdict, options: &OrttoOptions) -> Option<Entry> {
         Verdict::Valid(_) | Verdict::Lost => None,
         Verdict::Skipped if options.skipped_rows == SkippedRows::Listed => Some(Entry::Skipped),
         Verdict::Skipped if options.skipped_rows == SkippedRows::Omitted => None,
+        Verdict::Skipped if options.skipped_rows == SkippedRows::Unnamed => Some(Entry::Unnamed),
         bad => reply::bad(bad, options).filter(|_| options.mixed_batch == MixedBatch::InPlace),
     }
 }

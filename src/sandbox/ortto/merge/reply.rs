@@ -17,20 +17,23 @@ pub(super) enum Entry {
     Merged(String),
     Queued(Option<String>),
     Skipped,
+    /// What it says is in no text.
+    Unnamed,
     Suppressed,
     Invalid(String),
 }
 
 impl Entry {
-    fn json(&self) -> Value {
+    fn json(&self, options: &OrttoOptions) -> Value {
         match self {
             Self::Created(id) => json!({ "person_id": id, "status": "created" }),
             Self::Merged(id) => json!({ "person_id": id, "status": "merged" }),
             Self::Queued(None) => json!({ "status": "queued" }),
             Self::Queued(Some(id)) => json!({ "person_id": id, "status": "queued" }),
             Self::Skipped => json!({ "status": "skipped" }),
+            Self::Unnamed => json!({ "status": "unchanged" }),
             Self::Suppressed => json!({ "status": "suppressed", "error": self.reason() }),
-            Self::Invalid(reason) => json!({ "status": "invalid", "error": reason }),
+            Self::Invalid(reason) => json!({ "status": options.invalid_status, "error": reason }),
         }
     }
 
@@ -63,7 +66,7 @@ pub(super) fn bad_rows(verdicts: &[Verdict], options: &OrttoOptions) -> Vec<Entr
 /// 200 with the entries; null where there are none.
 pub(super) fn merged(entries: &[Entry], options: &OrttoOptions) -> Response {
     let shown = |entry: &Entry| {
-        let mut entry = entry.json();
+        let mut entry = entry.json(options);
         if let (false, Some(fields)) = (options.person_ids, entry.as_object_mut()) {
             fields.remove("person_id");
         }
@@ -80,7 +83,7 @@ pub(super) fn refused(bad: &[Entry], options: &OrttoOptions) -> Response {
         "request_id": request_id(),
         "code": 400,
         "error": format!("No valid contacts provided ({first})"),
-        "details": bad.iter().map(Entry::json).collect::<Vec<_>>(),
+        "details": bad.iter().map(|entry| entry.json(options)).collect::<Vec<_>>(),
     });
     let mut response = Response::json(StatusCode::BAD_REQUEST, &body);
     response.is_excused = !options.refused_merges_are_bad_requests;

@@ -76,7 +76,7 @@ pub(super) fn get(store: &Store, body: &[u8], now: Instant, options: &OrttoOptio
             matching.reverse();
         }
     }
-    let limit = get.limit.filter(|limit| (1..=MOST).contains(limit)).unwrap_or(LIMIT);
+    let limit = get.limit.filter(|limit| (1..=MOST).contains(limit)).unwrap_or(LIMIT).min(options.page_size);
     let page: Vec<Value> =
         matching.iter().skip(get.offset).take(limit).map(|one| store.shown(*one, &get.fields)).collect();
     if page.is_empty() {

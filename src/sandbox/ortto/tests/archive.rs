@@ -108,6 +108,8 @@ fn the_suppression_list_is_paged_and_has_two_forms() {
         assert_eq!((page["emails"].as_array().unwrap().len(), &page["emails"][0]), (500, &entry));
         assert_eq!((&page["has_more"], &page["meta"]["total"]), (&json!(true), &json!(501)));
         assert_eq!((get(500)["emails"].as_array().unwrap().len(), &get(500)["has_more"]), (1, &json!(false)));
+        sandbox.change(|options| (options.ortto.page_size, options.ortto.suppression_has_more) = (3, false));
+        assert_eq!((get(0)["emails"].as_array().unwrap().len(), &get(0)["has_more"]), (3, &Value::Null));
         call(&sandbox, "PUT", "suppression-list/email/remove", &json!({ "emails": emails }));
         assert_eq!(get(0)["meta"]["total"], 0);
     }

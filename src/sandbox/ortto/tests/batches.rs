@@ -50,6 +50,7 @@ fn a_skipped_row_creates_nobody_whatever_the_answer_says() {
         (SkippedRows::Listed, 200, json!([{ "status": "skipped" }])),
         (SkippedRows::Omitted, 200, Value::Null),
         (SkippedRows::Invalid, 400, Value::Null),
+        (SkippedRows::Unnamed, 200, json!([{ "status": "unchanged" }])),
     ] {
         let sandbox = assuming(OrttoOptions { skipped_rows, ..OrttoOptions::default() });
         let (answered, answer) = leave(&sandbox, "gone@b.example", "t");
@@ -58,6 +59,19 @@ fn a_skipped_row_creates_nobody_whatever_the_answer_says() {
         merge_one(&sandbox, json!({ "str::email": "here@b.example" }));
         assert_eq!(statuses(&leave(&sandbox, "here@b.example", "t").1), ["merged"]);
     }
+}
+
+// ORTTO_API 10, statuses
+#[test]
+fn a_merged_row_may_be_acknowledged_and_a_bad_one_named_otherwise() {
+    let invalid_status = "error".to_owned();
+    let sandbox = assuming(OrttoOptions { acknowledges_rows: true, invalid_status, ..OrttoOptions::default() });
+    let answers: Vec<Value> = (0..20).map(|n| merge(&sandbox, numbered(n * 2, n * 2 + 2)).1).collect();
+    let all: Vec<&str> = answers.iter().flat_map(statuses).collect();
+    assert!(all.contains(&"queued") && all.contains(&"created"), "{all:?}");
+    assert_eq!(sandbox.contact_count(), 40);
+    let (status, answer) = merge(&sandbox, json!([{ "fields": { "str::email": "no address" } }]));
+    assert_eq!((status, &answer["details"][0]["status"]), (400, &json!("error")));
 }
 
 // ORTTO_API 10, entry order

@@ -100,6 +100,8 @@ fn odd_phones_are_refused_ignored_or_accepted() {
         (Odd::Accept, Some(json!({ "c": "47", "n": "12345678" }))),
     ] {
         let sandbox = assuming(OrttoOptions { odd_phones, ..OrttoOptions::default() });
+        let spare = json!({ "phone": "9991234567", "parse_with_country_code": true });
+        assert_eq!(stored(&sandbox, "phn::phone", spare).is_err(), odd_phones == Odd::Refuse, "a code of no country");
         for phone in [
             json!({ "phone": "+4712345678", "parse_with_country_code": true }),
             json!({ "phone": "4712345678", "parse_with_country_code": false }),
@@ -119,6 +121,7 @@ fn odd_values_are_refused_ignored_or_made_to_fit() {
         ("str:cm:single-select", json!("new"), json!("new")),
         ("sst:cm:multi-select", json!(["new"]), json!(["new"])),
         ("str::language", json!("en-US"), json!("en-US")),
+        ("str::language", json!("xx"), json!("xx")),
         ("geo::country", json!({ "name": "NO" }), json!({ "name": "NO" })),
     ];
     for (field, value, fitted) in cases {

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::ports::{ObjectMeta, Reader, Store};
+use crate::run::keys;
 use crate::state::{Decoder, Header, Profile};
 
 /// The profiles of a state object, in order of their keys.
@@ -15,6 +16,19 @@ struct Object<R> {
     reader: R,
     decoder: Decoder,
     is_ended: bool,
+}
+
+/// The account that an export's state is of; none where there is no state that can be read.
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn account_of_state(store: &impl Store, export: &str) -> Result<Option<String>> {
+    let Some(meta) = store.head(&keys::profiles(export)).await? else { return Ok(None) };
+    match ProfileStream::open(store, &meta).await {
+        Ok(profiles) => Ok(Some(profiles.header.account)),
+        Err(error) if error.kind == Kind::Config => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl<R: Reader> ProfileStream<R> {

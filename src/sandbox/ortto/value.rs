@@ -62,7 +62,7 @@ fn email(field: &Field, value: Value, options: &OrttoOptions) -> Result<Change, 
     if is_email { text(field, value, STRING_CHARACTERS, options) } else { Err(wrong(field)) }
 }
 
-/// Two letters that are no language. Source: ISO 639-1.
+/// Two letters that name no language. Source: ISO 639-1.
 const NO_LANGUAGES: [&str; 2] = ["xx", "zz"];
 
 /// The list of languages is closed; which ones are on it is not attested but for their form: `en`, `pt-br`.

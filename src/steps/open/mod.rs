@@ -22,6 +22,7 @@ use crate::steps::environment::Environment;
 use crate::steps::learned::learned;
 use crate::steps::lease::lost_lease;
 use crate::steps::lost::lost_state;
+use crate::steps::profiles::account_of_state;
 use crate::steps::quiet::quiet_until;
 use crate::steps::session::{Session, another_account};
 use crate::steps::suppression::listed;
@@ -155,10 +156,16 @@ impl<E: Environment> Opening<'_, E> {
         let learned = learned(self.env.store(), self.session.connection(), Some(account.id()), now).await?;
         // Whom a run with --full reads back may have been on the list before.
         let learned = learned.filter(|_| !self.run.request.full).map(|learned| learned.setup);
+        // A run in full was planned without the state, and keeps it where it is of this account, whatever it calls it.
+        let known = match self.run.request.full {
+            true => account_of_state(self.env.store(), &self.run.request.export).await?,
+            false => self.run.account.clone(),
+        };
+        let known = known.filter(|known| known != account.id() && account.is(known));
         Ok(OpenRecord {
             account: account.id().to_owned(),
             key: self.session.key_fingerprint()?,
-            same_accounts: self.run.account.iter().filter(|known| *known != account.id()).cloned().collect(),
+            same_accounts: known.into_iter().collect(),
             setup: account.setup(&self.run.fields, &self.memberships, learned.as_ref()),
             canary: self.canary(&targets, learned.as_ref()),
             targets,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use autopilot_export::ports::{Clock, Leases, Store};
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RunRequest, Trigger, keys};
-use autopilot_export::sandbox::Options;
 use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
 use serde_json::json;
 
@@ -30,60 +29,66 @@ fn drops(sim: &Sim) -> [RunRequest; 3] {
 
 #[tokio::test(start_paused = true)]
 async fn drops_in_any_order_and_twice_end_with_the_newest() {
-    let orders: Vec<[usize; 3]> = vec![[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-    for order in orders {
-        for twice in [false, true] {
-            let mut sim = Sim::new(Options::default());
-            sim.pace(100, 2);
-            let requests = drops(&sim);
-            let mut newest = None;
-            for at in order {
-                let report = run(&sim, &requests[at]).await;
-                let expected =
-                    if newest.is_some_and(|newest| at < newest) { Outcome::Superseded } else { Outcome::Succeeded };
-                assert_eq!(report.outcome, expected, "{order:?}, {at}: {report:?}");
-                newest = newest.max(Some(at));
-                if twice {
-                    let before = sim.sent.lock().unwrap().len();
-                    let again = run(&sim, &requests[at]).await;
-                    assert_eq!((again, sim.sent.lock().unwrap().len()), (report, before), "{order:?}, {at}");
+    for way in Way::DESTINATIONS {
+        let orders: Vec<[usize; 3]> = vec![[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        for order in orders {
+            for twice in [false, true] {
+                let mut sim = Sim::of(way, 1);
+                sim.pace(100, 2);
+                let requests = drops(&sim);
+                let mut newest = None;
+                for at in order {
+                    let report = run(&sim, &requests[at]).await;
+                    let expected =
+                        if newest.is_some_and(|newest| at < newest) { Outcome::Superseded } else { Outcome::Succeeded };
+                    assert_eq!(report.outcome, expected, "{order:?}, {at}: {report:?}");
+                    newest = newest.max(Some(at));
+                    if twice {
+                        let before = sim.sent.lock().unwrap().len();
+                        let again = run(&sim, &requests[at]).await;
+                        assert_eq!((again, sim.sent.lock().unwrap().len()), (report, before), "{order:?}, {at}");
+                    }
                 }
+                let held = sim.held();
+                let on_list = held.values().filter(|(_, _, on_list)| *on_list).count();
+                assert_eq!((on_list, sim.state().len()), (13, 13), "{order:?}");
+                assert!(held.values().all(|(_, custom, on_list)| !on_list || custom["Value"] == 3), "{order:?}");
             }
-            let held = sim.held();
-            let on_list = held.values().filter(|(_, _, on_list)| *on_list).count();
-            assert_eq!((on_list, sim.state().len()), (13, 13), "{order:?}");
-            assert!(held.values().all(|(_, custom, on_list)| !on_list || custom["Value"] == 3), "{order:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn drops_that_come_at_once_end_with_the_newest() {
-    let mut sim = Sim::new(Options::default());
-    sim.pace(100, 2);
-    let requests = drops(&sim);
-    let (a, b, c) = tokio::join!(run(&sim, &requests[2]), run(&sim, &requests[0]), run(&sim, &requests[1]));
-    assert_eq!([a.outcome, b.outcome, c.outcome], [Outcome::Succeeded, Outcome::Superseded, Outcome::Superseded]);
-    assert!(sim.held().values().all(|(_, custom, _)| custom["Value"] == 3));
+    for way in Way::DESTINATIONS {
+        let mut sim = Sim::of(way, 1);
+        sim.pace(100, 2);
+        let requests = drops(&sim);
+        let (a, b, c) = tokio::join!(run(&sim, &requests[2]), run(&sim, &requests[0]), run(&sim, &requests[1]));
+        assert_eq!([a.outcome, b.outcome, c.outcome], [Outcome::Succeeded, Outcome::Superseded, Outcome::Superseded]);
+        assert!(sim.held().values().all(|(_, custom, _)| custom["Value"] == 3));
+    }
 }
 
 // A newer drop comes when an older one has been prepared: it waits, and then counts.
 #[tokio::test(start_paused = true)]
 async fn a_drop_that_comes_when_another_is_prepared_waits_and_counts() {
-    let mut sim = Sim::new(Options::default());
-    sim.pace(100, 2);
-    let requests = drops(&sim);
-    let world = sim.world(&Kill::never());
-    let ready = steps::prepare(&world, &sim.config, &requests[1]).await.unwrap();
-    assert!(matches!(ready, Prepared::Ready { .. }), "{ready:?}");
-    for other in [0, 2] {
-        let waits = steps::prepare(&world, &sim.config, &requests[other]).await.unwrap();
-        assert!(matches!(waits, Prepared::Wait { .. }), "{waits:?}");
+    for way in Way::DESTINATIONS {
+        let mut sim = Sim::of(way, 1);
+        sim.pace(100, 2);
+        let requests = drops(&sim);
+        let world = sim.world(&Kill::never());
+        let ready = steps::prepare(&world, &sim.config, &requests[1]).await.unwrap();
+        assert!(matches!(ready, Prepared::Ready { .. }), "{ready:?}");
+        for other in [0, 2] {
+            let waits = steps::prepare(&world, &sim.config, &requests[other]).await.unwrap();
+            assert!(matches!(waits, Prepared::Wait { .. }), "{waits:?}");
+        }
+        let (middle, newest) = tokio::join!(run(&sim, &requests[1]), run(&sim, &requests[2]));
+        assert_eq!((middle.outcome, newest.outcome), (Outcome::Succeeded, Outcome::Succeeded));
+        assert_eq!(run(&sim, &requests[0]).await.outcome, Outcome::Superseded);
+        assert!(sim.held().values().all(|(_, custom, _)| custom["Value"] == 3));
     }
-    let (middle, newest) = tokio::join!(run(&sim, &requests[1]), run(&sim, &requests[2]));
-    assert_eq!((middle.outcome, newest.outcome), (Outcome::Succeeded, Outcome::Succeeded));
-    assert_eq!(run(&sim, &requests[0]).await.outcome, Outcome::Superseded);
-    assert!(sim.held().values().all(|(_, custom, _)| custom["Value"] == 3));
 }
 
 fn source(report: &Report) -> &str {
@@ -138,92 +143,98 @@ async fn a_drop_that_lands_while_another_is_read_is_the_next_ones() {
 // "Its listing is frozen then; a part that comes later makes a new version of the drop."
 #[tokio::test(start_paused = true)]
 async fn a_repeated_prepare_keeps_its_listing() {
-    let folder = "segments/newsletter/2026/11/23/0600/";
-    let (mut frozen_times, mut open_times) = (0, 0);
-    for at in 1.. {
-        let mut sim = Sim::of(Way::Bulk, 1);
-        sim.pace(100, 2);
-        sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
-        let yesterday = sim.drop("2026/11/22/0600/all", &people(0, 20, 1));
-        run(&sim, &RunRequest { trigger: Trigger::S3, ..yesterday }).await;
-        sim.store.write(&format!("{folder}part_1.csv"), people(0, 10, 1));
-        sim.store.write(&format!("{folder}_SUCCESS"), "");
-        let kill = Kill::new(at, at % 2 == 0);
-        let event = asked(Trigger::S3, "first", &format!("{folder}part_1.csv"));
-        let world = sim.world(&kill);
-        tokio::select! {
-            biased;
-            () = kill.reached() => {}
-            prepared = steps::prepare(&world, &sim.config, &event) => {
-                assert!(matches!(prepared, Ok(Prepared::Ready { .. })), "{prepared:?}");
-                break;
+    for way in Way::DESTINATIONS {
+        let folder = "segments/newsletter/2026/11/23/0600/";
+        let (mut frozen_times, mut open_times) = (0, 0);
+        for at in 1.. {
+            let mut sim = Sim::of(way, 1);
+            sim.pace(100, 2);
+            sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
+            let yesterday = sim.drop("2026/11/22/0600/all", &people(0, 20, 1));
+            run(&sim, &RunRequest { trigger: Trigger::S3, ..yesterday }).await;
+            sim.store.write(&format!("{folder}part_1.csv"), people(0, 10, 1));
+            sim.store.write(&format!("{folder}_SUCCESS"), "");
+            let kill = Kill::new(at, at % 2 == 0);
+            let event = asked(Trigger::S3, "first", &format!("{folder}part_1.csv"));
+            let world = sim.world(&kill);
+            tokio::select! {
+                biased;
+                () = kill.reached() => {}
+                prepared = steps::prepare(&world, &sim.config, &event) => {
+                    assert!(matches!(prepared, Ok(Prepared::Ready { .. })), "{prepared:?}");
+                    break;
+                }
             }
+            let frozen = sim.store.body(&keys::of_run(&event.run_id, "run.json")).is_some();
+            (frozen_times, open_times) = (frozen_times + u32::from(frozen), open_times + u32::from(!frozen));
+            sim.store.write(&format!("{folder}part_2.csv"), people(10, 20, 1));
+            let report = run(&sim, &event).await;
+            let part_of_it = (1, Outcome::Succeeded, 10, 10);
+            let all = (2, Outcome::NothingToDo, 0, 20);
+            let told = |report: &Report| {
+                let members = sim.held().values().filter(|(_, _, on_list)| *on_list).count();
+                (report.sources.len(), report.outcome, report.members.leavers, members)
+            };
+            assert_eq!(told(&report), if frozen { part_of_it } else { all }, "call {at}: {report:?}");
+            let report = run(&sim, &asked(Trigger::S3, "second", &format!("{folder}part_2.csv"))).await;
+            let back = (2, Outcome::Succeeded, 0, 20);
+            assert_eq!(told(&report), if frozen { back } else { all }, "call {at}: {report:?}");
+            assert_eq!(sim.state().len(), 20, "call {at}");
         }
-        let frozen = sim.store.body(&keys::of_run(&event.run_id, "run.json")).is_some();
-        (frozen_times, open_times) = (frozen_times + u32::from(frozen), open_times + u32::from(!frozen));
-        sim.store.write(&format!("{folder}part_2.csv"), people(10, 20, 1));
-        let report = run(&sim, &event).await;
-        let part_of_it = (1, Outcome::Succeeded, 10, 10);
-        let all = (2, Outcome::NothingToDo, 0, 20);
-        let told = |report: &Report| {
-            let members = sim.held().values().filter(|(_, _, on_list)| *on_list).count();
-            (report.sources.len(), report.outcome, report.members.leavers, members)
-        };
-        assert_eq!(told(&report), if frozen { part_of_it } else { all }, "call {at}: {report:?}");
-        let report = run(&sim, &asked(Trigger::S3, "second", &format!("{folder}part_2.csv"))).await;
-        let back = (2, Outcome::Succeeded, 0, 20);
-        assert_eq!(told(&report), if frozen { back } else { all }, "call {at}: {report:?}");
-        assert_eq!(sim.state().len(), 20, "call {at}");
+        assert!(frozen_times > 5 && open_times > 5, "{frozen_times}, {open_times}");
     }
-    assert!(frozen_times > 5 && open_times > 5, "{frozen_times}, {open_times}");
 }
 
 // A person who runs the same again, after a part came late, means the folder as it is now.
 #[tokio::test(start_paused = true)]
 async fn a_command_does_not_resume_a_run_whose_drop_has_a_new_part() {
-    let mut sim = Sim::of(Way::Bulk, 1);
-    sim.pace(100, 2);
-    sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
-    let folder = "segments/newsletter/2026/11/23/0600/";
-    sim.store.write(&format!("{folder}part_1.csv"), people(0, 10, 1));
-    sim.store.write(&format!("{folder}_SUCCESS"), "");
-    let world = sim.world(&Kill::never());
-    let first = request("first", folder);
-    steps::prepare(&world, &sim.config, &first).await.unwrap();
-    let again = request("again", folder);
-    assert_eq!(steps::resume(&world, &sim.config, &again).await.unwrap(), Some(first));
-    sim.store.write(&format!("{folder}part_2.csv"), people(10, 20, 1));
-    assert_eq!(steps::resume(&world, &sim.config, &again).await.unwrap(), None);
+    for way in Way::DESTINATIONS {
+        let mut sim = Sim::of(way, 1);
+        sim.pace(100, 2);
+        sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
+        let folder = "segments/newsletter/2026/11/23/0600/";
+        sim.store.write(&format!("{folder}part_1.csv"), people(0, 10, 1));
+        sim.store.write(&format!("{folder}_SUCCESS"), "");
+        let world = sim.world(&Kill::never());
+        let first = request("first", folder);
+        steps::prepare(&world, &sim.config, &first).await.unwrap();
+        let again = request("again", folder);
+        assert_eq!(steps::resume(&world, &sim.config, &again).await.unwrap(), Some(first));
+        sim.store.write(&format!("{folder}part_2.csv"), people(10, 20, 1));
+        assert_eq!(steps::resume(&world, &sim.config, &again).await.unwrap(), None);
+    }
 }
 
 // "A dropped object belongs to the segment with the longest matching `prefix`", however the run was started.
 #[tokio::test(start_paused = true)]
 async fn a_schedule_takes_only_its_own_segments_drops() {
-    for kind in ["file", "folder"] {
-        let mut sim = Sim::of(Way::Bulk, 1);
-        sim.pace(100, 2);
-        let mut inner = settings("")["exports"]["newsletter"].clone();
-        inner["segments"] =
-            json!([{ "name": "VIP", "prefix": "segments/news/vip/", "drop": kind, "recursive": kind == "file" }]);
-        sim.set("/exports/vip", inner);
-        sim.set("/exports/newsletter/segments/0/prefix", json!("segments/news/"));
-        sim.set("/exports/newsletter/segments/0/drop", json!(kind));
-        sim.set("/exports/newsletter/segments/0/recursive", json!(kind == "file"));
-        let mut vip = asked(Trigger::Schedule, "vip", "");
-        vip.run_id = vip.run_id.replace("newsletter", "vip");
-        vip.export = "vip".into();
-        // The inner one's come first and last, so that neither the oldest nor the newest of all is the outer one's.
-        for (number, name) in ["vip/2026/11/22/0600", "2026/11/23/0600", "vip/2026/11/24/0600"].iter().enumerate() {
-            let from = 100 * number as u32;
-            sim.store.write(&format!("segments/news/{name}/all.csv"), people(from, from + 10, 1));
-            sim.store.write(&format!("segments/news/{name}/_SUCCESS"), "");
+    for way in Way::DESTINATIONS {
+        for kind in ["file", "folder"] {
+            let mut sim = Sim::of(way, 1);
+            sim.pace(100, 2);
+            let mut inner = settings("")["exports"]["newsletter"].clone();
+            inner["create_fields"] = json!(way.is_ortto());
+            inner["segments"] = json!([{ "name": "VIP", "membership": way.membership_of("VIP"), "prefix": "segments/news/vip/", "drop": kind, "recursive": kind == "file" }]);
+            sim.set("/exports/vip", inner);
+            sim.set("/exports/newsletter/segments/0/prefix", json!("segments/news/"));
+            sim.set("/exports/newsletter/segments/0/drop", json!(kind));
+            sim.set("/exports/newsletter/segments/0/recursive", json!(kind == "file"));
+            let mut vip = asked(Trigger::Schedule, "vip", "");
+            vip.run_id = vip.run_id.replace("newsletter", "vip");
+            vip.export = "vip".into();
+            // The inner one's come first and last, so that neither the oldest nor the newest of all is the outer one's.
+            for (number, name) in ["vip/2026/11/22/0600", "2026/11/23/0600", "vip/2026/11/24/0600"].iter().enumerate() {
+                let from = 100 * number as u32;
+                sim.store.write(&format!("segments/news/{name}/all.csv"), people(from, from + 10, 1));
+                sim.store.write(&format!("segments/news/{name}/_SUCCESS"), "");
+            }
+            let (outer, inner) = (run(&sim, &asked(Trigger::Schedule, "news", "")).await, run(&sim, &vip).await);
+            assert_eq!(source(&outer), "segments/news/2026/11/23/0600/all.csv", "{kind}");
+            assert_eq!(source(&inner), "segments/news/vip/2026/11/24/0600/all.csv", "{kind}");
+            let emails = |from: u32| (from..from + 10).map(|number| format!("person.{number}@example.com")).collect();
+            let contents = sim.sandbox.contents();
+            assert_eq!((contents.members(LIST), contents.members("VIP")), (emails(100), emails(200)), "{kind}");
         }
-        let (outer, inner) = (run(&sim, &asked(Trigger::Schedule, "news", "")).await, run(&sim, &vip).await);
-        assert_eq!(source(&outer), "segments/news/2026/11/23/0600/all.csv", "{kind}");
-        assert_eq!(source(&inner), "segments/news/vip/2026/11/24/0600/all.csv", "{kind}");
-        let emails = |from: u32| (from..from + 10).map(|number| format!("person.{number}@example.com")).collect();
-        let contents = sim.sandbox.contents();
-        assert_eq!((contents.members(LIST), contents.members("VIP")), (emails(100), emails(200)), "{kind}");
     }
 }
 
@@ -237,20 +248,22 @@ fn moves(sim: &mut Sim) {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_keeps_its_connection_when_its_export_moves_to_another() {
-    let mut sim = Sim::new(Options::default());
-    sim.pace(100, 2);
-    let request = sim.drop("a", &people(0, 60, 1));
-    let world = sim.world(&Kill::never());
-    steps::prepare(&world, &sim.config, &request).await.unwrap();
-    let opened = steps::open(&world, &sim.config, &request).await.unwrap();
-    moves(&mut sim);
-    for lane in 0..opened.count {
-        assert!(steps::deliver(&world, &sim.config, &request, lane, &Limit::default()).await.unwrap().done);
+    for way in Way::DESTINATIONS {
+        let mut sim = Sim::of(way, 1);
+        sim.pace(100, 2);
+        let request = sim.drop("a", &people(0, 60, 1));
+        let world = sim.world(&Kill::never());
+        steps::prepare(&world, &sim.config, &request).await.unwrap();
+        let opened = steps::open(&world, &sim.config, &request).await.unwrap();
+        moves(&mut sim);
+        for lane in 0..opened.count {
+            assert!(steps::deliver(&world, &sim.config, &request, lane, &Limit::default()).await.unwrap().done);
+        }
+        let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
+        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 60), "{report:?}");
+        assert_eq!(report.connection, "eu");
+        assert!(sim.leases.take("eu", "another run").await.unwrap(), "its lease was given back");
     }
-    let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
-    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 60), "{report:?}");
-    assert_eq!(report.connection, "eu");
-    assert!(sim.leases.take("eu", "another run").await.unwrap(), "its lease was given back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,26 +298,28 @@ async fn a_run_that_died_is_finished_under_the_connection_that_it_had() {
 // times of the store, so its own is by the store's clock as well.
 #[tokio::test(start_paused = true)]
 async fn a_named_drop_is_newest_by_the_stores_clock() {
-    for (clock, is_new) in [("2020", true), ("2020", false), ("2030", true), ("2030", false)] {
-        let mut sim = Sim::of(Way::Bulk, 1);
-        sim.pace(100, 2);
-        let run = async |request: &RunRequest| {
-            let mut world = sim.world(&Kill::never());
-            world.clock = Clock::counted(format!("{clock}-01-01T00:00:00Z").parse().unwrap());
-            steps::run(&world, &sim.config, request, &Cancellation::default()).await.unwrap()
-        };
-        let event = |name, rows: String| RunRequest { trigger: Trigger::S3, ..sim.drop(name, &rows) };
-        let first = event("first", people(0, 12, if is_new { 1 } else { 2 }));
-        run(&first).await;
-        let named = sim.drop("named", &people(0, 12, 2));
-        let before = event("before", people(0, 13, 3));
-        let report = run(&named).await;
-        let outcome = if is_new { Outcome::Succeeded } else { Outcome::NothingToDo };
-        assert_eq!(report.outcome, outcome, "{clock}: {report:?}");
-        let after = event("after", people(0, 14, 4));
-        let (before, after) = (run(&before).await, run(&after).await);
-        assert_eq!(before.outcome, Outcome::Superseded, "{clock}, {is_new}: {before:?}");
-        assert_eq!((after.outcome, after.rows.delivered), (Outcome::Succeeded, 14), "{clock}, {is_new}: {after:?}");
+    for way in Way::DESTINATIONS {
+        for (clock, is_new) in [("2020", true), ("2020", false), ("2030", true), ("2030", false)] {
+            let mut sim = Sim::of(way, 1);
+            sim.pace(100, 2);
+            let run = async |request: &RunRequest| {
+                let mut world = sim.world(&Kill::never());
+                world.clock = Clock::counted(format!("{clock}-01-01T00:00:00Z").parse().unwrap());
+                steps::run(&world, &sim.config, request, &Cancellation::default()).await.unwrap()
+            };
+            let event = |name, rows: String| RunRequest { trigger: Trigger::S3, ..sim.drop(name, &rows) };
+            let first = event("first", people(0, 12, if is_new { 1 } else { 2 }));
+            run(&first).await;
+            let named = sim.drop("named", &people(0, 12, 2));
+            let before = event("before", people(0, 13, 3));
+            let report = run(&named).await;
+            let outcome = if is_new { Outcome::Succeeded } else { Outcome::NothingToDo };
+            assert_eq!(report.outcome, outcome, "{clock}: {report:?}");
+            let after = event("after", people(0, 14, 4));
+            let (before, after) = (run(&before).await, run(&after).await);
+            assert_eq!(before.outcome, Outcome::Superseded, "{clock}, {is_new}: {before:?}");
+            assert_eq!((after.outcome, after.rows.delivered), (Outcome::Succeeded, 14), "{clock}, {is_new}: {after:?}");
+        }
     }
 }
 
@@ -330,18 +345,20 @@ async fn a_retry_makes_no_drop_an_older_one() {
 // Its file is whole, also where drops of the segment are folders that parts may yet come to.
 #[tokio::test(start_paused = true)]
 async fn a_retry_waits_for_no_folder_to_settle() {
-    let mut sim = Sim::of(Way::Bulk, 1);
-    sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
-    let mut retry = RunRequest { keep_leavers: true, ..request("retry", "") };
-    retry.drops[0].key = keys::retry(&retry.run_id, LIST);
-    sim.store.write(&retry.drops[0].key, people(0, 10, 1));
-    let mut world = sim.world(&Kill::never());
-    world.clock = Clock::counted(sim.store.head(&retry.drops[0].key).await.unwrap().unwrap().modified);
-    let prepared = steps::prepare(&world, &sim.config, &retry).await.unwrap();
-    assert!(matches!(prepared, Prepared::Ready { .. }), "{prepared:?}");
-    // The same rows as a folder's part may not be all.
-    let drop = sim.drop("2026/11/23/0600/part_1", &people(0, 10, 1));
-    world.leases.release("eu", &retry.run_id).await.unwrap();
-    let other = steps::prepare(&world, &sim.config, &drop).await.unwrap();
-    assert!(matches!(other, Prepared::Wait { .. }), "{other:?}");
+    for way in Way::DESTINATIONS {
+        let mut sim = Sim::of(way, 1);
+        sim.set("/exports/newsletter/segments/0/drop", json!("folder"));
+        let mut retry = RunRequest { keep_leavers: true, ..request("retry", "") };
+        retry.drops[0].key = keys::retry(&retry.run_id, LIST);
+        sim.store.write(&retry.drops[0].key, people(0, 10, 1));
+        let mut world = sim.world(&Kill::never());
+        world.clock = Clock::counted(sim.store.head(&retry.drops[0].key).await.unwrap().unwrap().modified);
+        let prepared = steps::prepare(&world, &sim.config, &retry).await.unwrap();
+        assert!(matches!(prepared, Prepared::Ready { .. }), "{prepared:?}");
+        // The same rows as a folder's part may not be all.
+        let drop = sim.drop("2026/11/23/0600/part_1", &people(0, 10, 1));
+        world.leases.release("eu", &retry.run_id).await.unwrap();
+        let other = steps::prepare(&world, &sim.config, &drop).await.unwrap();
+        assert!(matches!(other, Prepared::Wait { .. }), "{other:?}");
+    }
 }

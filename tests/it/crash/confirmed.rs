@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use autopilot_export::report::Outcome;
 use autopilot_export::run::keys;
-use autopilot_export::sandbox::Options;
 use autopilot_export::steps::{self, Cancellation, Limit};
 use serde_json::json;
 use tokio::time::Instant;
@@ -47,47 +46,51 @@ async fn damaged_results_count_as_none_and_rows_are_resent() {
 /// Leavers are not rows of the drop: a run whose rows are all confirmed is not finished until its leavers are removed.
 #[tokio::test(start_paused = true)]
 async fn leavers_not_reached_fail_the_run_and_leave_with_the_next() {
-    let mut sim = Sim::new(Options::default());
-    sim.pace(10, 2);
-    let request = sim.drop("first", &people(0, 50, 1));
-    steps::run(&sim.world(&Kill::never()), &sim.config, &request, &Cancellation::default()).await.unwrap();
-    let request = sim.drop("second", &people(10, 50, 1));
-    let world = sim.world(&Kill::never());
-    steps::prepare(&world, &sim.config, &request).await.unwrap();
-    steps::open(&world, &sim.config, &request).await.unwrap();
-    let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
-    assert_eq!((report.outcome, report.rows.pending), (Outcome::Failed, 0), "{report:?}");
-    assert_eq!(sim.state().len(), 50, "nobody has left");
-    let request = sim.drop("third", &people(10, 50, 1));
-    let report = steps::run(&world, &sim.config, &request, &Cancellation::default()).await.unwrap();
-    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
-    let on_list = sim.held().values().filter(|(_, _, on_list)| *on_list).count();
-    assert_eq!((on_list, sim.state().len()), (40, 40));
+    for way in Way::DESTINATIONS {
+        let mut sim = Sim::of(way, 1);
+        sim.pace(10, 2);
+        let request = sim.drop("first", &people(0, 50, 1));
+        steps::run(&sim.world(&Kill::never()), &sim.config, &request, &Cancellation::default()).await.unwrap();
+        let request = sim.drop("second", &people(10, 50, 1));
+        let world = sim.world(&Kill::never());
+        steps::prepare(&world, &sim.config, &request).await.unwrap();
+        steps::open(&world, &sim.config, &request).await.unwrap();
+        let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
+        assert_eq!((report.outcome, report.rows.pending), (Outcome::Failed, 0), "{report:?}");
+        assert_eq!(sim.state().len(), 50, "nobody has left");
+        let request = sim.drop("third", &people(10, 50, 1));
+        let report = steps::run(&world, &sim.config, &request, &Cancellation::default()).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+        let on_list = sim.held().values().filter(|(_, _, on_list)| *on_list).count();
+        assert_eq!((on_list, sim.state().len()), (40, 40));
+    }
 }
 
 /// At a request in ten seconds it is long until another answer comes.
 #[tokio::test(start_paused = true)]
 async fn verdicts_are_saved_after_a_second_without_another_answer() {
-    let mut sim = Sim::new(Options::default());
-    sim.set("/connections/eu/requests_per_second", json!(0.1));
-    sim.set("/exports/newsletter/segments/0/membership", json!("none"));
-    let request = sim.drop("first", &people(0, 250, 1));
-    let (world, limit) = (sim.world(&Kill::never()), Limit::default());
-    steps::prepare(&world, &sim.config, &request).await.unwrap();
-    steps::open(&world, &sim.config, &request).await.unwrap();
-    let results = keys::results(&request.run_id, 0, 0);
-    let is_saved =
-        || sim.store.body(&results).is_some_and(|body| body.iter().filter(|byte| **byte == b'\n').count() > 100);
-    let saved = async {
-        while !is_saved() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Instant::now()
-    };
-    let saved = tokio::select! {
-        done = steps::deliver(&world, &sim.config, &request, 0, &limit) => panic!("{done:?}"),
-        saved = saved => saved,
-    };
-    let sent = *sim.sent.lock().unwrap().last().unwrap();
-    assert!(saved - sent < Duration::from_millis(1200), "{:?} after the request", saved - sent);
+    for way in Way::DESTINATIONS {
+        let mut sim = Sim::of(way, 1);
+        sim.set("/connections/eu/requests_per_second", json!(0.1));
+        sim.set("/exports/newsletter/segments/0/membership", json!("none"));
+        let request = sim.drop("first", &people(0, 250, 1));
+        let (world, limit) = (sim.world(&Kill::never()), Limit::default());
+        steps::prepare(&world, &sim.config, &request).await.unwrap();
+        steps::open(&world, &sim.config, &request).await.unwrap();
+        let results = keys::results(&request.run_id, 0, 0);
+        let is_saved =
+            || sim.store.body(&results).is_some_and(|body| body.iter().filter(|byte| **byte == b'\n').count() > 100);
+        let saved = async {
+            while !is_saved() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Instant::now()
+        };
+        let saved = tokio::select! {
+            done = steps::deliver(&world, &sim.config, &request, 0, &limit) => panic!("{done:?}"),
+            saved = saved => saved,
+        };
+        let sent = *sim.sent.lock().unwrap().last().unwrap();
+        assert!(saved - sent < Duration::from_millis(1200), "{:?} after the request", saved - sent);
+    }
 }

@@ -47,27 +47,31 @@ async fn a_stopped_run_sends_nothing_after_15_seconds_at_any_rate() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_stopped_before_it_begins_sends_nothing() {
-    let sim = Sim::new(Options::default());
-    let asked = sim.drop("a", &people(0, 9, 1));
-    let world = sim.world(&Kill::never());
-    steps::mark_stopped(&world, &asked.run_id).await.unwrap();
-    let report = steps::run(&world, &sim.config, &asked, &Cancellation::default()).await.unwrap();
-    assert_eq!((report.outcome, sim.sent.lock().unwrap().len()), (Outcome::Stopped, 0), "{report:?}");
+    for way in Way::DESTINATIONS {
+        let sim = Sim::of(way, 1);
+        let asked = sim.drop("a", &people(0, 9, 1));
+        let world = sim.world(&Kill::never());
+        steps::mark_stopped(&world, &asked.run_id).await.unwrap();
+        let report = steps::run(&world, &sim.config, &asked, &Cancellation::default()).await.unwrap();
+        assert_eq!((report.outcome, sim.sent.lock().unwrap().len()), (Outcome::Stopped, 0), "{report:?}");
+    }
 }
 
 /// The process died, and then the run was stopped: the same command begins another.
 #[tokio::test(start_paused = true)]
 async fn a_dead_run_that_is_stopped_is_not_gone_on_with() {
-    let sim = Sim::new(Options::default());
-    let asked = sim.drop("a", &people(0, 90, 1));
-    sim.die(&asked, &Kill::new(30, true)).await;
-    let world = sim.world(&Kill::never());
-    steps::mark_stopped(&world, &asked.run_id).await.unwrap();
-    assert_eq!(steps::resume(&world, &sim.config, &asked).await.unwrap(), None);
-    let next = autopilot_export::run::RunRequest { run_id: request("next", "").run_id, ..asked.clone() };
-    let report = steps::run(&world, &sim.config, &next, &Cancellation::default()).await.unwrap();
-    assert_eq!((report.outcome, sim.held().len()), (Outcome::Succeeded, 90), "{report:?}");
-    let key = autopilot_export::run::keys::of_run(&asked.run_id, "report.json");
-    let stopped: autopilot_export::report::Report = serde_json::from_slice(&sim.store.body(&key).unwrap()).unwrap();
-    assert_eq!(stopped.outcome, Outcome::Stopped, "{stopped:?}");
+    for way in Way::DESTINATIONS {
+        let sim = Sim::of(way, 1);
+        let asked = sim.drop("a", &people(0, 90, 1));
+        sim.die(&asked, &Kill::new(30, true)).await;
+        let world = sim.world(&Kill::never());
+        steps::mark_stopped(&world, &asked.run_id).await.unwrap();
+        assert_eq!(steps::resume(&world, &sim.config, &asked).await.unwrap(), None);
+        let next = autopilot_export::run::RunRequest { run_id: request("next", "").run_id, ..asked.clone() };
+        let report = steps::run(&world, &sim.config, &next, &Cancellation::default()).await.unwrap();
+        assert_eq!((report.outcome, sim.held().len()), (Outcome::Succeeded, 90), "{report:?}");
+        let key = autopilot_export::run::keys::of_run(&asked.run_id, "report.json");
+        let stopped: autopilot_export::report::Report = serde_json::from_slice(&sim.store.body(&key).unwrap()).unwrap();
+        assert_eq!(stopped.outcome, Outcome::Stopped, "{stopped:?}");
+    }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use autopilot_export::error::{Kind, Result};
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RunRequest, keys};
-use autopilot_export::sandbox::Options;
 use autopilot_export::steps::Environment;
 use autopilot_export::steps::{self, Cancellation};
 use serde::Deserialize;
@@ -15,7 +14,7 @@ use serde::Deserialize;
 use crate::support::fixture::{EXPORT, Held, more, people};
 use crate::support::flaky_store::{FaultKind, Faulty, process};
 use crate::support::kill::Kill;
-use crate::support::sim::Sim;
+use crate::support::sim::{Sim, Way};
 
 const RATE: u32 = 50;
 const TODAY: &str = "segments/newsletter/today.csv";
@@ -48,8 +47,8 @@ fn today(lanes: u32, value: i64) -> String {
     people(4, 8, value) + &more(8, if lanes > 2 { 84 } else { 40 }, if value == 2 { 1 } else { value })
 }
 
-async fn yesterday(lanes: u32) -> (Sim, RunRequest) {
-    let mut sim = Sim::new(Options::default());
+async fn yesterday(way: Way, lanes: u32) -> (Sim, RunRequest) {
+    let mut sim = Sim::of(way, 1);
     sim.pace(RATE, lanes);
     let request = sim.drop("yesterday", &people(0, 12, 1));
     heal(&sim, &request).await.unwrap();
@@ -61,18 +60,18 @@ async fn yesterday(lanes: u32) -> (Sim, RunRequest) {
 type State = BTreeMap<[u8; 32], [u8; 16]>;
 
 /// What there is when nothing goes wrong, of the drop whose rows have this value.
-async fn undisturbed(lanes: u32, value: i64) -> (Held, State) {
-    let (sim, request) = yesterday(lanes).await;
+async fn undisturbed(way: Way, lanes: u32, value: i64) -> (Held, State) {
+    let (sim, request) = yesterday(way, lanes).await;
     sim.store.write(TODAY, today(lanes, value));
     let report = heal(&sim, &request).await.unwrap();
-    assert_eq!(sim.lanes(&report.run_id), lanes as usize, "{report:?}");
+    assert!(way.is_ortto() || sim.lanes(&report.run_id) == lanes as usize, "{report:?}");
     (sim.held(), sim.state())
 }
 
 /// A fault at this call, and then none; how many calls there were.
-async fn play(case: &Case, lanes: u32, at: u64, wholes: &[(Held, State); 2]) -> u64 {
-    let place = format!("{}, {lanes} lanes, call {at}", case.name);
-    let (sim, request) = yesterday(lanes).await;
+async fn play(way: Way, case: &Case, lanes: u32, at: u64, wholes: &[(Held, State); 2]) -> u64 {
+    let place = format!("{way:?}, {}, {lanes} lanes, call {at}", case.name);
+    let (sim, request) = yesterday(way, lanes).await;
     let store = Faulty::several(&sim, case.fault, at, case.calls);
     *store.lands.lock().unwrap() = Some((TODAY.into(), today(lanes, 3)));
     let world = process(&sim, store.clone());
@@ -109,17 +108,19 @@ fn case(name: &str) -> Case {
     cases.into_iter().find(|case| case.name == name).unwrap()
 }
 
-/// The case, at each call of two lanes, and at every third of more.
+/// The case at both destinations, at each call of two lanes, and at every third of more.
 async fn each_call(name: &str, lanes: u32) {
     let case = case(name);
-    let wholes = [undisturbed(lanes, 2).await, undisturbed(lanes, 3).await];
-    let each = if lanes > 2 && case.fault != FaultKind::OwnLost { 3 } else { 1 };
-    let mut at = 1;
-    while play(&case, lanes, at, &wholes).await >= at {
-        at += each;
+    for way in Way::DESTINATIONS {
+        let wholes = [undisturbed(way, lanes, 2).await, undisturbed(way, lanes, 3).await];
+        let each = if (lanes > 2 || way.is_ortto()) && case.fault != FaultKind::OwnLost { 3 } else { 1 };
+        let mut at = 1;
+        while play(way, &case, lanes, at, &wholes).await >= at {
+            at += each;
+        }
+        println!("{way:?}, {name}, {lanes} lanes: every {each} of {at} calls");
+        assert!(at > if case.fault == FaultKind::OwnLost { 2 } else { 60 }, "{way:?}, {name}: {at}");
     }
-    println!("{name}, {lanes} lanes: every {each} of {at} calls");
-    assert!(at > if case.fault == FaultKind::OwnLost { 2 } else { 80 }, "{name}: {at}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,32 +160,37 @@ async fn a_drop_that_is_replaced_while_it_is_read_is_read_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_ports_change_nothing() {
-    let wholes = [undisturbed(4, 2).await, undisturbed(4, 3).await];
-    play(&case("every call is slow"), 4, 3000, &wholes).await;
+    for way in Way::DESTINATIONS {
+        let wholes = [undisturbed(way, 4, 2).await, undisturbed(way, 4, 3).await];
+        play(way, &case("every call is slow"), 4, 3000, &wholes).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_state_that_another_writes_first_is_merged_anew() {
-    let wholes = [undisturbed(2, 2).await, undisturbed(2, 3).await];
-    for lost in 0..6 {
-        play(&case("somebody else writes the state first"), 2, lost, &wholes).await;
+    for way in Way::DESTINATIONS {
+        let wholes = [undisturbed(way, 2, 2).await, undisturbed(way, 2, 3).await];
+        for lost in 0..6 {
+            play(way, &case("somebody else writes the state first"), 2, lost, &wholes).await;
+        }
+        let (sim, request) = yesterday(way, 2).await;
+        let before = sim.store.body(&keys::profiles(EXPORT)).unwrap();
+        let error =
+            run(&sim, &process(&sim, Faulty::new(&sim, FaultKind::Lost, u64::MAX)), &request).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Unavailable, "{error}");
+        assert_eq!(sim.store.body(&keys::profiles(EXPORT)).unwrap(), before, "nobody's state was overwritten");
     }
-    let (sim, request) = yesterday(2).await;
-    let before = sim.store.body(&keys::profiles(EXPORT)).unwrap();
-    let error = run(&sim, &process(&sim, Faulty::new(&sim, FaultKind::Lost, u64::MAX)), &request).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Unavailable, "{error}");
-    assert_eq!(sim.store.body(&keys::profiles(EXPORT)).unwrap(), before, "nobody's state was overwritten");
 }
 
 /// A lane notes that it begins a range; a store may carry that out after the range's results were written.
 #[tokio::test(start_paused = true)]
 async fn a_note_that_a_range_was_begun_and_comes_late_undoes_nothing() {
-    for lanes in [2, 4] {
-        let (sim, request) = yesterday(lanes).await;
+    for (way, lanes) in Way::DESTINATIONS.into_iter().flat_map(|way| [(way, 2), (way, 4)]) {
+        let (sim, request) = yesterday(way, lanes).await;
         let store = Faulty::new(&sim, case("a note that a range was begun comes once more after its results").fault, 0);
         let report = run(&sim, &process(&sim, store.clone()), &request).await.unwrap();
-        assert!(store.calls() >= u64::from(lanes), "nothing came late");
+        assert!(store.calls() >= sim.lanes(&report.run_id) as u64, "nothing came late");
         assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
-        assert_eq!((sim.held(), sim.state()), undisturbed(lanes, 2).await);
+        assert_eq!((sim.held(), sim.state()), undisturbed(way, lanes, 2).await);
     }
 }

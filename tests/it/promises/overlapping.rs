@@ -127,8 +127,8 @@ async fn in_one_run_the_newest_drops_values_win() {
 // Promise 5: "Older never overwrites newer", whichever segments the two drops are of.
 #[tokio::test(start_paused = true)]
 async fn a_late_drop_changes_no_field_of_another_segments_newer_drop() {
-    for is_member in [false, true] {
-        let sim = sim(Way::Bulk, false);
+    for (way, is_member) in [Way::Bulk, Way::Tag].into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let sim = sim(way, false);
         if is_member {
             run(&sim, &drop(&sim, LIST, "before", &csv(&[(ANN, "Ann", 1)]))).await;
         }
@@ -147,7 +147,7 @@ async fn a_late_drop_changes_no_field_of_another_segments_newer_drop() {
 
 #[tokio::test(start_paused = true)]
 async fn a_leaver_keeps_digest_and_id_until_the_last_segment() {
-    for way in [Way::Bulk, Way::Field] {
+    for way in [Way::Bulk, Way::Field, Way::Tag, Way::Flag] {
         let sim = sim(way, false);
         let other = ("bob@example.com", "Bob", 1);
         for segment in [LIST, VIP] {
@@ -171,7 +171,7 @@ async fn a_leaver_keeps_digest_and_id_until_the_last_segment() {
 // A response names the emails that were applied, not the rows.
 #[tokio::test(start_paused = true)]
 async fn leavers_of_two_fields_at_once_lose_both_marks() {
-    for way in [Way::Bulk, Way::Field] {
+    for way in [Way::Bulk, Way::Field, Way::Tag, Way::Flag] {
         for faults in ["", "drop-rows:1", "drop-rows:0.3"] {
             let sim = sim(way, false);
             for segment in [LIST, VIP] {
@@ -193,59 +193,63 @@ async fn leavers_of_two_fields_at_once_lose_both_marks() {
 // "Distinct profiles over all segments of the export", whatever this run carries.
 #[tokio::test(start_paused = true)]
 async fn max_profiles_counts_the_profiles_of_all_segments() {
-    let mut sim = sim(Way::Bulk, false);
-    sim.set("/exports/newsletter/guards/max_profiles", json!(25));
-    run(&sim, &drop(&sim, LIST, "first", &people(0, 20, 1))).await;
-    for (name, from, to, outcome) in [
-        ("the same people", 10, 20, Outcome::Succeeded),
-        ("up to the limit", 15, 25, Outcome::Succeeded),
-        ("above it", 15, 26, Outcome::StoppedByGuard),
-        ("others", 22, 25, Outcome::Succeeded),
-    ] {
-        let report = run(&sim, &drop(&sim, VIP, name, &people(from, to, 1))).await;
-        assert_eq!(report.outcome, outcome, "{name}: {report:?}");
-        let message = report.error.map(|error| error.message).unwrap_or_default();
-        assert_eq!(
-            message.contains("26 profiles; max_profiles allows 25"),
-            outcome == Outcome::StoppedByGuard,
-            "{message}"
-        );
+    for way in Way::DESTINATIONS {
+        let mut sim = sim(way, false);
+        sim.set("/exports/newsletter/guards/max_profiles", json!(25));
+        run(&sim, &drop(&sim, LIST, "first", &people(0, 20, 1))).await;
+        for (name, from, to, outcome) in [
+            ("the same people", 10, 20, Outcome::Succeeded),
+            ("up to the limit", 15, 25, Outcome::Succeeded),
+            ("above it", 15, 26, Outcome::StoppedByGuard),
+            ("others", 22, 25, Outcome::Succeeded),
+        ] {
+            let report = run(&sim, &drop(&sim, VIP, name, &people(from, to, 1))).await;
+            assert_eq!(report.outcome, outcome, "{name}: {report:?}");
+            let message = report.error.map(|error| error.message).unwrap_or_default();
+            assert_eq!(
+                message.contains("26 profiles; max_profiles allows 25"),
+                outcome == Outcome::StoppedByGuard,
+                "{message}"
+            );
+        }
+        // The state is not read, but what it has of the other segment counts.
+        let full = RunRequest { full: true, ..drop(&sim, VIP, "all others", &people(30, 36, 1)) };
+        assert_eq!(run(&sim, &full).await.outcome, Outcome::StoppedByGuard);
+        let full = RunRequest { full: true, ..drop(&sim, VIP, "few others", &people(30, 33, 1)) };
+        assert_eq!(run(&sim, &full).await.outcome, Outcome::Succeeded);
     }
-    // The state is not read, but what it has of the other segment counts.
-    let full = RunRequest { full: true, ..drop(&sim, VIP, "all others", &people(30, 36, 1)) };
-    assert_eq!(run(&sim, &full).await.outcome, Outcome::StoppedByGuard);
-    let full = RunRequest { full: true, ..drop(&sim, VIP, "few others", &people(30, 33, 1)) };
-    assert_eq!(run(&sim, &full).await.outcome, Outcome::Succeeded);
 }
 
 /// The measure by which a later drop's unreadable rows are judged.
 #[tokio::test(start_paused = true)]
 async fn unreadable_rows_are_recorded_when_leavers_are_removed() {
-    let sim = sim(Way::Bulk, false);
-    let order = |segment: &str| -> AppliedDrop {
-        serde_json::from_slice(&sim.store.body(&keys::order(EXPORT, segment)).unwrap()).unwrap()
-    };
-    let bad = "no address,Ann,1\n,Bob,1\n";
-    let broken = "cy@example.com,Cy\n";
-    for (number, (rows, members, unreadable)) in [
-        // It has no leavers.
-        (people(0, 10, 1) + bad, 10, 2),
-        // No more than before.
-        (people(2, 10, 1) + bad, 8, 2),
-        // Its leavers are withheld.
-        (people(4, 10, 1) + bad + broken, 8, 2),
-        (people(2, 10, 2) + bad + bad, 8, 4),
-        // Nothing is new in it.
-        (people(2, 10, 2), 8, 0),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let report = run(&sim, &drop(&sim, LIST, &number.to_string(), &rows)).await;
-        let order = order(LIST);
-        assert_eq!((order.members, order.unreadable_rows), (members, unreadable), "drop {number}: {report:?}");
+    for way in Way::DESTINATIONS {
+        let sim = sim(way, false);
+        let order = |segment: &str| -> AppliedDrop {
+            serde_json::from_slice(&sim.store.body(&keys::order(EXPORT, segment)).unwrap()).unwrap()
+        };
+        let bad = "no address,Ann,1\n,Bob,1\n";
+        let broken = "cy@example.com,Cy\n";
+        for (number, (rows, members, unreadable)) in [
+            // It has no leavers.
+            (people(0, 10, 1) + bad, 10, 2),
+            // No more than before.
+            (people(2, 10, 1) + bad, 8, 2),
+            // Its leavers are withheld.
+            (people(4, 10, 1) + bad + broken, 8, 2),
+            (people(2, 10, 2) + bad + bad, 8, 4),
+            // Nothing is new in it.
+            (people(2, 10, 2), 8, 0),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let report = run(&sim, &drop(&sim, LIST, &number.to_string(), &rows)).await;
+            let order = order(LIST);
+            assert_eq!((order.members, order.unreadable_rows), (members, unreadable), "drop {number}: {report:?}");
+        }
+        assert!(sim.store.body(&keys::order(EXPORT, VIP)).is_none());
     }
-    assert!(sim.store.body(&keys::order(EXPORT, VIP)).is_none());
 }
 
 /// What all that was known and done comes to.

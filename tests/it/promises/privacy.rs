@@ -7,6 +7,7 @@ use autopilot_export::sandbox::{Fault, Options};
 use tokio::process::Command;
 
 use crate::support::fixture::{API_KEY, Scene};
+use crate::support::sim::Way;
 
 /// What must be found nowhere: names, emails, values, the key.
 const PERSONAL: [&str; 7] =
@@ -56,35 +57,39 @@ async fn command(scene: &Scene, verbosity: &str) -> (Option<i32>, Vec<u8>) {
 
 #[tokio::test]
 async fn nothing_that_is_kept_or_shown_holds_personal_data_or_the_key() {
-    let faults = Fault::parse_list("refuse-batch:bob.refused,cut-after@5").unwrap();
-    let options = Options { api_key: Some(API_KEY.into()), faults, ..Options::default() };
-    let scene = Scene::new(options).await;
-    let (code, shown) = command(&scene, "-vvv").await;
-    assert_eq!(code, Some(1), "{}", String::from_utf8_lossy(&shown));
-    tells_nothing("the terminal", &shown);
-    let mut seen = Vec::new();
-    search(&scene.root(), &mut seen);
-    for name in ["run.json", "open.json", "lanes.json", "report.json", "report.html", "profiles.gz", "eu.json"] {
-        assert!(seen.iter().any(|seen| seen == name), "{name} in {seen:?}");
+    for way in Way::DESTINATIONS {
+        let faults = Fault::parse_list("refuse-batch:bob.refused,cut-after@5").unwrap();
+        let options = Options { api_key: Some(API_KEY.into()), faults, ..way.options() };
+        let scene = Scene::with(way, options).await;
+        let (code, shown) = command(&scene, "-vvv").await;
+        assert_eq!(code, Some(1), "{}", String::from_utf8_lossy(&shown));
+        tells_nothing("the terminal", &shown);
+        let mut seen = Vec::new();
+        search(&scene.root(), &mut seen);
+        for name in ["run.json", "open.json", "lanes.json", "report.json", "report.html", "profiles.gz", "eu.json"] {
+            assert!(seen.iter().any(|seen| seen == name), "{name} in {seen:?}");
+        }
+        let contents = scene.sandbox.contents();
+        assert!(contents.by_email("ann.berg@example.com").is_some(), "the run did its work");
+        let rejects = scene.root().join("runs/newsletter");
+        let run = std::fs::read_dir(rejects).unwrap().next().unwrap().unwrap().path();
+        let rejects = std::fs::read_to_string(run.join("rejects.csv")).unwrap();
+        assert!(rejects.contains("bob.refused") && rejects.contains("refused"), "the rejects do hold rows");
     }
-    let contents = scene.sandbox.contents();
-    assert!(contents.by_email("ann.berg@example.com").is_some(), "the run did its work");
-    let rejects = scene.root().join("runs/newsletter");
-    let run = std::fs::read_dir(rejects).unwrap().next().unwrap().unwrap().path();
-    let rejects = std::fs::read_to_string(run.join("rejects.csv")).unwrap();
-    assert!(rejects.contains("bob.refused") && rejects.contains("refused"), "the rejects do hold rows");
 }
 
 #[tokio::test]
 async fn a_run_that_fails_tells_nothing_either() {
-    for faults in ["401:1", "400:1", "html:1", "garbage:1", "403:1"] {
-        let scene = Scene::new(Options { faults: Fault::parse_list(faults).unwrap(), ..Options::default() }).await;
+    for way in Way::DESTINATIONS {
+        for faults in ["401:1", "400:1", "html:1", "garbage:1", "403:1"] {
+            let scene = Scene::with(way, Options { faults: Fault::parse_list(faults).unwrap(), ..way.options() }).await;
+            failing(scene).await;
+        }
+        // The account opens, and then the deliveries fail.
+        let scene = Scene::of(way).await;
+        scene.sandbox.set_faults((4..60).map(|nth| format!("garbage@{nth}").parse().unwrap()).collect());
         failing(scene).await;
     }
-    // The account opens, and then the deliveries fail.
-    let scene = Scene::new(Options::default()).await;
-    scene.sandbox.set_faults((4..60).map(|nth| format!("garbage@{nth}").parse().unwrap()).collect());
-    failing(scene).await;
 }
 
 async fn failing(mut scene: Scene) {

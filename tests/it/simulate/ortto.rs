@@ -313,7 +313,7 @@ pub(super) struct Withheld {
     pub(super) unclear: BTreeSet<Person>,
     /// Archived people are merged and stay archived.
     pub(super) stay_archived: bool,
-    /// Nothing but a key tells the account while it has no tags: a full run may forget who was sent.
+    /// The account had no tag, and its key was changed: a run in full may forget who was sent.
     pub(super) is_anonymous: bool,
 }
 

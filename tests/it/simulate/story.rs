@@ -80,7 +80,6 @@ impl Story {
         let mut model = Model::new(segments, people);
         world.account.change(|options| {
             model.withheld.stay_archived = options.ortto.archived == Archived::Merged;
-            model.withheld.is_anonymous = world.is_ortto && options.ortto.organization_tags.is_empty();
         });
         let (drops, applied) = (vec![Vec::new(); segments], vec![Known::Is(None); segments]);
         let kept = world.shared.lock().unwrap().places.iter().map(|place| Kept::new(place.name)).collect();
@@ -126,7 +125,7 @@ impl Story {
                 self.took_place(event, goes_on && withholds);
             }
             if withholds {
-                // A run that follows at once may not be told of it yet.
+                // A run that follows at once may not see it yet.
                 let lag = self.world.ortto().read_lag_ms;
                 tokio::time::sleep(Duration::from_millis(lag)).await;
             }
@@ -148,8 +147,14 @@ impl Story {
             6..9 => Event::Edit(Edit::PutOn(person, segment)),
             9 => Event::Edit(Edit::Rename(person)),
             10 if !is_field => Event::Edit(Edit::DeleteList(segment)),
-            11 => Event::Rotate(self.random.u8(..4) > 0),
-            12 if !(in_a_run && full) && self.world.disk.body(&keys::profiles(EXPORT)).is_some() => Event::OtherKey,
+            11 => {
+                self.forgets();
+                Event::Rotate(self.random.u8(..4) > 0)
+            }
+            12 if !(in_a_run && full) && self.world.disk.body(&keys::profiles(EXPORT)).is_some() => {
+                self.forgets();
+                Event::OtherKey
+            }
             13 => Event::Rate(*self.random.choice(&[1, 3, 8, 20, 40]).unwrap()),
             14 => Event::Lanes(self.random.u32(1..6)),
             15 => Event::Enable(false),
@@ -158,6 +163,11 @@ impl Story {
             19 => Event::Dishonour(self.random.bool()),
             _ => return None,
         })
+    }
+
+    /// Nothing but its key tells an account without tags: with another key, a run in full may forget who was sent.
+    fn forgets(&mut self) {
+        self.model.withheld.is_anonymous |= self.world.is_ortto && self.world.ortto().organization_tags.is_empty();
     }
 
     /// Notes what an event makes of people.

@@ -19,6 +19,7 @@ use autopilot_export::steps::{self, Cancellation};
 use serde_json::{Value, json};
 
 use crate::support::kill::{Doomed, Kill};
+use crate::support::sim::Way;
 
 /// The one export of every scene, and the title of its list.
 pub(crate) const EXPORT: &str = "newsletter";
@@ -55,6 +56,19 @@ impl Scene {
         let config = parse(&settings.to_string()).unwrap();
         let scene = Self { folder, client: HttpClient::default(), sandbox, settings, config };
         scene.write("state.key", STATE_KEY.as_bytes());
+        scene
+    }
+
+    /// The same in this way.
+    pub(crate) async fn of(way: Way) -> Self {
+        Self::with(way, way.options()).await
+    }
+
+    /// The same, of an account that behaves like this.
+    pub(crate) async fn with(way: Way, options: Options) -> Self {
+        let mut scene = Self::new(options).await;
+        scene.settings = way.settings(scene.settings);
+        scene.set_membership(way.membership());
         scene
     }
 

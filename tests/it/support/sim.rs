@@ -158,6 +158,14 @@ pub(crate) enum Way {
 impl Way {
     pub(crate) const ALL: [Way; 6] = [Way::Bulk, Way::Single, Way::List, Way::Field, Way::Tag, Way::Flag];
 
+    /// One of each destination; at Autopilot, each joiner is a request of its own.
+    pub(crate) const DESTINATIONS: [Way; 2] = [Way::List, Way::Tag];
+
+    /// What the account calls the first name.
+    pub(crate) fn first_name(self) -> &'static str {
+        if self.is_ortto() { "str::first" } else { "FirstName" }
+    }
+
     pub(crate) fn is_ortto(self) -> bool {
         matches!(self, Way::Tag | Way::Flag)
     }

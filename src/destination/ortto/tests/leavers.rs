@@ -36,7 +36,7 @@ fn everybody_is_read_where_ids_cannot_be_looked_up() {
 
 // ORTTO_API 3: what a banned client sees is unknown.
 #[test]
-fn a_reading_that_is_refused_once_is_made_again_after_a_ban() {
+fn a_reading_that_is_refused_is_repeated_after_a_ban() {
     for step in [LOOK, SCAN, CHECK, FIND] {
         let case = leavers(1);
         let request = case.request(step);
@@ -56,7 +56,7 @@ fn a_reading_that_is_refused_once_is_made_again_after_a_ban() {
 
 // ORTTO_API 6: a merge may restore who is archived.
 #[test]
-fn an_archived_leaver_is_not_merged_unless_another_has_its_address() {
+fn an_archived_leaver_is_merged_only_if_another_is_there() {
     let mut archived = Setup::default();
     archived.archived.add(&profile(&email(0)));
     let there = |tags: &str| {

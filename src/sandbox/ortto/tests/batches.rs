@@ -63,7 +63,7 @@ fn a_skipped_row_creates_nobody_whatever_the_answer_says() {
 
 // ORTTO_API 10, statuses
 #[test]
-fn a_merged_row_may_be_acknowledged_and_a_bad_one_named_otherwise() {
+fn merged_rows_may_be_acknowledged_and_bad_ones_be_errors() {
     let invalid_status = "error".to_owned();
     let sandbox = assuming(OrttoOptions { acknowledges_rows: true, invalid_status, ..OrttoOptions::default() });
     let answers: Vec<Value> = (0..20).map(|n| merge(&sandbox, numbered(n * 2, n * 2 + 2)).1).collect();

@@ -12,8 +12,8 @@ use super::leaver::Leaver;
 use super::request;
 use super::response::{Entry, Reply, entries};
 use super::run::OrttoProtocol;
-use super::steps::{LOOK, OPT_OUT, kind};
-use super::verdicts::{delivered, halves};
+use super::steps::{LOOK, OPT_OUT, OPT_OUT_OF_REFUSED, kind};
+use super::verdicts::{delivered, each_outcome, halves};
 use crate::chunk::Row;
 use crate::destination::{Call, Limits, Request, Response, RowId, RowOutcome, Rows, batches};
 
@@ -40,12 +40,27 @@ pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows)
     let mut people = String::new();
     for (n, (_, row, note)) in request.rows.iter().filter_map(|id| rows.row(*id)).enumerate() {
         people.push_str(if n > 0 { "," } else { "" });
+        let alone = |email: &str| with_field(email, &format!("\"{PERMISSION}\":false"));
         match row.cells.is_empty() {
-            true => people.push_str(&with_field(&Leaver::of(row, note).email, &format!("\"{PERMISSION}\":false"))),
+            true => people.push_str(&alone(&Leaver::of(row, note).email)),
+            // What was refused of the row is not sent again.
+            false if request.step == OPT_OUT_OF_REFUSED => people.push_str(&alone(&row.email())),
             false => protocol.writer.write(row, None, None, &mut people),
         }
     }
-    Some(request::merge(kind(OPT_OUT), &people, false))
+    Some(request::merge(kind(request.step), &people, false))
+}
+
+/// The same for rows that were refused: they stay so, for the reason that is noted.
+pub(super) fn of_refused(rows: &dyn Rows, response: Response) -> Response {
+    each_outcome(response, |id, outcome| {
+        let reason = rows.row(id).map(|(.., note)| note.to_owned()).unwrap_or_default();
+        match outcome {
+            RowOutcome::Delivered(_) | RowOutcome::DeliveredAnew(_) => RowOutcome::OptedOut(reason),
+            RowOutcome::Suppressed | RowOutcome::Refused(_) => RowOutcome::Refused(reason),
+            outcome => outcome,
+        }
+    })
 }
 
 /// What a merge says of its opt-outs.

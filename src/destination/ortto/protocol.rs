@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::response::{BAN, FORBIDDEN, Reply, read};
 use super::run::{OrttoProtocol, is_opt_out};
-use super::steps::{AGAIN, ALONE, CHECK, FIND, LOOK, MERGE, OPT_OUT, READ, SCAN, SEEK, kind};
+use super::steps::{AGAIN, ALONE, CHECK, FIND, LOOK, MERGE, OPT_OUT, OPT_OUT_OF_REFUSED, READ, SCAN, SEEK, kind};
+use super::verdicts::each_outcome;
 use super::{confirming, doubts, leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
@@ -32,6 +33,24 @@ pub(super) const LIMITS: Limits = Limits {
         within: Duration::from_millis(15_500),
     }),
 };
+
+impl OrttoProtocol {
+    /// A row was refused; the opt-out of a person whom the account has is sent by itself, once. An opt-out alone has been.
+    fn refused(&self, row: &Row, reason: String) -> RowOutcome {
+        match !is_opt_out(row) && self.known.is_opt_out_due(&row.key) {
+            true => RowOutcome::ThenTogether(OPT_OUT_OF_REFUSED, reason),
+            false => RowOutcome::Refused(reason),
+        }
+    }
+
+    /// The same for what a response refused.
+    fn opting_out(&self, rows: &dyn Rows, response: Response) -> Response {
+        each_outcome(response, |id, outcome| match (outcome, rows.row(id)) {
+            (RowOutcome::Refused(reason), Some((_, row, _))) => self.refused(row, reason),
+            (outcome, _) => outcome,
+        })
+    }
+}
 
 impl Protocol for OrttoProtocol {
     fn requests(&self, group: &Group, rows: &[(RowId, &Row)]) -> Vec<Request> {
@@ -60,7 +79,8 @@ impl Protocol for OrttoProtocol {
         if self.withheld.contains(&half(&row.key)) {
             return Some(RowOutcome::Suppressed);
         }
-        self.writer.fault(row).map(|fault| RowOutcome::Refused(format!("not sent, as Ortto would refuse it: {fault}")))
+        let fault = self.writer.fault(row)?;
+        Some(self.refused(row, format!("not sent, as Ortto would refuse it: {fault}")))
     }
 
     fn found(&self) -> Vec<(ProfileKey, String)> {
@@ -101,7 +121,7 @@ impl Protocol for OrttoProtocol {
 
     fn call(&self, request: &Request, rows: &dyn Rows) -> Option<Call> {
         match request.step {
-            OPT_OUT => opting_out::call(self, request, rows),
+            OPT_OUT | OPT_OUT_OF_REFUSED => opting_out::call(self, request, rows),
             MERGE | AGAIN | ALONE => merging::call(self, request, rows),
             READ | SEEK => confirming::call(self, request, rows),
             _ => leaving::call(self, request, rows),
@@ -134,9 +154,10 @@ impl Protocol for OrttoProtocol {
             },
             reply => match request.step {
                 OPT_OUT => opting_out::response(self, request, rows, reply),
-                MERGE | AGAIN | ALONE => merging::merged(self, request, rows, reply),
+                OPT_OUT_OF_REFUSED => opting_out::of_refused(rows, opting_out::response(self, request, rows, reply)),
+                MERGE | AGAIN | ALONE => self.opting_out(rows, merging::merged(self, request, rows, reply)),
                 READ => confirming::read_back(self, request, rows, reply),
-                SEEK => confirming::sought(self, request, rows, reply),
+                SEEK => self.opting_out(rows, confirming::sought(self, request, rows, reply)),
                 _ => leaving::response(self, request, rows, reply),
             },
         }

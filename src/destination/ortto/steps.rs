@@ -10,6 +10,8 @@ pub(super) const AGAIN: &str = "merge_again";
 pub(super) const ALONE: &str = "merge_alone";
 /// Takes the permission away.
 pub(super) const OPT_OUT: &str = "opt_out";
+/// The same of rows that were refused.
+pub(super) const OPT_OUT_OF_REFUSED: &str = "opt_out_of_refused";
 /// Reads who a merge confirmed.
 pub(super) const READ: &str = "read_back";
 /// Reads who has the addresses of rows that a merge accepted.
@@ -28,7 +30,7 @@ pub(super) const FIND: &str = "find";
 /// What a request counts as.
 pub(super) fn kind(step: &str) -> RequestKind {
     match step {
-        MERGE | AGAIN | OPT_OUT => RequestKind::Bulk,
+        MERGE | AGAIN | OPT_OUT | OPT_OUT_OF_REFUSED => RequestKind::Bulk,
         ALONE | FIND => RequestKind::Single,
         _ => RequestKind::List,
     }

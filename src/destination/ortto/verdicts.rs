@@ -18,6 +18,16 @@ pub(super) fn operation(request: &Request, rows: &dyn Rows) -> Option<Operation>
     request.rows.first().and_then(|id| rows.row(*id)).map(|(group, ..)| group.operation)
 }
 
+/// A response whose rows came to something else.
+pub(super) fn each_outcome(response: Response, other: impl Fn(RowId, RowOutcome) -> RowOutcome) -> Response {
+    let all = |rows: Vec<(RowId, RowOutcome)>| rows.into_iter().map(|(id, outcome)| (id, other(id, outcome))).collect();
+    match response {
+        Response::Rows(rows) => Response::Rows(all(rows)),
+        Response::Partly(rows, requests) => Response::Partly(all(rows), requests),
+        response => response,
+    }
+}
+
 /// The same request in two.
 pub(super) fn halves(request: &Request) -> Response {
     let (first, rest) = request.rows.split_at(request.rows.len() / 2);

@@ -64,16 +64,17 @@ async fn held<E: Environment>(
     if !is_same || header.key_fingerprint != digester.fingerprint() {
         return Ok(held);
     }
-    let own = match wanted {
-        WantedIds::OfItsRows => Some(LaneRows::of(store, run, ranges, header.segments.len()).await?),
-        _ => None,
+    let has_all = wanted == WantedIds::All;
+    let own = match has_all && !run.fields.iter().any(FieldSpec::is_opt_out) {
+        true => LaneRows::default(),
+        false => LaneRows::of(store, run, ranges, header.segments.len()).await?,
     };
     while let Some(profile) = profiles.next().await? {
         let short = half(&profile.key);
-        if !profile.is_opted_out && own.as_ref().is_some_and(|own| own.opt_outs.contains(&short)) {
+        if !profile.is_opted_out && own.opt_outs.contains(&short) {
             held.opt_outs.push(profile.key);
         }
-        if own.as_ref().is_none_or(|own| own.rows.contains(&short)) {
+        if has_all || own.rows.contains(&short) {
             held.ids.extend(profile.contact_id.map(|id| (profile.key, id)));
         }
     }

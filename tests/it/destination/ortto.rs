@@ -202,7 +202,7 @@ fn opting_out(rows: &[String]) -> String {
     format!("EMail,FirstName,Out,Value\n{}", rows.concat())
 }
 
-fn opted_out(sim: &Sim) -> BTreeSet<String> {
+pub(crate) fn opted_out(sim: &Sim) -> BTreeSet<String> {
     let contacts = sim.sandbox.contents().contacts.into_iter();
     contacts.filter(|contact| contact.unsubscribed).filter_map(|contact| contact.email).collect()
 }

@@ -9,7 +9,7 @@ use autopilot_export::sandbox::{Fault, Options, OrttoOptions};
 use autopilot_export::steps::{self, Cancellation};
 use serde_json::json;
 
-use crate::destination::ortto::{emails, run, sim, tagged};
+use crate::destination::ortto::{emails, opted_out, run, sim, tagged};
 use crate::support::fixture::{EXPORT, LIST, more, people};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, Way};
@@ -96,11 +96,34 @@ async fn a_member_whose_changed_row_is_refused_stays_and_may_opt_out() {
     };
     run(&sim, "first", &drop(1, "")).await;
     sim.sandbox.set_faults(Fault::parse_list("refuse-rows:b@").unwrap());
+    // The sandbox refuses whatever is sent of this person.
     assert_eq!(refused(&run(&sim, "second", &drop(2, "1")).await).1, 1);
     sim.sandbox.clear_faults();
     let report = run(&sim, "third", &drop(2, "1")).await;
     assert_eq!((report.rows.rejected, report.opt_outs_sent), (1, 1), "{report:?}");
-    let contacts = sim.sandbox.contents().contacts;
-    assert!(contacts.iter().any(|contact| contact.email.as_deref() == Some("b@example.com") && contact.unsubscribed));
+    assert_eq!(opted_out(&sim), ["b@example.com".to_owned()].into());
     assert_eq!(tagged(&sim).len(), 2);
+}
+
+// INPUT 4.1: of a member whose row is rejected, the opt-out is sent once and nothing else.
+#[tokio::test(start_paused = true)]
+async fn the_opt_out_of_a_row_that_is_refused_arrives_by_itself() {
+    let mut sim = sim(&[]);
+    sim.set("/exports/newsletter/match/unsubscribed", json!("Out"));
+    sim.set("/exports/newsletter/match/phone", json!("Phone"));
+    let drop = |rows: &str| format!("EMail,FirstName,Out,Phone,Value\na@example.com,A,,,1\n{rows}");
+    run(&sim, "first", &drop("b@example.com,B,,,1\nc@example.com,C,,,1\nd@example.com,D,,,1\n")).await;
+    // One is refused before it is sent, and one by the account; the last is no member.
+    let long = "x".repeat(600);
+    let second = drop(&format!(
+        "b@example.com,{long},1,,2\nc@example.com,C,1,+99912345678,2\nd@example.com,D,,,1\ne@example.com,{long},1,,1\n"
+    ));
+    let report = run(&sim, "second", &second).await;
+    assert_eq!((report.rows.rejected, report.opt_outs_sent), (3, 2), "{report:?}");
+    assert_eq!(opted_out(&sim), ["b@example.com", "c@example.com"].map(str::to_owned).into());
+    let held = sim.held();
+    assert_eq!((held.len(), &held["b@example.com"].1["Value"]), (4, &json!(1)), "nothing else of the row");
+    let report = run(&sim, "third", &second).await;
+    assert_eq!((report.rows.rejected, report.opt_outs_sent, report.requests.bulk), (3, 0, 0), "once: {report:?}");
+    assert_eq!(tagged(&sim).len(), 4);
 }

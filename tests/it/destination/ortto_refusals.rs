@@ -105,7 +105,7 @@ async fn a_member_whose_changed_row_is_refused_stays_and_may_opt_out() {
     assert_eq!(tagged(&sim).len(), 2);
 }
 
-// INPUT 4.1: of a member whose row is rejected, the opt-out is sent once and nothing else.
+// Of a member whose row is rejected, the opt-out is sent once and nothing else.
 #[tokio::test(start_paused = true)]
 async fn the_opt_out_of_a_row_that_is_refused_arrives_by_itself() {
     let mut sim = sim(&[]);
@@ -113,7 +113,7 @@ async fn the_opt_out_of_a_row_that_is_refused_arrives_by_itself() {
     sim.set("/exports/newsletter/match/phone", json!("Phone"));
     let drop = |rows: &str| format!("EMail,FirstName,Out,Phone,Value\na@example.com,A,,,1\n{rows}");
     run(&sim, "first", &drop("b@example.com,B,,,1\nc@example.com,C,,,1\nd@example.com,D,,,1\n")).await;
-    // One is refused before it is sent, and one by the account; the last is no member.
+    // One is refused before it is sent, and one by the account; the last is not a member.
     let long = "x".repeat(600);
     let second = drop(&format!(
         "b@example.com,{long},1,,2\nc@example.com,C,1,+99912345678,2\nd@example.com,D,,,1\ne@example.com,{long},1,,1\n"

@@ -113,9 +113,20 @@ pub(super) async fn meet<E: Environment>(
         return Ok(AccountTurn::Known);
     }
     // Before the note: who finds it renews the lease.
-    let is_free = env.leases().take(&account, holder).await?;
     let behind = AccountLink { account };
-    write_json(env.store(), &keys::account_behind(&connection.name), &behind).await?;
+    let noting = async {
+        let is_free = env.leases().take(&behind.account, holder).await?;
+        write_json(env.store(), &keys::account_behind(&connection.name), &behind).await?;
+        Ok(is_free)
+    };
+    let is_free = match noting.await {
+        Ok(is_free) => is_free,
+        Err(error) => {
+            // It may have been taken all the same, and without the note nobody would give it back.
+            let _ = env.leases().release(&behind.account, holder).await;
+            return Err(error);
+        }
+    };
     if let Some(before) = before {
         env.leases().release(&before, holder).await?;
     }

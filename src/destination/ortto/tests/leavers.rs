@@ -64,7 +64,7 @@ fn an_archived_leaver_is_merged_only_if_another_is_there() {
         (format!(r#"{{"contacts":{{"{}":{person}}}}}"#, id(0)), format!(r#"{{"contacts":[{person}]}}"#))
     };
     let mut case = leavers(1);
-    case.protocol = OrttoProtocol::new(&[FieldSpec::email()], archived, Known::new(profile, []));
+    case.protocol = OrttoProtocol::new(&[FieldSpec::email()], archived, KnownContacts::new(profile, []));
     // By its id it shows, archived as it is.
     let (by_id, by_address) = there(r#""T""#);
     assert!(matches!(&outcomes(case.of_all(LOOK, 200, &by_id))[..], [RowOutcome::Then(FIND, _)]));

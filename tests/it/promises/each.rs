@@ -45,22 +45,20 @@ async fn rows_add_up_with_every_kind_of_reject() {
 // Promise 1, where Autopilot goes away in the middle: what was not confirmed is pending, and the next run sends it.
 #[tokio::test]
 async fn unconfirmed_rows_are_pending_and_sent_by_the_next_run() {
-    for way in Way::DESTINATIONS {
-        let mut scene = Scene::of(way).await;
-        scene.set_connection("patience_seconds", json!(1));
-        scene.set_membership(json!("none"));
-        let outage: Vec<String> = (5..100).map(|request| format!("500@{request}")).collect();
-        scene.sandbox.set_faults(faults(&outage.join(",")));
-        let request = scene.drop(people(0, 150, 1));
-        let report = scene.run(&request).await;
-        assert_eq!((report.outcome, report.exit_code()), (Outcome::Failed, 5), "{report:?}");
-        assert_eq!(counts(&report), [150, 100, 0, 0, 0, 50]);
-        assert_eq!(scene.state().len(), 100);
-        scene.sandbox.clear_faults();
-        let report = scene.run(&RunRequest { run_id: scene.drop("").run_id, ..request }).await;
-        assert_eq!(counts(&report), [150, 50, 100, 0, 0, 0]);
-        assert_eq!((scene.emails().len(), scene.state().len()), (150, 150));
-    }
+    let mut scene = Scene::new(Options::default()).await;
+    scene.set_connection("patience_seconds", json!(1));
+    scene.set_membership(json!("none"));
+    let outage: Vec<String> = (5..100).map(|request| format!("500@{request}")).collect();
+    scene.sandbox.set_faults(faults(&outage.join(",")));
+    let request = scene.drop(people(0, 150, 1));
+    let report = scene.run(&request).await;
+    assert_eq!((report.outcome, report.exit_code()), (Outcome::Failed, 5), "{report:?}");
+    assert_eq!(counts(&report), [150, 100, 0, 0, 0, 50]);
+    assert_eq!(scene.state().len(), 100);
+    scene.sandbox.clear_faults();
+    let report = scene.run(&RunRequest { run_id: scene.drop("").run_id, ..request }).await;
+    assert_eq!(counts(&report), [150, 50, 100, 0, 0, 0]);
+    assert_eq!((scene.emails().len(), scene.state().len()), (150, 150));
 }
 
 // Promise 3: "Nothing is claimed that was not confirmed. The state advances row by row, only for rows that the
@@ -260,15 +258,13 @@ async fn guards_come_before_the_first_request_and_name_their_numbers() {
 // Promise 9: "`max_reject_share` also watches what the destination refuses while rows are sent."
 #[tokio::test]
 async fn refusals_beyond_the_share_stop_the_run() {
-    for way in Way::DESTINATIONS {
-        let mut scene = Scene::with(way, Options { faults: faults("refuse-rows:person"), ..way.options() }).await;
-        scene.set_connection("lanes", json!(1));
-        scene.set_export("guards", json!({ "max_reject_share": 0.1 }));
-        let report = scene.run(&scene.drop(people(0, 60, 1))).await;
-        assert_eq!((report.outcome, report.rows.rejected), (Outcome::StoppedByGuard, 7), "{report:?}");
-        assert!(report.error.unwrap().message.contains("7 of 60 rows are rejected, 7 of them by Autopilot"));
-        assert!(scene.emails().is_empty());
-    }
+    let mut scene = Scene::new(Options { faults: faults("refuse-rows:person"), ..Options::default() }).await;
+    scene.set_connection("lanes", json!(1));
+    scene.set_export("guards", json!({ "max_reject_share": 0.1 }));
+    let report = scene.run(&scene.drop(people(0, 60, 1))).await;
+    assert_eq!((report.outcome, report.rows.rejected), (Outcome::StoppedByGuard, 7), "{report:?}");
+    assert!(report.error.unwrap().message.contains("7 of 60 rows are rejected, 7 of them by Autopilot"));
+    assert!(scene.emails().is_empty());
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ async fn a_leaver_keeps_digest_and_id_until_the_last_segment() {
 // A response names the emails that were applied, not the rows.
 #[tokio::test(start_paused = true)]
 async fn leavers_of_two_fields_at_once_lose_both_marks() {
-    for way in [Way::Bulk, Way::Field, Way::Tag, Way::Flag] {
+    for way in [Way::Bulk, Way::Field] {
         for faults in ["", "drop-rows:1", "drop-rows:0.3"] {
             let sim = sim(way, false);
             for segment in [LIST, VIP] {

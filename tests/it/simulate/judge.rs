@@ -92,8 +92,9 @@ impl Story {
                 let fits = match held.claim {
                     Claim::Perhaps => true,
                     Claim::Yes => status != MemberStatus::Absent,
-                    // Who was sent without an answer is asked to leave once more.
-                    Claim::No => matches!(status, MemberStatus::Absent | MemberStatus::Leaving),
+                    // Who was sent without an answer is asked to leave once more. A row that was refused may have arrived
+                    // before, and stays in doubt.
+                    Claim::No => status != MemberStatus::Confirmed,
                 };
                 assert!(fits, "the state has person {person} of {name} as {status:?}; {held:?}");
                 let has_history = joined.contains(&(half(&key), (*name).to_owned()));

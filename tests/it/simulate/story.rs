@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use autopilot_export::contact::RejectCode;
 use autopilot_export::error::Kind;
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RequestedDrop, RunRecord, RunRequest, Trigger, keys, run_id};
@@ -61,6 +62,8 @@ pub(super) struct Story {
     runs: u32,
     /// The account refuses rows.
     refuses: bool,
+    /// It has refused a row of some run.
+    has_refused: bool,
     /// Which odd values it refuses; none where rows have no such values.
     odd: Option<Refuses>,
 }
@@ -85,7 +88,9 @@ impl Story {
         let kept = world.shared.lock().unwrap().places.iter().map(|place| Kept::new(place.name)).collect();
         let trace = Arc::clone(trace);
         let (last, runs, refuses, odd) = (None, 0, false, world.is_ortto.then(|| ortto::refuses(&world.ortto())));
-        let story = Self { random, world, model, trace, people, drops, applied, kept, last, runs, refuses, odd };
+        let has_refused = false;
+        let story =
+            Self { random, world, model, trace, people, drops, applied, kept, last, runs, refuses, has_refused, odd };
         let places = story.world.shared.lock().unwrap().places.clone();
         let account = story.world.account.contents();
         let marks: Vec<_> = places.iter().map(|place| (&place.mark, place.is_folder)).collect();
@@ -385,6 +390,9 @@ impl Story {
             let all: BTreeSet<Person> = all.chain(self.model.suppressed.iter().copied()).collect();
             taken.iter_mut().for_each(|taken| taken.suppressed.extend(&all));
         }
+        // What became of a run that died is in no report that is seen here.
+        self.has_refused |=
+            report.as_ref().map_or(self.odd.is_some(), |report| report.rejects[&RejectCode::Refused] > 0);
         self.judge_report(ask, report.as_ref(), &taken, refused, was_sent, !happened.is_empty() || !is_known);
         let removed_all = report.as_ref().is_some_and(|report| report.members.leavers_withheld == 0);
         if was_sent || (is_whole && !ask.full) {
@@ -456,7 +464,8 @@ impl Story {
         let unidentified: u64 = taken.iter().map(|taken| taken.drop.unidentified).sum();
         let withheld = report.members.leavers_withheld;
         assert!(
-            withheld == 0 || unidentified > 0 || ask.full || ask.part || self.refuses,
+            // Somebody whose row was refused may be there, and the state has no id to look for.
+            withheld == 0 || unidentified > 0 || ask.full || ask.part || self.refuses || self.has_refused,
             "leavers are withheld: {report:?}"
         );
         if disturbed || self.model.is_suppressed_late() {

@@ -65,7 +65,8 @@ fn bucket(common: &Common) -> &str {
 }
 
 async fn verify(
-    (leases, store): (impl Leases, impl Store),
+    leases: impl Leases,
+    store: impl Store,
     config: &Config,
     secrets: &Secrets,
     connection: &Connection,
@@ -97,14 +98,14 @@ async fn connect(common: &Common, config: &Config, name: &str) -> Code {
     let secrets = Secrets { api_key: command::ask_key(&connection.title())?, state_key };
     let store = Bucket::new(s3(&sdk), bucket(common));
     if store.is_there().await? {
-        verify((S3Leases::of_process(store.clone()), store), config, &secrets, &connection).await?;
+        verify(S3Leases::of_process(store.clone()), store, config, &secrets, &connection).await?;
     } else {
         // Before the first deployment nothing else uses the connection.
         say(&format!("note: {} is not there yet", common.store));
         let own = tempfile::tempdir().map_err(|cause| {
             Error::new(Kind::Unavailable, "a temporary folder", "cannot be made").with_source(cause)
         })?;
-        verify((FileLeases::new(own.path()), Folder::new(own.path())), config, &secrets, &connection).await?;
+        verify(FileLeases::new(own.path()), Folder::new(own.path()), config, &secrets, &connection).await?;
     }
     vault.store(name, &connection.secret, &secrets).await?;
     let title = connection.title();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::timeline::Point;
 use super::{Outcome, Report, Rows};
-use crate::run::export_of;
+use crate::run::export_of_run;
 
 /// Runs in the trend at most.
 const TREND: usize = 30;
@@ -48,7 +48,7 @@ impl Runs {
 
     /// The members after the last runs of an export that say so, oldest first.
     pub fn trend(&self, export: &str) -> Vec<Point> {
-        let of_export = self.0.iter().filter(|run| export_of(&run.run_id) == Some(export));
+        let of_export = self.0.iter().filter(|run| export_of_run(&run.run_id) == Some(export));
         let points = of_export.filter_map(|run| Some(Point { at: run.started_at, members: run.members? }));
         let mut points: Vec<Point> = points.take(TREND).collect();
         points.reverse();

@@ -32,7 +32,7 @@ pub fn state(export: &str) -> String {
 
 /// A run's folder, with its `/`. The export is in the run's id.
 pub fn run(run_id: &str) -> String {
-    format!("runs/{}/{run_id}/", super::export_of(run_id).unwrap_or("unknown"))
+    format!("runs/{}/{run_id}/", super::export_of_run(run_id).unwrap_or("unknown"))
 }
 
 /// One of a run's objects.

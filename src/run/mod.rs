@@ -146,7 +146,7 @@ pub fn run_id(at: Timestamp, export: &str, seed: &str) -> String {
 }
 
 /// The export that a run id names.
-pub fn export_of(run_id: &str) -> Option<&str> {
+pub fn export_of_run(run_id: &str) -> Option<&str> {
     let (_, rest) = run_id.split_once('-')?;
     let (export, hex) = rest.rsplit_once('-')?;
     (hex.len() == 8 && !export.is_empty()).then_some(export)
@@ -371,11 +371,11 @@ mod tests {
     fn a_run_id_names_its_export_and_sorts_by_time() {
         let id = run_id("2026-11-23T06:00:00Z".parse().unwrap(), "news-letter", "x");
         assert!(id.starts_with("20261123T060000Z-news-letter-"), "{id}");
-        assert_eq!(export_of(&id), Some("news-letter"));
+        assert_eq!(export_of_run(&id), Some("news-letter"));
         assert_eq!(time_of(&id), "2026-11-23T06:00:00Z".parse().ok());
         assert_eq!(id, run_id("2026-11-23T06:00:00.9Z".parse().unwrap(), "news-letter", "x"));
         assert!(run_id(Timestamp::MAX, &"e".repeat(32), "x").len() <= 80);
-        assert_eq!(export_of(&run_id(Timestamp::MIN, "news-letter", "x")), Some("news-letter"));
+        assert_eq!(export_of_run(&run_id(Timestamp::MIN, "news-letter", "x")), Some("news-letter"));
         assert_eq!(keys::of_run(&id, "run.json"), format!("runs/news-letter/{id}/run.json"));
     }
 }

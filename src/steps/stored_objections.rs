@@ -24,17 +24,13 @@ pub(super) async fn applied(
     };
     let mut all = StoredObjections::default();
     for segment in export.segments.iter().filter(|segment| !takes_part(segment)) {
-        all.extend(read(store, (record, &segment.name), digester).await?);
+        all.extend(read(store, record, &segment.name, digester).await?);
     }
     all.settle();
     Ok(all)
 }
 
-async fn read(
-    store: &impl Store,
-    (record, segment): (&RunRecord, &str),
-    digester: &Digester,
-) -> Result<StoredObjections> {
+async fn read(store: &impl Store, record: &RunRecord, segment: &str, digester: &Digester) -> Result<StoredObjections> {
     let key = keys::objections(&record.request.export, segment);
     let Some(object) = store.get(&key).await? else { return Ok(StoredObjections::default()) };
     let problem = match StoredObjections::from_bytes(&object.body, &digester.fingerprint()) {
@@ -56,13 +52,15 @@ async fn read(
 /// As [`applied`].
 pub(super) async fn keep(
     store: &impl Store,
-    (record, number): (&mut RunRecord, usize),
-    (mut objections, is_whole): (StoredObjections, bool),
+    record: &mut RunRecord,
+    number: usize,
+    mut objections: StoredObjections,
+    is_whole: bool,
     digester: &Digester,
 ) -> Result<()> {
     let Some(name) = record.segments.get(number).map(|segment| segment.name.clone()) else { return Ok(()) };
     if !is_whole {
-        objections.extend(read(store, (record, &name), digester).await?);
+        objections.extend(read(store, record, &name, digester).await?);
         objections.settle();
     }
     if !objections.is_empty() {

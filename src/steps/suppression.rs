@@ -28,7 +28,8 @@ pub(super) struct Suppression {
 /// As [`listed`].
 pub(super) async fn suppression(
     store: &impl Store,
-    (config, export): (&Config, &Export),
+    config: &Config,
+    export: &Export,
     digester: &Digester,
     has_corrections: bool,
 ) -> Result<Suppression> {

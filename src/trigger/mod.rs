@@ -105,11 +105,11 @@ impl Triggered {
         if routed.is_empty() {
             return self.misplaced(&dropped.key, "is not under any segment's prefix");
         }
-        routed.into_iter().for_each(|(name, segment)| self.dropped_for(config, (name, segment), dropped.clone(), now));
+        routed.into_iter().for_each(|(name, segment)| self.dropped_for(config, name, segment, dropped.clone(), now));
     }
 
     /// A drop for one of the exports that it belongs to.
-    fn dropped_for(&mut self, config: &Config, (name, segment): (&str, &Segment), dropped: Dropped, now: Timestamp) {
+    fn dropped_for(&mut self, config: &Config, name: &str, segment: &Segment, dropped: Dropped, now: Timestamp) {
         let Some(rules) = segment.drop_rules() else { return };
         let drop = match rules.drop_of(&dropped.key) {
             Ok(drop) => drop.to_owned(),

@@ -90,7 +90,8 @@ pub(super) fn monthly(config: &Config) -> f64 {
 /// What it takes to send these chunks of an export, by the way that was learned of the account, where one was.
 pub(super) fn forecast(
     destination: &dyn Destination,
-    (export, connection): (&Export, &Connection),
+    export: &Export,
+    connection: &Connection,
     chunks: &[Chunk],
     learned: Option<&LearnedStrategy>,
 ) -> Forecast {
@@ -142,7 +143,8 @@ pub(super) fn forecast(
 /// The same with each of the ways to mark members between which people choose.
 pub(super) fn forms(
     destination: &dyn Destination,
-    (export, connection): (&Export, &Connection),
+    export: &Export,
+    connection: &Connection,
     chunks: &[Chunk],
     learned: Option<&LearnedStrategy>,
 ) -> BTreeMap<&'static str, Forecast> {
@@ -154,7 +156,7 @@ pub(super) fn forms(
                 segment.membership = membership;
             }
         }
-        (name, forecast(destination, (&export, connection), chunks, learned))
+        (name, forecast(destination, &export, connection, chunks, learned))
     };
     destination.forms(&first.name).into_iter().enumerate().map(|(number, (name, _))| form(number, name)).collect()
 }

@@ -12,7 +12,7 @@ use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Leases, Store};
 use crate::report::{Outcome, Report, html};
-use crate::run::{RunRecord, export_of, keys, time_of};
+use crate::run::{RunRecord, export_of_run, keys, time_of};
 use crate::steps::environment::Environment;
 use crate::steps::{Cleaned, clean as clean_export, is_stopped, read_if_whole, read_json};
 
@@ -213,7 +213,7 @@ pub(super) async fn id_of<W: Environment>(env: &W, run: &str, export: Option<&st
 
 /// Shows one report.
 pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, view: View) -> Code {
-    export_of(run).ok_or_else(|| no_run(run))?;
+    export_of_run(run).ok_or_else(|| no_run(run))?;
     let Some(report) = read_json::<Report>(env.store(), &keys::of_run(run, "report.json")).await? else {
         if let Some(record) = read_json::<RunRecord>(env.store(), &keys::of_run(run, "run.json")).await? {
             if is_dead(env, &record).await? {

@@ -87,7 +87,7 @@ pub(super) async fn migrate<W: Environment>(env: &W, common: &Common, args: &Mig
     let faults = match parse(&new_text) {
         Ok(new) => {
             let new = Config { folder: config.folder.clone(), ..new };
-            let (first_fill, problem) = first_fill(env, args, export, (&new, &name), to).await?;
+            let (first_fill, problem) = first_fill(env, args, export, &new, &name, to).await?;
             by_hand.extend(problem.map(|error| format!("the drop could not be planned: {}", error.chain())));
             if args.write {
                 replace(&common.config, &new_text)?;
@@ -125,7 +125,8 @@ async fn first_fill<W: Environment>(
     env: &W,
     args: &MigrateArgs,
     old: &Export,
-    (config, name): (&Config, &str),
+    config: &Config,
+    name: &str,
     to: &Connection,
 ) -> Result<(Option<FirstFill>, Option<Error>)> {
     let (new, _) = export_of(config, name)?;
@@ -135,10 +136,15 @@ async fn first_fill<W: Environment>(
     };
     let chunks = match planned {
         Some(chunks) => chunks,
-        None => known_members(env.store(), old).await?.into_iter().enumerate().map(joiners).collect(),
+        None => known_members(env.store(), old)
+            .await?
+            .into_iter()
+            .enumerate()
+            .map(|(segment, members)| joiners(segment, members))
+            .collect(),
     };
     let people = chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
-    let forecast = || forecast(env.destination(to.api), (new, to), &chunks, None);
+    let forecast = || forecast(env.destination(to.api), new, to, &chunks, None);
     Ok(((people > 0).then(|| FirstFill { people, forecast: forecast() }), problem))
 }
 
@@ -165,7 +171,7 @@ async fn planned<W: Environment>(
     planned.guard().map_or(Ok(Some(chunks)), Err)
 }
 
-fn joiners((segment, members): (usize, u64)) -> Chunk {
+fn joiners(segment: usize, members: u64) -> Chunk {
     let rows = u32::try_from(members).unwrap_or(u32::MAX);
     Chunk { name: String::new(), segment, operation: Operation::Join, rows, opt_outs: false }
 }

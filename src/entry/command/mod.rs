@@ -87,13 +87,13 @@ pub async fn carry_out<W: Environment>(
     match command {
         Command::Run { args, allow_rejects, plan, limit } => {
             let how = run::RunOptions { allow_rejects, plan: plan.as_deref(), limit };
-            run::run(env, common, (&args, how), config, stop).await
+            run::run(env, common, &args, how, config, stop).await
         }
-        Command::Try { args, email } => try_one::try_one(env, common, (&args, &email), config, stop).await,
+        Command::Try { args, email } => try_one::try_one(env, common, &args, &email, config, stop).await,
         Command::Plan(args) => plan::plan(env, common, &args, config).await,
         Command::Explain { code, markdown } => explain(common, code.as_deref(), markdown),
         Command::Retry { what, export, pass_guards } => {
-            retry::retry(env, common, (&what, export.as_deref(), pass_guards), config, stop).await
+            retry::retry(env, common, &what, export.as_deref(), pass_guards, config, stop).await
         }
         Command::Reconcile(args) => reconcile::reconcile(env, common, &args, config, stop).await,
         Command::Check { .. } => check::check(env, common, config).await,

@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::retry::RETRY_COLUMNS;
 use crate::ports::{Event, PutMode, Store};
 use crate::report::rejects::{ADDED, FINGERPRINT, as_it_was};
-use crate::run::{RequestedDrop, RunRequest, Trigger, export_of as export_of_run, keys, run_id};
+use crate::run::{RequestedDrop, RunRequest, Trigger, export_of_run, keys, run_id};
 use crate::segment::{Columns, Decoder, Flaw, Row, Sink, clean};
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, take};
@@ -27,7 +27,9 @@ const BUSY: Duration = Duration::from_secs(10);
 pub(super) async fn retry<W: Environment>(
     env: &W,
     common: &Common,
-    (what, of_export, pass_guards): (&str, Option<&str>, Vec<String>),
+    what: &str,
+    of_export: Option<&str>,
+    pass_guards: Vec<String>,
     config: &Config,
     stop: &Cancellation,
 ) -> Code {

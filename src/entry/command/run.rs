@@ -47,7 +47,8 @@ pub(super) fn say_run(common: &Common, request: &RunRequest) {
 pub(super) async fn run<W: Environment>(
     env: &W,
     common: &Common,
-    (args, how): (&RunArgs, RunOptions<'_>),
+    args: &RunArgs,
+    how: RunOptions<'_>,
     config: &Config,
     stop: &Cancellation,
 ) -> Code {

@@ -8,7 +8,7 @@ use super::print;
 use crate::entry::show::say;
 use crate::error::Result;
 use crate::report::Report;
-use crate::run::{RunRecord, export_of, keys};
+use crate::run::{RunRecord, export_of_run, keys};
 use crate::steps::environment::Environment;
 use crate::steps::{config_of, finish, mark_stopped, read_json, with_lease};
 
@@ -23,7 +23,7 @@ const REST: &str = "what was confirmed stays confirmed, and the next run of the 
 /// # Errors
 /// Kind `bad_request`, where there is no such run; those of the store.
 pub async fn stop<E: Environment>(env: &E, run: &str, is_known: impl AsyncFnOnce() -> Result<bool>) -> Code {
-    export_of(run).ok_or_else(|| no_run(run))?;
+    export_of_run(run).ok_or_else(|| no_run(run))?;
     if let Some(report) = report(env, run).await? {
         say(&format!("{run} has ended already: {}", report.outcome.name()));
         return Ok(0);

@@ -42,7 +42,8 @@ struct Arrived {
 pub(super) async fn try_one<W: Environment>(
     env: &W,
     common: &Common,
-    (args, address): (&RunArgs, &str),
+    args: &RunArgs,
+    address: &str,
     config: &Config,
     stop: &Cancellation,
 ) -> Code {
@@ -73,7 +74,7 @@ pub(super) async fn try_one<W: Environment>(
     }
     let row = Row { key, cells: cells.into(), ..Row::default() };
     let name = env.destination(connection.api).name();
-    match arrived(env, (config, connection), &planned.record.fields, &row).await? {
+    match arrived(env, config, connection, &planned.record.fields, &row).await? {
         Some(ReadBack::Person(fields)) => show(common, fields),
         Some(ReadBack::Nobody) => {
             let problem = "confirmed the row, and does not show the person yet";
@@ -93,19 +94,20 @@ pub(super) async fn try_one<W: Environment>(
 /// What the account holds of a row, read again for a while where not all of it shows yet.
 async fn arrived<W: Environment>(
     env: &W,
-    (config, connection): (&Config, &Connection),
+    config: &Config,
+    connection: &Connection,
     fields: &[FieldSpec],
     row: &Row,
 ) -> Result<Option<ReadBack>> {
     for wait in READ_AGAIN_AFTER {
-        match read_back(env, (config, connection), fields, row).await? {
+        match read_back(env, config, connection, fields, row).await? {
             Some(ReadBack::Nobody) => {}
             Some(ReadBack::Person(fields)) if !fields.iter().all(FieldBack::has_arrived) => {}
             back => return Ok(back),
         }
         env.clock().sleep_until(after(env.clock().now(), wait)).await;
     }
-    read_back(env, (config, connection), fields, row).await
+    read_back(env, config, connection, fields, row).await
 }
 
 fn show(common: &Common, fields: Vec<FieldBack>) -> Code {

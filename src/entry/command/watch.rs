@@ -14,7 +14,7 @@ use crate::ledger;
 use crate::ports::Store;
 use crate::report::Report;
 use crate::run::opening::OpenRecord;
-use crate::run::{RunRecord, export_of, keys, time_of};
+use crate::run::{RunRecord, export_of_run, keys, time_of};
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, read_if_whole, read_json};
 
@@ -26,7 +26,7 @@ const MAY_WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// Follows a run until its report is there.
 pub(super) async fn watch<W: Environment>(env: &W, common: &Common, run: &str, stop: &Cancellation) -> Code {
     let run = id_of(env, run, None).await?;
-    export_of(&run).ok_or_else(|| no_run(&run))?;
+    export_of_run(&run).ok_or_else(|| no_run(&run))?;
     match follow(env, common, &run, stop).await? {
         Some(code) => {
             report(env, common, &run, View::Text).await?;

@@ -16,7 +16,7 @@ use crate::error::{AtStage, Error, Kind, Result, escaped};
 use crate::ports::{Executions, PutMode, Store};
 use crate::report::message::{Message, Origin};
 use crate::report::{Confirmed, Failed, Outcome, Report, metrics};
-use crate::run::{RunRecord, RunRequest, Trigger, export_of, keys, run_id};
+use crate::run::{RunRecord, RunRequest, Trigger, export_of_run, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
     Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, notify, open, prepare, read_if_whole,
@@ -105,7 +105,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let now = self.config().await;
         let Some(kept) = config_of(self.env.store(), run_id).await?.map(|kept| self.in_place(kept)) else { return now };
         match now {
-            Ok(now) => Ok(kept.as_careful_as(&now, export_of(run_id).unwrap_or_default())),
+            Ok(now) => Ok(kept.as_careful_as(&now, export_of_run(run_id).unwrap_or_default())),
             Err(error) if error.kind == Kind::Config => Ok(kept),
             Err(error) => Err(error),
         }
@@ -328,7 +328,7 @@ const KEY_CHARS: usize = 1024;
 
 /// The request of a run of which nothing is stored but its name.
 fn bare(run_id: &str) -> Result<RunRequest> {
-    let export = export_of(run_id).ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not the id of a run"))?;
+    let export = export_of_run(run_id).ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not the id of a run"))?;
     Ok(RunRequest::new(run_id, export, Trigger::OnDemand))
 }
 

@@ -7,13 +7,13 @@ use maud::{Markup, html};
 use super::frame::{badge, frame};
 use super::words::{counted, number, outcome, time};
 use crate::report::history::{Listed, Runs};
-use crate::run::export_of;
+use crate::run::export_of_run;
 
 /// The page of these runs, the newest first.
 pub fn index(runs: &Runs) -> String {
     let mut exports: BTreeMap<&str, Vec<&Listed>> = BTreeMap::new();
     for run in &runs.0 {
-        exports.entry(export_of(&run.run_id).unwrap_or_default()).or_default().push(run);
+        exports.entry(export_of_run(&run.run_id).unwrap_or_default()).or_default().push(run);
     }
     let many = counted(exports.len() as u64, "export", "exports");
     frame(

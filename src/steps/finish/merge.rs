@@ -108,7 +108,7 @@ async fn merged<'r>(
     for slice in 0..results.slices {
         let changes = results.slice(slice, counting.take()).await?;
         if let Some(adding) = &mut verdicts
-            && !adding.add(results.store, (slice, results.slices), &changes).await?
+            && !adding.add(results.store, slice, results.slices, &changes).await?
         {
             verdicts = None;
         }

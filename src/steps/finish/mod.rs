@@ -1,7 +1,6 @@
 //! finish: judges the run, merges what was confirmed into the state, writes report and rejects, gives the lease back.
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 mod change;
@@ -121,7 +120,7 @@ async fn finish_run<W: Environment>(
         Some(opened) => {
             let connection = connection_of(config, name)?;
             let guards = stopped_by(&run, error.as_ref());
-            merge_results(env, (connection, export), (&run, opened), (now, guards), &mut rejects).await?
+            merge_results(env, connection, export, &run, opened, guards, &mut rejects).await?
         }
         None => {
             write_unsent(store, &run, &stopped_by(&run, error.as_ref())).await?;
@@ -229,9 +228,11 @@ impl Merged {
 /// Merges what the run confirmed into the state, with what follows from it: refusals and corrections.
 async fn merge_results<W: Environment>(
     env: &W,
-    (connection, export): (&Connection, Option<&Export>),
-    (run, opened): (&RunRecord, &OpenRecord),
-    (now, guards): (Timestamp, Vec<String>),
+    connection: &Connection,
+    export: Option<&Export>,
+    run: &RunRecord,
+    opened: &OpenRecord,
+    guards: Vec<String>,
     rejects: &mut RejectsFile,
 ) -> Result<Merged> {
     let store = env.store();
@@ -249,7 +250,7 @@ async fn merge_results<W: Environment>(
     }
     let members = merge(&results, &digester, &mut totals, rejects).await?;
     if let Some(lasts) = lasts {
-        before.write(store, run, &totals, lasts, now).await?;
+        before.write(store, run, &totals, lasts, env.clock().now()).await?;
     }
     for segment in &run.segments {
         write_corrections(store, run, segment, &totals.delivered_again).await?;
@@ -338,6 +339,8 @@ async fn found_rejects(store: &impl Store, run: &RunRecord, rejects: &mut Reject
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
+
     use crate::ports::Memory;
 
     #[tokio::test]

@@ -31,7 +31,7 @@ pub(super) async fn write_order(
             None => PutMode::Create,
         };
         let before = read_order(store, &run.request.export, &segment.name, run.request.full).await?;
-        let order = order(store, run, segment, (&drop, members), before).await?;
+        let order = order(store, run, segment, &drop, members, before).await?;
         if write_json_if(store, &key, &order, condition).await? {
             return Ok(());
         }
@@ -44,7 +44,8 @@ async fn order(
     store: &impl Store,
     run: &RunRecord,
     segment: &SegmentRecord,
-    (drop, members): (&str, u64),
+    drop: &str,
+    members: u64,
     before: Option<AppliedDrop>,
 ) -> Result<AppliedDrop> {
     let (drop, version) = (drop.to_owned(), segment.version.clone());

@@ -35,10 +35,11 @@ impl<'r> Verdicts<'r> {
     pub(super) async fn add(
         &mut self,
         store: &impl Store,
-        slice: (usize, usize),
+        slice: usize,
+        slices: usize,
         mut changes: &[Change],
     ) -> Result<bool> {
-        let (header, mut records) = match planned(store, &self.plan, slice).await {
+        let (header, mut records) = match planned(store, &self.plan, slice, slices).await {
             Ok(planned) => planned,
             Err(error) if error.kind == Kind::Config => {
                 tracing::warn!(error.kind = error.kind.name(), "{}", error.chain());
@@ -82,7 +83,7 @@ pub(super) async fn write_unsent(store: &impl Store, run: &RunRecord, guards: &[
     let Some(mut verdicts) = Verdicts::begin(store, run, guards).await? else { return Ok(()) };
     let slices = slices(run.recorded.unwrap_or_default());
     for number in 0..slices {
-        if !verdicts.add(store, (number, slices), &[]).await? {
+        if !verdicts.add(store, number, slices, &[]).await? {
             return Ok(());
         }
     }
@@ -90,11 +91,7 @@ pub(super) async fn write_unsent(store: &impl Store, run: &RunRecord, guards: &[
 }
 
 /// The plan's record of one slice, not in order.
-async fn planned(
-    store: &impl Store,
-    plan: &ObjectMeta,
-    (number, slices): (usize, usize),
-) -> Result<(Header, Vec<Record>)> {
+async fn planned(store: &impl Store, plan: &ObjectMeta, slice: usize, slices: usize) -> Result<(Header, Vec<Record>)> {
     let mut stream = HistoryStream::open(store, plan).await?;
     let mut records = Vec::new();
     loop {
@@ -102,7 +99,7 @@ async fn planned(
         if read.is_empty() {
             return Ok((stream.header, records));
         }
-        records.extend(read.into_iter().filter(|record| slices == 1 || slice_of(&record.key, slices) == number));
+        records.extend(read.into_iter().filter(|record| slices == 1 || slice_of(&record.key, slices) == slice));
     }
 }
 

@@ -45,7 +45,8 @@ pub async fn survey<E: Environment>(
 /// As [`survey`].
 pub async fn read_back<E: Environment>(
     env: &E,
-    (config, connection): (&Config, &Connection),
+    config: &Config,
+    connection: &Connection,
     fields: &[FieldSpec],
     row: &Row,
 ) -> Result<Option<ReadBack>> {

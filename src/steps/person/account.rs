@@ -43,7 +43,7 @@ pub async fn ask_accounts<E: Environment>(
     let asking = async {
         let mut all = Vec::new();
         for connection in &connections {
-            all.push(ask(env, connection, (&turn, sought), holdings).await?);
+            all.push(ask(env, connection, &turn, sought, holdings).await?);
         }
         Ok(all)
     };
@@ -54,7 +54,8 @@ pub async fn ask_accounts<E: Environment>(
 async fn ask<E: Environment>(
     env: &E,
     connection: &Connection,
-    (turn, sought): (&Turn<'_, E>, &Sought),
+    turn: &Turn<'_, E>,
+    sought: &Sought,
     holdings: &mut [Holding],
 ) -> Result<ContactStatus> {
     let people = people(env, connection)?;

@@ -56,13 +56,14 @@ pub struct TakenOff {
 pub async fn erase<E: Environment>(env: &E, config: &Config, sought: &Sought, deletes: bool) -> Result<Receipt> {
     let names = config.connections.keys().cloned().collect();
     let turn = Turn::take(env, "erase", names).await?;
-    let erased = erase_under(env, (config, &turn), sought, deletes).await;
+    let erased = erase_under(env, config, &turn, sought, deletes).await;
     turn.end(erased).await
 }
 
 async fn erase_under<E: Environment>(
     env: &E,
-    (config, turn): (&Config, &Turn<'_, E>),
+    config: &Config,
+    turn: &Turn<'_, E>,
     sought: &Sought,
     deletes: bool,
 ) -> Result<Receipt> {
@@ -87,12 +88,12 @@ async fn erase_under<E: Environment>(
         let connection = &at_lowest_rate(env.store(), config, connection).await?;
         let own: Vec<&Holding> =
             holdings.iter().filter(|holding| holding.connection.as_deref() == Some(&connection.name)).collect();
-        let (marks, gone) = from_account(env, (connection, turn), sought, &own, deletes).await?;
+        let (marks, gone) = from_account(env, connection, turn, sought, &own, deletes).await?;
         deleted += u64::from(gone);
         taken_off.push(TakenOff { connection: connection.name.clone(), marks });
     }
     let needles = Needles::new(sought, &keys);
-    let scrubbed = scrub(env, (config, turn), Person { needles: &needles, keys: &keys }).await?;
+    let scrubbed = scrub(env, config, turn, Person { needles: &needles, keys: &keys }).await?;
     Ok(Receipt {
         at: env.clock().now(),
         exports: holdings.into_iter().filter(|holding| holding.held).map(|holding| holding.export).collect(),
@@ -105,7 +106,8 @@ async fn erase_under<E: Environment>(
 /// Takes the person off the marks of an account's exports, and deletes the contact where that is asked for.
 async fn from_account<E: Environment>(
     env: &E,
-    (connection, turn): (&Connection, &Turn<'_, E>),
+    connection: &Connection,
+    turn: &Turn<'_, E>,
     sought: &Sought,
     holdings: &[&Holding],
     deletes: bool,

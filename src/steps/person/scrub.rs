@@ -46,7 +46,8 @@ pub(super) struct Person<'a> {
 /// Takes a person out of the store.
 pub(super) async fn scrub<E: Environment>(
     env: &E,
-    (config, turn): (&Config, &Turn<'_, E>),
+    config: &Config,
+    turn: &Turn<'_, E>,
     person: Person<'_>,
 ) -> Result<Scrubbed> {
     let store = env.store();

@@ -43,14 +43,15 @@ struct Shared<'a> {
 /// Builds the plan of `record` into it: counts, chunks, rejects.
 pub(super) async fn build_plan<W: Environment>(
     env: &W,
-    (config, export): (&Config, &Export),
+    config: &Config,
+    export: &Export,
     digester: &Digester,
     record: &mut RunRecord,
     mode: PlanMode<'_>,
 ) -> Result<guards::GuardInput> {
     let api = config.connections.get(&export.connection).map(|connection| connection.api).unwrap_or_default();
     let held = Held::of(env.store(), (export, env.destination(api)), record, env.clock().now()).await?;
-    let suppression = suppression(env.store(), (config, export), digester, held.has_corrections()).await?;
+    let suppression = suppression(env.store(), config, export, digester, held.has_corrections()).await?;
     record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
     let entries_before = entries_before(env.store(), export).await?;
     let erased = erased(env.store()).await?;
@@ -216,7 +217,7 @@ async fn plan_segment<W: Environment>(
     }
     if mode.is_stored() {
         let is_whole = !record.request.is_partial() && !not_whole && unreadable_rows <= allowed;
-        stored_objections::keep(store, (record, number), (said, is_whole), digester).await?;
+        stored_objections::keep(store, record, number, said, is_whole, digester).await?;
     }
     Ok(())
 }

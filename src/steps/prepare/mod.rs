@@ -92,13 +92,13 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
     let mut record = match read_json::<RunRecord>(store, &keys::of_run(run_id, "run.json")).await? {
         Some(record) if record.stage == Stage::Ready => return Ok(Planned::Ready),
         Some(record) => RunRecord { recovered: [record.recovered, lost].concat(), ..record },
-        None => match begin(env, config, export, (connection, request), lost).await? {
+        None => match begin(env, config, export, connection, request, lost).await? {
             Begun::Run(record) => *record,
             Begun::Ended(planned) => return Ok(planned),
         },
     };
     let history = Mutex::new(PlannedHistory::new(&record, export, &digester)?);
-    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::Persist(&history)).await?;
+    let looked = build_plan(env, config, export, &digester, &mut record, PlanMode::Persist(&history)).await?;
     let violations = guards::violations(&export.name, &export.guards, &looked);
     let (passed, stopping): (Vec<_>, Vec<_>) =
         violations.into_iter().partition(|(name, _)| request.pass_guards.iter().any(|pass| pass == name));
@@ -137,7 +137,8 @@ async fn begin<W: Environment>(
     env: &W,
     config: &Config,
     export: &Export,
-    (connection, request): (&Connection, &RunRequest),
+    connection: &Connection,
+    request: &RunRequest,
     recovered: Vec<String>,
 ) -> Result<Begun> {
     let (segments, sources, superseded) = match select_drops(env, config, export, request).await? {
@@ -261,7 +262,7 @@ async fn plan_run<W: Environment>(
         RunRecord::begin(request, &connection.name, config.digest(&export.name), segments, sources, env.clock().now());
     let expected = expected::expected(env.store(), config, export, &record.sources).await?;
     let rehearsal = Mutex::new(rehearsal);
-    let looked = build_plan(env, (config, export), &digester, &mut record, PlanMode::DryRun(&rehearsal)).await?;
+    let looked = build_plan(env, config, export, &digester, &mut record, PlanMode::DryRun(&rehearsal)).await?;
     let mut guards = guards::violations(&export.name, &export.guards, &looked);
     guards.retain(|(name, _)| !request.pass_guards.iter().any(|pass| pass == name));
     let rehearsal = rehearsal.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use autopilot_export::error::Result;
 use autopilot_export::ports::{Leases, Object, ObjectMeta, PutMode, PutOutcome, Store};
-use autopilot_export::run::export_of;
+use autopilot_export::run::export_of_run;
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -87,7 +87,7 @@ impl<S> Guarded<S> {
             ["state", "connections" | "accounts", ..] => true,
             ["state", "erased"] => !holders.is_empty(),
             ["state", export, ..] => {
-                holders.iter().any(|run| export_of(run) == Some(export) || run.starts_with("erase-"))
+                holders.iter().any(|run| export_of_run(run) == Some(export) || run.starts_with("erase-"))
             }
             ["runs", _, run, "results", ..] => holders.iter().any(|holder| holder == run),
             _ => true,

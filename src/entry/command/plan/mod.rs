@@ -46,7 +46,7 @@ pub(super) async fn plan<W: Environment>(env: &W, common: &Common, args: &PlanAr
     let now = env.clock().now();
     let learned = learned(env.store(), connection, planned.record.account.as_deref(), now).await?;
     let learned = learned.filter(|_| !planned.record.request.full);
-    let plan = of(&planned, (destination, export, connection), refused, (monthly(config), learned.as_ref()));
+    let plan = of(&planned, destination, export, connection, refused, monthly(config), learned.as_ref());
     if common.json {
         print::json(&plan)?;
     } else {
@@ -91,15 +91,18 @@ fn may_be_written(option: &str, path: &Path, is_ours: impl Fn(&[u8]) -> bool) ->
 
 fn of(
     planned: &Rehearsed,
-    (destination, export, connection): (&dyn Destination, &Export, &Connection),
+    destination: &dyn Destination,
+    export: &Export,
+    connection: &Connection,
     refused: Option<Error>,
-    (dollars_a_month, learned): (f64, Option<&LearnedStrategy>),
+    dollars_a_month: f64,
+    learned: Option<&LearnedStrategy>,
 ) -> Plan {
     let Rehearsed { record, guards, rehearsal, .. } = planned;
     let counts = record.counts();
     let taken = || record.segments.iter().enumerate().filter(|(_, segment)| segment.drop.is_some());
-    let forecast = forecast(destination, (export, connection), &record.chunks, learned);
-    let forms = forms(destination, (export, connection), &record.chunks, learned);
+    let forecast = forecast(destination, export, connection, &record.chunks, learned);
+    let forms = forms(destination, export, connection, &record.chunks, learned);
     let causes = rehearsal.causes().into_iter().take(CAUSES);
     let sample = taken().map(|(number, segment)| {
         let rows = rehearsal.rows(number).iter();
@@ -123,7 +126,7 @@ fn of(
         dollars_a_month,
         new_people_at_most: counts.joiners.min(record.profiles),
         forms,
-        remarks: remarks(destination, export, (counts.joiners, counts.leavers)),
+        remarks: remarks(destination, export, counts.joiners, counts.leavers),
         segments: taken()
             .map(|(_, segment)| OfSegment {
                 name: segment.name.clone(),
@@ -160,7 +163,7 @@ fn of(
 }
 
 /// What joiners and leavers mean in the account.
-fn remarks(destination: &dyn Destination, export: &Export, (joiners, leavers): (u64, u64)) -> Vec<&'static str> {
+fn remarks(destination: &dyn Destination, export: &Export, joiners: u64, leavers: u64) -> Vec<&'static str> {
     let is_marked = export.segments.iter().any(|segment| segment.membership != Membership::None);
     let joining = destination.first_fill().iter().copied().filter(|_| joiners > 0);
     joining.chain(destination.leavers_may_cost().filter(|_| leavers > 0 && is_marked)).collect()

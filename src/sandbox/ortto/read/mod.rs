@@ -80,15 +80,15 @@ pub(super) fn get(store: &Store, body: &[u8], now: Instant, options: &OrttoOptio
     let page: Vec<Value> =
         matching.iter().skip(get.offset).take(limit).map(|one| store.shown(*one, &get.fields)).collect();
     if page.is_empty() {
-        return Ok(Response::ok(&reply(Value::Null, [0; 3], (0, 0), NO_CURSOR, false)));
+        return Ok(Response::ok(&reply(Value::Null, [0; 3], 0, 0, NO_CURSOR, false)));
     }
     let next = get.offset + page.len();
     let cursor = matching.first().map_or(NO_CURSOR, |(person, _)| person.id.as_str());
     let totals = [total, matching.len(), subscribers];
-    Ok(Response::ok(&reply(page.into(), totals, (get.offset, next), cursor, next < matching.len())))
+    Ok(Response::ok(&reply(page.into(), totals, get.offset, next, cursor, next < matching.len())))
 }
 
-fn reply(contacts: Value, totals: [usize; 3], (offset, next): (usize, usize), cursor: &str, more: bool) -> Value {
+fn reply(contacts: Value, totals: [usize; 3], offset: usize, next: usize, cursor: &str, more: bool) -> Value {
     let [total, matches, subscribers] = totals;
     json!({
         "contacts": contacts,

@@ -70,6 +70,8 @@ pub struct View {
     pub segment: Option<usize>,
     /// By the header's segments: whether a newer drop of it was applied than the current one.
     pub newer: Vec<bool>,
+    /// By the header's segments: whether this run has planned it already, and so who stays in it.
+    pub planned: Vec<bool>,
     /// By the header's segments: whether its members stay in the export whatever this run does.
     pub untouched: Vec<bool>,
 }
@@ -182,7 +184,11 @@ impl MemberIndex {
             let is_doubted = matches!(status, MemberStatus::Unconfirmed | MemberStatus::Leaving);
             marks.set(Marks::UNCONFIRMED, is_doubted);
             marks.set(Marks::OPTED_OUT, profile.is_opted_out);
-            marks.set(Marks::APPLIED_NEWER, is_in(&view.newer));
+            // A leaver of a segment with a newer drop is to have the values of the next one in this same run.
+            let has_stayed = marks.has(Marks::IN_EXPORT);
+            let has_left = |at: usize| !has_stayed && view.planned.get(at) == Some(&true);
+            let mut newer = view.newer.iter().enumerate().filter(|(_, is_newer)| **is_newer);
+            marks.set(Marks::APPLIED_NEWER, newer.any(|(at, _)| profile.is_member(at) && !has_left(at)));
             marks.set(Marks::IN_EXPORT, is_in(&view.untouched));
         }
         self.next += 1;
@@ -413,6 +419,20 @@ mod tests {
         // Applied by an earlier run.
         begin(&mut index, &members, &View { newer: vec![true], ..of(2) });
         assert_eq!(index.observe(&[3; 32], Seen::Valid), Lookup::New(Fields::Outdated));
+    }
+
+    #[test]
+    fn fields_are_not_outdated_by_a_newer_drop_that_is_left() {
+        let members = [1, 2].map(|n| profile(n, [Confirmed, Confirmed, Absent]));
+        let newer = View { newer: vec![true], planned: vec![true], ..of(1) };
+        for (is_withheld, fields) in [(false, Fields::Held(Some([1; 16]))), (true, Fields::Outdated)] {
+            let mut index = index(&members, &of(0));
+            index.observe(&[2; 32], Seen::Rejected);
+            index.end_segment(is_withheld);
+            begin(&mut index, &members, &newer);
+            assert_eq!(index.observe(&[1; 32], Seen::Valid), Lookup::Existing(fields), "{is_withheld}");
+            assert_eq!(index.observe(&[2; 32], Seen::Valid), Lookup::Existing(Fields::Outdated), "stays");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 pub mod keys;
 pub mod opening;
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -316,6 +318,15 @@ impl RunRecord {
         let problem = "suppress or require has changed since the run was prepared";
         let hint = "run it again: what was confirmed is kept, the other rows are judged anew";
         Err(Error::new(Kind::Config, &self.request.export, problem).hint(hint))
+    }
+
+    /// The numbers of the segments that take part, the one with the newest drop first: of a profile that is in several, its
+    /// fields are sent. A drop that a person named counts as the newest.
+    pub fn newest_first(&self) -> Vec<usize> {
+        let taken = self.segments.iter().enumerate().filter(|(_, segment)| segment.drop.is_some());
+        let mut numbers: Vec<usize> = taken.map(|(number, _)| number).collect();
+        numbers.sort_by_key(|number| self.segments.get(*number).and_then(|segment| segment.time).map(Reverse));
+        numbers
     }
 
     /// All segments' counts together.

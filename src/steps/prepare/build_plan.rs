@@ -57,7 +57,7 @@ pub(super) async fn build_plan<W: Environment>(
     let erased = erased(env.store()).await?;
     let shared = Shared { export, digester, suppression, erased, held, mode };
     record.fields = export.match_.specs();
-    let numbers = newest_first(&record.segments);
+    let numbers = record.newest_first();
     let notes: Vec<usize> = record.segments.iter().map(|segment| segment.notes.len()).collect();
     let is_shared = numbers.len() > 1 || export.match_.id.is_some();
     let asks_for_consent = Matching::asks_for_consent(export);
@@ -123,16 +123,6 @@ pub(super) async fn build_plan<W: Environment>(
 fn guard_counts(segment: &SegmentRecord) -> guards::SegmentCounts {
     let Counts { read, members, leavers, .. } = segment.counts;
     guards::SegmentCounts { name: segment.name.clone(), read, members, leavers }
-}
-
-/// The segments that take part, the one with the newest drop first: of a profile that is in several, its fields are
-/// sent. A drop that a person named counts as the newest.
-fn newest_first(segments: &[SegmentRecord]) -> Vec<usize> {
-    let taken = segments.iter().enumerate().filter(|(_, segment)| segment.drop.is_some());
-    let mut numbers: Vec<usize> = taken.map(|(number, _)| number).collect();
-    let age = |number: &usize| segments.get(*number).and_then(|segment| segment.time).map(std::cmp::Reverse);
-    numbers.sort_by_key(age);
-    numbers
 }
 
 async fn plan_segment<W: Environment>(

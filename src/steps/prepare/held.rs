@@ -168,11 +168,16 @@ impl Held {
             // A drop that a person named is the newest.
             self.applied(name).zip(time).is_some_and(|(applied, time)| !is_here(name) && applied.time > time)
         };
+        let is_planned = |name: &str| {
+            let planned = record.newest_first().into_iter().take_while(|planned| *planned != number);
+            planned.filter_map(|planned| record.segments.get(planned)).any(|planned| planned.name == name)
+        };
         // A segment that the configuration no longer has is not part of the export.
         let stays = |name: &str| record.segments.iter().any(|known| known.name == name && known.drop.is_none());
         View {
             segment: here.and_then(|here| header.position(&here.name)),
             newer: header.segments.iter().map(|known| is_newer(&known.name)).collect(),
+            planned: header.segments.iter().map(|known| is_planned(&known.name)).collect(),
             untouched: header.segments.iter().map(|known| stays(&known.name)).collect(),
         }
     }

@@ -299,3 +299,25 @@ async fn a_run_of_two_segments_may_die_anywhere() {
         assert!(stops > 25, "{way:?}: {stops}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_leaver_of_the_newer_segment_has_the_others_values_at_once() {
+    for way in [Way::Bulk, Way::Field, Way::Tag, Way::Flag] {
+        for (is_swapped, newest) in [(false, LIST), (false, VIP), (true, LIST), (true, VIP)] {
+            let (sim, place) = (sim(way, is_swapped), format!("{way:?}, {is_swapped}, {newest}"));
+            let other = ("bob@example.com", "Bob", 1);
+            let older = if newest == LIST { VIP } else { LIST };
+            drop(&sim, older, "older", &csv(&[(ANN, "Ann", 1), other]));
+            drop(&sim, newest, "newer", &csv(&[(ANN, "Ann", 2), other]));
+            run(&sim, &of_all("both")).await;
+            assert_eq!(value(&sim, ANN), 2, "{place}");
+            drop(&sim, newest, "next", &csv(&[other]));
+            let report = run(&sim, &of_all("left")).await;
+            assert_eq!((report.members.leavers, report.members.changed), (1, 1), "{place}: {report:?}");
+            assert_eq!(value(&sim, ANN), 1, "{place}");
+            assert!(!is_marked(&sim, newest, ANN) && is_marked(&sim, older, ANN), "{place}");
+            let again = run(&sim, &of_all("again")).await;
+            assert_eq!(again.outcome, Outcome::NothingToDo, "{place}: {again:?}");
+        }
+    }
+}

@@ -19,5 +19,5 @@ pub use leases::Leases;
 #[cfg(test)]
 pub(crate) use memory::Memory;
 pub use observer::{Event, Observer};
-pub use secrets::{SecretSource, Secrets};
+pub use secrets::{Freshness, SecretSource, Secrets};
 pub use store::{Object, ObjectMeta, PutMode, PutOutcome, Reader, Store};

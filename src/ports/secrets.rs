@@ -13,10 +13,24 @@ pub struct Secrets {
     pub state_key: secrecy::SecretString,
 }
 
+/// How new secrets are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// They may have been kept for a while.
+    MayBeKept,
+    /// As they are now: somebody may have stored another key.
+    Newest,
+}
+
 /// Where secrets come from.
 pub trait SecretSource: Send + Sync {
-    /// The secrets of `connection`, whose configured secret name is `secret`. `refresh` asks past any cache.
-    fn secrets(&self, connection: &str, secret: &str, refresh: bool) -> impl Future<Output = Result<Secrets>> + Send;
+    /// The secrets of `connection`, whose configured secret name is `secret`.
+    fn secrets(
+        &self,
+        connection: &str,
+        secret: &str,
+        freshness: Freshness,
+    ) -> impl Future<Output = Result<Secrets>> + Send;
 
     /// The state key alone, which a plan needs: none where there is none yet.
     fn state_key(
@@ -24,7 +38,7 @@ pub trait SecretSource: Send + Sync {
         connection: &str,
         secret: &str,
     ) -> impl Future<Output = Result<Option<secrecy::SecretString>>> + Send {
-        let all = self.secrets(connection, secret, false);
+        let all = self.secrets(connection, secret, Freshness::MayBeKept);
         async { Ok(Some(all.await?.state_key)) }
     }
 

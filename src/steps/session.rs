@@ -17,7 +17,7 @@ use crate::delivery::pace::{Pace, after, shares};
 use crate::destination::{self, Call, Destination, HttpResponse, Judgement};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Sent;
-use crate::ports::{Event, Http, NoResponse, SecretSource, Secrets};
+use crate::ports::{Event, Freshness, Http, NoResponse, SecretSource, Secrets};
 use crate::run::keys;
 use crate::state::{Digester, ProfileKey, half, hex};
 use crate::steps::environment::Environment;
@@ -48,7 +48,7 @@ impl<'e, E: Environment> Session<'e, E> {
     /// # Errors
     /// Those of the secrets.
     pub async fn new(env: &'e E, connection: &'e Connection, from: Timestamp) -> Result<Self> {
-        let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+        let secrets = env.secrets().secrets(&connection.name, &connection.secret, Freshness::MayBeKept).await?;
         Self::paced(env, connection, secrets, Pace::alone(connection.requests_per_second, from))
     }
 
@@ -132,7 +132,8 @@ impl<'e, E: Environment> Session<'e, E> {
 
     /// Looks for another key than the one that was refused.
     async fn renew_key(&mut self) -> Result<bool> {
-        let again = self.env.secrets().secrets(&self.connection.name, &self.connection.secret, true).await?;
+        let again =
+            self.env.secrets().secrets(&self.connection.name, &self.connection.secret, Freshness::Newest).await?;
         let changed = again.api_key.expose_secret() != self.secrets.api_key.expose_secret();
         check_key(&again.api_key, self.destination().name())?;
         self.secrets = again;

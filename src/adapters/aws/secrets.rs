@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::failed;
 use crate::error::{Error, Kind, Result};
-use crate::ports::{SecretSource, Secrets};
+use crate::ports::{Freshness, SecretSource, Secrets};
 
 /// Seconds that a secret is kept. Source: the default of AWS's own caching extension.
 const KEPT_SECONDS: i64 = 300;
@@ -175,8 +175,10 @@ fn read(connection: &str, text: &str) -> Result<Secrets> {
 }
 
 impl SecretSource for SecretsManager {
-    async fn secrets(&self, connection: &str, secret: &str, refresh: bool) -> Result<Secrets> {
-        if !refresh && let Some(kept) = self.kept(secret) {
+    async fn secrets(&self, connection: &str, secret: &str, freshness: Freshness) -> Result<Secrets> {
+        if freshness == Freshness::MayBeKept
+            && let Some(kept) = self.kept(secret)
+        {
             return Ok(kept);
         }
         let text = self.text(connection, secret).await?.ok_or_else(|| {

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::disk::{Witness, private_file};
 use super::store::{blocking, failed};
 use crate::error::{Error, Kind, Result};
-use crate::ports::{SecretSource, Secrets};
+use crate::ports::{Freshness, SecretSource, Secrets};
 use crate::state::hex;
 
 /// Secrets on one machine.
@@ -92,14 +92,14 @@ fn state_key(path: PathBuf) -> Result<String> {
 pub struct GivenSecrets(pub Secrets);
 
 impl SecretSource for GivenSecrets {
-    async fn secrets(&self, _connection: &str, _secret: &str, _refresh: bool) -> Result<Secrets> {
+    async fn secrets(&self, _connection: &str, _secret: &str, _freshness: Freshness) -> Result<Secrets> {
         Ok(self.0.clone())
     }
 }
 
 impl SecretSource for LocalSecrets {
-    async fn secrets(&self, connection: &str, _secret: &str, refresh: bool) -> Result<Secrets> {
-        let newer = match self.key_file.clone().filter(|_| refresh) {
+    async fn secrets(&self, connection: &str, _secret: &str, freshness: Freshness) -> Result<Secrets> {
+        let newer = match self.key_file.clone().filter(|_| freshness == Freshness::Newest) {
             Some(path) => blocking(move || Ok(fs::read_to_string(path).ok().as_deref().and_then(key_in))).await?,
             None => None,
         };
@@ -142,9 +142,12 @@ mod tests {
             async |refresh| secrets.secrets("eu", "eu", refresh).await.unwrap().api_key.expose_secret().to_owned();
         for (text, expected) in [("second\n", "second"), ("", "first"), ("two words", "first")] {
             fs::write(&file, text).unwrap();
-            assert_eq!((key(false).await, key(true).await), ("first".to_owned(), expected.to_owned()));
+            assert_eq!(
+                (key(Freshness::MayBeKept).await, key(Freshness::Newest).await),
+                ("first".to_owned(), expected.to_owned())
+            );
         }
         fs::remove_file(&file).unwrap();
-        assert_eq!(key(true).await, "first", "a file that is being replaced");
+        assert_eq!(key(Freshness::Newest).await, "first", "a file that is being replaced");
     }
 }

@@ -9,7 +9,7 @@ use crate::config::{Config, export_of};
 use crate::entry::args::{Common, RunArgs};
 use crate::entry::show::say;
 use crate::error::Result;
-use crate::ports::{SecretSource, Store};
+use crate::ports::{Freshness, SecretSource, Store};
 use crate::report::Report;
 use crate::report::message::Origin;
 use crate::run::RunRequest;
@@ -75,7 +75,7 @@ pub(super) async fn execute<W: Environment>(
     // Before the run begins: a typo or a missing key must not count as a failed run.
     guards_are_known(&request)?;
     let (_, connection) = export_of(config, &request.export)?;
-    env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+    env.secrets().secrets(&connection.name, &connection.secret, Freshness::MayBeKept).await?;
     let request = match resume(env, config, &request).await? {
         Some(earlier) => {
             if !common.quiet {

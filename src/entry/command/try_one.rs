@@ -21,7 +21,7 @@ use crate::entry::show::say;
 use crate::error::{Error, Kind, Result};
 use crate::plan::RejectLine;
 use crate::plan::fingerprint::Fingerprint;
-use crate::ports::SecretSource;
+use crate::ports::{Freshness, SecretSource};
 use crate::state::{Digester, ProfileKey, half, hex};
 use crate::steps::environment::Environment;
 use crate::steps::{Cancellation, Rehearsal, plan as rehearse, read_back, run as run_steps};
@@ -53,7 +53,7 @@ pub(super) async fn try_one<W: Environment>(
     let (mut sent_as, mut normal) = (String::new(), String::new());
     email::read(address, &mut sent_as, &mut normal)
         .map_err(|fault| Error::new(Kind::BadRequest, "--email", fault.to_string()))?;
-    let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+    let secrets = env.secrets().secrets(&connection.name, &connection.secret, Freshness::MayBeKept).await?;
     let key = Digester::new(secrets.state_key.expose_secret())?.profile(&normal);
     let mut request = request(env, export, args)?;
     request.terms.only = Some(hex(&key));

@@ -18,7 +18,7 @@ use crate::config::{Config, Connection, connection_of, export_of};
 use crate::delivery::pace::{Pace, after, between, history, offset, window};
 use crate::destination::{Caution, Destination};
 use crate::error::{AtStage, Error, Kind, Result};
-use crate::ports::{Clock, SecretSource};
+use crate::ports::{Clock, Freshness, SecretSource};
 use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::read_json;
@@ -94,7 +94,7 @@ async fn work<E: Environment>(
         env.clock().sleep_until(after(now, grace)).await;
     }
     let connection = &turn::at_lowest_rate(store, config, connection).await?;
-    let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+    let secrets = env.secrets().secrets(&connection.name, &connection.secret, Freshness::MayBeKept).await?;
     let known = known(env, connection, &run, &opened, ranges, &secrets).await?;
     let destination = env.destination(connection.api);
     let pace = pace(destination, &opened, connection, lane, &attempts, env.clock())?;

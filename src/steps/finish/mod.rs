@@ -29,7 +29,7 @@ use crate::destination::KnownContacts;
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
-use crate::ports::{Leases, PutMode, SecretSource, Store};
+use crate::ports::{Freshness, Leases, PutMode, SecretSource, Store};
 use crate::report::rejects::Rejects;
 use crate::report::timeline::Traffic;
 use crate::report::{self, Failed, Report, html};
@@ -262,7 +262,7 @@ async fn merge_results<W: Environment>(
 /// By the state key, which who ends a run may have without the API key.
 async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Digester> {
     let (name, secret) = (&connection.name, &connection.secret);
-    let key = match env.secrets().secrets(name, secret, false).await {
+    let key = match env.secrets().secrets(name, secret, Freshness::MayBeKept).await {
         Ok(secrets) => secrets.state_key,
         Err(error) => env.secrets().state_key(name, secret).await.ok().flatten().ok_or(error)?,
     };

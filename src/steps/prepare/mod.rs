@@ -26,7 +26,7 @@ pub use rehearsal::{Cause, Rehearsal};
 use crate::config::{Config, Connection, Export, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::plan::guards;
-use crate::ports::{Event, PutMode, SecretSource, Store};
+use crate::ports::{Event, Freshness, PutMode, SecretSource, Store};
 use crate::report::{Outcome, Report};
 use crate::run::{Expected, RunRecord, RunRequest, Stage, keys, time_of};
 use crate::state::Digester;
@@ -190,7 +190,7 @@ pub fn guards_are_known(request: &RunRequest) -> Result<()> {
 }
 
 async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Digester> {
-    let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+    let secrets = env.secrets().secrets(&connection.name, &connection.secret, Freshness::MayBeKept).await?;
     Digester::new(secrets.state_key.expose_secret())
 }
 

@@ -18,7 +18,7 @@ pub use mode::Mode;
 use crate::config::{Config, Connection, Export, Segment, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::Membership;
-use crate::ports::{PutMode, SecretSource, Store};
+use crate::ports::{Freshness, PutMode, SecretSource, Store};
 use crate::report::{self, Failed, Outcome, Report, html};
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::state::{Digester, FORMAT, Header};
@@ -172,7 +172,7 @@ async fn compare_all<E: Environment>(
     };
     let census = destination.census().ok_or_else(no_census)?;
     sums.warnings.extend(end_earlier_run(env, config, connection, asked).await?);
-    let secrets = env.secrets().secrets(&connection.name, &connection.secret, false).await?;
+    let secrets = env.secrets().secrets(&connection.name, &connection.secret, Freshness::MayBeKept).await?;
     let fingerprint = Digester::new(secrets.state_key.expose_secret())?.fingerprint();
     let connection = &turn::at_lowest_rate(store, config, connection).await?;
     let from = quiet_until(env, connection, run_id).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use autopilot_export::adapters::local::GivenSecrets;
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::{Kind, Result};
-use autopilot_export::ports::{SecretSource, Secrets};
+use autopilot_export::ports::{Freshness, SecretSource, Secrets};
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{RunRequest, keys};
 use autopilot_export::sandbox::{Options, Sandbox};
@@ -21,9 +21,9 @@ use crate::support::sim::{Sim, Way};
 struct Renewed(Mutex<u32>);
 
 impl SecretSource for Renewed {
-    async fn secrets(&self, _connection: &str, _secret: &str, refresh: bool) -> Result<Secrets> {
+    async fn secrets(&self, _connection: &str, _secret: &str, freshness: Freshness) -> Result<Secrets> {
         let mut asked = self.0.lock().unwrap();
-        *asked += u32::from(refresh);
+        *asked += u32::from(freshness == Freshness::Newest);
         let api_key = if *asked > 0 { "the-new-key" } else { API_KEY };
         Ok(Secrets { api_key: api_key.to_owned().into(), state_key: STATE_KEY.to_owned().into() })
     }

@@ -8,7 +8,7 @@ use autopilot_export::adapters::in_process::InProcess;
 use autopilot_export::config::{Config, parse};
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::Result;
-use autopilot_export::ports::{Clock, Http, NoResponse, SecretSource, Secrets};
+use autopilot_export::ports::{Clock, Freshness, Http, NoResponse, SecretSource, Secrets};
 use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Hosted, Options, OrttoOptions, Sandbox};
 use bytes::Bytes;
 use fastrand::Rng;
@@ -384,9 +384,9 @@ pub(super) struct KeyRing {
 }
 
 impl SecretSource for KeyRing {
-    async fn secrets(&self, _connection: &str, _secret: &str, refresh: bool) -> Result<Secrets> {
+    async fn secrets(&self, _connection: &str, _secret: &str, freshness: Freshness) -> Result<Secrets> {
         let mut kept = self.kept.lock().unwrap();
-        if refresh {
+        if freshness == Freshness::Newest {
             kept.clone_from(&self.shared.lock().unwrap().given);
         }
         Ok(Secrets { api_key: kept.clone().into(), state_key: STATE_KEY.to_owned().into() })

@@ -8,7 +8,9 @@ use std::time::Duration;
 use autopilot_export::adapters::local::GivenSecrets;
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::{Error, Kind, Result};
-use autopilot_export::ports::{Leases, Object, ObjectMeta, PutMode, PutOutcome, Reader, SecretSource, Secrets, Store};
+use autopilot_export::ports::{
+    Freshness, Leases, Object, ObjectMeta, PutMode, PutOutcome, Reader, SecretSource, Secrets, Store,
+};
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -222,8 +224,8 @@ impl Leases for FaultyLeases {
 pub(crate) struct FaultySecrets(GivenSecrets, FaultPlan);
 
 impl SecretSource for FaultySecrets {
-    async fn secrets(&self, connection: &str, secret: &str, again: bool) -> Result<Secrets> {
-        self.1.pass(connection, self.0.secrets(connection, secret, again)).await
+    async fn secrets(&self, connection: &str, secret: &str, freshness: Freshness) -> Result<Secrets> {
+        self.1.pass(connection, self.0.secrets(connection, secret, freshness)).await
     }
 }
 

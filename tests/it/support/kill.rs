@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use autopilot_export::error::Result;
 use autopilot_export::ports::{
-    Http, Leases, NoResponse, Object, ObjectMeta, PutMode, PutOutcome, Reader, SecretSource, Secrets, Store,
+    Freshness, Http, Leases, NoResponse, Object, ObjectMeta, PutMode, PutOutcome, Reader, SecretSource, Secrets, Store,
 };
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -133,8 +133,8 @@ impl<L: Leases> Leases for Doomed<L> {
 }
 
 impl<K: SecretSource> SecretSource for Doomed<K> {
-    async fn secrets(&self, connection: &str, secret: &str, refresh: bool) -> Result<Secrets> {
-        self.1.pass(self.0.secrets(connection, secret, refresh)).await
+    async fn secrets(&self, connection: &str, secret: &str, freshness: Freshness) -> Result<Secrets> {
+        self.1.pass(self.0.secrets(connection, secret, freshness)).await
     }
 }
 

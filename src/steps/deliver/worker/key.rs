@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::super::assignment::Assignment;
 use super::Worker;
 use crate::error::Result;
-use crate::ports::{SecretSource, Secrets};
+use crate::ports::{Freshness, SecretSource, Secrets};
 use crate::steps::environment::Environment;
 use crate::steps::session::Session;
 
@@ -17,7 +17,7 @@ impl<E: Environment> Worker<'_, E> {
             return Ok(true);
         }
         let connection = self.assignment.connection;
-        let again = self.env.secrets().secrets(&connection.name, &connection.secret, true).await?;
+        let again = self.env.secrets().secrets(&connection.name, &connection.secret, Freshness::Newest).await?;
         let is_renewed = again.api_key.expose_secret() != refused.expose_secret();
         if is_renewed {
             self.check_account(range, again).await?;

@@ -282,7 +282,8 @@ impl Model {
         let before = self.clone();
         let mut written = BTreeSet::new();
         let late = self.late.clone();
-        for taken in order {
+        for (number, taken) in order.iter().enumerate() {
+            let planned = &order[..number];
             for person in &taken.alone {
                 self.contacts.get_mut(person).unwrap().opted_out.or(&true);
             }
@@ -296,7 +297,7 @@ impl Model {
                     let outdated = match written.insert(person) {
                         // Without a state, no drop is known but the run's own.
                         true if end.full => Known::Is(false),
-                        true => before.is_outdated(person, taken),
+                        true => before.is_outdated(person, taken, planned, end.removed_all && !end.part),
                         false => Known::Is(true),
                     };
                     if let Some(Says::Refused(_)) = said {
@@ -350,12 +351,13 @@ impl Model {
         let (mut least, mut most) = (0, 0);
         for (at, one) in taken.iter().enumerate() {
             let others = taken.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| &other.drop.says);
+            let newer: Vec<&Taken> = taken.iter().filter(|other| other.segment != one.segment).collect();
             for person in one.drop.says.keys().copied() {
                 if !matches!(self.says(&one.drop, person), Some(Says::Refused(_))) {
                     continue;
                 }
                 let is_alone = others.clone().all(|says| !says.contains_key(&person));
-                let is_sent = full || self.is_outdated(person, one) == Known::Is(false);
+                let is_sent = full || self.is_outdated(person, one, &newer, false) == Known::Is(false);
                 let is_there = !(self.withheld.is(person)
                     || self.withheld.is_unclear(person)
                     || self.withheld.is_archived(person));
@@ -366,17 +368,21 @@ impl Model {
         (least, most)
     }
 
-    /// Whether a newer drop of another segment has the person.
-    fn is_outdated(&self, person: Person, taken: &Taken) -> Known<bool> {
+    /// Whether a newer drop of another segment has the person. Of the segments that the run planned before this one, it does
+    /// not have those who are gone from their drops, where the run removed them.
+    fn is_outdated(&self, person: Person, taken: &Taken, planned: &[&Taken], removed_all: bool) -> Known<bool> {
         let Some(time) = taken.time else { return Known::Is(false) };
         let mut outdated = Known::Is(false);
-        for (_, other) in self.segments.iter().enumerate().filter(|(number, _)| *number != taken.segment) {
+        for (number, other) in self.segments.iter().enumerate().filter(|(number, _)| *number != taken.segment) {
             let newer = match other.applied {
                 Known::Is(applied) => Some(applied.is_some_and(|applied| applied > time)),
                 Known::Unsure => None,
             };
+            let is_gone = planned.iter().any(|one| one.segment == number && !one.drop.says.contains_key(&person));
             match (newer, other.people[&person].claim) {
                 (Some(false), _) | (_, Claim::No) => {}
+                _ if is_gone && removed_all => {}
+                _ if is_gone => outdated = Known::Unsure,
                 (Some(true), Claim::Yes) => return Known::Is(true),
                 _ => outdated = Known::Unsure,
             }

@@ -46,11 +46,13 @@ pub(super) struct Membership {
     pub(super) claim: Claim,
     /// Somebody changed it by hand since the program knew for certain.
     by_hand: bool,
+    /// Taking it off may do nothing, as it is another contact's, or happen twice.
+    leaves_oddly: bool,
 }
 
 impl Default for Membership {
     fn default() -> Self {
-        Self { is_member: Known::Is(false), claim: Claim::No, by_hand: false }
+        Self { is_member: Known::Is(false), claim: Claim::No, by_hand: false, leaves_oddly: false }
     }
 }
 
@@ -63,7 +65,7 @@ pub(super) struct Contact {
     /// Somebody changed it by hand since the program sent all of it.
     by_hand: bool,
     /// Its contact was deleted since the program sent it.
-    is_deleted: bool,
+    is_deleted: Known<bool>,
     /// What a run that ended well delivered last.
     delivered: Option<Says>,
 }
@@ -75,7 +77,7 @@ impl Default for Contact {
             value: Known::Is(None),
             opted_out: Known::Is(false),
             by_hand: false,
-            is_deleted: false,
+            is_deleted: Known::Is(false),
             delivered: None,
         }
     }
@@ -395,7 +397,7 @@ impl Model {
         let (is_new, is_begun) = (segment.is_new, segment.is_begun);
         let is_misled = before.is_dishonoured && before.segments.iter().any(Segment::has_others);
         let Some(held) = segment.people.get_mut(&person) else { return };
-        let Membership { is_member, claim, by_hand } = held;
+        let Membership { is_member, claim, by_hand, leaves_oddly } = held;
         if before.withheld.is_unclear(person) {
             (*is_member, *by_hand) = (Known::Unsure, true);
             *claim = if *claim == Claim::No && said.is_none() { Claim::No } else { Claim::Perhaps };
@@ -416,10 +418,10 @@ impl Model {
             Some(Says::Member(fields)) if end.is_whole => {
                 let contact = &before.contacts[&person];
                 let changed = contact.delivered.as_ref().is_some_and(|said| *said != Says::Member(fields.clone()));
-                let joins = before.segments.len() == 1 && contact.is_deleted && changed;
+                let joins = before.segments.len() == 1 && contact.is_deleted == Known::Is(true) && changed;
                 let joins = joins && !before.withheld.is_archived(person);
                 if let Some(contact) = self.contacts.get_mut(&person).filter(|_| joins) {
-                    contact.is_deleted = false;
+                    contact.is_deleted = Known::Is(false);
                 }
                 *is_member = match (&claim, &is_member, *by_hand) {
                     (Claim::No | Claim::Perhaps, ..) if is_misled => Known::Unsure,
@@ -457,13 +459,16 @@ impl Model {
             {
                 if end.may_arrive_late && *claim != Claim::No {
                     *is_member = Known::Unsure;
+                } else if *leaves_oddly && *by_hand {
+                    is_member.or(&false);
                 } else if *claim == Claim::Yes || (*claim == Claim::Perhaps && !*by_hand) {
                     *is_member = Known::Is(false);
                 } else if *claim == Claim::Perhaps {
                     is_member.or(&false);
                 }
                 // What others did to somebody whom the program never claimed stays theirs.
-                *by_hand &= *claim == Claim::No;
+                *by_hand = *by_hand && *claim == Claim::No || *is_member == Known::Unsure;
+                *leaves_oddly = *claim == Claim::Perhaps;
                 *claim = Claim::No;
             }
             None | Some(Says::Suppressed) => {
@@ -499,20 +504,24 @@ impl Model {
         let sends_all = end.full || claim == Claim::No;
         match outdated {
             // Sending only the email address may create a contact that was deleted.
-            Known::Is(true) => return contact.opted_out.or(&fields.opted_out),
+            Known::Is(true) => {
+                contact.is_deleted.or(&false);
+                return contact.opted_out.or(&fields.opted_out);
+            }
             Known::Is(false) if end.is_whole && (sends_all || !contact.by_hand) => {
                 contact.name = Known::Is(Some(fields.name.clone()));
                 if fields.value.is_some() {
                     contact.value = Known::Is(fields.value);
-                } else if contact.is_deleted {
+                } else if contact.is_deleted != Known::Is(false) {
                     contact.value = Known::Unsure;
                 }
                 if fields.opted_out {
                     contact.opted_out = Known::Is(true);
                 }
-                (contact.by_hand, contact.is_deleted) = (false, false);
+                (contact.by_hand, contact.is_deleted) = (false, Known::Is(false));
             }
             _ => {
+                contact.is_deleted.or(&false);
                 contact.name.or(&Some(fields.name.clone()));
                 if fields.value.is_some() {
                     contact.value.or(&fields.value);
@@ -547,7 +556,10 @@ impl Model {
                 set(segment, person, true);
                 // A contact that was deleted is made anew, by others.
                 let contact = self.contacts.get_mut(&person).unwrap();
-                contact.by_hand |= contact.is_deleted;
+                if contact.is_deleted != Known::Is(false) {
+                    contact.by_hand = true;
+                    self.segments[segment].people.get_mut(&person).unwrap().leaves_oddly = true;
+                }
             }
             Edit::DeleteList(segment) => {
                 let people: Vec<Person> = self.contacts.keys().copied().collect();
@@ -562,7 +574,7 @@ impl Model {
                 let contact = self.contacts.get_mut(&person).unwrap();
                 (contact.name, contact.value) = (Known::Unsure, Known::Unsure);
                 contact.opted_out = Known::Unsure;
-                (contact.by_hand, contact.is_deleted) = (true, true);
+                (contact.by_hand, contact.is_deleted) = (true, Known::Is(true));
             }
             Edit::Rename(person) => {
                 let contact = self.contacts.get_mut(&person).unwrap();

@@ -184,11 +184,12 @@ impl MemberIndex {
             let is_doubted = matches!(status, MemberStatus::Unconfirmed | MemberStatus::Leaving);
             marks.set(Marks::UNCONFIRMED, is_doubted);
             marks.set(Marks::OPTED_OUT, profile.is_opted_out);
-            // A leaver of a segment with a newer drop is to have the values of the next one in this same run.
+            // A leaver of a segment with a newer drop, of this run or of one before, has the values of the next.
             let has_stayed = marks.has(Marks::IN_EXPORT);
             let has_left = |at: usize| !has_stayed && view.planned.get(at) == Some(&true);
+            let is_in_drop = |at: usize| profile.is_member(at) && profile.status(at) != MemberStatus::Leaving;
             let mut newer = view.newer.iter().enumerate().filter(|(_, is_newer)| **is_newer);
-            marks.set(Marks::APPLIED_NEWER, newer.any(|(at, _)| profile.is_member(at) && !has_left(at)));
+            marks.set(Marks::APPLIED_NEWER, newer.any(|(at, _)| is_in_drop(at) && !has_left(at)));
             marks.set(Marks::IN_EXPORT, is_in(&view.untouched));
         }
         self.next += 1;
@@ -433,6 +434,9 @@ mod tests {
             assert_eq!(index.observe(&[1; 32], Seen::Valid), Lookup::Existing(fields), "{is_withheld}");
             assert_eq!(index.observe(&[2; 32], Seen::Valid), Lookup::Existing(Fields::Outdated), "stays");
         }
+        let newer = View { newer: vec![true], ..of(1) };
+        let mut index = index(&[profile(1, [MemberStatus::Leaving, Confirmed, Absent])], &newer);
+        assert_eq!(index.observe(&[1; 32], Seen::Valid), Lookup::Existing(Fields::Held(Some([1; 16]))), "leaves again");
     }
 
     #[test]

@@ -410,7 +410,8 @@ impl Model {
             *by_hand |= end.full && before.withheld.is_anonymous;
             return;
         }
-        let is_late = before.late.contains(&person);
+        // Where a whole run had nobody to take off, nobody was sent late.
+        let is_late = before.late.contains(&person) && end.was_sent;
         if end.full && before.withheld.is_anonymous && *claim != Claim::No && !matches!(said, Some(Says::Member(_))) {
             (*claim, *by_hand) = (Claim::Perhaps, true);
         }
@@ -443,7 +444,7 @@ impl Model {
                 }
             }
             // Who was marked in the place of before is not in the one of now.
-            _ if end.full && is_new && end.is_whole && is_begun && *claim != Claim::No => *claim = Claim::Perhaps,
+            _ if end.full && is_new && (is_begun || !end.is_whole) && *claim != Claim::No => *claim = Claim::Perhaps,
             _ if end.full && is_new && end.is_whole => (*claim, *by_hand) = (Claim::No, false),
             Some(Says::Nothing | Says::Unreadable) => {}
             Some(Says::Refused(_)) => {

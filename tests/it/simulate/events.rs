@@ -1,6 +1,6 @@
 //! What people do: in the account, with its keys, with the configuration.
 
-use autopilot_export::sandbox::{BulkLists, Sandbox};
+use autopilot_export::sandbox::{BulkLists, HeldContact, Sandbox};
 use serde_json::{Value, json};
 
 use super::drops::{Person, email};
@@ -99,9 +99,18 @@ fn by_hand(world: &World, edit: Edit) -> bool {
     };
     let contents = world.account.contents();
     let ask = |method: &str, path: &str, body: Value| call(&world.account, &key, method, path, &body);
-    let upsert = |person: Person, more: (&str, Value)| {
-        let contact = json!({ "Email": email(person), more.0: more.1 });
-        ask("POST", "contact", json!({ "contact": contact }))
+    // Until the account holds it: rows may be dropped.
+    let upsert = |person: Person, (name, value): (&str, Value)| {
+        let contact = json!({ "Email": email(person), name: value });
+        let holds = |contact: &HeldContact| match value.as_object() {
+            Some(custom) => custom.iter().all(|(name, value)| {
+                let name = name.split_once("--").map_or(name.as_str(), |(_, name)| name).replace("--", " ");
+                contact.custom.get(&name) == Some(value)
+            }),
+            None => contact.fields.get(name) == Some(&value),
+        };
+        let is_done = || world.account.contents().by_email(&email(person)).is_some_and(holds);
+        (0..50).any(|_| ask("POST", "contact", json!({ "contact": contact })) && is_done())
     };
     let lists = |place: &Place| {
         let mut ids: Vec<_> =

@@ -1,6 +1,7 @@
 //! Who has a mark, as an account tells it.
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::session::Session;
@@ -8,7 +9,7 @@ use crate::error::Result;
 use crate::membership::MembershipTarget;
 
 /// A person as the account holds them, as far as membership and consent go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonThere {
     /// The contact's id.
     pub id: String,
@@ -23,7 +24,7 @@ pub struct PersonThere {
 }
 
 /// A page of people.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// Those with the mark, and perhaps others.
     pub people: Vec<PersonThere>,

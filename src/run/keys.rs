@@ -219,6 +219,45 @@ pub fn all_returns(export: &str) -> String {
 /// What a comparison with the account found, row by row: personal data.
 pub const DIFFERENCES: &str = "differences.csv";
 
+/// What a comparison has read of the account so far, with its `/`: personal data, until it ends.
+pub fn census(run_id: &str) -> String {
+    of_run(run_id, "census/")
+}
+
+/// What is known of a comparison that has not ended.
+pub fn comparison(run_id: &str) -> String {
+    format!("{}{COMPARISON}", census(run_id))
+}
+
+const COMPARISON: &str = "comparison.json";
+
+/// The run whose [`comparison`] an object is.
+pub fn run_of_comparison(key: &str) -> Option<&str> {
+    key.strip_suffix(COMPARISON)?.strip_suffix("/census/")?.rsplit('/').next()
+}
+
+/// The answers of the account that a comparison has kept, in their order.
+pub fn answers(run_id: &str, part: usize) -> String {
+    format!("{}{ANSWERS}{part:06}.json", census(run_id))
+}
+
+const ANSWERS: &str = "answers-";
+
+/// Whether an object of a comparison is one of its [`answers`].
+pub fn is_answers(key: &str) -> bool {
+    key.rsplit('/').next().is_some_and(|name| name.starts_with(ANSWERS))
+}
+
+/// What a comparison found, once everything is read.
+pub fn found(run_id: &str) -> String {
+    format!("{}found.json", census(run_id))
+}
+
+/// Who has a segment's mark, for the state.
+pub fn there(run_id: &str, segment: &str) -> String {
+    format!("{}there-{}.bin", census(run_id), part(segment))
+}
+
 /// Which run made the last request through a connection.
 pub fn connection_activity(connection: &str) -> String {
     format!("state/connections/{connection}.spoke.json")
@@ -236,12 +275,18 @@ pub fn is_retry(key: &str) -> bool {
     key.starts_with("runs/") && key.contains(&format!("/{RETRY}"))
 }
 
-/// Whether an object goes away with the end of its run: contacts to send, rejects found so far, results.
+/// Whether an object is what a comparison has read of the account.
+pub fn is_census(key: &str) -> bool {
+    is_transient(key) && key.split('/').nth(3) == Some("census")
+}
+
+/// Whether an object goes away with the end of its run: contacts to send, rejects found so far, results, what was read of
+/// the account.
 pub fn is_transient(key: &str) -> bool {
     let mut parts = key.split('/');
     // An export may be named like one of the folders.
     parts.next() == Some("runs")
-        && parts.nth(2).is_some_and(|folder| ["chunks", "rejects", "results"].contains(&folder))
+        && parts.nth(2).is_some_and(|folder| ["census", "chunks", "rejects", "results"].contains(&folder))
 }
 
 /// Whether an object is a run's rejected rows, or its differences from the account.
@@ -276,9 +321,11 @@ mod tests {
     #[test]
     fn an_export_that_is_named_like_a_folder_keeps_its_reports() {
         let id = |export| crate::run::run_id(jiff::Timestamp::UNIX_EPOCH, export, "x");
-        for export in ["chunks", "rejects", "results"] {
+        for export in ["census", "chunks", "rejects", "results"] {
             assert!(!is_transient(&of_run(&id(export), "report.json")));
             assert!(is_transient(&results(&id(export), 1, 2)) && is_transient(&retry(&id(export), "a/b")));
+            assert!(is_census(&there(&id(export), "a/b")) && is_answers(&answers(&id(export), 1)));
+            assert_eq!(run_of_comparison(&comparison(&id(export))), Some(id(export).as_str()));
             for personal in [results(&id(export), 1, 2), of_run(&id(export), "rejects.csv"), unconfirmed(export)] {
                 assert!(is_personal(&personal), "{personal}");
             }

@@ -2,6 +2,7 @@
 
 pub mod keys;
 pub mod opening;
+mod reconcile;
 
 use std::cmp::Reverse;
 
@@ -16,6 +17,8 @@ use crate::plan::Counts;
 use crate::plan::corrections::{Correction, NewCorrection};
 use crate::plan::lanes::Chunk;
 use crate::state::hex;
+
+pub use reconcile::{Mode, Reconcile};
 
 /// What started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +112,9 @@ pub struct RunRequest {
     /// What else is wanted.
     #[serde(default, skip_serializing_if = "Terms::are_none")]
     pub terms: Terms,
+    /// The comparison that it is; none of a run that sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<Reconcile>,
 }
 
 impl RunRequest {
@@ -123,6 +129,7 @@ impl RunRequest {
             keep_leavers: false,
             terms: Terms::default(),
             pass_guards: Vec::new(),
+            reconcile: None,
         }
     }
 

@@ -6,9 +6,25 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Connection, Export};
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Leases, Store};
-use crate::run::{ConnectionActivity, keys};
+use crate::run::{ConnectionActivity, keys, time_of};
 use crate::steps::documents::{read_if_whole, write_json};
 use crate::steps::environment::Environment;
+
+/// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A
+/// workflow has room for 25,000 events of history, some eleven for each time; a first fill of a list takes hours.
+/// Source: the Step Functions user guide, "Quotas".
+const BUSY_SECONDS: std::ops::RangeInclusive<u64> = 10..=300;
+
+/// How long a run waits that finds another at its connection.
+pub(super) fn busy_seconds<E: Environment>(env: &E, run_id: &str) -> u64 {
+    let waited = time_of(run_id).map_or(0, |at| env.clock().now().duration_since(at).as_secs());
+    u64::try_from(waited / 10).unwrap_or_default().clamp(*BUSY_SECONDS.start(), *BUSY_SECONDS.end())
+}
+
+/// What it waits for.
+pub(super) fn is_busy(connection: &str) -> String {
+    format!("connection {connection} is busy with another run")
+}
 
 /// Which account is behind a connection: `state/connections/<connection>.account.json`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

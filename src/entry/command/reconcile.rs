@@ -9,8 +9,9 @@ use crate::entry::args::{Common, ReconcileArgs, RunArgs};
 use crate::entry::show::say;
 use crate::error::{Error, Kind};
 use crate::report::Outcome;
+use crate::run::{Mode, Reconcile, RunRequest};
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, Mode, ReconcileRequest, has_drop, reconcile as compare};
+use crate::steps::{Cancellation, has_drop, reconcile as compare};
 
 /// Compares an export with its account, and puts right what differs where that is asked for.
 pub(super) async fn reconcile<W: Environment>(
@@ -43,8 +44,8 @@ pub(super) async fn reconcile<W: Environment>(
         (false, false) => Mode::Look,
     };
     let looking = request(env, export, &RunArgs { files: Vec::new(), ..run_args })?;
-    let asked = ReconcileRequest { run: &looking, segment: args.segment.as_deref(), mode };
-    let report = compare(env, config, asked, stop).await?;
+    let asked = RunRequest { reconcile: Some(Reconcile { mode, segment: args.segment.clone() }), ..looking };
+    let report = compare(env, config, &asked, stop).await?;
     if let Some(error) = &report.error {
         say(&error.message);
     }

@@ -28,7 +28,7 @@ use crate::error::{AtStage, Error, Kind, Result};
 use crate::plan::guards;
 use crate::ports::{Event, Freshness, PutMode, SecretSource, Store};
 use crate::report::{Outcome, Report};
-use crate::run::{Expected, RunRecord, RunRequest, Stage, keys, time_of};
+use crate::run::{Expected, RunRecord, RunRequest, Stage, keys};
 use crate::state::Digester;
 use crate::steps::clean::{Keep, remove_leftovers};
 use crate::steps::documents::{read_json, write_json, write_json_if};
@@ -38,11 +38,6 @@ use crate::steps::kept::keep;
 use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
 use crate::steps::turn;
-
-/// Seconds to wait while another run has the connection: a tenth of what was waited so far, within these bounds. A
-/// workflow has room for 25,000 events of history, some nine for each time; a first fill of a list takes hours.
-/// Source: the Step Functions user guide, "Quotas".
-const BUSY_SECONDS: std::ops::RangeInclusive<u64> = 10..=300;
 
 /// What there is to do after prepare.
 #[derive(Debug)]
@@ -122,9 +117,7 @@ pub(super) async fn prepare<W: Environment>(env: &W, config: &Config, request: &
 }
 
 fn busy<W: Environment>(env: &W, connection: &Connection, run_id: &str) -> Planned {
-    let waited = time_of(run_id).map_or(0, |at| env.clock().now().duration_since(at).as_secs());
-    let seconds = u64::try_from(waited / 10).unwrap_or_default().clamp(*BUSY_SECONDS.start(), *BUSY_SECONDS.end());
-    Planned::Wait(seconds, format!("connection {} is busy with another run", connection.title()))
+    Planned::Wait(turn::busy_seconds(env, run_id), turn::is_busy(&connection.title()))
 }
 
 enum Begun {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::adopt::Adopted;
 use super::files::Rows;
+use super::found::TakenOver;
 use super::index::{Index, Seen};
-use super::mode::Mode;
 use super::spool::Spool;
+use super::tape::Tape;
 use crate::config::{Connection, Segment};
 use crate::destination::{self, Account, Census, PersonThere};
 use crate::error::{Error, Kind, Result};
@@ -17,7 +17,7 @@ use crate::membership::MembershipTarget;
 use crate::plan::erased::Erased;
 use crate::ports::{Event, ObjectMeta, Store};
 use crate::report::Reconciled;
-use crate::run::keys;
+use crate::run::{Mode, keys};
 use crate::state::{Header, ProfileKey};
 use crate::steps::environment::Environment;
 use crate::steps::opt_outs::OptOuts;
@@ -25,11 +25,15 @@ use crate::steps::profiles::ProfileStream;
 use crate::steps::session::Session;
 
 /// What all segments of a comparison share.
-pub(super) struct Comparison<'c, 'e, E: Environment> {
+pub(super) struct Comparison<'c, 'e, 't, E: Environment> {
     pub(super) env: &'e E,
     pub(super) connection: &'e Connection,
     pub(super) census: &'c dyn Census,
     pub(super) session: &'c mut Session<'e, E>,
+    pub(super) tape: &'c mut Tape<'t, E::Store>,
+    /// The account's id.
+    pub(super) account: String,
+    /// When the comparison began.
     pub(super) now: Timestamp,
     pub(super) mode: Mode,
     pub(super) export: &'c str,
@@ -41,15 +45,17 @@ pub(super) struct Comparison<'c, 'e, E: Environment> {
     pub(super) erased: Erased,
     /// The contacts whose opt-outs were seen.
     pub(super) seen: HashSet<String>,
+    /// Whose members the state is to have.
+    pub(super) taken_over: Vec<TakenOver>,
 }
 
-impl<E: Environment> Comparison<'_, '_, E> {
-    /// Compares a segment, and takes over who is there where that is asked for.
+impl<E: Environment> Comparison<'_, '_, '_, E> {
+    /// Compares a segment, and keeps who is there where the state is to have that.
     pub(super) async fn segment(
         &mut self,
         segment: &Segment,
         account: &dyn Account,
-        empty: Header,
+        key_fingerprint: &str,
     ) -> Result<Reconciled> {
         let store = self.env.store();
         let held = store.head(&keys::profiles(self.export)).await?;
@@ -57,10 +63,7 @@ impl<E: Environment> Comparison<'_, '_, E> {
             Some(held) => Some(ProfileStream::open(store, held).await?.header),
             None => None,
         };
-        if header
-            .as_ref()
-            .is_some_and(|held| !account.is(&held.account) || held.key_fingerprint != empty.key_fingerprint)
-        {
+        if header.as_ref().is_some_and(|held| !account.is(&held.account) || held.key_fingerprint != key_fingerprint) {
             return Err(Error::new(
                 Kind::Config,
                 keys::profiles(self.export),
@@ -89,9 +92,8 @@ impl<E: Environment> Comparison<'_, '_, E> {
             Mode::Repair => found.differences() > 0,
         };
         if takes_over {
-            let run = (self.run_id, self.now);
-            let adopted = Adopted { export: self.export, segment: &segment.name, target: &target, empty, run };
-            adopted.write(store, held.as_ref(), &mut spool).await?;
+            let people = spool.store(store, &keys::there(self.run_id, &segment.name)).await?;
+            self.taken_over.push(TakenOver { segment: segment.name.clone(), target, people });
         }
         Ok(found)
     }
@@ -107,7 +109,7 @@ impl<E: Environment> Comparison<'_, '_, E> {
         let takes_extras = self.mode == Mode::Adopt || !found.keeps_others;
         let mut from = None;
         loop {
-            let page = self.census.page(self.session, target, from.as_ref()).await?;
+            let page = self.ask_page(target, from.as_ref()).await?;
             if from.is_none() {
                 self.tell_how_long(&found.segment, page.pages);
             }
@@ -189,7 +191,7 @@ impl<E: Environment> Comparison<'_, '_, E> {
             return Ok(());
         }
         let (keys, ids): (Vec<ProfileKey>, Vec<String>) = missing.into_iter().unzip();
-        let people = self.census.people(self.session, target, &ids).await?;
+        let people = self.ask_people(target, &ids).await?;
         for ((key, id), person) in keys.iter().zip(ids).zip(people) {
             let Some(person) = person else {
                 found.deleted += 1;
@@ -227,9 +229,10 @@ impl<E: Environment> Comparison<'_, '_, E> {
 
     /// Asks for everybody else who opted out of this account before: they may have opted in again.
     pub(super) async fn ask_of_others(&mut self) -> Result<()> {
-        let others: Vec<String> = self.opt_outs.contacts().difference(&self.seen).cloned().collect();
+        let mut others: Vec<String> = self.opt_outs.contacts().difference(&self.seen).cloned().collect();
+        others.sort_unstable();
         for ids in others.chunks(self.census.people_at_once()) {
-            let people = self.census.people(self.session, &MembershipTarget::None, ids).await?;
+            let people = self.ask_people(&MembershipTarget::None, ids).await?;
             for person in people.into_iter().flatten().filter(|person| !person.email.is_empty()) {
                 let key = destination::Session::profile(self.session, &person.email);
                 if let Some(since) = self.opt_outs.note(&key, person.is_opted_out, &person.id, self.now) {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 
 use crate::error::{Error, Kind, Result};
+use crate::ports::{ObjectMeta, PutMode, Reader, Store};
 use crate::state::ProfileKey;
 use crate::steps::temporary::temporary;
 
@@ -28,6 +29,23 @@ fn failed(cause: std::io::Error) -> Error {
 impl Spool {
     pub(super) fn new() -> Result<Self> {
         Ok(Self { file: BufWriter::new(temporary("people")?), people: 0 })
+    }
+
+    /// The people of an object that [`Spool::store`] has written.
+    pub(super) async fn stored(store: &impl Store, meta: &ObjectMeta, people: u64) -> Result<Self> {
+        let mut file = BufWriter::new(temporary("people")?);
+        let mut reader = store.open(meta).await?;
+        while let Some(piece) = reader.next().await? {
+            file.write_all(&piece).map_err(failed)?;
+        }
+        Ok(Self { file, people })
+    }
+
+    /// Stores it; says how many entries it has.
+    pub(super) async fn store(&mut self, store: &impl Store, key: &str) -> Result<u64> {
+        self.file.flush().map_err(failed)?;
+        store.put_file(key, self.file.get_ref(), PutMode::Overwrite).await?;
+        Ok(self.people)
     }
 
     /// Adds a person. An id that is too long to be kept counts as unknown.

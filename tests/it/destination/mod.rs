@@ -15,6 +15,7 @@ mod ortto_refusals;
 mod ortto_report;
 mod ortto_trouble;
 mod reconcile;
+mod reconcile_again;
 mod renewed_key;
 mod third;
 mod unanswered;

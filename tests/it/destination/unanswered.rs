@@ -7,15 +7,15 @@ use autopilot_export::adapters::in_process::InProcess;
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::ports::{Http, NoResponse};
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::{RunRequest, keys};
-use autopilot_export::steps::{self, Cancellation, Mode};
+use autopilot_export::run::{Mode, RunRequest, keys};
+use autopilot_export::steps::{self, Cancellation};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::deleted_contacts::{is_marked, mark};
 use crate::support::fixture::{EXPORT, LIST, more, people};
 use crate::support::kill::Kill;
-use crate::support::sim::{Sim, SimWorld, Way};
+use crate::support::sim::{Sim, SimWorld, Way, comparison};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -204,10 +204,10 @@ async fn who_can_no_longer_be_named_is_said_and_found_by_reconcile() {
     let said = report.warnings.join("\n");
     assert!(said.contains("1 people") && said.contains("reconcile newsletter"), "{said}");
     let reconcile = async |name: &str, mode| {
-        let request = RunRequest { drops: Vec::new(), ..sim.drop(name, &few()) };
-        let asked = steps::ReconcileRequest { run: &request, segment: None, mode };
+        sim.drop(name, &few());
+        let asked = comparison(name, mode);
         let (honest, never) = (Odd::honest(&sim), Cancellation::default());
-        steps::reconcile(&world(&sim, &honest, Duration::ZERO), &sim.config, asked, &never).await.unwrap()
+        steps::reconcile(&world(&sim, &honest, Duration::ZERO), &sim.config, &asked, &never).await.unwrap()
     };
     let report = reconcile("look", Mode::Look).await;
     assert_eq!((report.outcome, report.reconciled[0].extra), (Outcome::DifferencesFound, 1), "{report:?}");

@@ -5,18 +5,18 @@ use std::io::Read;
 use std::time::Duration;
 
 use autopilot_export::report::Outcome;
-use autopilot_export::run::{RequestedDrop, RunRequest, keys};
+use autopilot_export::run::{Mode, RequestedDrop, RunRequest, keys};
 use autopilot_export::sandbox::{AutopilotOptions, Fault, Options, OrttoOptions};
 use autopilot_export::state::{Digester, half, hex};
 use autopilot_export::steps::person::{History, SENT_AGAIN, Sought, Told, erase, history};
-use autopilot_export::steps::{self, Cancellation, HISTORY_DAYS, Mode, ReconcileRequest};
+use autopilot_export::steps::{self, Cancellation, HISTORY_DAYS};
 use serde_json::{Value, json};
 
 use super::{drop, run};
 use crate::cli::command::Cli;
 use crate::support::fixture::{EXPORT, LIST, STATE_KEY, Scene, more, people};
 use crate::support::kill::Kill;
-use crate::support::sim::{Sim, Way, request};
+use crate::support::sim::{Sim, Way, comparison};
 
 /// Both destinations.
 const WAYS: [Way; 2] = [Way::List, Way::Tag];
@@ -279,10 +279,9 @@ async fn history_names_whom_reconcile_took_over() {
         drop(&sim, "first", &people(0, 5, 1)).await;
         // The state is lost, and all that is known of runs.
         sim.store.keys().iter().filter(|key| !key.starts_with("segments/")).for_each(|key| sim.store.remove(key));
-        let request = RunRequest { drops: Vec::new(), ..request("adopt", "") };
-        let asked = ReconcileRequest { run: &request, segment: None, mode: Mode::Adopt };
+        let request = comparison("adopt", Mode::Adopt);
         let world = sim.world(&Kill::never());
-        steps::reconcile(&world, &sim.config, asked, &Cancellation::default()).await.unwrap();
+        steps::reconcile(&world, &sim.config, &request, &Cancellation::default()).await.unwrap();
         let History { verdicts: said, not_recorded, unreadable } = of(&sim, &email(4)).await;
         assert_eq!((said.len(), not_recorded.len() + unreadable.len()), (1, 0), "{way:?}: {said:?}");
         assert_eq!((&*said[0].run_id, said[0].verdict), (&*request.run_id, "found_there"), "{way:?}");

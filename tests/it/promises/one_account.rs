@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::{RequestedDrop, RunRequest, keys, run_id};
-use autopilot_export::steps::{self, Cancellation, Mode, ReconcileRequest};
+use autopilot_export::run::{Mode, RequestedDrop, RunRequest, keys, run_id};
+use autopilot_export::steps::{self, Cancellation};
 use serde_json::json;
 
 use crate::support::fixture::{EXPORT, people};
 use crate::support::kill::Kill;
-use crate::support::sim::{Sim, Way, account};
+use crate::support::sim::{Sim, Way, account, comparison};
 
 const OTHER: &str = "second";
 const ROWS: u32 = 120;
@@ -121,9 +121,9 @@ async fn a_rate_lowered_at_the_other_connection_counts_on_resuming() {
 }
 
 async fn reconcile(sim: &Sim, name: &str) -> Report {
-    let request = RunRequest { drops: Vec::new(), ..sim.drop(name, "EMail\n") };
-    let asked = ReconcileRequest { run: &request, segment: None, mode: Mode::Look };
-    steps::reconcile(&sim.world(&Kill::never()), &sim.config, asked, &Cancellation::default()).await.unwrap()
+    sim.drop(name, "EMail\n");
+    let asked = comparison(name, Mode::Look);
+    steps::reconcile(&sim.world(&Kill::never()), &sim.config, &asked, &Cancellation::default()).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]

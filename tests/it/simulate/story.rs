@@ -311,6 +311,7 @@ impl Story {
             keep_leavers: ask.part,
             terms: Default::default(),
             pass_guards: vec!["unreadable_opt_outs".into()],
+            reconcile: None,
         }
     }
 

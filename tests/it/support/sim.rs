@@ -14,7 +14,7 @@ use autopilot_export::ports::{
     Clock, Http, NoResponse, Object, ObjectMeta, PutMode, PutOutcome, Reader, Secrets, Store,
 };
 use autopilot_export::run::opening::OpenRecord;
-use autopilot_export::run::{RequestedDrop, RunRequest, Trigger, keys, run_id};
+use autopilot_export::run::{Mode, Reconcile, RequestedDrop, RunRequest, Trigger, keys, run_id};
 use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options, OrttoOptions, Sandbox};
 use autopilot_export::steps::{self, Cancellation};
 use bytes::Bytes;
@@ -331,6 +331,12 @@ impl Sim {
 /// The digest of the account that a classic sandbox is.
 pub(crate) fn account() -> String {
     keys::account(Api::Autopilot, &AutopilotOptions::default().instance_id)
+}
+
+/// A request for a comparison, as the command line makes it.
+pub(crate) fn comparison(seed: &str, mode: Mode) -> RunRequest {
+    let reconcile = Some(Reconcile { mode, segment: None });
+    RunRequest { drops: Vec::new(), reconcile, ..request(seed, "") }
 }
 
 /// A request for this drop, as the command line makes it.

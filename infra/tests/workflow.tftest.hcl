@@ -39,7 +39,7 @@ run "the_definition_as_deployed" {
 
   # Every way out goes through finish.
   assert {
-    condition = alltrue([for state in ["Prepare", "Open", "Lanes"] :
+    condition = alltrue([for state in ["Prepare", "Reconcile", "Open", "Lanes"] :
     jsondecode(aws_sfn_state_machine.this.definition).States[state].Catch[0].Next == "FinishAfterError"])
     error_message = "The error that ends a step is passed to finish."
   }
@@ -98,7 +98,7 @@ run "the_definition_as_deployed" {
   # Throttling by Lambda lasts as long as others use the account's concurrency.
   assert {
     condition = alltrue([for state in concat(
-      [for name in ["Prepare", "Open", "Finish", "FinishAfterError", "FinishFailed"] : jsondecode(aws_sfn_state_machine.this.definition).States[name]],
+      [for name in ["Prepare", "Reconcile", "Open", "Finish", "FinishAfterError", "FinishFailed"] : jsondecode(aws_sfn_state_machine.this.definition).States[name]],
       [jsondecode(aws_sfn_state_machine.this.definition).States.Lanes.ItemProcessor.States.Deliver],
     ) : [for retry in state.Retry : retry.MaxAttempts if contains(retry.ErrorEquals, "Lambda.TooManyRequestsException")] == [20]])
     error_message = "A throttled call is tried again 20 times."
@@ -106,15 +106,28 @@ run "the_definition_as_deployed" {
 
   # A task waits slightly longer than an invocation can take.
   assert {
-    condition = alltrue([for state in ["Prepare", "Open", "Finish", "FinishAfterError", "FinishFailed"] :
+    condition = alltrue([for state in ["Prepare", "Reconcile", "Open", "Finish", "FinishAfterError", "FinishFailed"] :
     jsondecode(aws_sfn_state_machine.this.definition).States[state].TimeoutSeconds == 930])
     error_message = "TimeoutSeconds is 930."
   }
 
   # Every task calls the function.
   assert {
-    condition     = length(regexall(aws_lambda_alias.live.arn, aws_sfn_state_machine.this.definition)) == 6
-    error_message = "Six tasks, one function."
+    condition     = length(regexall(aws_lambda_alias.live.arn, aws_sfn_state_machine.this.definition)) == 7
+    error_message = "Seven tasks, one function."
+  }
+
+  # A comparison with the account is called again until it is done, and succeeds whatever differs.
+  assert {
+    condition = alltrue([
+      jsondecode(aws_sfn_state_machine.this.definition).States.Begin.Choices[1] == { Variable = "$.run.reconcile", IsPresent = true, Next = "Reconcile" },
+      jsondecode(aws_sfn_state_machine.this.definition).States.Reconciled.Choices[0].Next == "Reconcile",
+      jsondecode(aws_sfn_state_machine.this.definition).States.Reconciled.Choices[1].Next == "Wait",
+      jsondecode(aws_sfn_state_machine.this.definition).States.Reconciled.Default == "Announce",
+      jsondecode(aws_sfn_state_machine.this.definition).States.Wait.Next == "Begin",
+      contains([for rule in jsondecode(aws_sfn_state_machine.this.definition).States.Outcome.Choices[0].Or : rule.StringEquals], "differences_found"),
+    ])
+    error_message = "A comparison goes on until it is done, waits for its turn, and tells of differences without failing."
   }
 
   # A rollback reaches whatever calls the function.

@@ -376,6 +376,9 @@ pub struct StartArgs {
     /// Pass over a guard for this run.
     #[arg(long = "pass-guard", value_name = "NAME")]
     pub pass_guards: Vec<String>,
+    /// Compare with the account instead, as reconcile does. Sends nothing.
+    #[arg(long, conflicts_with_all = ["full", "pass_guards"])]
+    pub reconcile: bool,
     /// The workflow's ARN.
     #[arg(long, env = "AUTOPILOT_EXPORT_WORKFLOW_ARN", value_name = "ARN")]
     pub workflow: String,

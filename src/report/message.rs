@@ -18,6 +18,8 @@ pub enum Condition {
     Guard,
     /// They fail, for this reason where one is known.
     Failed(Option<Kind>),
+    /// The account holds something else than the state says, of this many people.
+    Differs { missing: u64, deleted: u64, extra: u64 },
 }
 
 /// A message to people.
@@ -88,7 +90,7 @@ pub fn message(report: &Report, now: Condition, origin: Origin<'_>, page: &str) 
                 "Check the drop and deliver it again, or pass over the guard once, as the reason says: autopilot-export {again} {export}"
             ),
         ),
-        Condition::Failed(_) => {
+        Condition::Failed(_) | Condition::Differs { .. } => {
             ("failed", "failed", format!("Remove the cause, then run it again: autopilot-export {again} {export}"))
         }
     };

@@ -27,6 +27,9 @@ pub const METRICS: [Metric; 10] = [
     ("RejectShare", "None", |report| report.rows.rejected as f64 / report.rows.read.max(1) as f64),
 ];
 
+/// Those of a comparison with the account: it has no rows, and its end is not that of a run that should have come.
+const OF_COMPARISONS: [&str; 4] = ["RunsSucceeded", "RunsFailed", "Requests", "Throttles"];
+
 /// A run that had nothing to do has succeeded too: silence means that no run came to its end.
 fn has_succeeded(report: &Report) -> bool {
     use Outcome::{Failed, Interrupted, Stopped, StoppedByGuard};
@@ -35,7 +38,9 @@ fn has_succeeded(report: &Report) -> bool {
 
 /// The line to print for a run of a deployment.
 pub fn line(report: &Report, deployment: &str) -> String {
-    let metrics: Vec<Value> = METRICS.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+    let is_of_it = |(name, ..): &&Metric| report.reconcile.is_none() || OF_COMPARISONS.contains(name);
+    let of_it = || METRICS.iter().filter(is_of_it);
+    let metrics: Vec<Value> = of_it().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
     let mut line = Map::new();
     line.insert(
         "_aws".into(),
@@ -47,7 +52,7 @@ pub fn line(report: &Report, deployment: &str) -> String {
     line.extend(DIMENSIONS.map(str::to_owned).into_iter().zip([json!(deployment), json!(report.export)]));
     line.insert("run_id".into(), json!(report.run_id));
     line.insert("outcome".into(), json!(report.outcome));
-    line.extend(METRICS.iter().map(|(name, _, of)| ((*name).to_owned(), json!(of(report)))));
+    line.extend(of_it().map(|(name, _, of)| ((*name).to_owned(), json!(of(report)))));
     Value::Object(line).to_string()
 }
 
@@ -78,6 +83,17 @@ mod tests {
         assert_eq!((&line["deployment"], &line["export"]), (&json!("eu"), &json!("newsletter")));
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["deployment", "export"]]));
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), METRICS.len());
+    }
+
+    // Else the alarm for silence would take a comparison for the run that never came.
+    #[test]
+    fn a_comparison_is_not_counted_as_a_run_that_sends() {
+        let mut report = report("differences_found");
+        report.reconcile = Some(crate::run::Mode::Look);
+        let line: Value = serde_json::from_str(&line(&report, "eu")).unwrap();
+        assert_eq!((&line["RunsFailed"], &line["RunSeconds"]), (&json!(0.0), &Value::Null));
+        let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+        assert!(metrics.len() == OF_COMPARISONS.len() && !metrics.iter().any(|it| it["Name"] == "RunSeconds"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What became of a run: `report.json`, the page, the rejects.
 
 pub mod codes;
+pub mod differing;
 pub mod history;
 pub mod html;
 pub mod message;
@@ -21,7 +22,7 @@ use crate::contact::RejectCode;
 use crate::destination::Usage;
 use crate::error::Kind;
 use crate::plan::{Counts, LeftOut, Unreadable};
-use crate::run::{RunRecord, SegmentRecord, Trigger};
+use crate::run::{Mode, RunRecord, SegmentRecord, Trigger};
 use timeline::{Point, Traffic};
 
 pub use note::Note;
@@ -152,6 +153,9 @@ pub struct Report {
     pub finished_at: Timestamp,
     /// What started it.
     pub trigger: Trigger,
+    /// What a comparison with the account was for; none of a run that sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<Mode>,
     pub rows: Rows,
     pub members: Members,
     /// Rejected rows by reason.
@@ -269,6 +273,7 @@ impl Report {
             started_at: run.started_at,
             finished_at,
             trigger: run.request.trigger,
+            reconcile: run.request.reconcile.as_ref().map(|asked| asked.mode),
             rows,
             members: Members {
                 joiners: counts.joiners,

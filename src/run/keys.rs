@@ -177,6 +177,11 @@ pub fn notified(export: &str) -> String {
     format!("state/{export}/told.json")
 }
 
+/// The same of its comparisons with the account.
+pub fn notified_of_differences(export: &str) -> String {
+    format!("state/{export}/differs.json")
+}
+
 /// What names an account in keys: a digest of its API and its id.
 pub fn account(api: Api, id: &str) -> String {
     let digest = Sha256::digest(format!("{api:?}\n{id}"));

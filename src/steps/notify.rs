@@ -13,9 +13,9 @@ use crate::delivery::backoff;
 use crate::delivery::pace::after;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{Http, NoResponse, SecretSource, Store};
-use crate::report::Report;
 use crate::report::message::{Condition, Message, Origin, condition, message};
 use crate::report::webhook::body;
+use crate::report::{Report, differing};
 use crate::run::keys;
 use crate::steps::documents::{read_if_whole, write_json};
 use crate::steps::environment::Environment;
@@ -44,13 +44,15 @@ struct Notified {
 /// # Errors
 /// Those of the store. A webhook that fails is logged; the export's next run tries it again.
 pub async fn notify<E: Environment>(env: &E, config: &Config, report: &Report, origin: Origin<'_>) -> Result<Value> {
-    let (store, key) = (env.store(), keys::notified(&report.export));
+    let (store, compares) = (env.store(), report.reconcile.is_some());
+    let key = if compares { keys::notified_of_differences } else { keys::notified }(&report.export);
     let settings = config.exports.get(&report.export).map_or_else(Notify::default, |export| export.notify.clone());
     let mut notified: Notified = read_if_whole(store, &key).await?.unwrap_or_default();
-    let changed = condition(report, settings.max_reject_share).filter(|now| *now != notified.condition);
+    let now = if compares { differing::condition(report) } else { condition(report, settings.max_reject_share) };
+    let changed = now.filter(|now| *now != notified.condition);
     if let Some(now) = changed.filter(|_| notified.run_id != report.run_id) {
         let page = format!("{}/{}", store.location(), keys::of_run(&report.run_id, "report.html"));
-        let message = message(report, now, origin, &page);
+        let message = if compares { differing::message } else { message }(report, now, origin, &page);
         let is_due = settings.webhook.is_some();
         notified = Notified { condition: now, run_id: report.run_id.clone(), message: Some(message), is_due };
         write_json(store, &key, &notified).await?;
@@ -80,6 +82,8 @@ fn summary(report: &Report, origin: Origin<'_>, message: Option<&Message>) -> Va
     if let Some(summary) = summary.as_object_mut() {
         // Without a report nobody has counted.
         summary.extend(origin.execution.is_none().then(|| ("rows".to_owned(), json!(report.rows))));
+        let compared = &report.reconciled;
+        summary.extend((!compared.is_empty()).then(|| ("reconciled".to_owned(), json!(compared))));
         summary.extend(report.error.as_ref().map(|error| ("error".to_owned(), json!(error))));
         summary.extend(message.map(|message| ("message".to_owned(), json!(message))));
     }

@@ -27,6 +27,8 @@ pub(super) enum Event {
     Rule { rule: String, at: Timestamp },
     /// Somebody wants a run.
     OnDemand(OnDemand),
+    /// An export is to be compared with its account.
+    Reconcile(ReconcileAsked),
 }
 
 /// An object that was created.
@@ -54,6 +56,23 @@ pub(super) struct OnDemand {
     pub(super) full: bool,
     #[serde(default)]
     pub(super) pass_guards: Vec<String>,
+}
+
+/// A request to compare an export with its account, of a person or a schedule.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReconcileAsked {
+    #[serde(rename = "reconcile")]
+    pub(super) export: String,
+    #[serde(default)]
+    pub(super) segment: Option<String>,
+    #[serde(default)]
+    pub(super) adopt: bool,
+    #[serde(default)]
+    pub(super) repair: bool,
+    /// When a schedule was due.
+    #[serde(default)]
+    pub(super) scheduled_time: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +188,7 @@ pub(super) fn read(event: &Value, now: Timestamp) -> Result<Event> {
 
 fn asked(event: &Value, now: Timestamp) -> Result<Event> {
     match event.as_object() {
+        Some(keys) if keys.contains_key("reconcile") => as_("request to reconcile", event).map(Event::Reconcile),
         // The tick that it was due at, whenever and however often it is delivered.
         Some(keys) if keys.contains_key("scheduled_time") => {
             let Tick { export, scheduled_time } = as_("scheduled event", event)?;

@@ -20,8 +20,8 @@ use serde_json::Value;
 use crate::config::{Config, DropKind, Segment, export_of};
 use crate::error::{Error, Kind, Result, escaped};
 use crate::ports::ObjectMeta;
-use crate::run::{RequestedDrop, RunRequest, Trigger, run_id};
-use event::{Dropped, Event, OnDemand};
+use crate::run::{Mode, Reconcile, RequestedDrop, RunRequest, Trigger, run_id};
+use event::{Dropped, Event, OnDemand, ReconcileAsked};
 
 /// What an event comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +86,7 @@ impl Triggered {
                 let OnDemand { drops, full, pass_guards, .. } = asked;
                 triggered.asked(config, RunRequest { drops, full, pass_guards, ..request }, now)?;
             }
+            Event::Reconcile(asked) => triggered.asked(config, comparison(asked, now, seed)?, now)?,
         }
         Ok(())
     }
@@ -165,6 +166,25 @@ impl Triggered {
     fn misplaced(&mut self, key: &str, why: &str) {
         self.ignored.push(Ignored { key: key.to_owned(), why: why.into(), is_misplaced: true });
     }
+}
+
+/// The request of a comparison: one that is due has the id of its time, as a run by a schedule has.
+fn comparison(asked: ReconcileAsked, now: Timestamp, seed: &str) -> Result<RunRequest> {
+    let ReconcileAsked { export, segment, adopt, repair, scheduled_time } = asked;
+    let mode = match (adopt, repair) {
+        (true, true) => {
+            return Err(Error::new(Kind::BadRequest, "request to reconcile", "asks for adopt and repair")
+                .hint("name one of them: a repair adopts who is there first"));
+        }
+        (true, false) => Mode::Adopt,
+        (false, true) => Mode::Repair,
+        (false, false) => Mode::Look,
+    };
+    let (id, trigger) = match scheduled_time {
+        Some(at) => (run_id(at, &export, &format!("reconcile/{export}")), Trigger::Schedule),
+        None => (run_id(now, &export, &format!("{now}/{seed}")), Trigger::OnDemand),
+    };
+    Ok(RunRequest { reconcile: Some(Reconcile { mode, segment }), ..RunRequest::new(id, export, trigger) })
 }
 
 /// The longest export name that a rule's name is or ends in, after a `-`.

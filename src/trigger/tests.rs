@@ -57,6 +57,8 @@ fn every_file_of_events_is_understood() {
         seen.insert(name, (came.requests.len(), came.ignored.len()));
     }
     let expected = [
+        ("reconcile.json", (1, 0)),
+        ("reconcile-with-its-time.json", (1, 0)),
         ("schedule-with-its-time.json", (1, 0)),
         ("sns-s3-object-created.json", (1, 0)),
         ("sqs-sns-s3-object-created.json", (1, 0)),
@@ -85,6 +87,30 @@ fn an_event_in_envelopes_is_the_same_run() {
     let error =
         triggered(&json!({ "Records": [{ "body": "hello ann@example.com" }] }), &config(), now(), "one").unwrap_err();
     assert!(error.kind == Kind::BadRequest && !error.chain().contains("ann@"), "{}", error.chain());
+}
+
+#[test]
+fn a_comparison_is_asked_for_by_its_exports_name() {
+    let mode = |event: Value| {
+        let asked = ask(&config(), &event).requests.pop().unwrap();
+        (asked.reconcile.unwrap().mode, asked.trigger)
+    };
+    assert_eq!(mode(json!({ "reconcile": "newsletter" })), (Mode::Look, Trigger::OnDemand));
+    assert_eq!(mode(json!({ "reconcile": "newsletter", "adopt": true })), (Mode::Adopt, Trigger::OnDemand));
+    assert_eq!(mode(json!({ "reconcile": "newsletter", "repair": true })), (Mode::Repair, Trigger::OnDemand));
+    let tick = event("reconcile-with-its-time.json");
+    assert_eq!(mode(tick.clone()), (Mode::Look, Trigger::Schedule));
+    let later = triggered(&tick, &config(), Timestamp::MAX, "two").unwrap();
+    assert_eq!(ask(&config(), &tick).requests, later.requests);
+    let run = json!({ "export": "newsletter", "scheduled_time": tick["scheduled_time"] });
+    assert_ne!(ask(&config(), &run).requests[0].run_id, later.requests[0].run_id);
+    for bad in [
+        json!({ "reconcile": "newsletter", "adopt": true, "repair": true }),
+        json!({ "reconcile": "another" }),
+        json!({ "reconcile": "newsletter", "full": true }),
+    ] {
+        assert_eq!(triggered(&bad, &config(), now(), "one").unwrap_err().kind, Kind::BadRequest, "{bad}");
+    }
 }
 
 #[test]

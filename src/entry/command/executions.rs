@@ -7,7 +7,7 @@ use crate::config::export_of;
 use crate::entry::args::{Common, StartArgs};
 use crate::entry::show::say;
 use crate::ports::{Clock, Executions};
-use crate::run::{RunRequest, Trigger, run_id};
+use crate::run::{Reconcile, RunRequest, Trigger, run_id};
 
 /// Starts a run of one export, or of all that are enabled.
 ///
@@ -29,6 +29,7 @@ pub async fn start<X: Executions>(executions: &X, common: &Common, args: &StartA
         let request = RunRequest {
             full: args.full,
             pass_guards: args.pass_guards.clone(),
+            reconcile: args.reconcile.then(Reconcile::default),
             ..RunRequest::new(id, name, Trigger::OnDemand)
         };
         let execution = executions.start(&request.run_id, &request.execution_input()).await?;

@@ -11,6 +11,7 @@ use crate::run::RunRequest;
 pub(super) enum Input {
     Event(Value),
     Prepare { run: RunRequest },
+    Reconcile { run: RunRequest },
     Open { run_id: String },
     Deliver { run_id: String, lane: u32 },
     Finish { run_id: String, error: Option<Caught>, run: Option<RunRequest> },
@@ -23,6 +24,7 @@ impl Input {
         match self {
             Self::Event(_) => "start",
             Self::Prepare { .. } => "prepare",
+            Self::Reconcile { .. } => "reconcile",
             Self::Open { .. } => "open",
             Self::Deliver { .. } => "deliver",
             Self::Finish { .. } | Self::GiveUp { .. } => "finish",
@@ -33,7 +35,7 @@ impl Input {
     pub(super) fn run_id(&self) -> Option<&str> {
         match self {
             Self::Event(_) => None,
-            Self::Prepare { run } => Some(&run.run_id),
+            Self::Prepare { run } | Self::Reconcile { run } => Some(&run.run_id),
             Self::Open { run_id }
             | Self::Deliver { run_id, .. }
             | Self::Finish { run_id, .. }
@@ -46,6 +48,7 @@ impl Input {
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
 enum Step {
     Prepare { run: RunRequest },
+    Reconcile { run: RunRequest },
     Open { run_id: String },
     Deliver { run_id: String, lane: u32 },
     Finish { run_id: String, error: Option<Caught>, run: Option<RunRequest> },
@@ -61,6 +64,7 @@ pub(super) fn read(event: Value) -> Result<Input> {
         .map_err(|cause| Error::new(Kind::BadRequest, "step", "has an unexpected form").with_source(cause))?;
     Ok(match step {
         Step::Prepare { run } => Input::Prepare { run },
+        Step::Reconcile { run } => Input::Reconcile { run },
         Step::Open { run_id } => Input::Open { run_id },
         Step::Deliver { run_id, lane } => Input::Deliver { run_id, lane },
         Step::Finish { run_id, error, run } => Input::Finish { run_id, error, run },

@@ -4,6 +4,7 @@
 //! A run ends under the configuration that it began with; the deployed one is read for each call, as what makes a run more careful
 //! holds from the next step on.
 
+mod comparing;
 mod failure;
 mod input;
 mod logged;
@@ -76,6 +77,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
         let answer = match input {
             Input::Event(event) => self.start(&event, &config, invocation).await,
             Input::Prepare { run } => self.prepare(&config, &run).await,
+            Input::Reconcile { run } => self.reconcile(&config, &run, invocation.until).await,
             Input::Open { run_id } => self.open(&config, &run_id).await,
             Input::Deliver { run_id, lane } => self.deliver(&config, &run_id, lane, invocation.until).await,
             Input::Finish { run_id, error, run } => self.finish(&config, &run_id, error.map(failure::of), run).await,
@@ -184,7 +186,12 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .await?
             .ok_or_else(|| Error::new(Kind::Bug, &request.run_id, "is done without a report"))?;
         self.publish(&report, known);
-        let mut summary = self.summary(config, &report).await?;
+        self.summary_of_done(config, &report).await
+    }
+
+    /// The summary of a run that ended in its first step.
+    async fn summary_of_done(&self, config: &Config, report: &Report) -> Result<Value> {
+        let mut summary = self.summary(config, report).await?;
         if let Some(summary) = summary.as_object_mut() {
             summary.insert("status".into(), json!("done"));
         }

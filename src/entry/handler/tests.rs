@@ -274,6 +274,8 @@ async fn each_change_has_one_message_to_people() {
         json!(null),
     ];
     assert_eq!(subjects, expected);
+    let compared = compared(&function, json!({ "reconcile": "newsletter" })).await.unwrap();
+    keys.extend(compared.as_object().unwrap().keys().cloned());
     // EventBridge gets what the page lists.
     let page = include_str!("../../../docs/OPERATIONS.md").split_once("| key | content |").unwrap().1;
     let page = page.split_once("\n\n").unwrap().0;
@@ -282,10 +284,134 @@ async fn each_change_has_one_message_to_people() {
     let all = named(page);
     let outcomes = codes::all().into_iter().filter(|code| code.class == codes::Class::Outcome);
     let rows = serde_json::to_value(crate::report::Rows::default()).unwrap();
-    let values = outcomes.map(|code| code.name).filter(|name| name != Outcome::DifferencesFound.name());
-    for value in values.chain(rows.as_object().unwrap().keys().cloned()) {
+    for value in outcomes.map(|code| code.name).chain(rows.as_object().unwrap().keys().cloned()) {
         assert!(all.contains(&value), "{value}");
     }
+    sandbox.stop().await;
+}
+
+/// Delivers an event that asks for a comparison, and carries it out.
+async fn compared(function: &Here, event: Value) -> Result<Value> {
+    let another = Invocation { request_id: format!("{}", fastrand::u64(..)), until: Timestamp::MAX };
+    let started = function.answer(event, &another).await?;
+    assert_eq!(started["started"].as_array().unwrap().len(), 1, "{started}");
+    let run = function.executions.0.lock().unwrap().last().unwrap().clone();
+    assert_eq!(started["started"][0]["run_id"], json!(run.run_id));
+    ask(function, json!({ "step": "reconcile", "run": run })).await
+}
+
+/// Two people are on the list.
+async fn two_members(function: &Here) {
+    let run = drop_file(function, TWO).await;
+    let run_id = run["run_id"].clone();
+    ask(function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    ask(function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+    ask(function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await.unwrap();
+    ask(function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+}
+
+fn deleted_by_hand(sandbox: &Sandbox, email: &str) {
+    let id = sandbox.contents().by_email(email).unwrap().id.clone();
+    assert_eq!(sandbox.ask("DELETE", &format!("/contact/{id}"), "a-key", b"").unwrap().0, 204);
+}
+
+#[tokio::test]
+async fn differences_are_notified_once_and_fail_nothing() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    two_members(&function).await;
+    let mut said = Vec::new();
+    for (number, more) in [json!({}), json!({}), json!({}), json!({ "adopt": true }), json!({})].into_iter().enumerate()
+    {
+        if number == 1 {
+            deleted_by_hand(&sandbox, "a@example.com");
+        }
+        let mut event = json!({ "reconcile": "newsletter" });
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = compared(&function, event).await.unwrap();
+        assert_eq!(answer["status"], "done", "{answer}");
+        let run = function.executions.0.lock().unwrap().last().unwrap().clone();
+        let again = ask(&function, json!({ "step": "reconcile", "run": run })).await.unwrap();
+        assert_eq!(again, answer, "twice is once");
+        said.push((answer["outcome"].clone(), answer["message"]["subject"].clone()));
+        assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap(), "the connection is free");
+        function.env.leases.release("autopilot-eu", "another").await.unwrap();
+    }
+    let expected = [
+        (json!("nothing_to_do"), json!(null)),
+        (json!("differences_found"), json!("d: newsletter: the account differs")),
+        (json!("differences_found"), json!(null)),
+        (json!("succeeded"), json!("d: newsletter: the account no longer differs")),
+        (json!("nothing_to_do"), json!(null)),
+    ];
+    assert_eq!(said, expected);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_comparison_waits_for_its_turn_and_is_called_again() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    two_members(&function).await;
+    assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap());
+    let waiting = compared(&function, json!({ "reconcile": "newsletter" })).await.unwrap();
+    assert_eq!((&waiting["status"], &waiting["seconds"]), (&json!("wait"), &json!(10)));
+    function.env.leases.release("autopilot-eu", "another").await.unwrap();
+    let run = function.executions.0.lock().unwrap().last().unwrap().clone();
+    let step = json!({ "step": "reconcile", "run": run });
+    // Less than it needs to keep what it has read.
+    let until = Timestamp::now().checked_add(jiff::SignedDuration::from_secs(4)).unwrap();
+    let again = function.answer(step.clone(), &Invocation { request_id: "r".into(), until }).await.unwrap();
+    assert_eq!(again, json!({ "status": "again", "run_id": run.run_id }));
+    assert!(!function.env.leases.take("autopilot-eu", "another").await.unwrap(), "the turn is kept");
+    assert_eq!(ask(&function, step).await.unwrap()["outcome"], "nothing_to_do");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_repair_starts_a_run_once_differences_are_found() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    let function = function(folder.path(), &sandbox).await;
+    two_members(&function).await;
+    let started = || function.executions.0.lock().unwrap().clone();
+    let answer = compared(&function, json!({ "reconcile": "newsletter", "repair": true })).await.unwrap();
+    assert_eq!(answer["outcome"], "nothing_to_do");
+    let before = started().len();
+    deleted_by_hand(&sandbox, "a@example.com");
+    let answer = compared(&function, json!({ "reconcile": "newsletter", "repair": true })).await.unwrap();
+    assert_eq!((&answer["outcome"], &answer["message"]), (&json!("differences_found"), &json!(null)));
+    let (all, run) = (started(), started().pop().unwrap());
+    assert!(all.len() == before + 2 && run.reconcile.is_none() && run.trigger == Trigger::OnDemand, "{all:?}");
+    let run_id = run.run_id.clone();
+    ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+    ask(&function, json!({ "step": "deliver", "run_id": run_id, "lane": 0 })).await.unwrap();
+    let finished = ask(&function, json!({ "step": "finish", "run_id": run_id })).await.unwrap();
+    assert_eq!((&finished["outcome"], &finished["rows"]["delivered"]), (&json!("succeeded"), &json!(1)));
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_comparison_that_fails_gives_the_turn_back_and_says_so() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(Some("a-key")).await);
+    let function = function(folder.path(), &sandbox).await;
+    two_members(&function).await;
+    sandbox.set_api_key(Some("another-key".into()));
+    let error = compared(&function, json!({ "reconcile": "newsletter" })).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Access);
+    let run = function.executions.0.lock().unwrap().last().unwrap().clone();
+    let caught = json!({ "Error": "access", "Cause": json!({ "errorMessage": error.chain() }).to_string() });
+    let step = json!({ "step": "finish", "run_id": run.run_id, "error": caught, "run": run });
+    let finished = ask(&function, step).await.unwrap();
+    assert_eq!((&finished["outcome"], &finished["error"]["kind"]), (&json!("failed"), &json!("access")));
+    assert_eq!(finished["message"]["subject"], "d: newsletter: could not be compared");
+    assert!(function.env.leases.take("autopilot-eu", "another").await.unwrap(), "the connection is free");
+    function.env.leases.release("autopilot-eu", "another").await.unwrap();
+    let left = function.env.store().list(&keys::runs("newsletter")).await.unwrap();
+    assert!(!left.iter().any(|meta| keys::is_transient(&meta.key)), "{left:?}");
+    sandbox.set_api_key(Some("a-key".into()));
+    let answer = compared(&function, json!({ "reconcile": "newsletter" })).await.unwrap();
+    assert_eq!(answer["message"]["subject"], "d: newsletter: the account no longer differs");
     sandbox.stop().await;
 }
 

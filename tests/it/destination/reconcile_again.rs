@@ -133,7 +133,7 @@ async fn interrupted(sim: &Sim, name: &str, seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupted_comparison_goes_on_unless_it_is_old_or_another() {
+async fn an_interrupted_comparison_goes_on_unless_it_is_too_old() {
     for (hours, mode, goes_on) in [(23, Mode::Look, true), (25, Mode::Look, false), (1, Mode::Adopt, false)] {
         let sim = many(Way::Bulk).await;
         interrupted(&sim, "interrupted", 12).await;

@@ -19,6 +19,8 @@ locals {
     if try(export.enabled, true) && try(local.config.connections[export.connection].enabled, true)
   }
   scheduled = { for name, export in local.running : name => export if try(export.schedule, null) != null }
+  # Those that are compared with their account by themselves.
+  compared = { for name, export in local.running : name => export if try(export.reconcile_schedule, null) != null }
 
   # Roles, policies and dashboards belong to the whole account: with the region a name can be used once in each.
   global_name = "${var.name}-${local.region}"

@@ -35,8 +35,8 @@ output "dead_letters_url" {
 }
 
 output "schedules" {
-  description = "Export -> its schedule."
-  value       = { for name, export in local.scheduled : name => "${export.schedule} ${try(export.time_zone, "UTC")}" }
+  description = "Export -> its schedule; EXPORT.reconcile -> when it is compared with its account."
+  value       = { for name, one in aws_scheduler_schedule.export : name => "${one.schedule_expression} ${one.schedule_expression_timezone}" }
 }
 
 output "people" {

@@ -1,4 +1,4 @@
-# What starts runs: drops and schedules. Both invoke the function, which starts one run for each.
+# What starts runs: drops and schedules. All invoke the function, which starts one run for each.
 
 # A bucket that this deployment creates notifies the function directly.
 resource "aws_s3_bucket_notification" "drops" {
@@ -77,14 +77,24 @@ resource "aws_scheduler_schedule_group" "this" {
   name = var.name
 }
 
+locals {
+  # Name -> what a schedule says, what it starts, and of which export. No export's name has a dot.
+  schedules = merge(
+    { for name, export in local.scheduled : name => { export = name, key = "export", expression = export.schedule, does = "Runs" } },
+    { for name, export in local.compared : "${name}.reconcile" => {
+      export = name, key = "reconcile", expression = export.reconcile_schedule, does = "Compares with its account"
+    } },
+  )
+}
+
 resource "aws_scheduler_schedule" "export" {
   #checkov:skip=CKV_AWS_297:a schedule holds the name of an export and nothing else; AWS's own key is enough
-  for_each                     = local.scheduled
+  for_each                     = local.schedules
   name                         = each.key
   group_name                   = aws_scheduler_schedule_group.this.name
-  description                  = "Runs the export ${each.key}"
-  schedule_expression          = each.value.schedule
-  schedule_expression_timezone = try(each.value.time_zone, "UTC")
+  description                  = "${each.value.does} the export ${each.value.export}"
+  schedule_expression          = each.value.expression
+  schedule_expression_timezone = try(local.running[each.value.export].time_zone, "UTC")
 
   flexible_time_window {
     mode = "OFF"
@@ -94,7 +104,7 @@ resource "aws_scheduler_schedule" "export" {
     arn      = aws_lambda_alias.live.arn
     role_arn = aws_iam_role.scheduler.arn
     # Scheduler puts in the time that the tick was due, so that one that is delivered twice is one run.
-    input = "{\"export\":\"${each.key}\",\"scheduled_time\":\"<aws.scheduler.scheduled-time>\"}"
+    input = "{\"${each.value.key}\":\"${each.value.export}\",\"scheduled_time\":\"<aws.scheduler.scheduled-time>\"}"
 
     retry_policy {
       maximum_retry_attempts       = 5

@@ -23,7 +23,7 @@ run "drops_and_schedules_start_runs" {
 
   # Enabled exports with a schedule run by it.
   assert {
-    condition     = keys(aws_scheduler_schedule.export) == ["newsletter"]
+    condition     = keys(aws_scheduler_schedule.export) == ["newsletter", "newsletter.reconcile"]
     error_message = "An export that is off, or whose connection is, is not scheduled."
   }
 
@@ -36,6 +36,17 @@ run "drops_and_schedules_start_runs" {
       aws_scheduler_schedule.export["newsletter"].target[0].retry_policy[0].maximum_retry_attempts == 5,
     ])
     error_message = "The schedule is the export's own, with retries and a dead-letter queue."
+  }
+
+  # A comparison with the account has a schedule of its own, and the export's time zone.
+  assert {
+    condition = alltrue([
+      aws_scheduler_schedule.export["newsletter.reconcile"].schedule_expression == "cron(0 22 ? * SUN *)",
+      aws_scheduler_schedule.export["newsletter.reconcile"].schedule_expression_timezone == "Europe/Prague",
+      aws_scheduler_schedule.export["newsletter.reconcile"].target[0].input == "{\"reconcile\":\"newsletter\",\"scheduled_time\":\"<aws.scheduler.scheduled-time>\"}",
+      aws_scheduler_schedule.export["newsletter.reconcile"].target[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters.arn,
+    ])
+    error_message = "reconcile_schedule starts a comparison of the export, in its time zone."
   }
 
   # Events that fail go to the dead-letter queue.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// A key, an example as JSON, and what holds where it is not there. A key in several places means the same in each.
-const KEYS: [(&str, &str, &str); 55] = [
+const KEYS: [(&str, &str, &str); 56] = [
     ("$schema", r#""./exports.schema.json""#, "editors know nothing of the file"),
     ("agreed_by", r#""dpo@example.com""#, ""),
     ("agreed_on", r#""2026-11-23""#, ""),
@@ -53,6 +53,7 @@ const KEYS: [(&str, &str, &str); 55] = [
     ("others", r#""remove""#, ""),
     ("patience_seconds", "120", ""),
     ("prefix", r#""segments/newsletter/""#, "each run is given its drop"),
+    ("reconcile_schedule", r#""cron(0 22 ? * SUN *)""#, "it is compared when somebody asks for it"),
     ("recursive", "true", ""),
     ("region", r#""eu""#, "default"),
     ("schedule", r#""cron(0 6 * * ? *)""#, "it runs when it is started, or something is dropped"),

@@ -61,7 +61,10 @@ pub struct Export {
     /// When it runs by itself: an EventBridge Scheduler expression.
     #[schemars(regex(pattern = r"^(rate|cron|at)\(.+\)$"))]
     pub schedule: Option<String>,
-    /// The schedule's time zone. Default UTC.
+    /// When it is compared with its account by itself: an EventBridge Scheduler expression.
+    #[schemars(regex(pattern = r"^(rate|cron|at)\(.+\)$"))]
+    pub reconcile_schedule: Option<String>,
+    /// The time zone of both schedules. Default UTC.
     #[serde(default = "utc")]
     pub time_zone: String,
     /// `false` disables the export; a run in progress stops within 15 seconds.
@@ -149,6 +152,7 @@ impl Export {
         if schedule.is_some() {
             a_prefix_per_segment(entry);
         }
+        let reconcile_schedule = object.get("reconcile_schedule").and_then(|entry| checked(&entry, checks::schedule));
         let time_zone = object.get("time_zone").and_then(|entry| checked(&entry, checks::time_zone));
         let enabled = object.get("enabled").and_then(|entry| entry.flag()).unwrap_or(true);
         let guards = object.get("guards").and_then(|entry| read_guards(&entry)).unwrap_or_default();
@@ -167,6 +171,7 @@ impl Export {
             honour_optouts,
             rejects_days,
             schedule,
+            reconcile_schedule,
             time_zone: time_zone.unwrap_or_else(utc),
             enabled,
             guards,

@@ -299,7 +299,11 @@ fn an_address_is_https_or_plain_http_to_this_machine() {
 
 #[test]
 fn schedules_look_like_eventbridge_scheduler_expressions() {
-    let schedule = |text: &str| parse(&with(&[(&at(EXPORT, "schedule"), json!(text))]).to_string()).is_ok();
+    let schedule = |text: &str| {
+        let parsed = |key| parse(&with(&[(&at(EXPORT, key), json!(text))]).to_string()).is_ok();
+        assert_eq!(parsed("schedule"), parsed("reconcile_schedule"), "{text}");
+        parsed("schedule")
+    };
     assert!(
         schedule("rate(1 hour)") && schedule("cron(15 10 ? * 6L 2026-2030)") && schedule("at(2026-11-20T13:00:00)")
     );

@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import shutil
+import urllib.request
 import zlib
 
 import boto3
@@ -60,6 +61,7 @@ def config(urls):
                 "segments": [{"name": export, "prefix": f"segments/{export}/", "membership": {"tag" if name == ORTTO else "list": title(export)}}],
                 "match": {"email": "EMail", "first_name": "FirstName"},
                 "schedule": "cron(0 6 * * ? *)",
+                "reconcile_schedule": "cron(0 22 ? * SUN *)",
                 **({"notify": {"webhook": {"kind": "json"}}} if export == "refused" else {}),
             }
     return {"connections": connections, "exports": exports}
@@ -201,6 +203,13 @@ class Scene(World):
         held = self.at(connection, "contents")
         lists = {one["id"] for one in held["lists"] if one["title"] == title(export)}
         return sorted(one["email"] for one in held["contacts"] if lists & set(one["lists"]))
+
+    def delete(self, connection, email):
+        """Deletes a contact of a classic account, as somebody may there."""
+        contact = next(one for one in self.at(connection, "contents")["contacts"] if one["email"] == email)
+        request = urllib.request.Request(f"{self.urls[connection]}/contact/{contact['id']}", method="DELETE", headers={"autopilotapikey": KEY})
+        with DIRECT.open(request) as answer:
+            assert answer.status < 300
 
     def calls(self, run, step):
         """The function's calls for a step of a run: event, answer, whether the answer is an error."""

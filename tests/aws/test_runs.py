@@ -51,6 +51,25 @@ def test_a_lane_that_needs_longer_than_a_call_may_take_is_called_again(aws):
     assert_rate(aws, "slow", 4, run)
 
 
+def test_a_comparison_by_its_schedule_finds_who_was_deleted_by_hand(aws):
+    gone = emails("slow", 1)[0]
+    aws.delete("slow", gone)
+    schedule = aws.aws("scheduler", "get-schedule", "--group-name", "autopilot-export", "--name", "slow.reconcile", "--output", "json")
+    tick = schedule["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-22T22:00:00Z")
+    with aws.listening() as messages:
+        for event in (tick, {"reconcile": "slow"}):
+            answer = aws.invoke(event)
+            assert event != tick or aws.invoke(event) == answer, "one tick is one comparison"
+            run = answer["started"][0]["run_id"]
+            ended = aws.ended(run)
+            assert (ended["status"], json.loads(ended["output"])["outcome"]) == ("SUCCEEDED", "differences_found"), ended
+            found = aws.report(run)["reconciled"][0]
+            assert (found["members"], found["deleted"], found["missing"], found["extra"]) == (120, 1, 0, 0)
+            assert not [key for key in aws.objects(f"runs/slow/{run}/") if "/census/" in key], "what was read goes with the end"
+        received = messages()
+    assert [message["Subject"] for message in received] == ["autopilot-export: slow: the account differs"], "the same again is not news"
+
+
 def test_a_run_that_cannot_be_finished_is_notified_and_the_next_one_finishes_it(aws):
     with aws.listening() as messages:
         run = aws.drop("damaged", emails("damaged", 120))

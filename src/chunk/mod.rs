@@ -4,12 +4,17 @@
 //! anything of a destination's wire format, so a chunk can be written before any account was asked. A chunk holds
 //! personal data: it is encrypted where it lies, and goes away with its run.
 
+mod address;
 mod codec;
 mod divided;
 mod field;
 mod row;
 mod seal;
 
+pub use address::{
+    AddressChange, AddressOutcome, ChangedAddress, read_address_changes, read_changed_addresses, seal_address_changes,
+    seal_changed_addresses,
+};
 pub use codec::{
     LeaverName, NewRow, Origin, digests, origins, push_digests, quoted, read, unquoted, write_leaver, write_row,
 };

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::addresses::Addresses;
 use super::census::Census;
 use super::people::People;
 use super::protocol::{KnownContacts, Protocol};
@@ -242,6 +243,11 @@ pub trait Destination: Send + Sync {
 
     /// How one person is looked up, taken off and deleted; none where the destination cannot.
     fn people(&self) -> Option<&dyn People> {
+        None
+    }
+
+    /// How a contact gets another address; none where the destination cannot do that.
+    fn addresses(&self) -> Option<&dyn Addresses> {
         None
     }
 

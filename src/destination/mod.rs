@@ -1,9 +1,10 @@
 //! Where segments are sent: one folder for each destination. What all need has the same file name in each.
 //!
-//! A destination has three traits, and two optional ones: [`Census`] and [`People`]. [`Destination`] says what it is and calls an account before rows are sent; [`Account`]
+//! A destination has three traits, and three optional ones: [`Census`], [`People`] and [`Addresses`]. [`Destination`] says what it is and calls an account before rows are sent; [`Account`]
 //! is what those calls found; [`Protocol`] turns rows into requests and responses into what became of each row. All I/O is
 //! a [`Session`]'s, or that of the lane that asks the protocol.
 
+mod addresses;
 pub mod autopilot;
 mod batch;
 mod census;
@@ -19,6 +20,7 @@ mod usage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use addresses::{Addresses, Attempt, Looked};
 pub use batch::batches;
 pub use census::{Census, Page, PersonThere};
 pub use contract::{

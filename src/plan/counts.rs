@@ -15,6 +15,9 @@ pub struct Counts {
     pub joiners: u64,
     /// With other mapped fields.
     pub changed: u64,
+    /// With another address of a contact that the export has: it is the same person's by the customer id.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub address_changed: u64,
     /// As they were.
     pub unchanged: u64,
     /// Gone from the drop or suppressed, to be taken off.
@@ -96,6 +99,11 @@ impl Counts {
         codes.iter().filter_map(|code| self.rejects.get(code)).sum()
     }
 
+    /// All that a run has something to do for, the rows that it holds back among them.
+    pub fn to_do(&self) -> u64 {
+        self.joiners + self.changed + self.address_changed + self.leavers + self.opt_outs
+    }
+
     /// All rejected rows.
     pub fn rejected(&self) -> u64 {
         self.rejects.values().sum()
@@ -106,6 +114,7 @@ impl Counts {
         self.read += other.read;
         self.joiners += other.joiners;
         self.changed += other.changed;
+        self.address_changed += other.address_changed;
         self.unchanged += other.unchanged;
         self.leavers += other.leavers;
         self.leavers_withheld += other.leavers_withheld;

@@ -20,6 +20,9 @@ pub struct Chunk {
     /// Whether they are sent for their opt-outs alone, and no row of a drop waits for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub opt_outs: bool,
+    /// Whether they bring new addresses of contacts, which change before any of them is sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub address_changes: bool,
 }
 
 /// A range of a chunk's rows, for one lane.
@@ -89,7 +92,8 @@ pub fn lanes_for(chunks: &[Chunk], costs: Costs<'_>, lanes: u32) -> u32 {
     lanes.min(u32::try_from(worth).unwrap_or(u32::MAX))
 }
 
-/// Assigns the chunks to the lanes, in order, each as many requests as its share of the rate.
+/// Assigns the chunks to the lanes, in order, each as many requests as its share of the rate. All rows that bring new addresses
+/// go to the first lane, which changes them before it sends anything.
 pub fn assign_lanes(chunks: &[Chunk], costs: Costs<'_>, shares: &[u32]) -> Vec<Vec<Range>> {
     let total = requests(chunks, costs);
     let rate: u64 = shares.iter().map(|share| u64::from(*share)).sum();
@@ -101,7 +105,12 @@ pub fn assign_lanes(chunks: &[Chunk], costs: Costs<'_>, shares: &[u32]) -> Vec<V
         let before: u64 = shares.iter().take(lane + 1).map(|share| u64::from(*share)).sum();
         (total * before).div_ceil(rate.max(1))
     };
-    for (number, chunk) in chunks.iter().enumerate() {
+    let (first, others): (Vec<_>, Vec<_>) = chunks.iter().enumerate().partition(|(_, chunk)| chunk.address_changes);
+    for (number, chunk) in first {
+        lane.push(Range { chunk: number, from: 0, to: chunk.rows });
+        spent += costs.of(chunk).map_or(0, |cost| cost.requests(chunk.rows));
+    }
+    for (number, chunk) in others {
         let Some(cost) = costs.of(chunk) else { continue };
         let mut from = 0;
         while from < chunk.rows {
@@ -129,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn chunk(segment: usize, operation: Operation, rows: u32) -> Chunk {
-        Chunk { name: String::new(), segment, operation, rows, opt_outs: false }
+        Chunk { name: String::new(), segment, operation, rows, opt_outs: false, address_changes: false }
     }
 
     fn memberships() -> Vec<Membership> {

@@ -228,6 +228,11 @@ impl MemberIndex {
         entry.is_some_and(|entry| entry.marks.has(Marks::MEMBER))
     }
 
+    /// Whether a row of this drop, or a valid one of a segment before, has this profile.
+    pub fn has_row(&self, key: &ProfileKey) -> bool {
+        self.marks(key).is_some_and(|marks| marks.has(Marks::SEEN | Marks::READ_NEWER))
+    }
+
     /// Whether a row of the drop can be sent.
     pub fn is_valid(&self, key: &ProfileKey) -> bool {
         self.is_seen_as(key, Marks::VALID)

@@ -1,5 +1,6 @@
 //! Contacts against the state: joiners, changed, leavers, unchanged; the guards; the dealing to lanes.
 
+pub mod address_changes;
 mod columns;
 pub mod corrections;
 mod counts;

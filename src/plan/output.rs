@@ -19,6 +19,8 @@ const RECORDS: usize = 4096;
 /// What the rows of a chunk are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChunkKind {
+    /// Of contacts whose address changes.
+    AddressChanges,
     /// Members with other fields.
     Changed,
     /// New to the segment.
@@ -34,7 +36,8 @@ impl ChunkKind {
     pub fn operation(self) -> Operation {
         match self {
             Self::Changed | Self::OptOuts => Operation::Update,
-            Self::Joiners => Operation::Join,
+            // The contact is put on the list, or gets the tag, wherever it is a member already.
+            Self::Joiners | Self::AddressChanges => Operation::Join,
             Self::Leavers => Operation::Leave,
         }
     }

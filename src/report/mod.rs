@@ -60,10 +60,17 @@ pub struct Members {
     pub joiners: u64,
     /// With other mapped fields.
     pub changed: u64,
+    /// With another address than before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub address_changed: u64,
     /// Gone from the drop.
     pub leavers: u64,
     /// Gone from the drop, but kept, because rows of it could not be read or it is not the whole segment.
     pub leavers_withheld: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Rows that are rejected for one cause.
@@ -91,6 +98,9 @@ pub struct OfSegment {
     pub joiners: u64,
     /// With other mapped fields.
     pub changed: u64,
+    /// With another address than before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub address_changed: u64,
     /// As they were.
     pub unchanged: u64,
     /// Rejected by this program.
@@ -111,6 +121,7 @@ impl OfSegment {
             read: counts.read,
             joiners: counts.joiners,
             changed: counts.changed,
+            address_changed: counts.address_changed,
             unchanged: counts.unchanged,
             rejected: counts.rejected(),
             suppressed: counts.suppressed,
@@ -252,7 +263,7 @@ impl Report {
     /// The report of a run that got as far as its record.
     pub fn of(run: &RunRecord, confirmed: Confirmed, error: Option<Failed>, finished_at: Timestamp) -> Self {
         let counts = run.counts();
-        let to_send = counts.joiners + counts.changed;
+        let to_send = counts.joiners + counts.changed + counts.address_changed;
         let rows = Rows {
             read: counts.read,
             delivered: confirmed.delivered,
@@ -278,6 +289,7 @@ impl Report {
             members: Members {
                 joiners: counts.joiners,
                 changed: counts.changed,
+                address_changed: counts.address_changed,
                 leavers: counts.leavers.saturating_sub(confirmed.stayed),
                 leavers_withheld: counts.leavers_withheld + confirmed.stayed,
             },
@@ -383,9 +395,7 @@ fn outcome(run: &RunRecord, counts: &Counts, rows: &Rows, confirmed: &Confirmed,
         None if run.sources.is_empty() => Outcome::Superseded,
         None if is_pending => Outcome::Failed,
         None if rows.rejected > 0 => Outcome::SucceededWithRejects,
-        None if counts.joiners + counts.changed + counts.leavers + counts.opt_outs == counts.held_back => {
-            Outcome::NothingToDo
-        }
+        None if counts.to_do() == counts.held_back => Outcome::NothingToDo,
         None => Outcome::Succeeded,
     }
 }

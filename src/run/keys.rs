@@ -81,6 +81,16 @@ pub fn results(run_id: &str, lane: u32, range: usize) -> String {
     of_run(run_id, &format!("results/{lane:03}/{range:06}.tsv"))
 }
 
+/// The contacts whose address changes.
+pub fn address_changes(run_id: &str) -> String {
+    of_run(run_id, "chunks/addresses.tsv")
+}
+
+/// What became of them in a lane.
+pub fn changed_addresses(run_id: &str, lane: u32) -> String {
+    of_run(run_id, &format!("results/{lane:03}/addresses.tsv"))
+}
+
 /// The calls of a lane: how many, and how many of the last confirmed nothing.
 pub fn calls(run_id: &str, lane: u32) -> String {
     of_run(run_id, &format!("results/{lane:03}/calls.json"))

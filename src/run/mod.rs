@@ -254,6 +254,9 @@ pub struct RunRecord {
     pub fields: Vec<FieldSpec>,
     /// What it sends.
     pub chunks: Vec<Chunk>,
+    /// How many contacts have a new address in it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub address_changes: u64,
     /// Objects of rejects found in prepare.
     pub reject_parts: u32,
     /// How many records of people its plan has; none of a run by a version that kept none.
@@ -280,6 +283,10 @@ pub struct RunRecord {
     pub recovered: Vec<String>,
 }
 
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl RunRecord {
     /// A run that begins at `at`: its sources are fixed, its plan is not made.
     pub fn begin(
@@ -301,6 +308,7 @@ impl RunRecord {
             segments,
             fields: Vec::new(),
             chunks: Vec::new(),
+            address_changes: 0,
             reject_parts: 0,
             recorded: Some(0),
             stopped_by: Vec::new(),

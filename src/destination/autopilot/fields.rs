@@ -6,6 +6,8 @@ use crate::value::FieldType;
 
 /// The key of the email address.
 pub(super) const EMAIL: &str = "Email";
+/// The key of the address that a contact is to have, beside the one that it has.
+pub(super) const NEW_EMAIL: &str = "_NewEmail";
 /// The key of the opt-out.
 pub(super) const UNSUBSCRIBED: &str = "unsubscribed";
 

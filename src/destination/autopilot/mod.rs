@@ -1,6 +1,7 @@
 //! Classic Autopilot, API v1. What is known of it, and how well: docs/AUTOPILOT_API.md.
 
 mod account;
+mod addresses;
 mod canary;
 mod census;
 mod contact;
@@ -21,8 +22,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Census, Cost, Destination, KnownContacts, Limits, People, Protocol, ReadBack, Region, Session,
-    StandardField, WantedIds,
+    Account, Addresses, Assumption, Census, Cost, Destination, KnownContacts, Limits, People, Protocol, ReadBack,
+    Region, Session, StandardField, WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
@@ -162,6 +163,10 @@ impl Destination for Autopilot {
     }
 
     fn people(&self) -> Option<&dyn People> {
+        Some(self)
+    }
+
+    fn addresses(&self) -> Option<&dyn Addresses> {
         Some(self)
     }
 

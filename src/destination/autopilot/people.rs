@@ -71,6 +71,15 @@ async fn ask(session: &mut dyn Session, endpoint: &Endpoint) -> Result<(Reply, O
 /// The contact with this address or id.
 async fn look_up(session: &mut dyn Session, named: &str, targets: &[MembershipTarget]) -> Result<Option<ContactThere>> {
     let (reply, response) = ask(session, &Endpoint::Contact(named.to_owned())).await?;
+    there(reply, response.as_ref(), targets)
+}
+
+/// What an answer says of a contact.
+pub(super) fn there(
+    reply: Reply,
+    response: Option<&HttpResponse>,
+    targets: &[MembershipTarget],
+) -> Result<Option<ContactThere>> {
     let (id, lists) = match reply {
         Reply::NotFound => return Ok(None),
         Reply::Done(Payload::Contact { id, lists, .. }) => (id, lists.unwrap_or_default()),
@@ -96,7 +105,11 @@ fn is_true(contact: &Value, field: &str) -> bool {
     all.filter(is_it).any(|held| held.get("value") == Some(&Value::Bool(true)))
 }
 
-async fn take_off(session: &mut dyn Session, contact: &ContactThere, target: &MembershipTarget) -> Result<()> {
+pub(super) async fn take_off(
+    session: &mut dyn Session,
+    contact: &ContactThere,
+    target: &MembershipTarget,
+) -> Result<()> {
     let endpoint = match target {
         MembershipTarget::List { id, .. } => {
             Endpoint::RemoveMember(Membership { list: id.clone(), contact: contact.id.clone() })

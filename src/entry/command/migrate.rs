@@ -173,7 +173,7 @@ async fn planned<W: Environment>(
 
 fn joiners(segment: usize, members: u64) -> Chunk {
     let rows = u32::try_from(members).unwrap_or(u32::MAX);
-    Chunk { name: String::new(), segment, operation: Operation::Join, rows, opt_outs: false }
+    Chunk { name: String::new(), segment, operation: Operation::Join, rows, opt_outs: false, address_changes: false }
 }
 
 /// Replaces a file in one step; who may read it stays as it is.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::entry::args::{Common, When};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, escaped, escaped_json};
-use crate::report::{Outcome, Report};
+use crate::report::{Members, Outcome, Report};
 use crate::run::keys::{DIFFERENCES, of_run};
 use crate::run::time_of;
 
@@ -122,6 +122,14 @@ fn reconciled(common: &Common, report: &Report) {
     report.warnings.iter().for_each(|warning| line(&format!("  note      {warning}")));
 }
 
+/// How many have another address, where some have.
+pub(super) fn with_new_address(members: &Members) -> String {
+    match members.address_changed {
+        0 => String::new(),
+        people => format!("{people} with a new address, "),
+    }
+}
+
 /// Prints a report for people.
 pub(super) fn report(common: &Common, report: &Report) {
     let rows = &report.rows;
@@ -138,9 +146,10 @@ pub(super) fn report(common: &Common, report: &Report) {
         rows.read, rows.delivered, rows.unchanged, rows.rejected, rows.suppressed, rows.pending
     ));
     line(&format!(
-        "  members   {}, {} changed, {}, {} withheld",
+        "  members   {}, {} changed, {}{}, {} withheld",
         counted(members.joiners, "joiner"),
         members.changed,
+        with_new_address(members),
         counted(members.leavers, "leaver"),
         counted(members.leavers_withheld, "leaver"),
     ));

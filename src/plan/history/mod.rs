@@ -93,6 +93,10 @@ pub enum Act {
     Leave,
     /// To opt a contact out, and nothing else.
     OptOut,
+    /// To go on as the contact of an earlier address.
+    NewAddress,
+    /// To go on under another address.
+    OldAddress,
 }
 
 /// What became of it.
@@ -212,7 +216,8 @@ impl Act {
         (self, Verdict::NotSent(NotSent::Limit))
     }
 
-    const ALL: [Self; 5] = [Self::Nothing, Self::Join, Self::Change, Self::Leave, Self::OptOut];
+    const ALL: [Self; 7] =
+        [Self::Nothing, Self::Join, Self::Change, Self::Leave, Self::OptOut, Self::NewAddress, Self::OldAddress];
 
     fn code(self) -> u8 {
         self as u8

@@ -12,6 +12,7 @@ impl Record {
                 Act::Change => "changed",
                 Act::Leave => "left",
                 Act::OptOut => "opted_out",
+                Act::NewAddress | Act::OldAddress => "address_changed",
                 Act::Nothing => "nothing",
             },
             Verdict::Unconfirmed => "unconfirmed",
@@ -35,6 +36,8 @@ impl Record {
             Act::Change => "was to be changed",
             Act::Leave => "was to leave",
             Act::OptOut => "was to be opted out",
+            Act::NewAddress => "was to be the new address of a contact",
+            Act::OldAddress => "was to be the earlier address of a contact",
         };
         match self.verdict {
             Verdict::Done => match self.act {
@@ -42,6 +45,8 @@ impl Record {
                 Act::Change => "changed".to_owned(),
                 Act::Leave => "left".to_owned(),
                 Act::OptOut => "opted out; nothing else of the row was sent".to_owned(),
+                Act::NewAddress => "address changed: sent under this address from then on".to_owned(),
+                Act::OldAddress => "address changed: sent under another address from then on".to_owned(),
                 Act::Nothing => was_to.to_owned(),
             },
             Verdict::Unconfirmed => format!("{was_to}: unconfirmed, as no answer came; a later run puts it right"),

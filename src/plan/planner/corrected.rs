@@ -2,6 +2,7 @@
 
 use super::Planner;
 use crate::contact::{Consent, Contact, MatchResult, OptOut};
+use crate::plan::address_changes::{RowKind, Standing};
 use crate::plan::corrections::Corrected;
 use crate::plan::fingerprint::RowDigest;
 use crate::plan::members::{Lookup, Seen};
@@ -99,6 +100,7 @@ impl Planner<'_> {
         self.counts.unchanged += 1;
         self.corrections.see(digest);
         let profile = &corrected.profile;
+        self.changes.see(profile, None, RowKind::Rejected, Standing::Known);
         if self.members.observe(profile, Seen::Rejected) == Lookup::Duplicate && self.members.is_valid(profile) {
             // A row before it was taken for the profile's.
             self.objections.add(profile, Objection { corrected: true, ..Objection::default() });

@@ -3,6 +3,7 @@
 use super::Planner;
 use crate::chunk::{NewRow, quoted, write_row};
 use crate::contact::{MatchResult, Matching, OptOut, Reject, RejectCode};
+use crate::plan::address_changes::{RowKind, Standing};
 use crate::plan::fingerprint::{Fingerprint, RowDigest};
 use crate::plan::history::{Act, Verdict};
 use crate::plan::members::{Fields, Lookup, OptedOut, Seen};
@@ -93,6 +94,7 @@ impl Planner<'_> {
             self.object(row.line, &key, own);
             return self.duplicate(&row);
         }
+        self.see_address(&key, id.as_ref(), seen, lookup);
         match outcome {
             outcome if all.suppressed => {
                 self.count_suppressed(row.line, &outcome);
@@ -119,6 +121,23 @@ impl Planner<'_> {
                 self.send(&row, &key, (id, all), lookup);
             }
         }
+    }
+
+    /// Tells the row's address and id to who looks for contacts with new addresses.
+    fn see_address(&mut self, key: &ProfileKey, id: Option<&MatchId>, seen: Seen, lookup: Lookup) {
+        let kind = match seen {
+            Seen::Valid => RowKind::Valid,
+            Seen::Rejected => RowKind::Rejected,
+            Seen::Suppressed => RowKind::Suppressed,
+        };
+        let is_unconfirmed =
+            matches!(lookup, Lookup::New(_) | Lookup::Existing(Fields::Held(Some(FIELDS_UNCONFIRMED))));
+        let standing = match self.members.is_known(key) {
+            false => Standing::Unknown,
+            true if is_unconfirmed => Standing::Unconfirmed,
+            true => Standing::Known,
+        };
+        self.changes.see(key, id, kind, standing);
     }
 
     fn count_suppressed(&mut self, line: u64, outcome: &MatchResult) {
@@ -159,6 +178,7 @@ impl Planner<'_> {
             None => Objection::default(),
         };
         let id = self.match_id();
+        self.changes.see_unaddressed(id.as_ref());
         self.stored_objections.add(None, id.as_ref(), own);
         self.say(None, id.as_ref(), own);
         // People who must not be sent to are not kept.
@@ -211,8 +231,9 @@ impl Planner<'_> {
         }
         let mut digest = self.known.digester.fields(&self.contact.digested);
         let is_asked_for = self.only == Some(*key);
+        let has_new_address = self.changes.is_new(key);
         let is_held = match lookup {
-            _ if is_asked_for => false,
+            _ if is_asked_for || has_new_address => false,
             Lookup::Existing(Fields::Outdated) => true,
             Lookup::Existing(Fields::Held(before)) => before == Some(digest),
             Lookup::New(_) | Lookup::Duplicate => false,
@@ -231,6 +252,7 @@ impl Planner<'_> {
             return;
         }
         let (kind, act, count) = match lookup {
+            _ if has_new_address => (ChunkKind::AddressChanges, Act::NewAddress, &mut self.counts.address_changed),
             Lookup::Existing(_) => (ChunkKind::Changed, Act::Change, &mut self.counts.changed),
             Lookup::New(_) | Lookup::Duplicate => (ChunkKind::Joiners, Act::Join, &mut self.counts.joiners),
         };
@@ -255,6 +277,9 @@ impl Planner<'_> {
             digest = FIELDS_UNCONFIRMED;
         }
         let (cells_of_contact, contact_id) = (contact.cells.as_str(), "");
+        if has_new_address {
+            self.changes.sends(key, &contact.email);
+        }
         let (source, line) = (self.source, row.line);
         let new = NewRow { key, digest: &digest, match_id, cells: cells_of_contact, contact_id, source, line };
         // Of a row that is sent again, its fingerprint stands behind its columns.

@@ -13,6 +13,7 @@ mod opting_out;
 mod recording;
 mod retry;
 
+use super::address_changes::AddressChanges;
 use super::columns::unknown_columns;
 use super::corrections::{Corrections, NewCorrection};
 use super::counts::Counts;
@@ -77,6 +78,7 @@ pub struct Planner<'a> {
     known: PlanInput<'a>,
     members: &'a mut MemberIndex,
     objections: &'a mut Objections,
+    changes: &'a mut AddressChanges,
     corrections: Corrections,
     retry: Option<Retry>,
     /// How many rows may yet be sent; none of a run without a limit.
@@ -99,12 +101,13 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// Begins the plan of a segment, which `members` and `objections` have begun. Where `objections` has something new
-    /// after the last row, the rows are to be planned once more.
+    /// Begins the plan of a segment, which `members`, `objections` and `changes` have begun. Where one of the latter two has
+    /// something new after the last row, the rows are to be planned once more.
     pub fn new(
         known: PlanInput<'a>,
         members: &'a mut MemberIndex,
         objections: &'a mut Objections,
+        changes: &'a mut AddressChanges,
         corrections: Corrections,
     ) -> Self {
         let counts = Counts { members: members.members(), ..Counts::default() };
@@ -112,6 +115,7 @@ impl<'a> Planner<'a> {
             known,
             members,
             objections,
+            changes,
             corrections,
             retry: None,
             room: None,
@@ -182,6 +186,7 @@ impl<'a> Planner<'a> {
     ///
     /// Where [`Planner::needs_members`], the state's profiles follow with [`Planner::leaver`].
     pub fn rows_done(&mut self, withhold: Option<Kept>, unreadable_allowed: u64) {
+        self.keep_old_addresses();
         self.apply_other_rows();
         let gone = self.members.gone();
         let has_ids = self.matching.as_ref().is_some_and(Matching::has_ids);
@@ -207,6 +212,15 @@ impl<'a> Planner<'a> {
             Withheld::Everybody if self.retry.is_some() => {}
             Withheld::Everybody => self.counts.leavers_withheld = gone,
             Withheld::Nobody | Withheld::ByIds => self.counts.leavers += gone,
+        }
+    }
+
+    /// Keeps the members whose row has another address now.
+    fn keep_old_addresses(&mut self) {
+        for (old, is_sent) in self.changes.old_here() {
+            if self.members.observe_unseen(&old, Seen::Rejected) && is_sent {
+                self.record_half(old, None, Act::OldAddress.planned());
+            }
         }
     }
 

@@ -15,7 +15,7 @@ impl Planner<'_> {
         }
     }
 
-    fn record_half(&mut self, key: [u8; 16], line: Option<u64>, (act, verdict): (Act, Verdict)) {
+    pub(super) fn record_half(&mut self, key: [u8; 16], line: Option<u64>, (act, verdict): (Act, Verdict)) {
         if self.only.is_some_and(|only| half(&only) != key) {
             return;
         }

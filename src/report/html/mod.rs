@@ -136,6 +136,9 @@ fn members(report: &Report) -> Markup {
             table { tbody {
                 (line("Joined: new to the export", members.joiners))
                 (line("Changed: other values than before", members.changed))
+                @if members.address_changed > 0 {
+                    (line("Address changed: the same customer id as before", members.address_changed))
+                }
                 (line("Left: gone from the drop, or suppressed", members.leavers))
                 (line("Kept for now, though gone from the drop", members.leavers_withheld))
                 @if report.opt_outs_sent > 0 { (line("Opt-outs sent alone", report.opt_outs_sent)) }

@@ -105,6 +105,9 @@ pub(super) fn sentence(report: &Report) -> String {
     if rows.unchanged > 0 && report.outcome != Outcome::NothingToDo {
         parts.push(format!("{} were there already", number(rows.unchanged)));
     }
+    if report.members.address_changed > 0 {
+        parts.push(format!("{} had a new address", people(report.members.address_changed)));
+    }
     if report.members.leavers > 0 {
         parts.push(format!("{} left", people(report.members.leavers)));
     }

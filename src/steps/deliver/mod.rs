@@ -1,5 +1,6 @@
 //! deliver: works through one lane's ranges, judges every row, checkpoints, and stops short of its time limit.
 
+mod addresses;
 mod assignment;
 mod attempts;
 mod checkpoints;

@@ -1,10 +1,12 @@
 //! One deliver call at work: the lane, its pace and its checkpoints, driven by what comes in.
 
+mod addresses;
 mod key;
 mod loaded;
 mod look;
 mod setup_check;
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -86,6 +88,8 @@ pub(super) struct Worker<'w, E: Environment> {
     /// Gives how many rows the other lanes had refused, where it was asked.
     saving: Fuse<Task<'w, Result<Option<u64>>>>,
     save_began: Timestamp,
+    /// People who are sent nothing under their new addresses, by half their profiles' keys.
+    withdrawn: HashSet<[u8; 16]>,
 }
 
 impl<'w, E: Environment> Worker<'w, E> {
@@ -137,6 +141,7 @@ impl<'w, E: Environment> Worker<'w, E> {
             loading: Fuse::terminated(),
             saving: Fuse::terminated(),
             save_began: now,
+            withdrawn: HashSet::new(),
         })
     }
 
@@ -171,6 +176,9 @@ impl<'w, E: Environment> Worker<'w, E> {
 
     async fn work(&mut self) -> Result<LaneStatus> {
         let clock = self.clock();
+        if !self.change_addresses().await? {
+            return Ok(LaneStatus::Yielded);
+        }
         let mut renewal = std::pin::pin!(clock.sleep_until(after(clock.now(), RENEW_EVERY)).fuse());
         loop {
             if between(self.renewed_at, clock.wall()) >= SUSPEND_THRESHOLD {

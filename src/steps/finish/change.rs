@@ -26,6 +26,18 @@ pub(super) struct Change {
 pub(super) enum ChangeKind {
     /// The contact holds these fields and is a member.
     Delivered { digest: FieldsDigest, match_id: Option<Box<MatchId>>, contact_id: Box<str> },
+    /// Its contact is that of an earlier address, which this is the new one of.
+    TakesOver,
+    /// Its contact may be that of an earlier address.
+    MayTakeOver,
+    /// Its contact goes on under another address.
+    GoesOn,
+    /// It may, or may not.
+    MayGoOn,
+    /// Another contact has its new address: it is off the marks.
+    Apart,
+    /// The same, and it is remembered, as nobody is to be sent under the new address.
+    Withdrawn,
     /// The contact that the state knows is gone, so what the state says of it is void.
     Anew,
     /// It is not certain that it is a member, though it was taken for one.
@@ -48,9 +60,10 @@ impl ChangeKind {
     /// Its place among the changes of one profile.
     pub(super) fn rank(&self) -> u8 {
         match self {
-            Self::Anew => 0,
-            Self::Doubted | Self::Found { .. } => 2,
-            _ => 1,
+            Self::TakesOver | Self::MayTakeOver => 0,
+            Self::Anew => 1,
+            Self::Doubted | Self::Found { .. } => 3,
+            _ => 2,
         }
     }
 }

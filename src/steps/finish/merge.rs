@@ -3,6 +3,7 @@
 
 use std::fs::File;
 
+use super::addresses::{may_take_over, take_over};
 use super::change::{Change, ChangeKind};
 use super::order::{write_order, write_suppression};
 use super::results::{RejectsFile, RunResults};
@@ -105,6 +106,7 @@ async fn merged<'r>(
     let mut writer = Writer::new(&header, temporary("state")?)?;
     let (mut members, mut unconfirmed) = (vec![0; header.segments.len()], Vec::new());
     let mut verdicts = Verdicts::begin(results.store, results.run, &results.guards).await?;
+    let taken_over = results.addresses.taken_over(results.store, held).await?;
     for slice in 0..results.slices {
         let changes = results.slice(slice, counting.take()).await?;
         if let Some(adding) = &mut verdicts
@@ -126,7 +128,8 @@ async fn merged<'r>(
             let mut email = None;
             while let Some(Change { segment, what, .. }) = changes.next_if(|change| change.key == key) {
                 if let Some(at) = places.get(segment).copied().flatten() {
-                    email = apply(&mut profile, at, what).or(email);
+                    let before = taken_over.get(&key);
+                    email = apply(&mut profile, (at, before), what).or(email);
                 }
             }
             // A profile goes with its last segment.
@@ -182,8 +185,32 @@ fn header(
 }
 
 /// Applies what a row came to; gives the email of one whose answer is missing.
-fn apply(profile: &mut Profile, segment: usize, what: ChangeKind) -> Option<Box<str>> {
+fn apply(profile: &mut Profile, (segment, before): (usize, Option<&Profile>), what: ChangeKind) -> Option<Box<str>> {
     match what {
+        ChangeKind::TakesOver => {
+            take_over(profile, before);
+            None
+        }
+        ChangeKind::MayTakeOver => {
+            may_take_over(profile, before);
+            None
+        }
+        ChangeKind::GoesOn => {
+            profile.memberships.clear();
+            None
+        }
+        ChangeKind::MayGoOn => {
+            profile.digest = FIELDS_UNCONFIRMED;
+            None
+        }
+        ChangeKind::Apart => {
+            profile.set_status(segment, left(profile, segment));
+            None
+        }
+        ChangeKind::Withdrawn => {
+            profile.set_status(segment, MemberStatus::Leaving);
+            None
+        }
         ChangeKind::Delivered { digest: OPT_OUT_ALONE, contact_id, .. } => {
             profile.is_opted_out = true;
             profile.contact_id = Some(contact_id);
@@ -287,6 +314,7 @@ mod tests {
             operation: Operation::Update,
             rows,
             opt_outs: false,
+            address_changes: false,
         };
         run.chunks = (0..RANGES).map(chunk).collect();
         let opened = OpenRecord {
@@ -479,7 +507,7 @@ mod tests {
             (leave(), 7, Leaving),
         ] {
             let (mut profile, place) = (before(), format!("{what:?}"));
-            apply(&mut profile, 0, what);
+            apply(&mut profile, (0, None), what);
             assert_eq!(
                 (profile.digest, profile.memberships),
                 ([digest; 16], vec![status, Absent, Confirmed]),
@@ -510,12 +538,12 @@ mod tests {
         ] {
             let mut profile = profile(1, digest, [Confirmed, Absent, Confirmed]);
             for (what, status) in steps {
-                apply(&mut profile, 0, what);
+                apply(&mut profile, (0, None), what);
                 assert_eq!(profile.status(0), status, "who was sent without an answer leaves twice");
             }
         }
         let mut profile = before();
-        apply(&mut profile, 1, leave());
+        apply(&mut profile, (1, None), leave());
         assert_eq!(profile, before(), "who has left stays out");
     }
 

@@ -3,6 +3,7 @@
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use secrecy::ExposeSecret;
 
+mod addresses;
 mod change;
 mod doubted;
 mod history;
@@ -15,6 +16,7 @@ mod results;
 mod totals;
 mod verdicts;
 
+use addresses::Apart;
 use lost::lost_with_lanes;
 use members_there::MembersThere;
 use merge::merge;
@@ -191,6 +193,8 @@ struct Merged {
     members: Vec<u64>,
     /// Whether a spot check failed during the run.
     is_doubted: bool,
+    /// How many contacts keep their addresses, as another has the new one or nobody is to be sent under it.
+    apart: Apart,
     /// What can no longer be known of the run.
     lost: Vec<String>,
 }
@@ -206,6 +210,7 @@ impl Merged {
                 "{people} people were suppressed after they may have been sent; the next run takes them off"
             ));
         }
+        warnings.extend(self.apart.warnings());
         report::Confirmed {
             lost: self.lost.clone(),
             delivered: totals.delivered,
@@ -256,7 +261,8 @@ async fn merge_results<W: Environment>(
         write_corrections(store, run, segment, &totals.delivered_again).await?;
     }
     let lost = totals.lost.warnings(&run.request.export).collect();
-    Ok(Merged { totals, members, is_doubted: results.is_doubted, lost })
+    let apart = results.addresses.apart();
+    Ok(Merged { totals, members, is_doubted: results.is_doubted, apart, lost })
 }
 
 /// By the state key, which who ends a run may have without the API key.

@@ -8,6 +8,7 @@ use std::fs::File;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
 
+use super::addresses::Addresses;
 use super::change::{Change, ChangeKind, slice_of, slices};
 use super::doubted::is_doubted;
 use super::lost::Lost;
@@ -45,6 +46,8 @@ pub(super) struct RunResults<'r, S> {
     pub(super) protocol: Option<Box<dyn Protocol>>,
     /// The keys of its results.
     stored: HashSet<String>,
+    /// What became of contacts whose address was to change.
+    pub(super) addresses: Addresses,
     /// Whether some joiners who count as delivered may not be members.
     pub(super) is_doubted: bool,
     /// How many slices there are.
@@ -96,7 +99,19 @@ impl<'r, S: Store> RunResults<'r, S> {
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
         let stored: HashSet<String> = stored.into_iter().map(|meta| meta.key).collect();
         let is_doubted = is_doubted(store, run, opened, &stored).await?;
-        Ok(Self { store, run, opened, known, protocol: None, stored, is_doubted, slices, guards: Vec::new() })
+        let addresses = Addresses::of(store, run, opened, &stored).await?;
+        Ok(Self {
+            addresses,
+            store,
+            run,
+            opened,
+            known,
+            protocol: None,
+            stored,
+            is_doubted,
+            slices,
+            guards: Vec::new(),
+        })
     }
 
     /// The slice that a key is in; slices are in order of their keys.
@@ -128,6 +143,7 @@ impl<'r, S: Store> RunResults<'r, S> {
             }
             self.add_changes(fetched, number, &mut changes);
         }
+        self.addresses.add_changes(|key| self.slice_of(key) == number, &mut changes);
         // What is gone comes before what was confirmed since; an id that was looked up counts, whatever place a response
         // had it in.
         changes.sort_unstable_by_key(|change| (change.key, change.what.rank()));
@@ -178,6 +194,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         let segment = chunk.segment;
         let act = match chunk.operation {
             _ if chunk.opt_outs => Act::OptOut,
+            _ if chunk.address_changes => Act::NewAddress,
             Operation::Join => Act::Join,
             Operation::Update => Act::Change,
             Operation::Leave => Act::Leave,
@@ -210,6 +227,10 @@ impl<'r, S: Store> RunResults<'r, S> {
             changes.push(Change { key, segment, act, what: ChangeKind::Found { contact_id } });
         }
         for row in unconfirmed.iter().filter(|row| is_here(&row.key)) {
+            // Rows leave only once their contacts have their addresses.
+            if chunk.address_changes && !self.addresses.are_done(&row.key) {
+                continue;
+            }
             let email = row.email().into_owned().into();
             let what = ChangeKind::Unconfirmed { operation: chunk.operation, digest: row.digest, email };
             changes.push(Change { key: row.key, segment, act, what });

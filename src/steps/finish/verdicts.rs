@@ -106,10 +106,12 @@ async fn planned(store: &impl Store, plan: &ObjectMeta, slice: usize, slices: us
 /// What a change says of the row.
 fn answer(change: &Change) -> Option<Answer> {
     match change.what {
-        ChangeKind::Delivered { .. } | ChangeKind::Left => Some(Answer::Done),
-        ChangeKind::Doubted | ChangeKind::Unconfirmed { .. } => Some(Answer::Unconfirmed),
-        ChangeKind::OptedOut | ChangeKind::Refused => Some(Answer::Refused),
-        ChangeKind::Suppressed => Some(Answer::Suppressed),
-        ChangeKind::Anew | ChangeKind::Found { .. } => None,
+        ChangeKind::Delivered { .. } | ChangeKind::Left | ChangeKind::GoesOn => Some(Answer::Done),
+        ChangeKind::Doubted | ChangeKind::Unconfirmed { .. } | ChangeKind::MayGoOn | ChangeKind::MayTakeOver => {
+            Some(Answer::Unconfirmed)
+        }
+        ChangeKind::OptedOut | ChangeKind::Refused | ChangeKind::Apart => Some(Answer::Refused),
+        ChangeKind::Suppressed | ChangeKind::Withdrawn => Some(Answer::Suppressed),
+        ChangeKind::Anew | ChangeKind::TakesOver | ChangeKind::Found { .. } => None,
     }
 }

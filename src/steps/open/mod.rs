@@ -13,7 +13,7 @@ use crate::destination::{Account, Assumption, Destination, Wanted};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ledger::Sent;
 use crate::membership::{Membership, MembershipTarget};
-use crate::plan::lanes::{Costs, Range, assign_lanes, lanes_for};
+use crate::plan::lanes::{Chunk, Costs, Range, assign_lanes, lanes_for};
 use crate::ports::{Event, PutMode, Store};
 use crate::run::opening::{OpenPhase, OpenRecord};
 use crate::run::{LearnedStrategy, RunRecord, RunRequest, SegmentRecord, keys};
@@ -204,7 +204,8 @@ impl<E: Environment> Opening<'_, E> {
 
     /// The rows that are to be sent ahead: the first of the largest chunk of joiners whose mark has something to learn.
     fn canary(&self, targets: &[MembershipTarget], learned: Option<&serde_json::Value>) -> Option<Range> {
-        let joining = || self.run.chunks.iter().enumerate().filter(|(_, chunk)| chunk.operation == Operation::Join);
+        let is_joining = |chunk: &Chunk| chunk.operation == Operation::Join && !chunk.address_changes;
+        let joining = || self.run.chunks.iter().enumerate().filter(|(_, chunk)| is_joining(chunk));
         let rows = |segment: usize| {
             let target = targets.get(segment)?;
             let is_alike = |other: usize| {

@@ -1,5 +1,6 @@
 //! Builds the plan: streams every source of a run through the decoder into chunks and rejects.
 
+use super::addresses;
 use super::contents::Contents;
 use super::held::Held;
 use super::planned_history::PlannedHistory;
@@ -7,9 +8,11 @@ use super::rehearsal::Rehearsal;
 use super::retried::applied_people;
 use super::sources::{decoder, meta_of};
 use super::storing::{PlanMode, Storing};
+use crate::chunk::seal_address_changes;
 use crate::config::{Config, Export, Segment};
 use crate::contact::Matching;
 use crate::error::Result;
+use crate::plan::address_changes::AddressChanges;
 use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::erased::Erased;
 use crate::plan::history::Withheld;
@@ -17,8 +20,8 @@ use crate::plan::members::MemberIndex;
 use crate::plan::objections::Objections;
 use crate::plan::planner::{Finished, PlanInput};
 use crate::plan::{Counts, LeftOut, Planner, guards};
-use crate::ports::{Event, Reader, Store};
-use crate::run::{RunRecord, SegmentRecord};
+use crate::ports::{Event, PutMode, Reader, Store};
+use crate::run::{RunRecord, SegmentRecord, keys};
 use crate::state::{Digester, unhex};
 use crate::steps::carryover::UnconfirmedEmails;
 use crate::steps::documents::known_members;
@@ -65,6 +68,7 @@ pub(super) async fn build_plan<W: Environment>(
     if asks_for_consent {
         objections.set_applied(stored_objections::applied(env.store(), export, record, digester).await?);
     }
+    let mut changes = AddressChanges::new(addresses::may_change(env.destination(api), export, record));
     let members = loop {
         let mut members = MemberIndex::default();
         shared.mode.keep(Rehearsal::begin)?;
@@ -72,16 +76,30 @@ pub(super) async fn build_plan<W: Environment>(
         record.chunks.clear();
         record.reject_parts = 0;
         record.segments.iter_mut().zip(&notes).for_each(|(segment, notes)| segment.notes.truncate(*notes));
+        changes.begin_pass();
         for (at, number) in numbers.iter().enumerate() {
             let Some(segment) = export.segments.get(*number) else { continue };
             objections.begin_segment(*number, at > 0);
-            plan_segment(env, &shared, (*number, segment), (&mut members, &mut objections), record).await?;
+            changes.begin_segment(*number);
+            let known = (&mut members, &mut objections, &mut changes);
+            plan_segment(env, &shared, (*number, segment), known, record).await?;
         }
-        // A row may say no for one before it, which was planned.
-        if !objections.end_pass() {
+        // A row may say no for one before it, or bring the new address of a contact, which was planned otherwise.
+        let is_news = objections.end_pass() | changes.end_pass();
+        let known = (&members, &objections, &shared.suppression);
+        if !is_news && !addresses::decided(env.store(), &shared.held, known, &mut changes, record).await? {
             break members;
         }
     };
+    if let Some(segment) = numbers.first().and_then(|number| record.segments.get_mut(*number)) {
+        segment.notes.extend(addresses::notes(&changes));
+    }
+    let changed = changes.planned();
+    record.address_changes = changed.len() as u64;
+    if mode.is_stored() && !changed.is_empty() {
+        let key = keys::address_changes(&record.request.run_id);
+        env.store().put(&key, seal_address_changes(&changed).into(), PutMode::Overwrite).await?;
+    }
     for segment in &mut record.segments {
         let notes = notes_of_retry(&segment.name, &segment.counts, &segment.corrected);
         if shared.mode.is_stored() {
@@ -89,7 +107,8 @@ pub(super) async fn build_plan<W: Environment>(
         }
         segment.notes.extend(notes);
     }
-    record.profiles = members.profiles();
+    // Who has a new address counts once.
+    record.profiles = members.profiles().saturating_sub(record.address_changes);
     if record.request.full {
         // The state was not read, and the members of the segments that this run leaves out stay in the export.
         let known = known_members(env.store(), export).await?;
@@ -129,12 +148,12 @@ async fn plan_segment<W: Environment>(
     env: &W,
     shared: &Shared<'_>,
     (number, segment): (usize, &Segment),
-    (members, objections): (&mut MemberIndex, &mut Objections),
+    (members, objections, changes): (&mut MemberIndex, &mut Objections, &mut AddressChanges),
     record: &mut RunRecord,
 ) -> Result<()> {
     let store = env.store();
     let Shared { export, digester, suppression, erased, held, mode } = shared;
-    held.mark(store, digester, (number, segment), (members, objections), record).await?;
+    held.mark(store, digester, (number, segment), (members, objections, changes), record).await?;
     let applied = match record.request.keep_leavers {
         true => {
             let sources = record.sources.iter().filter(|source| source.segment == number).cloned().collect::<Vec<_>>();
@@ -149,7 +168,7 @@ async fn plan_segment<W: Environment>(
         PlanInput { run_id: &run_id, export, digester, suppression: &suppression.list, erased, refusals: &refusals };
     let corrections = held.corrections(&segment.name);
     let last = Corrections::new(corrections, &suppression.listed);
-    let mut planner = Planner::new(known, members, objections, last);
+    let mut planner = Planner::new(known, members, objections, changes, last);
     applied.into_iter().for_each(|applied| planner.retries(applied));
     let terms = &record.request.terms;
     if terms.is_narrow() {

@@ -6,6 +6,7 @@ use crate::chunk::LeaverName;
 use crate::config::{Export, Segment};
 use crate::destination::Destination;
 use crate::error::{Error, Kind, Result};
+use crate::plan::address_changes::AddressChanges;
 use crate::plan::corrections::Correction;
 use crate::plan::members::{MemberIndex, View};
 use crate::plan::objections::Objections;
@@ -140,7 +141,7 @@ impl Held {
         store: &impl Store,
         digester: &Digester,
         (number, segment): (usize, &Segment),
-        (members, objections): (&mut MemberIndex, &mut Objections),
+        (members, objections, changes): (&mut MemberIndex, &mut Objections, &mut AddressChanges),
         record: &mut RunRecord,
     ) -> Result<()> {
         members.begin_segment();
@@ -150,7 +151,9 @@ impl Held {
         while let Some(profile) = profiles.next().await? {
             members.add(&profile, &view);
             objections.add_member(&profile);
+            changes.add_owner(&profile);
         }
+        changes.end_owners();
         record.account = Some(profiles.header.account);
         if let Some(segment) = record.segments.get_mut(number) {
             let at = view.segment.and_then(|at| profiles.header.segments.into_iter().nth(at));

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
+mod addresses;
 mod build_plan;
 mod contents;
 mod expected;

@@ -96,7 +96,7 @@ impl Rehearsal {
         let of = self.segments.entry(segment).or_default();
         for written in written {
             match written {
-                PlanOutput::Chunk(ChunkKind::Joiners | ChunkKind::Changed, _, text)
+                PlanOutput::Chunk(ChunkKind::Joiners | ChunkKind::Changed | ChunkKind::AddressChanges, _, text)
                     if of.rows.len() < self.most_rows =>
                 {
                     let rows = chunk::read("sample", &chunk::seal(text), 0, self.most_rows - of.rows.len())?;

@@ -69,8 +69,16 @@ impl<'s, S: Store> Storing<'s, S> {
                 PlanOutput::Chunk(kind, rows, text) => {
                     let name = format!("chunks/{:06}.tsv", record.chunks.len());
                     let (operation, opt_outs) = (kind.operation(), kind == ChunkKind::OptOuts);
+                    let address_changes = kind == ChunkKind::AddressChanges;
                     let segment = self.segment;
-                    record.chunks.push(Chunk { name: name.clone(), segment, operation, rows, opt_outs });
+                    record.chunks.push(Chunk {
+                        name: name.clone(),
+                        segment,
+                        operation,
+                        rows,
+                        opt_outs,
+                        address_changes,
+                    });
                     (name, chunk::seal(&text))
                 }
                 PlanOutput::Records(records) => {

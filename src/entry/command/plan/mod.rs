@@ -117,6 +117,7 @@ fn of(
         members: Members {
             joiners: counts.joiners,
             changed: counts.changed,
+            address_changed: counts.address_changed,
             leavers: counts.leavers,
             leavers_withheld: counts.leavers_withheld,
         },
@@ -133,6 +134,7 @@ fn of(
                 read: segment.counts.read,
                 joiners: segment.counts.joiners,
                 changed: segment.counts.changed,
+                address_changed: segment.counts.address_changed,
                 unchanged: segment.counts.unchanged,
                 leavers: segment.counts.leavers,
                 leavers_withheld: segment.counts.leavers_withheld,

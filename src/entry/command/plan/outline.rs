@@ -54,11 +54,17 @@ pub(super) struct OfSegment {
     pub(super) read: u64,
     pub(super) joiners: u64,
     pub(super) changed: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) address_changed: u64,
     pub(super) unchanged: u64,
     pub(super) leavers: u64,
     pub(super) leavers_withheld: u64,
     pub(super) rejected: u64,
     pub(super) suppressed: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A common cause of rejects.

@@ -2,16 +2,17 @@
 
 use super::outline::{OfSegment, Plan};
 use crate::entry::command::forecast::print_forecast;
-use crate::entry::command::print::{counted, line};
+use crate::entry::command::print::{counted, line, with_new_address};
 
 pub(super) fn print(plan: &Plan) {
     let members = &plan.members;
     line(&format!("{}: nothing is sent by a plan", plan.export));
     line(&format!(
-        "  rows      {} read: {}, {} changed, {} unchanged, {} rejected, {} suppressed",
+        "  rows      {} read: {}, {} changed, {}{} unchanged, {} rejected, {} suppressed",
         plan.read,
         counted(members.joiners, "joiner"),
         members.changed,
+        with_new_address(members),
         plan.unchanged,
         plan.rejected,
         plan.suppressed
@@ -61,10 +62,14 @@ pub(super) fn print(plan: &Plan) {
 }
 
 fn segment(segment: &OfSegment) {
-    let OfSegment { name, read, joiners, changed, unchanged, leavers, leavers_withheld, rejected, suppressed } =
+    let OfSegment { name, read, joiners, changed, unchanged, leavers, leavers_withheld, rejected, suppressed, .. } =
         segment;
+    let new = match segment.address_changed {
+        0 => String::new(),
+        people => format!("{people} with a new address, "),
+    };
     line(&format!(
-        "  segment   {name}: {read} read, {joiners} joiners, {changed} changed, {unchanged} unchanged, {rejected} rejected, \
+        "  segment   {name}: {read} read, {joiners} joiners, {changed} changed, {new}{unchanged} unchanged, {rejected} rejected, \
          {suppressed} suppressed, {leavers} leavers, {leavers_withheld} withheld"
     ));
 }

@@ -1,6 +1,7 @@
 //! Ortto, the successor of classic Autopilot. What is known of it, and how well: docs/ORTTO_API.md.
 
 mod account;
+mod addresses;
 mod asking;
 mod away;
 mod census;
@@ -39,8 +40,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Assumption, Census, Cost, Destination, KnownContacts, Limits, People, Protocol, ReadBack, Region, Session,
-    StandardField, WantedIds,
+    Account, Addresses, Assumption, Census, Cost, Destination, KnownContacts, Limits, People, Protocol, ReadBack,
+    Region, Session, StandardField, WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
@@ -193,6 +194,10 @@ impl Destination for Ortto {
     }
 
     fn people(&self) -> Option<&dyn People> {
+        Some(self)
+    }
+
+    fn addresses(&self) -> Option<&dyn Addresses> {
         Some(self)
     }
 

@@ -131,6 +131,17 @@ pub(super) fn merge(kind: RequestKind, people: &str, creates: bool) -> Call {
     call(kind, "/person/merge", body.into(), MERGED)
 }
 
+/// The field by which a person is found by its id; it stands alone. Source: ORTTO_API 2.1.
+pub(super) const PERSON_ID: &str = "str::person_id";
+
+/// A merge into the person whose id it holds, and nobody else.
+pub(super) fn merge_by_id(person: &str) -> Call {
+    let body = format!(
+        r#"{{"people":[{person}],"async":false,"merge_by":["{PERSON_ID}"],"merge_strategy":2,"find_strategy":0,"skip_non_existing":true}}"#
+    );
+    call(RequestKind::Single, "/person/merge", body.into(), MERGED)
+}
+
 /// Whether a text has the form of a person's id: anything else would have a call refused as a whole.
 pub(super) fn is_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())

@@ -1,6 +1,7 @@
 //! Everything that is tested from outside the library, in one binary.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod addresses;
 mod cli;
 mod concurrency;
 mod crash;

@@ -51,7 +51,9 @@ impl Costs<'_> {
     fn of(&self, chunk: &Chunk) -> Option<Priced> {
         let membership = self.memberships.get(chunk.segment)?;
         let batch_rows = self.destination.limits().batch_rows as u64;
-        Some(Priced { cost: self.destination.cost(chunk.operation, membership, self.assumption), batch_rows })
+        let mut cost = self.destination.cost(chunk.operation, membership, self.assumption);
+        cost.per_row += if chunk.address_changes { ADDRESS_REQUESTS } else { 0 };
+        Some(Priced { cost, batch_rows })
     }
 }
 
@@ -82,6 +84,9 @@ impl Priced {
 pub fn requests(chunks: &[Chunk], costs: Costs<'_>) -> u64 {
     chunks.iter().filter_map(|chunk| Some(costs.of(chunk)?.requests(chunk.rows))).sum()
 }
+
+/// Requests that an address takes before its row is sent: who has the id, who has the new address, and the change.
+const ADDRESS_REQUESTS: u64 = 3;
 
 /// Requests that are worth a lane of their own: fewer lanes cut fewer batches.
 const LANE_REQUESTS: u64 = 25;
@@ -190,6 +195,22 @@ mod tests {
         let batches: Vec<u32> =
             assigned.iter().map(|l| l.iter().map(|r| (r.to - r.from).div_ceil(100)).sum()).collect();
         assert_eq!(batches, [400, 200, 200, 200]);
+    }
+
+    #[test]
+    fn rows_with_new_addresses_go_to_the_first_lane() {
+        let changed = Chunk { address_changes: true, ..chunk(0, Operation::Join, 900) };
+        let chunks = [chunk(0, Operation::Join, 1000), changed, chunk(0, Operation::Leave, 1000)];
+        let memberships = memberships();
+        let costs = costs(&memberships, Assumption::Dearest);
+        let assigned = assign_lanes(&chunks, costs, &[5, 5, 5]);
+        let lanes = |chunk| assigned.iter().filter(move |lane| lane.iter().any(|range| range.chunk == chunk)).count();
+        assert_eq!((assigned.len(), lanes(1)), (3, 1));
+        assert_eq!(assigned[0][0], Range { chunk: 1, from: 0, to: 900 });
+        let rows = |chunk| {
+            assigned.iter().flatten().filter(move |range| range.chunk == chunk).map(|range| range.to - range.from)
+        };
+        assert_eq!([0, 1, 2].map(|chunk| rows(chunk).sum::<u32>()), [1000, 900, 1000]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Addresses that change: with `match.id`, a new address of a known customer is an update of the same contact.
 
+mod faulty;
 mod killed;
 mod refused;
 mod told;

@@ -18,7 +18,7 @@ fn header() -> Header {
         SegmentHeader { name: "VIP".into(), target: MembershipTarget::None },
     ];
     let (account, key_fingerprint) = ("account".into(), "0123456789abcdef".into());
-    Header { format: FORMAT, account, key_fingerprint, segments }
+    Header { format: FORMAT, account, key_fingerprint, segments, sent_at: None }
 }
 
 fn read(object: &[u8], piece: usize) -> Result<(Header, Vec<Profile>)> {

@@ -115,6 +115,7 @@ pub struct KnownContacts {
     profile: Arc<dyn Fn(&str) -> ProfileKey + Send + Sync>,
     ids: Arc<HashMap<[u8; 16], Box<str>>>,
     opt_outs: Arc<HashSet<[u8; 16]>>,
+    may_be_unseen: bool,
 }
 
 impl KnownContacts {
@@ -124,7 +125,7 @@ impl KnownContacts {
         ids: impl IntoIterator<Item = (ProfileKey, Box<str>)>,
     ) -> Self {
         let ids = ids.into_iter().map(|(key, id)| (half(&key), id)).collect();
-        Self { profile: Arc::new(profile), ids: Arc::new(ids), opt_outs: Arc::default() }
+        Self { profile: Arc::new(profile), ids: Arc::new(ids), opt_outs: Arc::default(), may_be_unseen: false }
     }
 
     /// With those in the state who opt out in rows of the run, and whose opt-outs were not sent apart from them before.
@@ -132,6 +133,18 @@ impl KnownContacts {
     pub fn with_opt_outs(mut self, profiles: impl IntoIterator<Item = ProfileKey>) -> Self {
         self.opt_outs = Arc::new(profiles.into_iter().map(|key| half(&key)).collect());
         self
+    }
+
+    /// The same, a moment after the last rows were sent: what reads do not show may be there all the same.
+    #[must_use]
+    pub fn so_soon(mut self, may_be_unseen: bool) -> Self {
+        self.may_be_unseen = may_be_unseen;
+        self
+    }
+
+    /// Whether a contact may be there that reads do not show.
+    pub fn may_be_unseen(&self) -> bool {
+        self.may_be_unseen
     }
 
     /// The profile that an address stands for.

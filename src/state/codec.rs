@@ -240,6 +240,7 @@ mod tests {
             account: "acct".into(),
             key_fingerprint: Digester::new("k").unwrap().fingerprint(),
             segments: vec![segment("News", list), segment("VIP", MembershipTarget::None)],
+            sent_at: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod codec;
 mod digest;
 pub mod packed;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::membership::MembershipTarget;
@@ -44,6 +45,9 @@ pub struct Header {
     pub key_fingerprint: String,
     /// The segments, in the order of [`Profile::memberships`].
     pub segments: Vec<SegmentHeader>,
+    /// When the last rows were sent, or the run ended that sent them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
 }
 
 impl Header {

@@ -18,6 +18,7 @@ use super::response::{Entry, Person, Reply, entries, people, people_by_id};
 use super::run::{Identity, LAG, OrttoProtocol, is_opt_out};
 use super::scanning;
 use super::steps::{CHECK, FIND, LOOK, OPT_OUT, SCAN, UNMARK, kind};
+use super::unseen::{self, WAITED};
 use crate::chunk::Row;
 use crate::destination::{Call, Group, Limits, Request, Response, RowId, RowOutcome, Rows, batches};
 use crate::membership::MembershipTarget;
@@ -122,7 +123,9 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
         LOOK => match body.as_ref().and_then(people_by_id) {
             Some(people) => {
                 people.values().for_each(|person| learn(protocol, person));
-                each(&|_, row, leaver| looked_up(protocol, row, leaver, people.get(leaver.id), has_mark))
+                let looked_up =
+                    |row: &Row, leaver: &Leaver<'_>| looked_up(protocol, row, leaver, people.get(leaver.id), has_mark);
+                all_looked_up(protocol, request, rows, looked_up, |id| people.contains_key(id))
             }
             None => each(&|_, _, _| RowOutcome::ThenTogether(SCAN, String::new())),
         },
@@ -137,6 +140,31 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
             }),
             None => each(&|_, _, _| RowOutcome::Refused(UNREAD.to_owned())),
         },
+    }
+}
+
+/// What a look-up found. Who does not show so soon after rows were sent is looked up once more, all of them together.
+fn all_looked_up(
+    protocol: &OrttoProtocol,
+    request: &Request,
+    rows: &dyn Rows,
+    looked_up: impl Fn(&Row, &Leaver<'_>) -> RowOutcome,
+    is_there: impl Fn(&str) -> bool,
+) -> Response {
+    let wait = unseen::wait(request);
+    let (mut outcomes, mut unseen) = (Vec::new(), Vec::new());
+    for (id, row, leaver) in leavers(request, rows) {
+        let outcome = looked_up(row, &leaver);
+        let is_gone = matches!(outcome, RowOutcome::ThenTogether(SCAN, _)) && !is_there(leaver.id);
+        match (is_gone && unseen::may_be_there(protocol, row), wait) {
+            (true, Some(_)) => unseen.push(id),
+            (true, None) => outcomes.push((id, RowOutcome::ThenTogether(SCAN, WAITED.to_owned()))),
+            (false, _) => outcomes.push((id, outcome)),
+        }
+    }
+    match wait.filter(|_| !unseen.is_empty()) {
+        Some(wait) => Response::Partly(outcomes, vec![Request { rows: unseen, ..unseen::once_more(request, wait) }]),
+        None => Response::Rows(outcomes),
     }
 }
 

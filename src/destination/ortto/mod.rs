@@ -31,6 +31,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod trials;
+mod unseen;
 mod verdicts;
 
 use std::ops::RangeInclusive;

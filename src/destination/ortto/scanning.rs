@@ -1,5 +1,6 @@
 //! Leavers whose own ids the state does not have: everybody in the account is read, page by page, until they are found.
-//! Who is not there has left, unless a member is there who may be the same under another address.
+//! Who is not there has left, unless a member is there who may be the same under another address. Where the last rows were
+//! sent so lately that reads may not show all of them, everybody is read once more before ([`unseen`]).
 
 use std::collections::HashMap;
 
@@ -11,11 +12,21 @@ use super::request;
 use super::response::{Person, people};
 use super::run::{OrttoProtocol, is_opt_out};
 use super::steps::{OPT_OUT, SCAN, UNMARK};
-use crate::destination::{Call, Request, Response, RowOutcome, Rows};
+use super::unseen::{self, PageAt, WAITED};
+use crate::destination::{Call, Request, Response, RowId, RowOutcome, Rows};
 use crate::state::half;
 
+/// A leaver, or an opt-out, who is not on the pages so far.
+struct Missing {
+    id: RowId,
+    is_opt_out: bool,
+    may_be_another: bool,
+    /// Whether it may be there, and was not waited for.
+    is_due: bool,
+}
+
 pub(super) fn call(request: &Request) -> Call {
-    let (offset, cursor) = request.note.split_once(' ').unwrap_or_default();
+    let PageAt { offset, cursor, .. } = PageAt::of(&request.note);
     request::everybody(offset, cursor)
 }
 
@@ -29,6 +40,7 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
     let there = page.iter().filter(|person| !person.email.is_empty());
     let there: HashMap<[u8; 16], &Person> =
         there.map(|person| (half(&protocol.known.profile(&person.email)), person)).collect();
+    let at = PageAt::of(&request.note);
     let (mut outcomes, mut rest) = (Vec::new(), Vec::new());
     for id in &request.rows {
         let Some((_, row, noted)) = rows.row(*id) else { continue };
@@ -38,28 +50,47 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
                 let next = if is_opt_out(row) { OPT_OUT } else { UNMARK };
                 outcomes.push((*id, RowOutcome::ThenTogether(next, note)));
             }
-            None => rest.push((*id, is_opt_out(row), noted == OTHER_ADDRESS)),
+            None => rest.push(Missing {
+                id: *id,
+                is_opt_out: is_opt_out(row),
+                may_be_another: noted == OTHER_ADDRESS,
+                is_due: !at.is_second && noted != WAITED && unseen::may_be_there(protocol, row),
+            }),
         }
     }
-    let (offset, _) = request.note.split_once(' ').unwrap_or_default();
-    match (rest.is_empty(), following(body, offset.parse().unwrap_or_default(), page.len())) {
-        (false, Following::At(next, cursor)) => {
-            let note = format!("{next} {}", cursor.unwrap_or_default());
-            let rest = rest.into_iter().map(|(id, ..)| id).collect();
-            return Response::Partly(outcomes, vec![Request { note, ..Request::new(SCAN, rest) }]);
+    if rest.is_empty() {
+        return Response::Rows(outcomes);
+    }
+    match following(body, at.offset.parse().unwrap_or_default(), page.len()) {
+        Following::At(next, cursor) => {
+            let (offset, cursor) = (next.to_string(), cursor.unwrap_or_default());
+            let note = PageAt { offset: &offset, cursor: &cursor, ..at }.note();
+            let rest = rest.into_iter().map(|missing| missing.id).collect();
+            Response::Partly(outcomes, vec![Request { note, ..Request::new(SCAN, rest) }])
         }
         // Pages that lead nowhere do not say who is not there.
-        (false, Following::Nowhere) => {
-            outcomes.extend(rest.into_iter().map(|(id, ..)| (id, RowOutcome::Refused(NOT_FOUND.to_owned()))))
+        Following::Nowhere => {
+            let refused = |missing: Missing| (missing.id, RowOutcome::Refused(NOT_FOUND.to_owned()));
+            outcomes.extend(rest.into_iter().map(refused));
+            Response::Rows(outcomes)
         }
-        _ => outcomes.extend(rest.into_iter().map(|(id, opts_out, may_be_another)| {
-            let outcome = match (opts_out, may_be_another) {
-                (true, _) => RowOutcome::Suppressed,
-                (false, true) => RowOutcome::Refused(NOT_FOUND.to_owned()),
-                (false, false) => RowOutcome::Left,
-            };
-            (id, outcome)
-        })),
+        Following::Last => {
+            let (due, gone): (Vec<_>, Vec<_>) = rest.into_iter().partition(|missing| missing.is_due);
+            outcomes.extend(gone.into_iter().map(|missing| (missing.id, not_there(&missing))));
+            if due.is_empty() {
+                return Response::Rows(outcomes);
+            }
+            let due = due.into_iter().map(|missing| missing.id).collect();
+            Response::Partly(outcomes, vec![Request { rows: due, ..PageAt::from_the_start(request) }])
+        }
     }
-    Response::Rows(outcomes)
+}
+
+/// What is known of one who is on no page.
+fn not_there(missing: &Missing) -> RowOutcome {
+    match (missing.is_opt_out, missing.may_be_another) {
+        (true, _) => RowOutcome::Suppressed,
+        (false, true) => RowOutcome::Refused(NOT_FOUND.to_owned()),
+        (false, false) => RowOutcome::Left,
+    }
 }

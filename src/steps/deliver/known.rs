@@ -1,11 +1,14 @@
 //! What is known of the export's profiles when a lane sends rows of them.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use crate::chunk::{self, FieldSpec, Operation};
 use crate::config::Connection;
+use crate::delivery::pace::after;
 use crate::destination::{KnownContacts, WantedIds};
 use crate::error::{Error, Kind, Result};
 use crate::plan::lanes::Range;
@@ -15,6 +18,7 @@ use crate::run::{RunRecord, keys};
 use crate::state::{Digester, ProfileKey, half};
 use crate::steps::environment::Environment;
 use crate::steps::profiles::ProfileStream;
+use crate::steps::quiet::CLOCKS_DIFFER;
 use crate::steps::session::profile_of;
 
 /// Who an address is, and the ids of the contacts that the destination asks for.
@@ -32,7 +36,11 @@ pub(super) async fn known<E: Environment>(
         Err(Error { kind: Kind::Config, .. }) if run.request.full => Held::default(),
         held => held?,
     };
-    Ok(KnownContacts::new(move |email| profile_of(&digester, email), held.ids).with_opt_outs(held.opt_outs))
+    let now = env.clock().now();
+    // A time that is far ahead is of a clock that was wrong.
+    let is_soon = held.sent_at.is_some_and(|at| now < after(at, UNSEEN) && at <= after(now, CLOCKS_DIFFER));
+    let known = KnownContacts::new(move |email| profile_of(&digester, email), held.ids);
+    Ok(known.with_opt_outs(held.opt_outs).so_soon(is_soon))
 }
 
 /// What the state has of the profiles that are asked for.
@@ -42,7 +50,12 @@ struct Held {
     ids: Vec<(ProfileKey, Box<str>)>,
     /// Who opts out in a row, and is not known to have been opted out apart from one.
     opt_outs: Vec<ProfileKey>,
+    /// When the last rows were sent.
+    sent_at: Option<Timestamp>,
 }
+
+/// For how long reads may not show who was sent. How long they do not is unknown. Source: ORTTO_API 7.
+const UNSEEN: Duration = Duration::from_secs(5 * 60);
 
 async fn held<E: Environment>(
     env: &E,
@@ -64,6 +77,7 @@ async fn held<E: Environment>(
     if !is_same || header.key_fingerprint != digester.fingerprint() {
         return Ok(held);
     }
+    held.sent_at = header.sent_at;
     let has_all = wanted == WantedIds::All;
     let own = match has_all && !run.fields.iter().any(FieldSpec::is_opt_out) {
         true => LaneRows::default(),

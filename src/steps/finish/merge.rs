@@ -158,6 +158,7 @@ fn header(
         account: opened.account.clone(),
         key_fingerprint: digester.fingerprint(),
         segments: old.map(|old| old.segments.clone()).unwrap_or_default(),
+        sent_at: results.sent_at.or_else(|| old?.sent_at),
     };
     let of_another = || {
         let key = keys::profiles(&run.request.export);
@@ -348,6 +349,7 @@ mod tests {
             key_fingerprint: digester().fingerprint(),
             // One is of another run.
             segments: vec![segment("VIP"), segment("Other"), segment("News")],
+            sent_at: None,
         }
     }
 

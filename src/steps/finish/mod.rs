@@ -1,6 +1,7 @@
 //! finish: judges the run, merges what was confirmed into the state, writes report and rejects, gives the lease back.
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 mod addresses;
@@ -25,6 +26,7 @@ use results::{RejectsFile, RunResults};
 use totals::Totals;
 use verdicts::write_unsent;
 
+use crate::chunk::Operation;
 use crate::config::{Config, Connection, Export, connection_of};
 use crate::delivery::pace::{after, window};
 use crate::destination::KnownContacts;
@@ -121,8 +123,9 @@ async fn finish_run<W: Environment>(
     let merged = match &opened {
         Some(opened) => {
             let connection = connection_of(config, name)?;
-            let guards = stopped_by(&run, error.as_ref());
-            merge_results(env, connection, export, &run, opened, guards, &mut rejects).await?
+            // The run may be ended by another one, days later, which has its results to go by.
+            let end = End { at: (holder == run_id).then_some(now), guards: stopped_by(&run, error.as_ref()) };
+            merge_results(env, connection, export, &run, opened, end, &mut rejects).await?
         }
         None => {
             write_unsent(store, &run, &stopped_by(&run, error.as_ref())).await?;
@@ -230,6 +233,14 @@ impl Merged {
     }
 }
 
+/// How a run ends.
+struct End {
+    /// When, where it does so itself.
+    at: Option<Timestamp>,
+    /// What stopped it.
+    guards: Vec<String>,
+}
+
 /// Merges what the run confirmed into the state, with what follows from it: refusals and corrections.
 async fn merge_results<W: Environment>(
     env: &W,
@@ -237,14 +248,16 @@ async fn merge_results<W: Environment>(
     export: Option<&Export>,
     run: &RunRecord,
     opened: &OpenRecord,
-    guards: Vec<String>,
+    end: End,
     rejects: &mut RejectsFile,
 ) -> Result<Merged> {
     let store = env.store();
     let mut totals = Totals { sent: opened.sent.clone(), ..Totals::default() };
     let digester = digester(env, connection).await?;
     let mut results = RunResults::of(store, run, opened, export.zip(Some(&digester))).await?;
-    results.guards = guards;
+    results.guards = end.guards;
+    let has_rows = run.chunks.iter().any(|chunk| chunk.operation != Operation::Leave && !chunk.opt_outs);
+    results.sent_at = end.at.or(results.sent_at).filter(|_| has_rows);
     let destination = env.destination(connection.api);
     let lasts = destination.refusals_last();
     let before = refusals::EarlierRefusals::of(store, run).await?;

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs::File;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::addresses::Addresses;
@@ -44,6 +45,8 @@ pub(super) struct RunResults<'r, S> {
     known: Option<(&'r Export, &'r Digester)>,
     /// Tells rows that the account refused from those that were never sent; none where refusals are not recorded.
     pub(super) protocol: Option<Box<dyn Protocol>>,
+    /// When rows were sent last, where some were.
+    pub(super) sent_at: Option<Timestamp>,
     /// The keys of its results.
     stored: HashSet<String>,
     /// What became of contacts whose address was to change.
@@ -97,6 +100,7 @@ impl<'r, S: Store> RunResults<'r, S> {
         let rows: u64 = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
         let slices = slices(rows.max(run.recorded.unwrap_or_default()));
         let stored = store.list(&keys::of_run(&run.request.run_id, "results/")).await?;
+        let sent_at = stored.iter().map(|meta| meta.modified).max();
         let stored: HashSet<String> = stored.into_iter().map(|meta| meta.key).collect();
         let is_doubted = is_doubted(store, run, opened, &stored).await?;
         let addresses = Addresses::of(store, run, opened, &stored).await?;
@@ -107,6 +111,7 @@ impl<'r, S: Store> RunResults<'r, S> {
             opened,
             known,
             protocol: None,
+            sent_at,
             stored,
             is_doubted,
             slices,

@@ -72,6 +72,7 @@ impl Found {
                 account: self.account.clone(),
                 key_fingerprint: key_fingerprint.to_owned(),
                 segments: Vec::new(),
+                sent_at: None,
             };
             let adopted = Adopted { export, segment, target, empty, run: (run_id, progress.began) };
             adopted.write(store, held.as_ref(), &mut spool).await?;

@@ -26,6 +26,11 @@ fn by_hand(sim: &Sim, method: &str, path: &str, body: &Value) {
     assert_eq!(sim.sandbox.ask(method, path, API_KEY, body.to_string().as_bytes()).unwrap().0, 200);
 }
 
+/// Until reads show who was sent.
+async fn settle() {
+    tokio::time::sleep(Duration::from_secs(301)).await;
+}
+
 /// Deletes these people.
 fn delete(sim: &Sim, gone: &BTreeSet<String>) {
     let gone = json!({ "inclusion_ids": ids(sim, gone) });
@@ -71,9 +76,35 @@ async fn all_who_are_gone_are_looked_for_at_once() {
     sim.set("/connections/eu/lanes", json!(1));
     run(&sim, "first", &people(0, 450, 1)).await;
     delete(&sim, &emails(50..450));
+    settle().await;
     let report = run(&sim, "second", &people(0, 50, 1)).await;
     // The opening and the count are five; each hundred ids are looked up.
     assert_eq!((report.members.leavers, report.requests.total), (400, 5 + 4 + 1), "{report:?}");
+}
+
+// Deleted by hand right after a run.
+#[tokio::test(start_paused = true)]
+async fn all_who_may_be_unseen_are_waited_for_at_once() {
+    let mut sim = sim(&[]);
+    sim.set("/connections/eu/lanes", json!(1));
+    run(&sim, "first", &people(0, 450, 1)).await;
+    delete(&sim, &emails(50..450));
+    let report = run(&sim, "second", &people(0, 50, 1)).await;
+    assert_eq!((report.members.leavers, report.members.leavers_withheld), (400, 0), "{report:?}");
+    // Each hundred ids are looked up five times, once more after each wait; everybody is read once.
+    assert_eq!(report.requests.total, 5 + 4 * 5 + 1, "{report:?}");
+    assert_eq!(run(&sim, "third", &people(0, 50, 1)).await.requests.total, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_waited_for_who_shows() {
+    let sim = sim(&[]);
+    run(&sim, "first", &people(0, 20, 1)).await;
+    let began = tokio::time::Instant::now();
+    let report = run(&sim, "second", &people(5, 20, 1)).await;
+    // The opening and the count are five; they are looked up and leave.
+    assert_eq!((report.members.leavers, report.requests.total), (5, 5 + 1 + 1), "{report:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,6 +118,47 @@ async fn leavers_that_reads_show_late_are_waited_for() {
         let report = run(&sim, "second", &people(0, 10, 1)).await;
         assert_eq!((report.outcome, report.members.leavers_withheld), (Outcome::Succeeded, 0), "{skipped} {report:?}");
         assert_eq!(tagged(&sim), emails(0..10), "{skipped}");
+    }
+}
+
+// The account does not show them yet; they are there, and keep the tag for good if they count as gone.
+#[tokio::test(start_paused = true)]
+async fn leavers_that_do_not_show_yet_lose_their_tag() {
+    for ids in ["person-ids=true", "person-ids=false"] {
+        let sim = sim(&["read-lag-ms=15000", ids]);
+        run(&sim, "first", &people(0, 20, 1)).await;
+        let report = run(&sim, "second", &people(2, 20, 1)).await;
+        assert_eq!((report.members.leavers, report.members.leavers_withheld), (2, 0), "{ids} {report:?}");
+        assert_eq!(tagged(&sim), emails(2..20), "{ids}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaver_that_was_deleted_long_ago_has_left() {
+    let sim = sim(&["read-lag-ms=30000"]);
+    run(&sim, "first", &people(0, 20, 1)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    delete(&sim, &emails(0..2));
+    settle().await;
+    let report = run(&sim, "second", &people(2, 20, 1)).await;
+    assert_eq!((report.outcome, report.members.leavers, report.members.leavers_withheld), (Outcome::Succeeded, 2, 0));
+    assert_eq!(run(&sim, "third", &people(2, 20, 1)).await.requests.total, 0);
+}
+
+// A merge may bring back who is archived, and subscribe it.
+#[tokio::test(start_paused = true)]
+async fn an_archived_leaver_stays_archived_and_has_left() {
+    for (archived, by_id) in [("restored", "true"), ("restored", "false"), ("merged", "true"), ("invisible", "true")] {
+        let assumed = [format!("archived={archived}"), format!("archived-by-id={by_id}")];
+        let sim = sim(&[&assumed[0], &assumed[1]]);
+        run(&sim, "first", &people(0, 20, 1)).await;
+        by_hand(&sim, "PUT", "/person/archive", &json!({ "inclusion_ids": ids(&sim, &emails(0..3)) }));
+        settle().await;
+        let before = sim.sandbox.counters().of("POST /person/merge");
+        let report = run(&sim, "second", &people(3, 20, 1)).await;
+        assert_eq!((report.members.leavers, report.members.leavers_withheld), (3, 0), "{assumed:?} {report:?}");
+        let merges = sim.sandbox.counters().of("POST /person/merge") - before;
+        assert_eq!((tagged(&sim), merges), (emails(3..20), 0), "{assumed:?}");
     }
 }
 

@@ -162,6 +162,11 @@ impl Move<'_> {
         let same = same.map_or("string", |(name, _)| *name);
         let (account_name, account_type) = match (self.there)(name) {
             CustomFieldThere::Found(account_name, account_type) => (account_name, account_type),
+            CustomFieldThere::OfOthers(account_name, _) => {
+                made.by_hand.push(of_others(&account_name));
+                object.insert("type".to_owned(), same.into());
+                return (account_name, object.into());
+            }
             there => {
                 self.missing(name, same, &there, made);
                 (name.to_owned(), None)
@@ -189,6 +194,10 @@ impl Move<'_> {
     fn custom_name(&self, name: &str, kind: &str, made: &mut Migrated) -> String {
         match (self.there)(name) {
             CustomFieldThere::Found(name, _) => name,
+            CustomFieldThere::OfOthers(name, _) => {
+                made.by_hand.push(of_others(&name));
+                name
+            }
             there => {
                 self.missing(name, kind, &there, made);
                 name.to_owned()
@@ -203,6 +212,14 @@ impl Move<'_> {
         let make = if self.to.makes_fields() { "make it there, or set create_fields to true" } else { "make it there" };
         made.by_hand.push(format!("custom field \"{name}\" ({kind}) is not in the account: {make}{nearest}"));
     }
+}
+
+/// What a person must do about a field that cannot be filled.
+fn of_others(name: &str) -> String {
+    format!(
+        "custom field \"{name}\" belongs to another data source there, which alone may fill it: make a field of your own, \
+         and name that"
+    )
 }
 
 /// Whether the keys of a field of one type have a meaning for one of the other.
@@ -249,4 +266,25 @@ pub fn with_export(text: &str, name: &str, export: &Value) -> Option<String> {
 pub fn written_export(text: &str, name: &str) -> Option<Value> {
     let mut file: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
     file.get_mut("exports")?.get_mut(name).map(Value::take)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Api;
+    use crate::destination;
+
+    #[test]
+    fn a_field_of_another_data_source_is_left_to_a_person() {
+        let there = |_: &str| CustomFieldThere::OfOthers("note".to_owned(), Some("string"));
+        let (from, to) = (destination::of(Api::Autopilot), destination::of(Api::Ortto));
+        let column = json!({ "column": "Note", "type": "string" });
+        let export = json!({ "segments": [{ "name": "News", "membership": { "field": "Note" } }], "match": { "custom": { "Note": column } } });
+        let made = Move { from, to, connection: "o", there: &there }.of(&export);
+        let told = |list: &[String]| list.iter().filter(|text| text.contains("\"note\"")).count();
+        assert_eq!((told(&made.moved), told(&made.by_hand)), (0, 2), "{made:?}");
+        assert_eq!(made.export["match"]["custom"], json!({ "note": column }));
+    }
 }

@@ -276,6 +276,8 @@ pub enum CustomFieldThere {
     Missing(Option<String>),
     /// It has one: its name as the account writes it, and its type as the configuration calls it, where it has one.
     Found(String, Option<&'static str>),
+    /// The same of one that this program may not fill.
+    OfOthers(String, Option<&'static str>),
 }
 
 /// A mark that a run wants to use.

@@ -126,8 +126,7 @@ impl Account for OrttoAccount {
                 let problem = format!("has the type {there} in the account, {wanted} in the configuration");
                 return wrong(problem, "give it the account's type");
             }
-            // Source: ORTTO_API 4, fields with another middle belong to another data source.
-            if field.id.split(':').nth(1) != Some("cm") {
+            if !field.is_fillable() {
                 return wrong(
                     "belongs to another data source, which alone may fill it".into(),
                     "use a field of your own",
@@ -147,7 +146,10 @@ impl Account for OrttoAccount {
 
     fn custom_field(&self, name: &str) -> CustomFieldThere {
         match self.field(name) {
-            Some(field) => CustomFieldThere::Found(field.name.clone(), type_of(&field.display_type)),
+            Some(field) => {
+                let found = if field.is_fillable() { CustomFieldThere::Found } else { CustomFieldThere::OfOthers };
+                found(field.name.clone(), type_of(&field.display_type))
+            }
             None => {
                 let known = self.fields.iter().map(|field| field.name.as_str());
                 CustomFieldThere::Missing(nearest(name, known).map(|nearest| escaped(nearest, SHOWN)))

@@ -9,7 +9,8 @@ use super::request;
 use super::response::{Person, Reply, people, people_by_id};
 use super::run::{LAG, OrttoProtocol};
 use super::steps::{AGAIN, ALONE, MERGE, READ, SEEK};
-use super::verdicts::{joins, may_not_join, merged_as, unconfirmed};
+use super::verdicts::{joins, may_not_join, merged_as, operation, unconfirmed};
+use crate::chunk::Operation;
 use crate::destination::{Call, Request, Response, RowId, RowOutcome, Rows};
 use crate::state::half;
 
@@ -122,6 +123,9 @@ pub(super) fn sought(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
     let Some(page) = page else {
         let alone = |id: &RowId| Request { note: request.note.clone(), ..Request::new(SEEK, vec![*id]) };
         return match request.rows.as_slice() {
+            ids if step == MERGE && operation(request, rows) == Some(Operation::Update) => {
+                Response::Rows(unconfirmed(protocol, step, ids, rows))
+            }
             [id] => Response::Rows(vec![(*id, RowOutcome::Refused(NOT_SHOWN.to_owned()))]),
             ids => Response::Partly(Vec::new(), ids.iter().map(alone).collect()),
         };

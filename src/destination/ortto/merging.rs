@@ -52,7 +52,9 @@ pub(super) fn merged(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
         return one(protocol, request, rows, &entries, is_refused);
     }
     let is_for_each = entries.len() == ids.len();
-    if is_for_each && entries.iter().all(Entry::is_merged) && are_distinct(&entries) {
+    let may_be_gone = request.step == MERGE && operation(request, rows) == Some(Operation::Update);
+    let is_named = |entry: &Entry| entry.is_merged() && (!may_be_gone || entry.id().is_some());
+    if is_for_each && entries.iter().all(is_named) && are_distinct(&entries) {
         return Response::Rows(delivered(protocol, ids, rows, &entries, makes_some(request, rows, &entries)));
     }
     if is_for_each && entries.iter().all(|entry| entry.is_merged() || *entry == Entry::Queued) {
@@ -83,7 +85,9 @@ fn one(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entries: &[
     let ids = &request.rows;
     let outcome = |outcome: RowOutcome| Response::Rows(ids.iter().map(|id| (*id, outcome.clone())).collect());
     let all = |is: fn(&Entry) -> bool| !entries.is_empty() && entries.iter().all(is);
-    if all(Entry::is_merged) {
+    // A row that is gone may be called invalid as well, or merged, without an id.
+    let may_be_gone = request.step == MERGE && operation(request, rows) == Some(Operation::Update);
+    if all(Entry::is_merged) && (!may_be_gone || all(|entry| entry.id().is_some())) {
         let first = entries.get(..1).unwrap_or_default();
         return Response::Rows(delivered(protocol, ids, rows, first, makes_some(request, rows, entries)));
     }
@@ -94,8 +98,6 @@ fn one(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entries: &[
         protocol.are_unclear(ids);
         return confirming::seek(request, ids.clone());
     }
-    // A row that is gone may be called invalid as well.
-    let may_be_gone = request.step == MERGE && operation(request, rows) == Some(Operation::Update);
     match reasons(entries) {
         Some(reasons) if !may_be_gone => outcome(RowOutcome::Refused(reasons)),
         _ if is_refused && !may_be_gone => outcome(RowOutcome::Refused(NO_REASON.to_owned())),

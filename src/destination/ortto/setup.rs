@@ -20,6 +20,13 @@ pub(super) struct AccountField {
     pub(super) choices: Vec<String>,
 }
 
+impl AccountField {
+    /// Whether it is not another data source's, which alone may fill it. Source: ORTTO_API 4 for the middle part of its id.
+    pub(super) fn is_fillable(&self) -> bool {
+        self.id.split(':').nth(1) == Some("cm")
+    }
+}
+
 /// People by keyed digests of their addresses: halves of 32 hexadecimal digits, one behind the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

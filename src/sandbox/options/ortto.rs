@@ -46,6 +46,8 @@ pub enum SkippedRows {
     Invalid,
     /// An entry with a status that no text names.
     Unnamed,
+    /// An entry with the status `merged` and no id.
+    Merged,
 }
 
 /// What an asynchronous merge answers.

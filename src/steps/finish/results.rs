@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::fs::File;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::addresses::Addresses;
@@ -46,7 +45,7 @@ pub(super) struct RunResults<'r, S> {
     /// Tells rows that the account refused from those that were never sent; none where refusals are not recorded.
     pub(super) protocol: Option<Box<dyn Protocol>>,
     /// When rows were sent last, where some were.
-    pub(super) sent_at: Option<Timestamp>,
+    pub(super) sent_at: Option<jiff::Timestamp>,
     /// The keys of its results.
     stored: HashSet<String>,
     /// What became of contacts whose address was to change.

@@ -57,7 +57,9 @@ pub(super) fn emails(numbers: impl IntoIterator<Item = u32>) -> BTreeSet<String>
 
 #[tokio::test(start_paused = true)]
 async fn joiners_changed_and_leavers_end_right_under_every_assumption() {
-    for assumed in ASSUMED {
+    let merged: [&[&str]; 2] =
+        [&["skipped-rows=merged", "entry-order=shuffled"], &["skipped-rows=merged", "person-ids=false"]];
+    for assumed in ASSUMED.into_iter().chain(merged) {
         let sim = sim(assumed);
         let report = run(&sim, "first", &people(0, 330, 1)).await;
         assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 330), "{assumed:?} {report:?}");
@@ -142,7 +144,9 @@ async fn who_is_suppressed_or_archived_opted_out_is_not_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_member_that_is_gone_joins_again_when_it_changes() {
-    for assumed in [&["skipped-rows=listed"], &["skipped-rows=omitted"], &["skipped-rows=invalid"]] {
+    for assumed in
+        [&["skipped-rows=listed"], &["skipped-rows=omitted"], &["skipped-rows=invalid"], &["skipped-rows=merged"]]
+    {
         let sim = sim(assumed);
         run(&sim, "first", &people(0, 5, 1)).await;
         let ids: Vec<String> = sim.sandbox.contents().contacts.iter().map(|contact| contact.id.clone()).collect();

@@ -11,7 +11,7 @@ const MERGES: [&str; 3] = [MERGE, AGAIN, ALONE];
 fn a_row_with_several_details_is_refused_for_all_of_them() {
     let body = details(&json!([{ "status": "invalid", "error": "a" }, { "status": "invalid", "error": "b" }]));
     for step in [MERGE, AGAIN, ALONE, OPT_OUT] {
-        let case = Case::joiners(1);
+        let case = if step == OPT_OUT { Case::opting_out(1) } else { Case::joiners(1) };
         assert_eq!(outcomes(case.of_all(step, 400, &body)), [refused("a; b")], "{step}");
     }
     let suppressed = json!({ "status": "suppressed", "error": "Email is suppressed" });
@@ -99,11 +99,30 @@ fn no_answer_leaves_a_single_row_without_a_verdict() {
 #[test]
 fn a_person_who_opts_out_and_is_gone_is_asked_for_again() {
     for entry in [json!({ "status": "not_found" }), json!({ "status": "odd" })] {
-        let said = outcomes(Case::joiners(1).of_all(OPT_OUT, 200, &people(&json!([entry]))));
+        let said = outcomes(Case::opting_out(1).of_all(OPT_OUT, 200, &people(&json!([entry]))));
         assert_eq!(said, [RowOutcome::Suppressed], "{entry}");
     }
     let two = people(&json!([{ "status": "not_found" }, { "status": "skipped" }]));
-    assert_eq!(outcomes(Case::joiners(2).of_all(OPT_OUT, 200, &two)), [RowOutcome::Suppressed, RowOutcome::Suppressed]);
+    assert_eq!(
+        outcomes(Case::opting_out(2).of_all(OPT_OUT, 200, &two)),
+        [RowOutcome::Suppressed, RowOutcome::Suppressed]
+    );
+}
+
+// Source: ORTTO_API 10, a skipped row may be called merged.
+#[test]
+fn a_changed_row_that_is_merged_without_an_id_is_looked_for() {
+    let (named, unnamed) = (json!({ "status": "merged", "person_id": id(0) }), json!({ "status": "merged" }));
+    for (rows, answer, next) in
+        [(1, json!([unnamed]), SEEK), (2, json!([unnamed, unnamed]), SEEK), (2, json!([named, unnamed]), SEEK)]
+    {
+        let requests = requests(Case::of(Operation::Update, rows).of_all(MERGE, 200, &people(&answer)));
+        assert_eq!((requests.len(), requests[0].step, requests[0].rows.len()), (1, next, rows as usize), "{answer}");
+    }
+    // Where nobody can be read, it is merged once more, as one that may be gone.
+    let case = Case::of(Operation::Update, 1);
+    let seek = requests(case.of_all(MERGE, 200, &people(&json!([unnamed])))).remove(0);
+    assert_eq!(outcomes(case.answer(&seek, 200, "{}")), [RowOutcome::ThenTogether(AGAIN, String::new())]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::destination::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
-use crate::state::ProfileKey;
+use crate::state::{OPT_OUT_ALONE, ProfileKey};
 
 /// Rows of one segment: row `n` is `person.n@example.com`.
 struct Held {
@@ -67,6 +67,13 @@ impl Case {
 
     fn joiners(rows: u32) -> Self {
         Self::of(Operation::Join, rows)
+    }
+
+    /// Rows that are sent for their opt-outs alone.
+    fn opting_out(rows: u32) -> Self {
+        let mut case = Self::of(Operation::Update, rows);
+        case.held.rows.iter_mut().for_each(|row| row.digest = OPT_OUT_ALONE);
+        case
     }
 
     /// A request for all rows.

@@ -154,6 +154,7 @@ fn entry(verdict: &Verdict, options: &OrttoOptions) -> Option<Entry> {
         Verdict::Skipped if options.skipped_rows == SkippedRows::Listed => Some(Entry::Skipped),
         Verdict::Skipped if options.skipped_rows == SkippedRows::Omitted => None,
         Verdict::Skipped if options.skipped_rows == SkippedRows::Unnamed => Some(Entry::Unnamed),
+        Verdict::Skipped if options.skipped_rows == SkippedRows::Merged => Some(Entry::Merged(String::new())),
         bad => reply::bad(bad, options).filter(|_| options.mixed_batch == MixedBatch::InPlace),
     }
 }

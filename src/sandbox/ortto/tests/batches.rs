@@ -51,6 +51,7 @@ fn a_skipped_row_creates_nobody_whatever_the_answer_says() {
         (SkippedRows::Omitted, 200, Value::Null),
         (SkippedRows::Invalid, 400, Value::Null),
         (SkippedRows::Unnamed, 200, json!([{ "status": "unchanged" }])),
+        (SkippedRows::Merged, 200, json!([{ "person_id": "", "status": "merged" }])),
     ] {
         let sandbox = assuming(OrttoOptions { skipped_rows, ..OrttoOptions::default() });
         let (answered, answer) = leave(&sandbox, "gone@b.example", "t");

@@ -349,6 +349,11 @@ pub trait Account: Send + Sync {
         Box::pin(async { Ok(false) })
     }
 
+    /// A mark that counts as this one, as the account writes it, where that is otherwise.
+    fn spelled(&self, _membership: &Membership) -> Option<String> {
+        None
+    }
+
     /// A mark that is there already; nothing is made.
     fn find(&self, _membership: &Membership) -> Option<MembershipTarget> {
         None

@@ -35,6 +35,8 @@ pub struct GuardInput {
     pub read: u64,
     /// Rows rejected.
     pub rejected: u64,
+    /// Those of them that the account refused before, and that are not sent again yet.
+    pub refused: u64,
     /// Members whose opt-out, suppression or consent cannot be read.
     pub unreadable_opt_outs: u64,
     /// Entries of the suppression file, where an earlier run applied one.
@@ -109,7 +111,14 @@ pub fn violations(export: &str, guards: &Guards, looked: &GuardInput) -> Vec<(&'
             "{} of {} rows are rejected, {share}; max_reject_share allows {limit}",
             looked.rejected, looked.read
         );
-        object(MAX_REJECT_SHARE, export.to_owned(), what, "correct the rows that the rejects name");
+        let hint = match looked.refused {
+            0 => "correct the rows that the rejects name".to_owned(),
+            count => format!(
+                "correct the rows that the rejects name; the account refused {count} of them in the last 7 days, and --full sends \
+                 those again"
+            ),
+        };
+        object(MAX_REJECT_SHARE, export.to_owned(), what, &hint);
     }
     found
 }
@@ -188,6 +197,15 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
         let joined = joined(found).unwrap().to_string();
         assert!(names.iter().all(|name| joined.contains(&format!("--pass-guard {name}"))), "all at once: {joined}");
+    }
+
+    #[test]
+    fn rows_that_the_account_refused_are_sent_again_by_full() {
+        for refused in [0, 2] {
+            let looked = GuardInput { read: 10, rejected: 3, refused, ..GuardInput::default() };
+            let found = joined(violations("newsletter", &guards(), &looked)).unwrap().to_string();
+            assert_eq!(found.contains("refused 2 of them in the last 7 days, and --full"), refused > 0, "{found}");
+        }
     }
 
     #[test]

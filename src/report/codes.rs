@@ -165,9 +165,9 @@ pub const fn of_kind(kind: Kind) -> Texts {
             "Correct what the message names. check --offline finds the faults of the file.",
         ),
         Kind::Access => (
-            "The account refuses the key.",
-            "The key was renewed, or is that of another account.",
-            "Store the new key with connect, or give it with --api-key-file.",
+            "The account refuses the key, or takes no more.",
+            "The key was renewed, or is that of another account; or a limit of the plan is reached, which the message then names.",
+            "Store the new key with connect, or give it with --api-key-file; or raise the limit that the message names.",
         ),
         Kind::Segment => (
             "The drop cannot be read.",

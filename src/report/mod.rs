@@ -353,7 +353,10 @@ fn warnings(
         warnings.push(format!("{opt_outs_refused} opt-outs were refused; the next run sends them again"));
     }
     if stayed > 0 {
-        warnings.push(format!("{stayed} leavers were refused and are still members; the next run tries again"));
+        warnings.push(format!(
+            "{stayed} leavers are still members: the account refused to let them go, or does not show whether they are there; the \
+             next run tries again"
+        ));
     }
     warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
     if counts.held_back > 0 {

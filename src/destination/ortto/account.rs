@@ -170,7 +170,12 @@ impl Account for OrttoAccount {
         let Membership::Tag(name) = membership else { return None };
         Some(match self.tags.iter().find(|(known, _)| known == name) {
             Some((_, count)) => format!("tag \"{name}\" is there, on {count} people"),
-            None => format!("tag \"{name}\" will be made by the first run"),
+            None => match self.spelled(membership) {
+                Some(spelled) => {
+                    format!("tag \"{name}\" is not there, but {spelled} is; whether they are one is unknown")
+                }
+                None => format!("tag \"{name}\" will be made by the first run"),
+            },
         })
     }
 
@@ -184,6 +189,15 @@ impl Account for OrttoAccount {
             Membership::Field(name) => Some(MembershipTarget::Field(name.clone())),
             Membership::List(_) | Membership::None => None,
         }
+    }
+
+    fn spelled(&self, membership: &Membership) -> Option<String> {
+        let Membership::Tag(name) = membership else { return None };
+        let mut alike = self.tags.iter().filter(|(known, _)| is_same_tag(known, name));
+        if alike.clone().any(|(known, _)| known == name) {
+            return None;
+        }
+        alike.next().map(|(known, _)| format!("\"{}\"", escaped(known, SHOWN)))
     }
 
     /// The survey has asked for the tags.

@@ -74,8 +74,12 @@ pub(super) async fn make_missing<'n>(
                 refusals += 1;
                 *fields = listed(session, need.name).await?;
                 if refusals == MOST_REFUSALS || named_field(fields, need.name).is_none() {
-                    return Err(Error::new(Kind::Access, format!("custom field \"{}\"", need.name), "cannot be made")
-                        .hint("make it in Ortto; the plan may have no room for another field"));
+                    return Err(Error::new(
+                        Kind::Access,
+                        format!("custom field \"{}\"", need.name),
+                        "cannot be made; the plan's number of custom fields may be reached",
+                    )
+                    .hint("make it in Ortto, which says why it cannot; no key is to blame"));
                 }
             }
         }
@@ -114,7 +118,7 @@ async fn listed(session: &mut dyn Session, name: &str) -> Result<Vec<AccountFiel
         Reply::Done(body)
             if named_field(&read_fields(&body), name).is_none() && !has_waited.swap(true, Ordering::Relaxed) =>
         {
-            Judgement::Paused(LAG, "a custom field that was made does not show")
+            Judgement::Paused(LAG, "a custom field was refused, or was made and does not show yet")
         }
         reply => reply.judgement(),
     };

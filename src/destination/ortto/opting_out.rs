@@ -44,7 +44,7 @@ pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows)
         match row.cells.is_empty() {
             true => people.push_str(&alone(&Leaver::of(row, note).email)),
             // What was refused of the row is not sent again.
-            false if request.step == OPT_OUT_OF_REFUSED => people.push_str(&alone(&row.email())),
+            false if request.step == OPT_OUT_OF_REFUSED => people.push_str(&alone(&row.email().to_lowercase())),
             false => protocol.writer.write(row, None, None, &mut people),
         }
     }

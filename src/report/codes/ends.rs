@@ -80,7 +80,14 @@ pub(super) const EXIT_CODES: [(u8, Texts); 8] = [
             "Correct what the message names.",
         ),
     ),
-    (3, ("Access refused: access.", "The account refuses the key.", "Renew the key.")),
+    (
+        3,
+        (
+            "Access refused: access.",
+            "The account refuses the key, or a limit of the plan is reached.",
+            "Renew the key, or raise the limit that the message names.",
+        ),
+    ),
     (
         4,
         (

@@ -388,6 +388,7 @@ mod tests {
 
     async fn merge_into(store: &Memory, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<Vec<u64>> {
         let mut results = RunResults::of(store, run, opened, None).await.unwrap();
+        results.sent_at = None;
         results.slices = slices;
         let mut rejects = crate::report::rejects::Rejects::new(run, temporary("rejects").unwrap()).unwrap();
         merge(&results, &digester(), &mut Totals::default(), &mut rejects).await

@@ -195,8 +195,11 @@ impl<E: Environment> Opening<'_, E> {
                 if read_json::<OpenRecord>(self.env.store(), &open_key).await?.is_some() {
                     return Ok(());
                 }
-                let why = "though its list or tag has members already";
-                return Err(lost_state(self.env.store(), &export.name, &record.name, why));
+                let mut why = "though its list or tag has members already".to_owned();
+                if let Some(spelled) = account.spelled(&segment.membership) {
+                    why.push_str(&format!("; the account writes it {spelled}"));
+                }
+                return Err(lost_state(self.env.store(), &export.name, &record.name, &why));
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use super::sources::{decoder, meta_of};
 use super::storing::{PlanMode, Storing};
 use crate::chunk::seal_address_changes;
 use crate::config::{Config, Export, Segment};
-use crate::contact::Matching;
+use crate::contact::{Matching, RejectCode};
 use crate::error::Result;
 use crate::plan::address_changes::AddressChanges;
 use crate::plan::corrections::{Corrections, NewCorrection};
@@ -130,6 +130,7 @@ pub(super) async fn build_plan<W: Environment>(
         profiles: record.profiles,
         read: counts.read,
         rejected: counts.rejected(),
+        refused: counts.rejects.get(&RejectCode::Refused).copied().unwrap_or_default(),
         unreadable_opt_outs: counts.unreadable_opt_outs,
         suppression: entries_before
             .zip(record.suppression_entries)

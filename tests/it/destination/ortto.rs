@@ -282,4 +282,9 @@ async fn a_tag_with_people_and_no_state_stops_before_anything_is_sent() {
     let error = report.error.as_ref().unwrap();
     assert!(error.message.contains("its list or tag has members already"), "{}", error.message);
     assert_eq!(tagged(&first), emails(0..5));
+    // The tag's spelling may be what is wrong.
+    second.set("/exports/newsletter/segments/0/membership", json!({ "tag": LIST.to_uppercase() }));
+    let report = run(&second, "third", &people(0, 7, 2)).await;
+    let message = &report.error.as_ref().unwrap().message;
+    assert!(message.contains(&format!("the account writes it \"{LIST}\"")), "{message}");
 }

@@ -183,6 +183,11 @@ pub trait Protocol: Send + Sync {
         Vec::new()
     }
 
+    /// Whether delivering a profile may bring marks back that it had before the run, whatever took them off meanwhile.
+    fn may_come_back(&self, _key: &ProfileKey) -> bool {
+        false
+    }
+
     /// Whether the account is still as the setup says.
     fn setup_check(&self) -> SetupCheck {
         SetupCheck::Holds

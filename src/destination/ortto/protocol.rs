@@ -91,6 +91,11 @@ impl Protocol for OrttoProtocol {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).unclear)
     }
 
+    /// A merge may restore who is archived. Source: ORTTO_API 6.
+    fn may_come_back(&self, key: &ProfileKey) -> bool {
+        self.archived.contains(&half(key))
+    }
+
     fn kind(&self, step: &'static str) -> RequestKind {
         kind(step)
     }

@@ -125,12 +125,18 @@ async fn merged<'r>(
                 _ => Profile { key, ..Profile::default() },
             };
             forgotten.iter().for_each(|at| profile.set_status(*at, MemberStatus::Absent));
-            let mut email = None;
+            let (mut email, mut is_delivered, mut left) = (None, false, Vec::new());
             while let Some(Change { segment, what, .. }) = changes.next_if(|change| change.key == key) {
                 if let Some(at) = places.get(segment).copied().flatten() {
+                    is_delivered |= matches!(what, ChangeKind::Delivered { .. });
+                    left.extend(matches!(what, ChangeKind::Left).then_some(at));
                     let before = taken_over.get(&key);
                     email = apply(&mut profile, (at, before), what).or(email);
                 }
+            }
+            if is_delivered && !left.is_empty() && results.may_come_back(&key) {
+                // The next run asks again.
+                left.into_iter().for_each(|at| profile.set_status(at, MemberStatus::Leaving));
             }
             // A profile goes with its last segment.
             if profile.memberships.iter().all(|status| *status == MemberStatus::Absent) {

@@ -118,6 +118,11 @@ impl<'r, S: Store> RunResults<'r, S> {
         })
     }
 
+    /// Whether a profile that was delivered may have marks again that were taken off in the same run.
+    pub(super) fn may_come_back(&self, key: &ProfileKey) -> bool {
+        self.protocol.as_deref().is_some_and(|protocol| protocol.may_come_back(key))
+    }
+
     /// The slice that a key is in; slices are in order of their keys.
     pub(super) fn slice_of(&self, key: &ProfileKey) -> usize {
         slice_of(key, self.slices)

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use autopilot_export::error::Kind;
 use autopilot_export::report::Outcome;
+use autopilot_export::run::{RunRequest, Trigger};
 use autopilot_export::sandbox::Fault;
-use autopilot_export::steps::{self, Limit};
+use autopilot_export::steps::{self, Cancellation, Limit};
 use serde_json::{Value, json};
 
 use crate::destination::ortto::{emails, run, sim, tagged};
-use crate::support::fixture::{API_KEY, csv, people, set};
+use crate::support::fixture::{API_KEY, LIST, csv, people, set};
 use crate::support::kill::Kill;
-use crate::support::sim::Sim;
+use crate::support::sim::{Sim, request};
 
 /// The ids of these people.
 fn ids(sim: &Sim, emails: &BTreeSet<String>) -> Vec<String> {
@@ -160,6 +161,28 @@ async fn an_archived_leaver_stays_archived_and_has_left() {
         let merges = sim.sandbox.counters().of("POST /person/merge") - before;
         assert_eq!((tagged(&sim), merges), (emails(3..20), 0), "{assumed:?}");
     }
+}
+
+// The merge restores it with the tag that it had; a look-up just after does not show it.
+#[tokio::test(start_paused = true)]
+async fn an_archived_leaver_whom_another_segment_restores_leaves_again() {
+    let mut sim = sim(&["archived=restored", "read-lag-ms=2000"]);
+    let segment = |name: &str, prefix: &str| json!({ "name": name, "prefix": prefix, "membership": { "tag": name } });
+    let segments = json!([segment(LIST, "segments/newsletter/"), segment("VIP", "segments/vip/")]);
+    sim.set("/exports/newsletter/segments", segments);
+    run(&sim, "first", &people(0, 20, 1)).await;
+    by_hand(&sim, "PUT", "/person/archive", &json!({ "inclusion_ids": ids(&sim, &emails(0..1)) }));
+    settle().await;
+    sim.store.write("segments/newsletter/second.csv", people(1, 20, 1));
+    sim.store.write("segments/vip/second.csv", people(0, 1, 1));
+    for (name, leavers) in [("second", 1), ("third", 1), ("fourth", 0)] {
+        let request = RunRequest { trigger: Trigger::Schedule, drops: Vec::new(), ..request(name, "") };
+        let report = steps::run(&sim.world(&Kill::never()), &sim.config, &request, &Cancellation::default()).await;
+        assert_eq!(report.unwrap().members.leavers, leavers);
+        settle().await;
+    }
+    assert_eq!(tagged(&sim), emails(1..20));
+    assert_eq!(sim.sandbox.contents().members("VIP"), emails(0..1));
 }
 
 // Of such a one the state has no id, and its address as the drop writes it.

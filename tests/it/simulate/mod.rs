@@ -111,6 +111,15 @@ fn ten_thousand_stories_end_as_a_simple_model_says() {
     play_all(seeds(MANY));
 }
 
+// Each was a fault of its own, of the program or of the model.
+#[test]
+fn stories_that_ended_wrong_before_end_well() {
+    for seed in [1285, 1345, 1529, 1646, 2196, 2359] {
+        let (trace, is_well) = play(Hosted::Ortto, seed);
+        assert!(is_well, "seed {seed}: {trace}");
+    }
+}
+
 #[test]
 fn a_seed_tells_the_same_story_again() {
     for (seed, hosted) in [3, 17].into_iter().flat_map(|seed| DESTINATIONS.map(|hosted| (seed, hosted))) {

@@ -286,6 +286,7 @@ impl Model {
         let late = self.late.clone();
         for (number, taken) in order.iter().enumerate() {
             let planned = &order[..number];
+            let others: Vec<&Taken> = order.iter().copied().filter(|other| other.segment != taken.segment).collect();
             for person in &taken.alone {
                 self.contacts.get_mut(person).unwrap().opted_out.or(&true);
             }
@@ -319,6 +320,12 @@ impl Model {
                     Some(Says::Refused(fields)) if is_refused == Known::Is(false) => Some(Says::Member(fields.clone())),
                     said => said.or(taken.suppressed.contains(&person).then_some(&Says::Suppressed)).cloned(),
                 };
+                let is_gone = matches!(said, None | Some(Says::Suppressed));
+                let is_sent = |other: &&Taken| matches!(before.says(&other.drop, person), Some(Says::Member(_)));
+                if is_gone && before.withheld.may_return(person) && others.iter().any(is_sent) {
+                    self.returns(person, taken.segment, end);
+                    continue;
+                }
                 self.member(person, said.as_ref(), taken.segment, &before, end);
             }
             let segment = &mut self.segments[taken.segment];
@@ -335,9 +342,19 @@ impl Model {
             let others = self.segments.iter_mut().enumerate().filter(|(number, _)| !is_taken(*number));
             others.for_each(|(_, segment)| segment.forgotten());
         }
-        if end.is_whole && end.was_sent {
+        if end.is_whole {
             // The run that was planned before is over.
             self.late.retain(|person| !late.contains(person));
+        }
+    }
+
+    /// Somebody who is archived leaves a segment as another one brings it back, maybe with its marks: the next run asks again.
+    fn returns(&mut self, person: Person, number: usize, end: &End) {
+        let held = self.segments[number].people.get_mut(&person).unwrap();
+        if held.claim != Claim::No {
+            held.is_member.or(&true);
+            (held.claim, held.by_hand) = (Claim::Perhaps, false);
+            self.withheld.returned.extend(end.is_whole.then_some(person));
         }
     }
 

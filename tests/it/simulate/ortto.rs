@@ -313,6 +313,10 @@ pub(super) struct Withheld {
     pub(super) unclear: BTreeSet<Person>,
     /// Archived people are merged and stay archived.
     pub(super) stay_archived: bool,
+    /// A merge that leaves the permission out subscribes again.
+    pub(super) resubscribes: bool,
+    /// Who was archived, and was delivered in one segment as it left another: that leave is asked for again.
+    pub(super) returned: BTreeSet<Person>,
     /// The account had no tag, and its key was changed: a run in full may forget who was sent.
     pub(super) is_anonymous: bool,
 }
@@ -326,6 +330,11 @@ impl Withheld {
     /// What becomes of the person's rows is not known.
     pub(super) fn is_unclear(&self, person: Person) -> bool {
         self.unclear.contains(&person) || self.stay_archived && self.archived.contains_key(&person)
+    }
+
+    /// Delivering the person may bring back who is archived.
+    pub(super) fn may_return(&self, person: Person) -> bool {
+        self.archived.contains_key(&person) && !self.returned.contains(&person)
     }
 
     pub(super) fn is_archived(&self, person: Person) -> bool {
@@ -351,8 +360,16 @@ impl Withheld {
 impl Model {
     /// Somebody was archived; nobody of that address is a member any more.
     pub(super) fn archived(&mut self, person: Person, opted_out: bool, in_a_run: bool) {
+        let opted_out = match (opted_out, &self.contacts[&person].opted_out) {
+            (true, _) => Known::Is(true),
+            (false, Known::Is(true)) if self.withheld.resubscribes => Known::Unsure,
+            // A row may have opted it out before.
+            (false, before) => before.clone(),
+        };
+        self.withheld.unclear.extend((opted_out == Known::Unsure).then_some(person));
+        self.withheld.returned.remove(&person);
         self.edited(Edit::Delete(person), in_a_run);
-        self.withheld.archived.insert(person, opted_out);
+        self.withheld.archived.insert(person, opted_out == Known::Is(true));
         self.withheld(person, in_a_run);
     }
 

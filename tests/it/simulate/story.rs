@@ -1,6 +1,6 @@
 //! A story: what happens to an export, drawn from one seed, and what must be true of it after each run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub(super) struct Story {
     kept: Vec<Kept>,
     last: Option<Ask>,
     runs: u32,
+    /// When each run began, by its id: a run that goes on began long before.
+    began: BTreeMap<String, Timestamp>,
     /// The account refuses rows.
     refuses: bool,
     /// It has refused a row of some run.
@@ -83,14 +85,29 @@ impl Story {
         let mut model = Model::new(segments, people);
         world.account.change(|options| {
             model.withheld.stay_archived = options.ortto.archived == Archived::Merged;
+            model.withheld.resubscribes = options.ortto.resubscribes_by_omission;
         });
         let (drops, applied) = (vec![Vec::new(); segments], vec![Known::Is(None); segments]);
         let kept = world.shared.lock().unwrap().places.iter().map(|place| Kept::new(place.name)).collect();
         let trace = Arc::clone(trace);
         let (last, runs, refuses, odd) = (None, 0, false, world.is_ortto.then(|| ortto::refuses(&world.ortto())));
-        let has_refused = false;
-        let story =
-            Self { random, world, model, trace, people, drops, applied, kept, last, runs, refuses, has_refused, odd };
+        let (began, has_refused) = (BTreeMap::new(), false);
+        let story = Self {
+            random,
+            world,
+            model,
+            trace,
+            people,
+            drops,
+            applied,
+            kept,
+            last,
+            runs,
+            began,
+            refuses,
+            has_refused,
+            odd,
+        };
         let places = story.world.shared.lock().unwrap().places.clone();
         let account = story.world.account.contents();
         let marks: Vec<_> = places.iter().map(|place| (&place.mark, place.is_folder)).collect();
@@ -126,8 +143,10 @@ impl Story {
             let goes_on = self.world.disk.body(&keys::unfinished(EXPORT)).is_some();
             let withholds =
                 matches!(event, Event::Suppress(_) | Event::Edit(Edit::Archive(..) | Edit::SuppressThere(_)));
+            // What the dead sent may arrive after it.
+            let in_a_run = goes_on && withholds || self.world.may_arrive_late();
             if event.happens(&self.world) {
-                self.took_place(event, goes_on && withholds);
+                self.took_place(event, in_a_run);
             }
             if withholds {
                 // A run that follows at once may not see it yet.
@@ -321,7 +340,7 @@ impl Story {
         if self.random.bool() {
             request.pass_guards.clear();
         }
-        let began = self.world.now();
+        self.began.insert(request.run_id.clone(), self.world.now());
         self.kept.iter_mut().for_each(|kept| kept.begin(&self.world.disk));
         let drops: Vec<_> =
             ask.drops.iter().map(|(n, drop)| &self.drops[*n][*drop].0).map(|drop| (&drop.key, drop.rows)).collect();
@@ -395,6 +414,8 @@ impl Story {
         self.has_refused |=
             report.as_ref().map_or(self.odd.is_some(), |report| report.rejects[&RejectCode::Refused] > 0);
         self.judge_report(ask, report.as_ref(), &taken, refused, was_sent, !happened.is_empty() || !is_known);
+        let own = report.as_ref().map_or(&request.run_id, |report| &report.run_id);
+        let began = self.began[own];
         let removed_all = report.as_ref().is_some_and(|report| report.members.leavers_withheld == 0);
         if was_sent || (is_whole && !ask.full) {
             let end = End {

@@ -352,8 +352,8 @@ impl Model {
     fn returns(&mut self, person: Person, number: usize, end: &End) {
         let held = self.segments[number].people.get_mut(&person).unwrap();
         if held.claim != Claim::No {
-            held.is_member.or(&true);
-            (held.claim, held.by_hand) = (Claim::Perhaps, false);
+            // It may have been brought back before.
+            (held.is_member, held.claim, held.by_hand) = (Known::Unsure, Claim::Perhaps, false);
             self.withheld.returned.extend(end.is_whole.then_some(person));
         }
     }

@@ -11,6 +11,7 @@ mod cost;
 mod custom_fields;
 mod doubts;
 mod entry;
+mod field_check;
 mod fields;
 mod leaver;
 mod leaving;

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use super::response::{BAN, FORBIDDEN, Reply, read};
 use super::run::{OrttoProtocol, is_opt_out};
-use super::steps::{AGAIN, ALONE, CHECK, FIND, LOOK, MERGE, OPT_OUT, OPT_OUT_OF_REFUSED, READ, SCAN, SEEK, kind};
+use super::steps::{
+    AGAIN, ALONE, CHECK, FIELDS, FIND, LOOK, MERGE, OPT_OUT, OPT_OUT_OF_REFUSED, READ, SCAN, SEEK, kind,
+};
 use super::verdicts::each_outcome;
-use super::{confirming, doubts, leaving, merging, opting_out};
+use super::{confirming, doubts, field_check, leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
     Call, Caution, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
@@ -129,13 +131,25 @@ impl Protocol for OrttoProtocol {
             OPT_OUT | OPT_OUT_OF_REFUSED => opting_out::call(self, request, rows),
             MERGE | AGAIN | ALONE => merging::call(self, request, rows),
             READ | SEEK => confirming::call(self, request, rows),
+            FIELDS => Some(field_check::call()),
             _ => leaving::call(self, request, rows),
         }
     }
 
     fn response(&self, request: &Request, rows: &dyn Rows, response: &HttpResponse) -> Response {
         let reply = read(response);
-        let reads = matches!(request.step, READ | SEEK | LOOK | SCAN | CHECK | FIND);
+        field_check::first(self, request, &reply).unwrap_or_else(|| self.judged(request, rows, reply))
+    }
+
+    fn unsendable(&self) -> &'static str {
+        "the contact's id is not one of Ortto's"
+    }
+}
+
+impl OrttoProtocol {
+    /// What a reply says of the request's rows.
+    pub(super) fn judged(&self, request: &Request, rows: &dyn Rows, reply: Reply) -> Response {
+        let reads = matches!(request.step, READ | SEEK | LOOK | SCAN | CHECK | FIND | FIELDS);
         if matches!(reply, Reply::Done(_)) {
             let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
             if reads { trials.was_read(request.step) } else { trials.accept() }
@@ -162,13 +176,10 @@ impl Protocol for OrttoProtocol {
                 OPT_OUT_OF_REFUSED => opting_out::of_refused(rows, opting_out::response(self, request, rows, reply)),
                 MERGE | AGAIN | ALONE => self.opting_out(rows, merging::merged(self, request, rows, reply)),
                 READ => confirming::read_back(self, request, rows, reply),
+                FIELDS => field_check::response(self, request, rows, &reply),
                 SEEK => self.opting_out(rows, confirming::sought(self, request, rows, reply)),
                 _ => leaving::response(self, request, rows, reply),
             },
         }
-    }
-
-    fn unsendable(&self) -> &'static str {
-        "the contact's id is not one of Ortto's"
     }
 }

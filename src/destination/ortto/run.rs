@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::contact::{ContactWriter, is_member};
+use super::field_check::FieldCheck;
 use super::setup::Setup;
 use super::trials::Trials;
 use crate::chunk::{FieldSpec, Row};
@@ -24,6 +25,7 @@ pub(super) struct OrttoProtocol {
     pub(super) archived: HashSet<[u8; 16]>,
     pub(super) found: Mutex<Found>,
     pub(super) trials: Mutex<Trials>,
+    pub(super) field_check: Mutex<FieldCheck>,
 }
 
 /// Contact ids that were found to belong to other profiles.
@@ -52,6 +54,7 @@ impl OrttoProtocol {
             archived: setup.archived.keys(),
             found: Mutex::default(),
             trials: Mutex::default(),
+            field_check: Mutex::default(),
             setup,
             known,
         }

@@ -8,6 +8,8 @@ pub(super) const MERGE: &str = "merge";
 pub(super) const AGAIN: &str = "merge_again";
 /// Merges one row.
 pub(super) const ALONE: &str = "merge_alone";
+/// Lists the custom fields, before a refusal counts that names one.
+pub(super) const FIELDS: &str = "list_fields";
 /// Takes the permission away.
 pub(super) const OPT_OUT: &str = "opt_out";
 /// The same of rows that were refused.

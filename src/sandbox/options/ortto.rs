@@ -114,6 +114,8 @@ pub struct OrttoOptions {
     pub instance_id: String,
     /// Names of text fields that belong to another data source.
     pub foreign_fields: Vec<String>,
+    /// Custom fields, by their names, that people deleted in the account.
+    pub deleted_fields: Vec<String>,
     /// Tags of organizations, which share their ids with tags of people.
     pub organization_tags: Vec<String>,
 
@@ -212,6 +214,7 @@ impl Default for OrttoOptions {
         Self {
             instance_id: "ortto-sandbox".to_owned(),
             foreign_fields: Vec::new(),
+            deleted_fields: Vec::new(),
             organization_tags: Vec::new(),
             mixed_batch: MixedBatch::InPlace,
             entry_order: EntryOrder::Rows,

@@ -11,7 +11,7 @@ use crate::sandbox::response::Response;
 
 /// Source: `docs/ORTTO_API.md` 4; `fields` may be null.
 pub(super) fn list(store: &Store, options: &OrttoOptions) -> Response {
-    let fields = store.fields.listed();
+    let fields = store.fields.listed(options);
     let none = fields.is_empty() && options.null_fields;
     Response::ok(&json!({ "fields": if none { Value::Null } else { fields.into() } }))
 }

@@ -39,6 +39,10 @@ impl Field {
         }
     }
 
+    fn is_deleted(&self, options: &OrttoOptions) -> bool {
+        self.is_custom && options.deleted_fields.contains(&self.name)
+    }
+
     /// As `custom-field/get` and the schema describe it.
     pub(super) fn description(&self) -> Value {
         let liquid = format!("people.custom.{}", self.id.rsplit(':').next().unwrap_or_default());
@@ -133,14 +137,20 @@ impl Fields {
         self.0.iter().position(|field| field.id == id).and_then(|at| u16::try_from(at).ok())
     }
 
+    /// The same of a field that nobody has deleted.
+    pub(super) fn find_kept(&self, id: &str, options: &OrttoOptions) -> Option<u16> {
+        self.find(id).filter(|number| self.get(*number).is_some_and(|field| !field.is_deleted(options)))
+    }
+
     /// The custom fields, in the order in which they were created.
     pub(super) fn custom(&self) -> impl Iterator<Item = &Field> {
         self.0.iter().filter(|field| field.is_custom)
     }
 
     /// As `custom-field/get` lists them.
-    pub(super) fn listed(&self) -> Vec<Value> {
-        self.custom().map(|field| json!({ "field": field.description(), "tracked_value": field.tracked })).collect()
+    pub(super) fn listed(&self, options: &OrttoOptions) -> Vec<Value> {
+        let kept = self.custom().filter(|field| !field.is_deleted(options));
+        kept.map(|field| json!({ "field": field.description(), "tracked_value": field.tracked })).collect()
     }
 
     /// Creates a custom field.

@@ -9,6 +9,7 @@ mod learned_lists;
 mod list_membership;
 mod npm_client;
 mod ortto;
+mod ortto_deleted_fields;
 mod ortto_leaving;
 mod ortto_pace;
 mod ortto_refusals;

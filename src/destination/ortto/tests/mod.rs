@@ -4,6 +4,7 @@
 
 mod account;
 mod doubts;
+mod fields;
 mod leavers;
 mod merges;
 mod shapes;

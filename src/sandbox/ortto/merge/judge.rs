@@ -63,7 +63,7 @@ pub(super) fn judge(
 fn validate(store: &Store, mut row: Row, options: &OrttoOptions) -> Result<ValidRow, String> {
     let number = |id: &str| {
         let unknown = || format!("failed to validate field {id} in schema: {id}: Object not found");
-        store.fields.find(id).ok_or_else(unknown)
+        store.fields.find_kept(id, options).ok_or_else(unknown)
     };
     let mut changes = Vec::with_capacity(row.fields.len());
     for (id, value) in &row.fields {

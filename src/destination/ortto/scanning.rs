@@ -1,8 +1,10 @@
 //! Leavers whose own ids the state does not have: everybody in the account is read, page by page, until they are found.
 //! Who is not there has left, unless a member is there who may be the same under another address. Where the last rows were
-//! sent so lately that reads may not show all of them, everybody is read once more before ([`unseen`]).
+//! sent so lately that reads may not show all of them, everybody is read once more before ([`unseen`]). The same where the account
+//! lost people between two pages: somebody may have moved to the place of one that was read.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,7 +14,7 @@ use super::request;
 use super::response::{Person, people};
 use super::run::{OrttoProtocol, is_opt_out};
 use super::steps::{OPT_OUT, SCAN, UNMARK};
-use super::unseen::{self, PageAt, WAITED};
+use super::unseen::{self, ALL, PageAt, WAITED};
 use crate::destination::{Call, Request, Response, RowId, RowOutcome, Rows};
 use crate::state::half;
 
@@ -40,7 +42,7 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
     let there = page.iter().filter(|person| !person.email.is_empty());
     let there: HashMap<[u8; 16], &Person> =
         there.map(|person| (half(&protocol.known.profile(&person.email)), person)).collect();
-    let at = PageAt::of(&request.note);
+    let at = PageAt::of(&request.note).with_total(body);
     let (mut outcomes, mut rest) = (Vec::new(), Vec::new());
     for id in &request.rows {
         let Some((_, row, noted)) = rows.row(*id) else { continue };
@@ -74,6 +76,15 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
             outcomes.extend(rest.into_iter().map(refused));
             Response::Rows(outcomes)
         }
+        Following::Last if at.is_shrunk && at.is_second => {
+            outcomes.extend(rest.into_iter().map(|missing| (missing.id, RowOutcome::Refused(UNREAD.to_owned()))));
+            Response::Rows(outcomes)
+        }
+        Following::Last if at.is_shrunk => {
+            let rest = rest.into_iter().map(|missing| missing.id).collect();
+            let again = PageAt::from_the_start(request, Duration::ZERO);
+            Response::Partly(outcomes, vec![Request { rows: rest, ..again }])
+        }
         Following::Last => {
             let (due, gone): (Vec<_>, Vec<_>) = rest.into_iter().partition(|missing| missing.is_due);
             outcomes.extend(gone.into_iter().map(|missing| (missing.id, not_there(&missing))));
@@ -81,7 +92,7 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
                 return Response::Rows(outcomes);
             }
             let due = due.into_iter().map(|missing| missing.id).collect();
-            Response::Partly(outcomes, vec![Request { rows: due, ..PageAt::from_the_start(request) }])
+            Response::Partly(outcomes, vec![Request { rows: due, ..PageAt::from_the_start(request, ALL) }])
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::run::{OrttoProtocol, is_opt_out};
 use crate::chunk::Row;
 use crate::destination::Request;
@@ -12,7 +14,7 @@ use crate::destination::Request;
 const WAITS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6), Duration::from_secs(10)];
 /// The same before everybody is read once more.
-const ALL: Duration = Duration::from_secs(20);
+pub(super) const ALL: Duration = Duration::from_secs(20);
 
 /// What is noted with a leaver that was waited for.
 pub(super) const WAITED: &str = "waited";
@@ -36,30 +38,48 @@ fn times(request: &Request) -> usize {
     request.note.parse().unwrap_or_default()
 }
 
-/// A page of everybody: where it begins, and whether everybody was read before.
+/// A page of everybody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PageAt<'n> {
+    /// Whether everybody was read before.
     pub(super) is_second: bool,
     pub(super) offset: &'n str,
     pub(super) cursor: &'n str,
+    /// How many there were at the page before.
+    pub(super) total: Option<u64>,
+    /// Whether there were fewer from one page to the next: who moved up a place may be on neither.
+    pub(super) is_shrunk: bool,
 }
 
 const SECOND: &str = "again ";
+const SHRUNK: &str = "fewer";
 
 impl<'n> PageAt<'n> {
     pub(super) fn of(note: &'n str) -> Self {
         let (is_second, place) = note.strip_prefix(SECOND).map_or((false, note), |place| (true, place));
-        let (offset, cursor) = place.split_once(' ').unwrap_or_default();
-        Self { is_second, offset, cursor }
+        let mut words = place.split(' ');
+        let (offset, cursor) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let total = words.next().and_then(|total| total.parse().ok());
+        Self { is_second, offset, cursor, total, is_shrunk: words.next() == Some(SHRUNK) }
+    }
+
+    /// The same, knowing how many there are at this page.
+    pub(super) fn with_total(self, page: &Value) -> Self {
+        let total = page.get("meta").and_then(|meta| meta.get("total_matches")?.as_u64());
+        let is_fewer = self.total.zip(total).is_some_and(|(before, now)| now < before);
+        Self { total: total.or(self.total), is_shrunk: self.is_shrunk || is_fewer, ..self }
     }
 
     pub(super) fn note(self) -> String {
-        format!("{}{} {}", if self.is_second { SECOND } else { "" }, self.offset, self.cursor)
+        let Self { is_second, offset, cursor, total, is_shrunk } = self;
+        let total = total.map(|total| total.to_string()).unwrap_or_default();
+        let [second, shrunk] = [(is_second, SECOND), (is_shrunk, SHRUNK)].map(|(is, word)| if is { word } else { "" });
+        format!("{second}{offset} {cursor} {total} {shrunk}")
     }
 
     /// Everybody is read once more, after a wait, without rows.
-    pub(super) fn from_the_start(request: &Request) -> Request {
+    pub(super) fn from_the_start(request: &Request, wait: Duration) -> Request {
         let note = Self { is_second: true, ..Self::default() }.note();
-        Request { note, wait: ALL, ..Request::new(request.step, Vec::new()) }
+        Request { note, wait, ..Request::new(request.step, Vec::new()) }
     }
 }

@@ -320,10 +320,10 @@ impl Model {
                     Some(Says::Refused(fields)) if is_refused == Known::Is(false) => Some(Says::Member(fields.clone())),
                     said => said.or(taken.suppressed.contains(&person).then_some(&Says::Suppressed)).cloned(),
                 };
-                let is_gone = matches!(said, None | Some(Says::Suppressed));
+                let is_gone = !end.full && !end.part && matches!(said, None | Some(Says::Suppressed));
                 let is_sent = |other: &&Taken| matches!(before.says(&other.drop, person), Some(Says::Member(_)));
                 if is_gone && before.withheld.may_return(person) && others.iter().any(is_sent) {
-                    self.returns(person, taken.segment, end);
+                    self.returns(person, taken.segment);
                     continue;
                 }
                 self.member(person, said.as_ref(), taken.segment, &before, end);
@@ -337,6 +337,12 @@ impl Model {
             segment.is_new &= !end.is_whole || !end.was_sent;
             segment.is_begun = segment.is_new && (segment.is_begun || end.was_sent);
         }
+        for (person, segment) in self.withheld.come_back(&written, end.is_whole) {
+            let held = self.segments[segment].people.get_mut(&person).unwrap();
+            if held.is_member == Known::Is(false) {
+                (held.is_member, held.by_hand) = (Known::Unsure, true);
+            }
+        }
         if end.full && self.withheld.is_anonymous {
             let is_taken = |number| taken.iter().any(|taken| taken.segment == number);
             let others = self.segments.iter_mut().enumerate().filter(|(number, _)| !is_taken(*number));
@@ -349,12 +355,11 @@ impl Model {
     }
 
     /// Somebody who is archived leaves a segment as another one brings it back, maybe with its marks: the next run asks again.
-    fn returns(&mut self, person: Person, number: usize, end: &End) {
+    fn returns(&mut self, person: Person, number: usize) {
         let held = self.segments[number].people.get_mut(&person).unwrap();
         if held.claim != Claim::No {
             // It may have been brought back before.
-            (held.is_member, held.claim, held.by_hand) = (Known::Unsure, Claim::Perhaps, false);
-            self.withheld.returned.extend(end.is_whole.then_some(person));
+            (held.is_member, held.claim) = (Known::Unsure, Claim::Perhaps);
         }
     }
 

@@ -311,11 +311,13 @@ pub(super) struct Withheld {
     archived: BTreeMap<Person, bool>,
     /// Those of all of them for whom nothing is known: it came about while a run went on.
     pub(super) unclear: BTreeSet<Person>,
+    /// The marks that they may have had then, which come back with them where a merge restores them.
+    marks: BTreeSet<(Person, usize)>,
     /// Archived people are merged and stay archived.
     pub(super) stay_archived: bool,
     /// A merge that leaves the permission out subscribes again.
     pub(super) resubscribes: bool,
-    /// Who was archived, and was delivered in one segment as it left another: that leave is asked for again.
+    /// Who was delivered since it was archived, and so is there.
     pub(super) returned: BTreeSet<Person>,
     /// The account had no tag, and its key was changed: a run in full may forget who was sent.
     pub(super) is_anonymous: bool,
@@ -354,6 +356,15 @@ impl Withheld {
 
     pub(super) fn deleted(&mut self, person: Person) {
         self.archived.remove(&person);
+        self.marks.retain(|(marked, _)| *marked != person);
+    }
+
+    /// The marks that come back with people who are written; once for all, if the run ended well.
+    pub(super) fn come_back(&mut self, written: &BTreeSet<Person>, is_whole: bool) -> Vec<(Person, usize)> {
+        let back = self.marks.iter().filter(|(person, _)| written.contains(person)).copied().collect();
+        self.marks.retain(|(person, _)| !is_whole || !written.contains(person));
+        self.returned.extend(written.iter().filter(|_| is_whole));
+        back
     }
 }
 
@@ -368,7 +379,10 @@ impl Model {
         };
         self.withheld.unclear.extend((opted_out == Known::Unsure).then_some(person));
         self.withheld.returned.remove(&person);
+        let may_be_member = |segment: &usize| self.segments[*segment].people[&person].is_member.may_be(&true);
+        let marked: Vec<usize> = (0..self.segments.len()).filter(may_be_member).collect();
         self.edited(Edit::Delete(person), in_a_run);
+        self.withheld.marks.extend(marked.into_iter().map(|segment| (person, segment)));
         self.withheld.archived.insert(person, opted_out == Known::Is(true));
         self.withheld(person, in_a_run);
     }

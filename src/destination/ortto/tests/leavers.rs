@@ -83,3 +83,28 @@ fn a_full_page_that_says_nothing_of_more_is_not_the_last() {
     assert_eq!((next[0].step, next[0].note.as_str()), (SCAN, "500 "));
     assert_eq!(outcomes(leavers(1).of_all(SCAN, 200, r#"{"contacts":null}"#)), [RowOutcome::Left]);
 }
+
+// Somebody who moves to the place of one that is deleted is on neither page.
+#[test]
+fn everybody_is_read_again_where_there_were_fewer_meanwhile() {
+    let page = |n: u32, total: u32, more: bool| {
+        let person = serde_json::json!({ "id": id(n), "fields": { "str::email": email(n) } });
+        let meta = serde_json::json!({ "total_matches": total });
+        serde_json::json!({ "contacts": [person], "has_more": more, "next_offset": n + 1, "meta": meta }).to_string()
+    };
+    let case = leavers(1);
+    for (totals, is_read_again) in [([9, 9], false), ([9, 8], true), ([8, 9], false)] {
+        let next = requests(case.of_all(SCAN, 200, &page(100, totals[0], true))).remove(0);
+        let said = case.answer(&next, 200, &page(101, totals[1], false));
+        if !is_read_again {
+            assert_eq!(outcomes(said), [RowOutcome::Left]);
+            continue;
+        }
+        let again = requests(said).remove(0);
+        assert_eq!((again.step, again.rows.len()), (SCAN, 1));
+        let next = requests(case.answer(&again, 200, &page(100, 8, true))).remove(0);
+        let fewer = case.answer(&next, 200, &page(101, 7, false));
+        assert!(matches!(&outcomes(fewer)[..], [RowOutcome::Refused(why)] if why.contains("list")));
+        assert_eq!(outcomes(case.answer(&next, 200, &page(101, 8, false))), [RowOutcome::Left]);
+    }
+}

@@ -107,6 +107,11 @@ impl Endpoint {
         )
     }
 
+    /// Whether it writes contacts, so that an answer that is unclear leaves them in doubt.
+    pub(super) fn writes_contacts(&self) -> bool {
+        matches!(self, Self::UpsertOne(_) | Self::UpsertMany(_))
+    }
+
     /// Whether a 403 is about the account (and ends the run), not about one row.
     pub(super) fn is_about_the_account(&self) -> bool {
         matches!(

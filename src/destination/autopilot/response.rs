@@ -110,13 +110,14 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
     match response.status().as_u16() {
         // Source: AUTOPILOT_API 1.4, DELETE answered 204 in the blueprint of 2015, and clients accept any 2xx.
         // It would be taken for done where nothing else is read of an answer.
-        status @ 200..=299 if endpoint.may_answer_nothing() && holds_an_error(body) => {
+        status @ 200..=299 if endpoint.may_answer_nothing() && (holds_an_error(body) || holds_a_message(body)) => {
             Reply::Refused(reason(status, body))
         }
-        // Whether the contact was written is unclear, so the request counts as failed, and its row as unconfirmed.
-        200..=299 if matches!(endpoint, Endpoint::UpsertOne(_)) && holds_an_error(body) => {
-            Reply::Failed("an answer with an error beside the contact")
+        // Whether the contacts were written is unclear, so the request counts as failed, and its rows as unconfirmed.
+        200..=299 if endpoint.writes_contacts() && holds_an_error(body) => {
+            Reply::Failed("an answer with an error beside its contacts")
         }
+        200..=299 if matches!(endpoint, Endpoint::Member(_)) && says_no(body) => Reply::NotFound,
         200..=299 => success(endpoint, body).map_or(Reply::Failed("an unreadable answer"), Reply::Done),
         401 => Reply::Unauthorized,
         403 if endpoint.is_about_the_account() => Reply::Unauthorized,
@@ -132,11 +133,31 @@ pub fn read(endpoint: &Endpoint, response: &HttpResponse) -> Reply {
     }
 }
 
-/// Whether an answer says that something went wrong, whatever its status.
+/// Whether an answer says that something went wrong, whatever its status, in either of the two shapes of an error.
+/// Source: AUTOPILOT_API 1.7.
 fn holds_an_error(body: &[u8]) -> bool {
-    let is_said =
-        |part: Part<'_>| part.is_some_and(|part| !["null", "false", "\"\"", "[]", "{}"].contains(&part.get()));
-    object(body).is_some_and(|body| is_said(body.error) || is_said(body.errors))
+    object(body).is_some_and(|body| {
+        let is_coded = is_said(body.code) && is_said(body.message);
+        is_said(body.error) || is_said(body.errors) || is_coded || is_false(body.success)
+    })
+}
+
+/// The same of an answer that has nothing to say when all is well.
+fn holds_a_message(body: &[u8]) -> bool {
+    object(body).is_some_and(|body| is_said(body.code) || is_said(body.message))
+}
+
+/// Whether an answer to a question is none.
+fn says_no(body: &[u8]) -> bool {
+    ["null", "false"].map(str::as_bytes).contains(&body.trim_ascii())
+}
+
+fn is_said(part: Part<'_>) -> bool {
+    part.is_some_and(|part| !["null", "false", "\"\"", "[]", "{}"].contains(&part.get()))
+}
+
+fn is_false(part: Part<'_>) -> bool {
+    part.is_some_and(|part| part.get() == "false")
 }
 
 /// Autopilot's own words for a refusal: `message`, else `error` (a text or an object), else the status.
@@ -184,6 +205,8 @@ struct Object<'a> {
     errors: Part<'a>,
     #[serde(borrow)]
     code: Part<'a>,
+    #[serde(borrow)]
+    success: Part<'a>,
 }
 
 /// The same of the answer to a bulk call, of which there is much: it is read once.

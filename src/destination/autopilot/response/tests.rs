@@ -118,6 +118,37 @@ fn types_that_nobody_expects_are_passed_over() {
     assert!(matches!(respond(&Endpoint::Account, 200, body.as_bytes()), Reply::Failed(_)));
 }
 
+// Source: AUTOPILOT_API 1.7, errors have two shapes.
+#[test]
+fn a_success_that_holds_an_error_is_none() {
+    let membership = Membership { list: "l".into(), contact: "c".into() };
+    let empty = [Endpoint::AddMember(membership.clone()), Endpoint::RemoveMember(membership.clone())];
+    let member = Endpoint::Member(membership);
+    for error in [
+        r#""error":"Internal","message":"failed""#,
+        r#""code":"500","message":"failed""#,
+        r#""errors":[{"message":"failed"}]"#,
+        r#""success":false"#,
+    ] {
+        let body = format!("{{{error}}}");
+        for endpoint in empty.iter().chain([&member]) {
+            assert!(matches!(respond(endpoint, 200, body.as_bytes()), Reply::Refused(_)), "{body}");
+        }
+        let beside = format!(r#"{{{error},"contact_id":"c","contact_ids":["c"],"email_contact_map":{{"a@b.c":"c"}}}}"#);
+        for endpoint in [bulk(), Endpoint::UpsertOne(Bytes::new())] {
+            assert!(matches!(respond(&endpoint, 200, beside.as_bytes()), Reply::Failed(_)), "{beside}");
+        }
+    }
+    for body in ["", "{}", r#"{"not_modified":true}"#, r#"{"error":null,"message":""}"#] {
+        let all = empty.iter().map(|endpoint| respond(endpoint, 200, body.as_bytes()));
+        assert!(all.into_iter().all(|reply| reply == Reply::Done(Payload::Nothing)), "{body}");
+    }
+    assert!(matches!(respond(&empty[1], 200, br#"{"message":"failed"}"#), Reply::Refused(_)));
+    for body in ["null", " false\n"] {
+        assert_eq!(respond(&member, 200, body.as_bytes()), Reply::NotFound, "{body}");
+    }
+}
+
 #[test]
 fn refusals_say_what_autopilot_said() {
     for (body, reason) in [

@@ -362,6 +362,9 @@ pub struct AppliedDrop {
     pub version: String,
     /// How many members the state holds after it.
     pub members: u64,
+    /// How many of them a run may have sent, or taken off, without an answer.
+    #[serde(default)]
+    pub unconfirmed: u64,
     /// The run that applied it.
     #[serde(default)]
     pub run_id: Option<String>,

@@ -66,7 +66,20 @@ pub(super) async fn read_order(
     })
 }
 
-/// How many members each segment of an export has, as far as its runs know.
+/// How many members each segment of an export has for certain, as far as its runs know.
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn confirmed_members(store: &impl Store, export: &Export) -> Result<u64> {
+    let mut members = 0;
+    for segment in &export.segments {
+        let applied: Option<AppliedDrop> = read_if_whole(store, &keys::order(&export.name, &segment.name)).await?;
+        members += applied.map_or(0, |applied| applied.members.saturating_sub(applied.unconfirmed));
+    }
+    Ok(members)
+}
+
+/// How many members each segment of an export has or may have, as far as its runs know.
 ///
 /// # Errors
 /// Those of the store.

@@ -22,7 +22,10 @@ struct Status {
     enabled: bool,
     last_run: Option<String>,
     last_outcome: Option<String>,
+    /// Those for certain.
     members: u64,
+    /// People who may be members: the answer to a call for them is missing.
+    unconfirmed: u64,
     schedule: Option<String>,
     next_run: Option<jiff::Timestamp>,
 }
@@ -69,17 +72,22 @@ fn cells(status: &Status) -> [String; 6] {
         (true, None, Some(schedule)) => schedule.clone(),
         (true, None, None) => "when it is dropped or started".to_owned(),
     };
-    let Status { export, connection, destination, members, .. } = status;
-    [export.clone(), connection.clone(), (*destination).to_owned(), last, members.to_string(), next]
+    let Status { export, connection, destination, members, unconfirmed, .. } = status;
+    let members = match unconfirmed {
+        0 => members.to_string(),
+        unconfirmed => format!("{members}, {unconfirmed} unconfirmed"),
+    };
+    [export.clone(), connection.clone(), (*destination).to_owned(), last, members, next]
 }
 
 async fn of<W: Environment>(env: &W, config: &Config, export: &Export) -> Result<Option<Status>> {
     let Some(connection) = config.connections.get(&export.connection) else { return Ok(None) };
     let last = newest(env, Some(&export.name)).await?;
-    let mut members = 0;
+    let (mut members, mut unconfirmed) = (0, 0);
     for segment in &export.segments {
         let order = read_if_whole::<AppliedDrop>(env.store(), &keys::order(&export.name, &segment.name)).await?;
-        members += order.map_or(0, |order| order.members);
+        let order = order.map_or((0, 0), |order| (order.members.saturating_sub(order.unconfirmed), order.unconfirmed));
+        (members, unconfirmed) = (members + order.0, unconfirmed + order.1);
     }
     let enabled = export.enabled && connection.enabled;
     let next = export.schedule.as_deref().filter(|_| enabled);
@@ -91,6 +99,7 @@ async fn of<W: Environment>(env: &W, config: &Config, export: &Export) -> Result
         last_outcome: last.as_ref().map(|found| Found::outcome(found).to_owned()),
         last_run: last.map(|found| found.id),
         members,
+        unconfirmed,
         next_run: next.and_then(|next| schedule::next(next, &export.time_zone, env.clock().now())),
         schedule: export.schedule.clone(),
     }))

@@ -6,7 +6,7 @@ use crate::ports::{PutMode, Store};
 use crate::report::history::Runs;
 use crate::report::{Outcome, Report, html};
 use crate::run::keys;
-use crate::steps::documents::{known_members, write_json_if};
+use crate::steps::documents::{confirmed_members, write_json_if};
 
 /// Runs of other connections may end at the same moment; so often a run tries to be listed beside them.
 const TRIES: usize = 5;
@@ -22,7 +22,7 @@ async fn entered(store: &impl Store, export: Option<&Export>, report: &mut Repor
     let is_applied =
         matches!(report.outcome, Outcome::Succeeded | Outcome::SucceededWithRejects | Outcome::NothingToDo);
     let members = match export.filter(|_| is_applied) {
-        Some(export) => Some(known_members(store, export).await?.iter().sum()),
+        Some(export) => Some(confirmed_members(store, export).await?),
         None => None,
     };
     for _ in 0..TRIES {

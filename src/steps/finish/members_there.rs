@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::merge::MemberCount;
 use crate::config::{Connection, Export};
 use crate::destination::Destination;
 use crate::error::Result;
@@ -19,7 +20,7 @@ pub(super) struct MembersThere<'r> {
     pub(super) connection: &'r Connection,
     pub(super) run: &'r RunRecord,
     pub(super) opened: &'r OpenRecord,
-    pub(super) members: &'r [u64],
+    pub(super) members: &'r [MemberCount],
 }
 
 /// How many seconds the account has to say how many members there are: a run ends without it.
@@ -57,7 +58,7 @@ impl MembersThere<'_> {
     fn counted(&self, destination: &dyn Destination) -> impl Iterator<Item = (&SegmentRecord, &MembershipTarget, u64)> {
         let all = self.run.segments.iter().zip(&self.opened.targets).zip(self.members);
         all.filter(|((segment, target), _)| segment.drop.is_some() && destination.counts(target))
-            .map(|((segment, target), members)| (segment, target, *members))
+            .map(|((segment, target), members)| (segment, target, members.all))
     }
 
     async fn ask<E: Environment>(

@@ -24,13 +24,13 @@ use crate::steps::temporary::temporary;
 /// the client, or a finish call that was given up and still works.
 const TRIES: u32 = 3;
 
-/// Merges what was confirmed into the state; gives how many members each of the run's segments has then.
+/// Merges what was confirmed into the state; gives the members of each of the run's segments.
 pub(super) async fn merge(
     results: &RunResults<'_, impl Store>,
     digester: &Digester,
     totals: &mut Totals,
     rejects: &mut RejectsFile,
-) -> Result<Vec<u64>> {
+) -> Result<Vec<MemberCount>> {
     let RunResults { store, run, .. } = results;
     let export = run.request.export.as_str();
     let key = keys::profiles(export);
@@ -66,9 +66,9 @@ pub(super) async fn merge(
                 let at = merged.header.position(&segment.name);
                 at.and_then(|at| merged.members.get(at)).copied().unwrap_or_default()
             };
-            let members: Vec<u64> = run.segments.iter().map(members).collect();
+            let members: Vec<MemberCount> = run.segments.iter().map(members).collect();
             for (segment, members) in run.segments.iter().zip(&members) {
-                write_order(*store, run, segment, *members).await?;
+                write_order(*store, run, segment, members.all, Some(members.unconfirmed)).await?;
             }
             write_suppression(*store, run).await?;
             earlier.clear(*store, export, &emails).await?;
@@ -79,12 +79,27 @@ pub(super) async fn merge(
         .hint("let only this program write it; the next run merges what this one confirmed"))
 }
 
+/// How many members a segment has in the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MemberCount {
+    pub(super) all: u64,
+    /// Those of them who were sent, or asked to leave, without a proof.
+    pub(super) unconfirmed: u64,
+}
+
+impl MemberCount {
+    fn add(&mut self, status: MemberStatus) {
+        self.all += u64::from(status != MemberStatus::Absent);
+        self.unconfirmed += u64::from(matches!(status, MemberStatus::Unconfirmed | MemberStatus::Leaving));
+    }
+}
+
 /// The state after a run.
 struct Merged<'r> {
     file: File,
     header: Header,
-    /// How many members each of the header's segments has.
-    members: Vec<u64>,
+    /// The members of each of the header's segments.
+    members: Vec<MemberCount>,
     /// The profiles of which something was sent without an answer.
     unconfirmed: Vec<Unconfirmed>,
     /// What the run came to for whom; none where nothing is kept of that.
@@ -104,7 +119,7 @@ async fn merged<'r>(
     let (header, forgotten) = header(results, digester, old.as_ref().map(|old| &old.header))?;
     let places: Vec<_> = results.run.segments.iter().map(|segment| header.position(&segment.name)).collect();
     let mut writer = Writer::new(&header, temporary("state")?)?;
-    let (mut members, mut unconfirmed) = (vec![0; header.segments.len()], Vec::new());
+    let (mut members, mut unconfirmed) = (vec![MemberCount::default(); header.segments.len()], Vec::new());
     let mut verdicts = Verdicts::begin(results.store, results.run, &results.guards).await?;
     let taken_over = results.addresses.taken_over(results.store, held).await?;
     for slice in 0..results.slices {
@@ -142,7 +157,7 @@ async fn merged<'r>(
             if profile.memberships.iter().all(|status| *status == MemberStatus::Absent) {
                 continue;
             }
-            members.iter_mut().enumerate().for_each(|(at, count)| *count += u64::from(profile.is_member(at)));
+            members.iter_mut().enumerate().for_each(|(at, count)| count.add(profile.status(at)));
             if profile.is_doubted() {
                 unconfirmed.push((key, email));
             }
@@ -392,7 +407,12 @@ mod tests {
         ledger.enter(operation, &Verdict { span: 0, number, row, outcome, may_be_sent: false });
     }
 
-    async fn merge_into(store: &Memory, run: &RunRecord, opened: &OpenRecord, slices: usize) -> Result<Vec<u64>> {
+    async fn merge_into(
+        store: &Memory,
+        run: &RunRecord,
+        opened: &OpenRecord,
+        slices: usize,
+    ) -> Result<Vec<MemberCount>> {
         let mut results = RunResults::of(store, run, opened, None).await.unwrap();
         results.sent_at = None;
         results.slices = slices;

@@ -20,7 +20,7 @@ mod verdicts;
 use addresses::Apart;
 use lost::lost_with_lanes;
 use members_there::MembersThere;
-use merge::merge;
+use merge::{MemberCount, merge};
 use order::{keep_order, write_corrections};
 use results::{RejectsFile, RunResults};
 use totals::Totals;
@@ -193,7 +193,7 @@ fn stopped_by(run: &RunRecord, error: Option<&Failed>) -> Vec<String> {
 struct Merged {
     totals: Totals,
     /// The members of each of the run's segments.
-    members: Vec<u64>,
+    members: Vec<MemberCount>,
     /// Whether a spot check failed during the run.
     is_doubted: bool,
     /// How many contacts keep their addresses, as another has the new one or nobody is to be sent under it.

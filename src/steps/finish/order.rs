@@ -21,6 +21,7 @@ pub(super) async fn write_order(
     run: &RunRecord,
     segment: &SegmentRecord,
     members: u64,
+    unconfirmed: Option<u64>,
 ) -> Result<()> {
     let Some(drop) = segment.drop.clone() else { return Ok(()) };
     stored_objections::write(store, run, segment).await?;
@@ -31,7 +32,8 @@ pub(super) async fn write_order(
             None => PutMode::Create,
         };
         let before = read_order(store, &run.request.export, &segment.name, run.request.full).await?;
-        let order = order(store, run, segment, &drop, members, before).await?;
+        let unconfirmed = unconfirmed.or(before.as_ref().map(|before| before.unconfirmed)).unwrap_or_default();
+        let order = AppliedDrop { unconfirmed, ..order(store, run, segment, &drop, members, before).await? };
         if write_json_if(store, &key, &order, condition).await? {
             return Ok(());
         }
@@ -53,7 +55,7 @@ async fn order(
     if run.request.is_partial() {
         // What is not the whole segment makes no later drop an older one.
         let time = Timestamp::UNIX_EPOCH;
-        let none = AppliedDrop { time, drop, version, members, run_id: None, unreadable_rows: measure };
+        let none = AppliedDrop { time, drop, version, members, unconfirmed: 0, run_id: None, unreadable_rows: measure };
         return Ok(AppliedDrop { members, ..before.unwrap_or(none) });
     }
     let begun = begun_at(store, run).await?;
@@ -64,7 +66,7 @@ async fn order(
     let is_measured = segment.counts.leavers_withheld == 0;
     let unreadable_rows = if is_measured { segment.counts.unreadable_rows() } else { measure };
     let run_id = Some(run.request.run_id.clone());
-    Ok(AppliedDrop { time, drop, version, members, run_id, unreadable_rows })
+    Ok(AppliedDrop { time, drop, version, members, unconfirmed: 0, run_id, unreadable_rows })
 }
 
 /// When the run began, and with it a drop that a person named: by the clock of the store, with whose times it is compared.
@@ -112,7 +114,7 @@ pub(super) async fn write_suppression(store: &impl Store, run: &RunRecord) -> Re
 /// A drop in which nothing was new has been applied all the same.
 pub(super) async fn keep_order(store: &impl Store, run: &RunRecord) -> Result<()> {
     for segment in &run.segments {
-        write_order(store, run, segment, segment.counts.members).await?;
+        write_order(store, run, segment, segment.counts.members, None).await?;
         write_corrections(store, run, segment, &HashSet::new()).await?;
     }
     write_suppression(store, run).await

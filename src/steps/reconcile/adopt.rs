@@ -76,7 +76,7 @@ impl Adopted<'_> {
         }
         let key = keys::order(self.export, self.segment);
         if let Some(order) = read_if_whole::<AppliedDrop>(store, &key).await? {
-            write_json(store, &key, &AppliedDrop { members, ..order }).await?;
+            write_json(store, &key, &AppliedDrop { members, unconfirmed: 0, ..order }).await?;
         }
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! `reconcile` as a person uses it.
 
+use std::time::Duration;
+
+use autopilot_export::run::keys;
 use autopilot_export::sandbox::Options;
 use serde_json::Value;
 
@@ -49,4 +52,37 @@ async fn reconcile_tells_by_its_exit_and_repairs_when_asked() {
         let (code, _, err) = cli.run(&[&["reconcile", EXPORT], args].concat()).await;
         assert_eq!(code, exit, "{args:?}: {err}");
     }
+}
+
+#[tokio::test]
+async fn a_killed_reconcile_goes_on_where_it_was() {
+    let mut cli = Cli::new(Scene::new(Options::default()).await);
+    let drop = cli.scene.file("members.csv", people(0, 2000, 1).as_bytes());
+    let (code, _, err) = cli.run(&["run", EXPORT, drop.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{err}");
+    cli.scene.set_connection("requests_per_second", 4.into());
+    let cli = Cli::new(cli.scene);
+    let folder = cli.scene.root().join(format!("runs/{EXPORT}"));
+    let parts = || {
+        let runs = std::fs::read_dir(&folder).unwrap();
+        let files = runs.filter_map(|run| std::fs::read_dir(run.ok()?.path().join("census")).ok()).flatten();
+        files.filter(|file| keys::is_answers(&file.as_ref().unwrap().file_name().to_string_lossy())).count()
+    };
+    let requests = || cli.scene.sandbox.counters().requests;
+    let mut child = cli.command(&["reconcile", EXPORT]).spawn().unwrap();
+    for _ in 0..300 {
+        if parts() >= 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    child.kill().await.unwrap();
+    assert!(parts() >= 2, "it was killed in the midst of it");
+    let before = requests();
+    let (code, out, err) = cli.run(&["reconcile", EXPORT]).await;
+    assert!(code == 0 && out.contains("2000 members, 2000 there"), "{code}: {out}{err}");
+    assert!(err.contains("goes on where it was"), "{err}");
+    // Of the 20 pages, and who the account is.
+    assert!(requests() - before < 20, "{}", requests() - before);
+    assert_eq!(parts(), 0);
 }

@@ -89,7 +89,7 @@ impl<S> Guarded<S> {
             ["state", export, ..] => {
                 holders.iter().any(|run| export_of_run(run) == Some(export) || run.starts_with("erase-"))
             }
-            ["runs", _, run, "results", ..] => holders.iter().any(|holder| holder == run),
+            ["runs", _, run, "results" | "census", ..] => holders.iter().any(|holder| holder == run),
             _ => true,
         };
         assert!(may, "{key} is written while the lease is held by {holders:?}");

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use autopilot_export::error::Kind;
 use autopilot_export::report::{Outcome, Report};
-use autopilot_export::run::{Mode, Trigger, keys};
+use autopilot_export::run::{Mode, RequestedDrop, RunRequest, Trigger, keys};
 use autopilot_export::steps::{self, Cancellation, Compared};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::reconcile::{reconcile, run};
-use crate::support::fixture::{EXPORT, people};
+use crate::support::fixture::{EXPORT, LIST, people};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, Way, comparison};
 
@@ -157,4 +157,58 @@ async fn a_run_in_between_removes_what_a_comparison_had_read() {
     let report = reconcile(&sim, "again", Mode::Look).await;
     assert_eq!((report.reconciled[0].members, report.outcome), (u64::from(MANY) - 1, Outcome::NothingToDo));
     assert!(sim.store.body(&keys::profiles(EXPORT)).is_some());
+}
+
+/// Two lists with members, and no state.
+async fn two_lists(way: Way) -> Sim {
+    let mut sim = Sim::of(way, 1);
+    let mut segments = vec![sim.settings["exports"][EXPORT]["segments"][0].clone(); 2];
+    segments[1]["name"] = json!("Digest");
+    segments[1]["prefix"] = json!("segments/digest/");
+    segments[1]["membership"] = way.membership_of("Digest");
+    sim.set("/exports/newsletter/segments", json!(segments));
+    let first = sim.drop("first", &people(0, 20, 1));
+    sim.store.write("segments/digest/first.csv", people(10, 40, 1));
+    let digest =
+        RequestedDrop { segment: "Digest".into(), key: "segments/digest/first.csv".into(), ..first.drops[0].clone() };
+    run(&sim, &RunRequest { drops: vec![first.drops[0].clone(), digest], ..first }).await;
+    sim.store.keys().iter().filter(|key| !key.starts_with("segments/")).for_each(|key| sim.store.remove(key));
+    sim
+}
+
+/// Promise 2, of several segments, whose members come into the state one after the other.
+#[tokio::test(start_paused = true)]
+async fn two_lists_are_taken_over_whenever_it_dies() {
+    for way in Way::DESTINATIONS {
+        let play = async |kill: &std::sync::Arc<Kill>| {
+            let sim = two_lists(way).await;
+            let (asked, stop) = (comparison("adopt", Mode::Adopt), Cancellation::default());
+            let world = sim.world(kill);
+            kill.count_only_writes();
+            let mut reported = tokio::select! {
+                biased;
+                () = kill.reached() => None,
+                report = steps::reconcile(&world, &sim.config, &asked, &stop) => Some(report.unwrap()),
+            };
+            sim.leases.end_all();
+            if reported.is_none() && sim.store.body(&keys::of_run(&asked.run_id, "report.json")).is_none() {
+                reported = Some(reconcile(&sim, "again", Mode::Adopt).await);
+            }
+            if let Some(report) = reported {
+                let found: Vec<_> = report.reconciled.iter().map(|it| (it.segment.as_str(), it.extra)).collect();
+                assert_eq!(found, [(LIST, 20), ("Digest", 30)], "{way:?} {}", kill.calls());
+            }
+            let report = reconcile(&sim, "after", Mode::Look).await;
+            let found: Vec<_> = report.reconciled.iter().map(|it| (it.members, it.there, it.extra)).collect();
+            assert_eq!((report.outcome, found), (Outcome::NothingToDo, vec![(20, 20, 0), (30, 30, 0)]), "{way:?}");
+            assert!(kept(&sim).is_empty(), "{way:?} {}: {:?}", kill.calls(), kept(&sim));
+        };
+        let never = Kill::never();
+        play(&never).await;
+        for at in 1..=never.calls() {
+            for after in [false, true] {
+                play(&Kill::new(at, after)).await;
+            }
+        }
+    }
 }

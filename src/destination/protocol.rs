@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::session::{Call, HttpResponse};
 use super::usage::RequestKind;
 use crate::chunk::{Operation, Row};
+use crate::error::Kind;
 use crate::membership::MembershipTarget;
 use crate::state::{ProfileKey, half};
 
@@ -76,6 +77,8 @@ pub enum Response {
     Doubted(Vec<Request>),
     /// The account takes no more: the run ends.
     Ends {
+        /// Who must act.
+        kind: Kind,
         /// Why.
         problem: Cow<'static, str>,
         /// What to do.

@@ -52,7 +52,7 @@ pub struct Lane {
     settle: Duration,
     one_at_a_time: bool,
     /// Why the account takes no more.
-    ended: Option<(Cow<'static, str>, &'static str)>,
+    ended: Option<(Kind, Cow<'static, str>, &'static str)>,
     verdicts: Vec<Verdict>,
     random: fastrand::Rng,
 }
@@ -112,6 +112,11 @@ impl Lane {
         rows.into_iter().for_each(|row| self.pending.may_be_sent((number, row)));
     }
 
+    /// Whether every row without a verdict was never sent.
+    pub fn knows_what_was_sent(&self) -> bool {
+        self.in_flight.is_empty() && !self.pending.holds_sent()
+    }
+
     /// How many requests could leave now; a low number says that [`Lane::load`] is due.
     pub fn ready(&self) -> usize {
         self.ready.len()
@@ -122,8 +127,8 @@ impl Lane {
     /// # Errors
     /// Kind `unavailable` or `throttled`, when nothing was confirmed for longer than the patience.
     pub fn next(&mut self, now: Timestamp) -> Result<Next> {
-        if let Some((problem, hint)) = &self.ended {
-            return Err(Error::new(Kind::Access, self.destination, problem.as_ref()).hint(*hint));
+        if let Some((kind, problem, hint)) = &self.ended {
+            return Err(Error::new(*kind, self.destination, problem.as_ref()).hint(*hint));
         }
         if self.pending.is_empty() {
             return Ok(Next::NeedRows);
@@ -197,6 +202,7 @@ impl Lane {
         if attempts.all == 0 {
             attempts.since = self.confirmed;
         }
+        request.rows.iter().for_each(|id| self.pending.sent(*id));
         let (span, _) = request.rows.first().copied().unwrap_or_default();
         self.sent += 1;
         self.in_flight.insert(self.sent, (request, attempts));
@@ -234,8 +240,8 @@ impl Lane {
                 self.failed(request, attempts, now);
                 Handled::Unauthorized
             }
-            Response::Ends { problem, hint } => {
-                self.ended = Some((problem, hint));
+            Response::Ends { kind, problem, hint } => {
+                self.ended = Some((kind, problem, hint));
                 Handled::Settled
             }
             Response::Rows(outcomes) => {

@@ -8,6 +8,7 @@ use super::steps::{ADD, CHECK, THERE};
 use super::strategy::ListStrategy;
 use crate::chunk::Operation;
 use crate::destination::{Request, Response, RowId, RowOutcome, Rows, SetupCheck};
+use crate::error::Kind;
 use crate::membership::MembershipTarget;
 
 /// How many joiners are read back before any counts as delivered.
@@ -19,7 +20,8 @@ const ROWS: u32 = 50;
 
 /// The reply to a call for a list that is gone.
 pub(super) const LIST_IS_GONE: Response = Response::Ends {
-    problem: std::borrow::Cow::Borrowed("the account has lost the list of a segment"),
+    kind: Kind::Config,
+    problem: std::borrow::Cow::Borrowed("the list of a segment was removed in the account"),
     hint: "run again, which says how to go on; what was confirmed before stays confirmed",
 };
 

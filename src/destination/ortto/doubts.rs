@@ -10,6 +10,7 @@ use super::response::BAN;
 use super::run::{LAG, OrttoProtocol};
 use super::steps::{AGAIN, ALONE};
 use crate::destination::{Request, Response, Rows};
+use crate::error::Kind;
 
 /// What a request has been through, by its note.
 enum Trial {
@@ -91,6 +92,7 @@ fn ends(request: &Request, rows: &dyn Rows, status: u16, reason: &str) -> Respon
         false => format!("\"{reason}\""),
     };
     Response::Ends {
+        kind: Kind::Access,
         problem: format!("refuses requests whatever rows they hold, with status {status}: {said}").into(),
         hint: "see whether a limit of the account is reached, and ask Ortto's support what this answer means; no row is blamed, \
          and the next run sends what is pending",

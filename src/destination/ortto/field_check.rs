@@ -11,6 +11,7 @@ use super::response::{Entry, Reply, entries};
 use super::run::OrttoProtocol;
 use super::steps::{AGAIN, ALONE, FIELDS, MERGE, OPT_OUT, OPT_OUT_OF_REFUSED, UNMARK};
 use crate::destination::{Call, Request, Response, Rows};
+use crate::error::Kind;
 
 /// What is known of the fields.
 #[derive(Debug, Default)]
@@ -61,6 +62,7 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
         && let Some(name) = missing(protocol, body)
     {
         return Response::Ends {
+            kind: Kind::Config,
             problem: format!("no longer has the custom field \"{name}\"").into(),
             hint: "make it in Ortto again, or correct the configuration; no row is blamed, and the next run sends what is pending",
         };

@@ -17,6 +17,7 @@ use crate::destination::{
     Call, Caution, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
     batches,
 };
+use crate::error::Kind;
 use crate::membership::MembershipTarget;
 use crate::state::{ProfileKey, half};
 
@@ -168,6 +169,7 @@ impl OrttoProtocol {
             Reply::RateLimited(wait) => Response::RateLimited(wait),
             Reply::Failed(why) => Response::Failed(why),
             Reply::Full => Response::Ends {
+                kind: Kind::Access,
                 problem: "the account's contact limit is reached; it takes nobody new".into(),
                 hint: "raise the plan's contact limit or remove contacts in Ortto; the next run sends what is pending",
             },

@@ -49,7 +49,7 @@ use crate::steps::temporary::temporary;
 use crate::steps::turn;
 use crate::steps::unfinished::noted;
 
-/// The warning when a spot check failed during the run.
+/// The error when a spot check failed during the run.
 const NO_LONGER: &str = "the account stopped adding joiners to the list that their rows name; the joiners of this run count as \
                          pending, and the next run sends them again and adds them";
 
@@ -136,6 +136,10 @@ async fn finish_run<W: Environment>(
         keep_order(store, &run).await?;
     }
     note_passed_guard(&mut run, export, merged.totals.refused);
+    let error = error.or_else(|| {
+        let failed = |message: &str| Failed { kind: Kind::Unavailable, message: format!("finish: {message}") };
+        (merged.totals.doubted > 0).then(|| failed(NO_LONGER))
+    });
     let mut sums = merged.sums();
     if let Some(opened) = &opened {
         let lists = opened.targets.iter().any(|target| matches!(target, MembershipTarget::List { .. }));
@@ -194,8 +198,6 @@ struct Merged {
     totals: Totals,
     /// The members of each of the run's segments.
     members: Vec<MemberCount>,
-    /// Whether a spot check failed during the run.
-    is_doubted: bool,
     /// How many contacts keep their addresses, as another has the new one or nobody is to be sent under it.
     apart: Apart,
     /// What can no longer be known of the run.
@@ -205,8 +207,8 @@ struct Merged {
 impl Merged {
     /// What the report says of it.
     fn sums(&self) -> report::Confirmed {
-        let Self { totals, is_doubted, .. } = self;
-        let mut warnings: Vec<String> = is_doubted.then(|| NO_LONGER.to_owned()).into_iter().collect();
+        let Self { totals, .. } = self;
+        let mut warnings = Vec::new();
         if totals.suppressed_late > 0 {
             let people = totals.suppressed_late;
             warnings.push(format!(
@@ -275,7 +277,7 @@ async fn merge_results<W: Environment>(
     }
     let lost = totals.lost.warnings(&run.request.export).collect();
     let apart = results.addresses.apart();
-    Ok(Merged { totals, members, is_doubted: results.is_doubted, apart, lost })
+    Ok(Merged { totals, members, apart, lost })
 }
 
 /// By the state key, which who ends a run may have without the API key.

@@ -24,6 +24,8 @@ pub(super) struct Totals {
     pub(super) suppressed: u64,
     /// Those of them that may have been sent before.
     pub(super) suppressed_late: u64,
+    /// Joiners whose answers are not to be believed.
+    pub(super) doubted: u64,
     /// Whose rows were delivered, where the run sends rows again.
     pub(super) delivered_again: HashSet<ProfileKey>,
     /// Leavers that have left, or could not.
@@ -51,7 +53,7 @@ impl Totals {
                 Entry::Delivered { .. } if chunk.opt_outs => self.opt_outs += 1,
                 Entry::Refused { .. } if chunk.opt_outs => self.opt_outs_refused += 1,
                 Entry::Suppressed { .. } if chunk.opt_outs => self.opt_outs_suppressed += 1,
-                Entry::Delivered { .. } if is_doubted && chunk.operation == Operation::Join => {}
+                Entry::Delivered { .. } if is_doubted && chunk.operation == Operation::Join => self.doubted += 1,
                 Entry::Delivered { key, .. } => {
                     self.delivered += 1;
                     if self.refused_before.contains(key) {

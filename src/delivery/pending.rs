@@ -33,6 +33,8 @@ struct HeldRow {
     note: String,
     /// A request that carried it may have been applied without a word on it.
     may_be_sent: bool,
+    /// A request with it left, whatever became of that.
+    was_sent: bool,
 }
 
 impl Pending {
@@ -45,7 +47,7 @@ impl Pending {
         let mut rows = Vec::with_capacity(left);
         for (number, row) in numbered {
             rows.resize_with(number.saturating_sub(first) as usize, || None);
-            rows.push(Some(HeldRow { row, note: String::new(), may_be_sent: false }));
+            rows.push(Some(HeldRow { row, note: String::new(), may_be_sent: false, was_sent: false }));
         }
         if left > 0 {
             self.0.insert(span, Held { group, first, rows, left });
@@ -57,6 +59,18 @@ impl Pending {
         if let Some(Some(held)) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
             held.note = note;
         }
+    }
+
+    /// Notes that a request with a row leaves.
+    pub(super) fn sent(&mut self, (span, number): RowId) {
+        if let Some(Some(held)) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
+            held.was_sent = true;
+        }
+    }
+
+    /// Whether a row is without a verdict that has, or may have, been sent.
+    pub(super) fn holds_sent(&self) -> bool {
+        self.0.values().flat_map(|held| held.rows.iter().flatten()).any(|row| row.was_sent || row.may_be_sent)
     }
 
     /// Notes that a row may have been sent: it has no answer, or none that is clear.

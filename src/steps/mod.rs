@@ -44,6 +44,7 @@ pub use lease::with_lease;
 pub use notify::notify;
 pub use open::{Opened, open, read_back, survey};
 pub use prepare::{Cause, Rehearsal, Rehearsed, guards_are_known, has_drop, plan};
+pub use profiles::account_of_state;
 pub use reconcile::{Compared, compare, reconcile};
 pub use session::Session;
 pub use stop::{is_stopped, mark_stopped, unless_stopped, watching_for_stop};

@@ -22,7 +22,7 @@ struct Object<R> {
 ///
 /// # Errors
 /// Those of the store.
-pub(super) async fn account_of_state(store: &impl Store, export: &str) -> Result<Option<String>> {
+pub async fn account_of_state(store: &impl Store, export: &str) -> Result<Option<String>> {
     let Some(meta) = store.head(&keys::profiles(export)).await? else { return Ok(None) };
     match ProfileStream::open(store, &meta).await {
         Ok(profiles) => Ok(Some(profiles.header.account)),

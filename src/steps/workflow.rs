@@ -152,7 +152,7 @@ async fn steps<W: Environment>(
         opened = with_lease(env, config, request, open(env, config, request)) => opened?,
         () = stop.cancelled() => return Err(interrupted(request)),
     };
-    let limit = Limit { until: None, stop: stop.clone() };
+    let limit = Limit { stop: stop.clone(), ..Limit::default() };
     tracing::info!(run.id = request.run_id, lanes = opened.count, "deliver: sends");
     let lanes = (0..opened.count).map(|lane| one_lane(env, config, request, lane, &limit));
     let ends = join_all(lanes).await;
@@ -169,10 +169,12 @@ async fn one_lane<W: Environment>(
     lane: u32,
     limit: &Limit,
 ) -> Result<()> {
+    let mut limit = limit.clone();
     while !limit.stop.is_cancelled() {
-        if deliver(env, config, request, lane, limit).await?.done {
+        if deliver(env, config, request, lane, &limit).await?.done {
             break;
         }
+        limit.goes_on = true;
     }
     Ok(())
 }

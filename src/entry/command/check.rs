@@ -11,7 +11,7 @@ use crate::entry::args::Common;
 use crate::error::{Error, Kind};
 use crate::run::{RunRequest, Trigger, run_id};
 use crate::steps::environment::Environment;
-use crate::steps::{Rehearsal, has_drop, marks_are_its_own, plan, survey};
+use crate::steps::{Rehearsal, account_of_state, has_drop, marks_are_its_own, plan, survey};
 
 /// What was found of one connection, export or file.
 #[derive(Debug, Serialize)]
@@ -73,6 +73,14 @@ pub(super) async fn check<W: Environment>(env: &W, common: &Common, config: &Con
                 fail(&mut findings, subject.clone(), &error);
             }
             if let Err(error) = marks_are_its_own(env.store(), config, export).await {
+                fail(&mut findings, subject.clone(), &error);
+            }
+            let known = account_of_state(env.store(), &export.name).await?;
+            if known.is_some_and(|known| !account.is(&known)) {
+                let problem = "its state belongs to another account than the key opens";
+                let error = Error::new(Kind::Config, &export.name, problem).hint(
+                    "use a key of the account that it was exported to, or send every row once with --full, which removes nobody",
+                );
                 fail(&mut findings, subject.clone(), &error);
             }
             match account.check_fields(&export.match_.specs(), &memberships(export), export.create_fields) {

@@ -212,7 +212,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
     async fn deliver(&self, config: &Config, run_id: &str, lane: u32, until: Timestamp) -> Result<Value> {
         let request = self.request(run_id).await?;
         let stop = Cancellation::default();
-        let limit = Limit { until: Some(until), stop: stop.clone() };
+        let limit = Limit { until: Some(until), stop: stop.clone(), goes_on: false };
         let failed = keys::failed_lane(run_id, lane);
         let delivering = deliver(&self.env, config, &request, lane, &limit);
         match watching_for_stop(&self.env, run_id, &stop, delivering).await {

@@ -23,6 +23,8 @@ pub struct Limit {
     pub until: Option<Timestamp>,
     /// A person's wish to stop.
     pub stop: Cancellation,
+    /// Whether this process made the lane's call before, and has seen its verdicts.
+    pub goes_on: bool,
 }
 
 /// How a deliver call left its lane.

@@ -24,6 +24,9 @@ pub(super) struct LaneAttempts {
     /// The last that ended in order.
     #[serde(default)]
     ended: u32,
+    /// The last that ended so, and knew what became of all that it and the calls before it had sent.
+    #[serde(default)]
+    clear: u32,
 }
 
 impl LaneAttempts {
@@ -55,6 +58,11 @@ impl LaneAttempts {
         self.ended + 1 < self.calls
     }
 
+    /// Whether no row without a verdict was sent by a call before.
+    pub(super) fn knows_what_was_sent(&self) -> bool {
+        self.clear + 1 == self.calls
+    }
+
     /// Whether no other call has begun since.
     pub(super) async fn is_current(&self, store: &impl Store, run_id: &str, lane: u32) -> Result<bool> {
         let last: Self = read_if_whole(store, &keys::calls(run_id, lane)).await?.unwrap_or_default();
@@ -72,9 +80,11 @@ impl LaneAttempts {
         lane: u32,
         destination: &str,
         without_progress: bool,
+        is_clear: bool,
     ) -> Result<()> {
         self.without_progress = if without_progress { self.without_progress + 1 } else { 0 };
         self.ended = self.calls;
+        self.clear = if is_clear { self.calls } else { 0 };
         write_json(store, &keys::calls(run_id, lane), self).await?;
         if self.without_progress < 2 {
             return Ok(());

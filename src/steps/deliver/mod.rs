@@ -122,7 +122,8 @@ async fn work<E: Environment>(
     worker.save_all().await?;
     let no_progress =
         worker.confirmed() == 0 && matches!(worked, Ok(LaneStatus::Yielded)) && !limit.stop.is_cancelled();
-    attempts.end(store, run_id, lane, env.destination(connection.api).name(), no_progress).await?;
+    let is_clear = worker.knows_what_was_sent();
+    attempts.end(store, run_id, lane, env.destination(connection.api).name(), no_progress, is_clear).await?;
     worked.map(response)
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn load(
     index: usize,
     mut is_begun: bool,
 ) -> Result<LoadedRange> {
-    let Assignment { run, opened, number, ranges, suppression, .. } = assignment;
+    let Assignment { run, opened, number, ranges, suppression, attempts, .. } = assignment;
     let run_id = run.request.run_id.as_str();
     let lost = |what: &str| Error::new(Kind::Bug, run_id, format!("{what} is gone"));
     let range = ranges.get(index).ok_or_else(|| lost("a range"))?;
@@ -74,7 +74,7 @@ pub(super) async fn load(
     let (suppressed, rows) = rows.partition(|(_, row)| is_suppressed(row));
     let ahead = opened.canary.as_ref().filter(|canary| canary.chunk == range.chunk);
     let sent = match ahead {
-        _ if is_begun => range.from..range.to,
+        _ if is_begun && !attempts.knows_what_was_sent() => range.from..range.to,
         Some(canary) => canary.from..canary.to,
         None => 0..0,
     };

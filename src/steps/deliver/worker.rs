@@ -149,6 +149,11 @@ impl<'w, E: Environment> Worker<'w, E> {
         self.env.clock()
     }
 
+    /// Whether every row without a verdict was never sent.
+    pub(super) fn knows_what_was_sent(&self) -> bool {
+        self.lane.knows_what_was_sent()
+    }
+
     pub(super) fn is_replaced(&self) -> bool {
         self.replaced
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::steps::environment::Environment;
 use crate::steps::quiet::quiet_until;
-use crate::steps::session::{Session, another_account};
+use crate::steps::session::Session;
 use crate::steps::turn::{at_lowest_rate, note_end};
 
 /// What an account holds of a person.
@@ -108,7 +108,11 @@ pub(super) async fn check_accounts<E: Environment>(
     let account = destination.survey(session).await?;
     match accounts.iter().all(|known| account.is(known)) {
         true => Ok(()),
-        false => Err(another_account(destination.name())),
+        false => {
+            let problem = "the key opens another account than the one that the exports of this connection were sent to";
+            Err(Error::new(Kind::Access, destination.name(), problem)
+                .hint("give the connection a key of that account, and try again"))
+        }
     }
 }
 

@@ -31,7 +31,7 @@ fn call(sim: &Sim) -> SimWorld {
 }
 
 fn limit(world: &SimWorld) -> Limit {
-    Limit { until: Some(world.clock().now() + SignedDuration::from_secs(900)), stop: Cancellation::default() }
+    Limit { until: Some(world.clock().now() + SignedDuration::from_secs(900)), ..Limit::default() }
 }
 
 async fn ends_exact(sim: &Sim, request: &RunRequest, rate: usize) {

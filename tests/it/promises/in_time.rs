@@ -6,7 +6,7 @@ use std::time::Duration;
 use autopilot_export::report::Outcome;
 use autopilot_export::sandbox::Options;
 use autopilot_export::steps::Environment;
-use autopilot_export::steps::{self, Cancellation, Limit, Prepared};
+use autopilot_export::steps::{self, Limit, Prepared};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -33,7 +33,7 @@ async fn play(answer: Duration, store_call_ms: u64) {
     let lanes = (0..opened.count).map(async |lane| {
         for calls in 1.. {
             let began = world.clock().now();
-            let limit = Limit { until: Some(began + LIMIT), stop: Cancellation::default() };
+            let limit = Limit { until: Some(began + LIMIT), ..Limit::default() };
             let said = steps::deliver(&world, &sim.config, &request, lane, &limit).await;
             let took = world.clock().now().duration_since(began);
             assert!(took < LIMIT, "{place}: call {calls} of lane {lane} took {took}");

@@ -99,6 +99,7 @@ async fn a_function_at_work_applies_the_configured_changes() {
         let limit = Limit {
             until: Some(autopilot_export::steps::Environment::clock(&world).now() + SignedDuration::from_secs(60)),
             stop: Cancellation::default(),
+            ..Limit::default()
         };
         let lanes = (0..opened.count).map(|lane| steps::deliver(&world, &began, &request, lane, &limit));
         let ends = join_all(lanes).await;

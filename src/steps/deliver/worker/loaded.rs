@@ -12,7 +12,7 @@ impl<E: Environment> Worker<'_, E> {
     pub(super) async fn loaded(&mut self, loaded: LoadedRange) -> Result<()> {
         let LoadedRange { index, mut span, results, suppressed, sent, is_begun } = loaded;
         self.is_begun = is_begun;
-        if !results.entries.is_empty() {
+        if !results.entries.is_empty() && !self.limit.goes_on {
             self.env.observer().notify(Event::Settled(results.entries.len() as u64));
         }
         self.checkpoints.resume(index, &results);

@@ -10,8 +10,8 @@ use crate::state::{ProfileKey, hex, unhex};
 /// One contact whose address changes. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressChange {
-    /// The profile of the earlier address.
-    pub old: ProfileKey,
+    /// The profile of the earlier address; several, where a run ended before it was clear which of them the contact had.
+    pub old: Vec<ProfileKey>,
     /// That of the new one.
     pub new: ProfileKey,
     /// The destination's id of the contact.
@@ -45,8 +45,8 @@ impl AddressOutcome {
 /// What became of one contact whose address was to change. No personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedAddress {
-    /// The profile of the earlier address.
-    pub old: ProfileKey,
+    /// The profile of the earlier address; several, where a run ended before it was clear which of them the contact had.
+    pub old: Vec<ProfileKey>,
     /// That of the new one.
     pub new: ProfileKey,
     /// The segments whose member it was, by their places in the run.
@@ -103,15 +103,17 @@ pub fn read_changed_addresses(subject: &str, object: &[u8]) -> Result<Vec<Change
     lines(unseal(subject, object)?).map(|line| changed(line).ok_or_else(|| wrong(subject))).collect()
 }
 
-fn pair(old: &ProfileKey, new: &ProfileKey, segments: &[usize]) -> String {
+fn pair(old: &[ProfileKey], new: &ProfileKey, segments: &[usize]) -> String {
+    let old: Vec<String> = old.iter().map(|old| hex(old)).collect();
     let segments: Vec<String> = segments.iter().map(usize::to_string).collect();
-    format!("{}\t{}\t{}", hex(old), hex(new), segments.join(","))
+    format!("{}\t{}\t{}", old.join(","), hex(new), segments.join(","))
 }
 
-fn read_pair<'a>(cells: &mut impl Iterator<Item = &'a str>) -> Option<(ProfileKey, ProfileKey, Vec<usize>)> {
-    let (old, new) = (unhex(cells.next()?)?, unhex(cells.next()?)?);
-    let segments = cells.next()?.split(',').filter(|place| !place.is_empty()).map(str::parse).collect();
-    Some((old, new, Result::<_, std::num::ParseIntError>::ok(segments)?))
+fn read_pair<'a>(cells: &mut impl Iterator<Item = &'a str>) -> Option<(Vec<ProfileKey>, ProfileKey, Vec<usize>)> {
+    let old = cells.next()?.split(',').map(unhex).collect::<Option<_>>()?;
+    let new = unhex(cells.next()?)?;
+    let segments = cells.next()?.split(',').filter(|place| !place.is_empty());
+    Some((old, new, segments.map(|place| place.parse().ok()).collect::<Option<_>>()?))
 }
 
 fn wrong(subject: &str) -> Error {
@@ -126,7 +128,7 @@ mod tests {
     fn address_changes_and_their_outcomes_are_read_back() {
         let changes: Vec<_> = [(vec![0, 2], false), (Vec::new(), true)]
             .map(|(segments, is_suppressed)| AddressChange {
-                old: [1; 32],
+                old: vec![[1; 32], [3; 32]],
                 new: [2; 32],
                 contact_id: "person_\t1".into(),
                 email: "a\"b@example.org".into(),
@@ -136,7 +138,7 @@ mod tests {
             .into();
         assert_eq!(read_address_changes("c", &seal_address_changes(&changes)).unwrap(), changes);
         let changed = AddressOutcome::ALL.map(|(outcome, _)| ChangedAddress {
-            old: [1; 32],
+            old: vec![[1; 32], [3; 32]],
             new: [2; 32],
             segments: vec![1],
             outcome,

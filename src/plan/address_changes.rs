@@ -5,6 +5,7 @@
 //! more. What contradicts a change in that pass undoes it, and they are read again.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::chunk::AddressChange;
 use crate::state::{MatchId, Profile, ProfileKey, half};
@@ -17,8 +18,6 @@ type ShortKey = [u8; 16];
 pub enum Standing {
     /// The state does not know its address.
     Unknown,
-    /// It does, and what was sent of it last was never confirmed.
-    Unconfirmed,
     /// It does.
     Known,
 }
@@ -34,6 +33,17 @@ pub enum RowKind {
     Suppressed,
 }
 
+/// Why a member without a row stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptAs {
+    /// Its contact goes on under another address.
+    OldAddress,
+    /// The row with its new address is not sent.
+    Member,
+    /// It leaves once it is clear which address its contact has.
+    Withheld,
+}
+
 /// The changes of addresses of a run.
 #[derive(Clone, Debug, Default)]
 pub struct AddressChanges {
@@ -43,6 +53,10 @@ pub struct AddressChanges {
     has_owners: bool,
     /// The first bytes of each id in the state and of its profile's key, in order.
     owners: Vec<(u64, u64)>,
+    /// The same of each contact's id, until it is known which profiles share one.
+    contacts: Vec<(u64, u64)>,
+    /// The profiles that share a contact with another: a run ended before it was clear which address it has.
+    twins: HashMap<u64, Vec<u64>>,
     /// Rows of this pass that may be changes, by their ids.
     candidates: HashMap<MatchId, Candidate>,
     changes: HashMap<ShortKey, Change>,
@@ -90,7 +104,10 @@ pub struct OwnerFacts {
 #[derive(Clone, Debug)]
 struct Change {
     id: MatchId,
-    owner: Owner,
+    /// Who has the contact: one, or several where it is not known which address it has.
+    owners: Vec<Owner>,
+    /// Whether the state has the new address with the same contact.
+    is_known: bool,
     /// The segments in which its row was read in this pass, and whether it is sent there.
     seen: Vec<(usize, RowKind)>,
     /// Its whole key and its address, once a row of it is sent.
@@ -106,7 +123,9 @@ impl AddressChanges {
     /// Records a profile of the state.
     pub fn add_owner(&mut self, profile: &Profile) {
         if let Some(id) = profile.match_id.filter(|_| self.is_on && !self.has_owners) {
-            self.owners.push((first_bytes(&id), first_bytes(&profile.key)));
+            let key = first_bytes(&profile.key);
+            self.owners.push((first_bytes(&id), key));
+            self.contacts.extend(profile.contact_id.as_ref().map(|contact| (hashed(contact), key)));
         }
     }
 
@@ -115,6 +134,12 @@ impl AddressChanges {
         if !self.has_owners {
             self.owners.sort_unstable();
             self.has_owners = true;
+            let mut contacts = std::mem::take(&mut self.contacts);
+            contacts.sort_unstable();
+            for shared in contacts.chunk_by(|one, other| one.0 == other.0).filter(|shared| shared.len() > 1) {
+                let keys: Vec<u64> = shared.iter().map(|(_, key)| *key).collect();
+                self.twins.extend(keys.iter().map(|key| (*key, keys.clone())));
+            }
         }
     }
 
@@ -146,16 +171,26 @@ impl AddressChanges {
         }
         let is_own = self.owners_of(id).any(|owner| owner == first_bytes(key));
         match (standing, is_own) {
-            (Standing::Unknown, _) | (Standing::Unconfirmed, true) => {
-                let is_known = standing != Standing::Unknown;
-                let candidate = Candidate { new: short, is_known, owners: Vec::new() };
-                if self.candidates.entry(*id).or_insert(candidate).new != short {
-                    self.undone.insert(*id);
-                }
-            }
+            (Standing::Unknown, _) => self.propose(*id, short, false),
+            (_, true) if self.twins.contains_key(&first_bytes(key)) => self.propose(*id, short, true),
             (_, false) => drop(self.exchanged.insert(short)),
-            (Standing::Known, true) => {}
+            (_, true) => {}
         }
+    }
+
+    fn propose(&mut self, id: MatchId, new: ShortKey, is_known: bool) {
+        let candidate = Candidate { new, is_known, owners: Vec::new() };
+        if self.candidates.entry(id).or_insert(candidate).new != new {
+            self.undone.insert(id);
+        }
+    }
+
+    /// The profiles that share a contact with this one, by the first bytes of their keys: to take the one off would
+    /// take off the other.
+    pub fn twins(&self, key: &ProfileKey) -> impl Iterator<Item = u64> {
+        let own = first_bytes(key);
+        let shared = if self.twins.is_empty() { None } else { self.twins.get(&own) };
+        shared.into_iter().flatten().copied().filter(move |other| *other != own)
     }
 
     /// Takes a row without a readable address: it may be another of the same customer.
@@ -197,14 +232,21 @@ impl AddressChanges {
         }
     }
 
-    /// The earlier addresses whose new one has a row in the current segment, and whether that is sent.
-    pub fn old_here(&self) -> Vec<(ShortKey, bool)> {
-        let here = |change: &Change| {
-            let (_, kind) = change.seen.iter().find(|(segment, _)| *segment == self.segment)?;
-            let is_sent = *kind == RowKind::Valid && change.sent.is_some();
-            (*kind != RowKind::Suppressed).then(|| (half(&change.owner.key), is_sent))
-        };
-        self.changes.values().filter_map(here).collect()
+    /// Who stays a member of the current segment, as another address is the contact's now, or may be.
+    pub fn kept_here(&self) -> Vec<(ShortKey, KeptAs)> {
+        let mut here = Vec::new();
+        for (new, change) in &self.changes {
+            let kind = change.seen.iter().find(|(segment, _)| *segment == self.segment).map(|(_, kind)| *kind);
+            let kept = match kind {
+                Some(RowKind::Valid) if change.sent.is_some() => KeptAs::OldAddress,
+                Some(RowKind::Valid | RowKind::Rejected) => KeptAs::Member,
+                None if change.is_known => KeptAs::Withheld,
+                _ => continue,
+            };
+            here.extend(change.owners.iter().map(|owner| (half(&owner.key), kept)));
+            here.extend((kept == KeptAs::Withheld).then_some((*new, kept)));
+        }
+        here
     }
 
     /// Ends a pass over the rows; whether what it found out has them read once more. Where there are
@@ -214,7 +256,11 @@ impl AddressChanges {
             let is_seen = |segment: &usize| {
                 change.seen.iter().any(|(seen, kind)| seen == segment && *kind != RowKind::Suppressed)
             };
-            !change.owner.segments.iter().all(is_seen)
+            if change.is_known {
+                // Where the drop does not hold it, it leaves once it is clear which address it has.
+                return change.seen.iter().any(|(_, kind)| *kind == RowKind::Suppressed);
+            }
+            !change.owners.iter().flat_map(|owner| &owner.segments).all(is_seen)
         };
         let missing: Vec<MatchId> = self.changes.values().filter(missing).map(|change| change.id).collect();
         self.undone.extend(missing);
@@ -251,11 +297,12 @@ impl AddressChanges {
     pub fn decide(&mut self) -> bool {
         let before = self.changes.len();
         for (id, candidate) in std::mem::take(&mut self.candidates) {
+            let Candidate { new, is_known, .. } = candidate;
             match candidate.decided() {
-                Some(owner) => {
-                    self.by_old.insert(half(&owner.key), candidate.new);
-                    self.by_id.insert(id, candidate.new);
-                    self.changes.insert(candidate.new, Change { id, owner, seen: Vec::new(), sent: None });
+                Some(owners) => {
+                    self.by_old.extend(owners.iter().map(|owner| (half(&owner.key), new)));
+                    self.by_id.insert(id, new);
+                    self.changes.insert(new, Change { id, owners, is_known, seen: Vec::new(), sent: None });
                 }
                 None => {
                     self.refused.insert(id);
@@ -276,32 +323,42 @@ impl AddressChanges {
         self.exchanged.len() as u64
     }
 
-    /// The changes whose rows are sent, in order of the earlier addresses.
+    /// The changes whose rows are sent, in order of the new addresses.
     pub fn planned(&self) -> Vec<AddressChange> {
         let planned = |change: &Change| {
             let (new, email) = change.sent.clone()?;
-            let Owner { key: old, contact_id, segments, is_suppressed, .. } = change.owner.clone();
-            let contact_id = contact_id?.into();
+            let contact_id = change.owners.iter().find_map(|owner| owner.contact_id.clone())?.into();
+            let old = change.owners.iter().map(|owner| owner.key).collect();
+            let mut segments: Vec<usize> = change.owners.iter().flat_map(|owner| owner.segments.clone()).collect();
+            segments.sort_unstable();
+            segments.dedup();
+            let is_suppressed = change.owners.iter().any(|owner| owner.is_suppressed);
             Some(AddressChange { old, new, contact_id, email, segments, is_suppressed })
         };
         let mut planned: Vec<AddressChange> = self.changes.values().filter_map(planned).collect();
-        planned.sort_unstable_by_key(|change| change.old);
+        planned.sort_unstable_by_key(|change| change.new);
         planned
     }
 }
 
 impl Candidate {
-    /// The one profile whose contact the row's is. An address that the state knows was sent for the same contact before, and
-    /// no answer came.
-    fn decided(&self) -> Option<Owner> {
-        let (own, others): (Vec<&Owner>, Vec<&Owner>) =
-            self.owners.iter().partition(|owner| half(&owner.key) == self.new);
-        let [other] = others.as_slice() else { return None };
-        let is_same = |own: &&Owner| own.contact_id == other.contact_id;
-        let is_one = other.contact_id.is_some() && !other.has_row && !other.is_held_elsewhere;
-        let fits = if self.is_known { own.first().is_some_and(is_same) } else { own.is_empty() };
-        (is_one && fits).then(|| (*other).clone())
+    /// The profiles whose one contact the row's is: one, or those of which it is not known which address it has. So it is
+    /// with an address that the state knows.
+    fn decided(self) -> Option<Vec<Owner>> {
+        let (own, others): (Vec<Owner>, Vec<Owner>) =
+            self.owners.into_iter().partition(|owner| half(&owner.key) == self.new);
+        let contact = others.first().and_then(|owner| owner.contact_id.clone())?;
+        let is_its = |owner: &Owner| owner.contact_id.as_ref() == Some(&contact);
+        let are_free = others.iter().all(|owner| is_its(owner) && !owner.has_row && !owner.is_held_elsewhere);
+        let fits = if self.is_known { own.first().is_some_and(is_its) } else { own.is_empty() };
+        (are_free && fits).then_some(others)
     }
+}
+
+fn hashed(contact: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    contact.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn first_bytes(digest: &[u8]) -> u64 {
@@ -330,7 +387,7 @@ mod tests {
         let is_known = |n: u8| state.iter().any(|profile| profile.key == [n; 32]);
         changes.begin_pass();
         for (n, id) in rows {
-            let standing = if is_known(*n) { Standing::Unconfirmed } else { Standing::Unknown };
+            let standing = if is_known(*n) { Standing::Known } else { Standing::Unknown };
             changes.see(&[*n; 32], Some(id), RowKind::Valid, standing);
         }
         changes.end_pass();
@@ -348,7 +405,7 @@ mod tests {
         changes.begin_pass();
         changes.see(&[2; 32], Some(&ID), RowKind::Valid, Standing::Unknown);
         changes.sends(&[2; 32], "new@example.org");
-        assert_eq!(changes.old_here(), [([1; 16], true)]);
+        assert_eq!(changes.kept_here(), [([1; 16], KeptAs::OldAddress)]);
         assert!(!changes.end_pass() && !changes.has_candidates());
         assert_eq!(changes.planned().len(), 1);
     }
@@ -384,6 +441,7 @@ mod tests {
     #[test]
     fn a_change_without_an_answer_is_one_again_either_way() {
         let twins = [profile(1, "c"), profile(2, "c")];
+        assert!(passed(&twins, &[(3, ID)], &facts()).1, "to a third address");
         assert!(passed(&twins, &[(2, ID)], &facts()).1);
         assert!(passed(&twins, &[(1, ID)], &facts()).1, "back to the earlier address");
         assert!(!passed(&[profile(1, "c"), profile(2, "d")], &[(2, ID)], &facts()).1, "another contact");

@@ -233,6 +233,14 @@ impl MemberIndex {
         self.marks(key).is_some_and(|marks| marks.has(Marks::SEEN | Marks::READ_NEWER))
     }
 
+    /// Whether a row of this drop has the profile whose key begins with these bytes, and does not keep it from being sent.
+    pub fn has_row_of(&self, first_bytes: u64) -> bool {
+        let begins = |key: &ShortKey| key.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        let from = self.entries.partition_point(|entry| begins(&entry.key) < first_bytes);
+        let found = self.entries.get(from).filter(|entry| begins(&entry.key) == first_bytes);
+        found.is_some_and(|entry| entry.marks.is_seen_as(Marks::VALID) || entry.marks.is_seen_as(Marks::REJECTED))
+    }
+
     /// Whether a row of the drop can be sent.
     pub fn is_valid(&self, key: &ProfileKey) -> bool {
         self.is_seen_as(key, Marks::VALID)

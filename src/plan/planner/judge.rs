@@ -94,7 +94,7 @@ impl Planner<'_> {
             self.object(row.line, &key, own);
             return self.duplicate(&row);
         }
-        self.see_address(&key, id.as_ref(), seen, lookup);
+        self.see_address(&key, id.as_ref(), seen);
         match outcome {
             outcome if all.suppressed => {
                 self.count_suppressed(row.line, &outcome);
@@ -124,19 +124,13 @@ impl Planner<'_> {
     }
 
     /// Tells the row's address and id to who looks for contacts with new addresses.
-    fn see_address(&mut self, key: &ProfileKey, id: Option<&MatchId>, seen: Seen, lookup: Lookup) {
+    fn see_address(&mut self, key: &ProfileKey, id: Option<&MatchId>, seen: Seen) {
         let kind = match seen {
             Seen::Valid => RowKind::Valid,
             Seen::Rejected => RowKind::Rejected,
             Seen::Suppressed => RowKind::Suppressed,
         };
-        let is_unconfirmed =
-            matches!(lookup, Lookup::New(_) | Lookup::Existing(Fields::Held(Some(FIELDS_UNCONFIRMED))));
-        let standing = match self.members.is_known(key) {
-            false => Standing::Unknown,
-            true if is_unconfirmed => Standing::Unconfirmed,
-            true => Standing::Known,
-        };
+        let standing = if self.members.is_known(key) { Standing::Known } else { Standing::Unknown };
         self.changes.see(key, id, kind, standing);
     }
 

@@ -13,7 +13,7 @@ mod opting_out;
 mod recording;
 mod retry;
 
-use super::address_changes::AddressChanges;
+use super::address_changes::{AddressChanges, KeptAs};
 use super::columns::unknown_columns;
 use super::corrections::{Corrections, NewCorrection};
 use super::counts::Counts;
@@ -31,7 +31,7 @@ use crate::config::Export;
 use crate::contact::{Contact, MatchResult, Matching, SuppressionList, UnknownColumn};
 use crate::error::{Error, Kind, Result};
 use crate::segment::{self, Columns, Sink};
-use crate::state::{Digester, Profile, ProfileKey};
+use crate::state::{Digester, FIELDS_UNCONFIRMED, Profile, ProfileKey};
 
 /// Which members that are gone from a drop stay in its segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,16 +210,24 @@ impl<'a> Planner<'a> {
         match self.withheld {
             // Nobody could leave.
             Withheld::Everybody if self.retry.is_some() => {}
-            Withheld::Everybody => self.counts.leavers_withheld = gone,
+            Withheld::Everybody => self.counts.leavers_withheld += gone,
             Withheld::Nobody | Withheld::ByIds => self.counts.leavers += gone,
         }
     }
 
     /// Keeps the members whose row has another address now.
     fn keep_old_addresses(&mut self) {
-        for (old, is_sent) in self.changes.old_here() {
-            if self.members.observe_unseen(&old, Seen::Rejected) && is_sent {
-                self.record_half(old, None, Act::OldAddress.planned());
+        for (key, kept) in self.changes.kept_here() {
+            if !self.members.observe_unseen(&key, Seen::Rejected) {
+                continue;
+            }
+            match kept {
+                KeptAs::OldAddress => self.record_half(key, None, Act::OldAddress.planned()),
+                KeptAs::Member => {}
+                KeptAs::Withheld => {
+                    self.counts.leavers_withheld += 1;
+                    self.record_half(key, None, (Act::Nothing, Verdict::Withheld(Kept::NoContact)));
+                }
             }
         }
     }
@@ -254,8 +262,12 @@ impl<'a> Planner<'a> {
             (Some(Leaving::Gone), Withheld::ByIds) => self.lost.may_hold(profile.match_id),
             (Some(_), _) => false,
         };
+        // Which of the two the contact is, the other's row may tell.
+        let is_twin =
+            profile.digest == FIELDS_UNCONFIRMED && self.changes.twins(key).any(|twin| self.members.has_row_of(twin));
+        let name = name.filter(|_| !is_twin);
         // Without a contact it is unknown who to remove.
-        self.unnamed += u64::from(name.is_none() && !is_kept);
+        self.unnamed += u64::from(name.is_none() && !is_kept && !is_twin);
         let Some(name) = name.filter(|_| !is_kept) else {
             self.counts.leavers -= 1;
             self.counts.leavers_withheld += 1;

@@ -128,9 +128,9 @@ impl Changing<'_> {
             }
             let is_withheld = change.is_suppressed
                 || suppression.holds_sent(&contact.email)
-                || self.withheld.contains(&half(&change.old));
+                || change.old.iter().any(|old| self.withheld.contains(&half(old)));
             let is_taken = holders.iter().any(|holder| *holder != contact.id);
-            if profile != change.old || is_taken || is_withheld || is_refused {
+            if !change.old.contains(&profile) || is_taken || is_withheld || is_refused {
                 let targets: Vec<MembershipTarget> =
                     change.segments.iter().filter_map(|segment| opened.targets.get(*segment)).cloned().collect();
                 addresses.take_off(session, setup, contact, &targets).await?;

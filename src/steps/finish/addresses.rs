@@ -1,6 +1,7 @@
 //! What became of the contacts whose address was to change: the profile of the earlier address becomes that of the new one,
 //! with its contact and its memberships.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::change::{Change, ChangeKind};
@@ -55,17 +56,24 @@ impl Addresses {
     pub(super) fn add_changes(&self, is_here: impl Fn(&ProfileKey) -> bool, changes: &mut Vec<Change>) {
         for changed in &self.changed {
             for segment in &changed.segments {
-                let (old, new) = match changed.outcome {
-                    AddressOutcome::Begun => (ChangeKind::MayGoOn, Some(ChangeKind::MayTakeOver)),
-                    AddressOutcome::Changed => (ChangeKind::GoesOn, Some(ChangeKind::TakesOver)),
-                    AddressOutcome::Apart => (ChangeKind::Apart, None),
-                    AddressOutcome::Withdrawn => (ChangeKind::Withdrawn, None),
-                };
-                let new = new.map(|what| (changed.new, Act::NewAddress, what));
-                for (key, act, what) in [Some((changed.old, Act::OldAddress, old)), new].into_iter().flatten() {
-                    if is_here(&key) {
-                        changes.push(Change { key, segment: *segment, act, what });
+                let mut add = |key: &ProfileKey, act, what| {
+                    if is_here(key) {
+                        changes.push(Change { key: *key, segment: *segment, act, what });
                     }
+                };
+                for old in &changed.old {
+                    let what = match changed.outcome {
+                        AddressOutcome::Begun => ChangeKind::MayGoOn,
+                        AddressOutcome::Changed => ChangeKind::GoesOn,
+                        AddressOutcome::Apart => ChangeKind::Apart,
+                        AddressOutcome::Withdrawn => ChangeKind::Withdrawn,
+                    };
+                    add(old, Act::OldAddress, what);
+                }
+                match changed.outcome {
+                    AddressOutcome::Begun => add(&changed.new, Act::NewAddress, ChangeKind::MayTakeOver),
+                    AddressOutcome::Changed => add(&changed.new, Act::NewAddress, ChangeKind::TakesOver),
+                    AddressOutcome::Apart | AddressOutcome::Withdrawn => {}
                 }
             }
         }
@@ -79,13 +87,17 @@ impl Addresses {
     ) -> Result<HashMap<ProfileKey, Profile>> {
         let goes_on = |outcome| matches!(outcome, AddressOutcome::Begun | AddressOutcome::Changed);
         let all = self.changed.iter().filter(|changed| goes_on(changed.outcome));
-        let new: HashMap<ProfileKey, ProfileKey> = all.map(|changed| (changed.old, changed.new)).collect();
+        let pairs = all.flat_map(|changed| changed.old.iter().map(|old| (*old, changed.new)));
+        let new: HashMap<ProfileKey, ProfileKey> = pairs.collect();
         let mut profiles = HashMap::new();
         let Some(held) = held.filter(|_| !new.is_empty()) else { return Ok(profiles) };
         let mut stream = ProfileStream::open(store, held).await?;
         while let Some(profile) = stream.next().await? {
             if let Some(new) = new.get(&profile.key) {
-                profiles.insert(*new, profile);
+                match profiles.entry(*new) {
+                    Entry::Vacant(place) => drop(place.insert(profile)),
+                    Entry::Occupied(known) => take_over(known.into_mut(), Some(&profile)),
+                }
             }
         }
         Ok(profiles)

@@ -229,10 +229,11 @@ fn apply(profile: &mut Profile, (segment, before): (usize, Option<&Profile>), wh
             profile.set_status(segment, left(profile, segment));
             None
         }
-        ChangeKind::Withdrawn => {
+        ChangeKind::Withdrawn if profile.is_member(segment) => {
             profile.set_status(segment, MemberStatus::Leaving);
             None
         }
+        ChangeKind::Withdrawn => None,
         ChangeKind::Delivered { digest: OPT_OUT_ALONE, contact_id, .. } => {
             profile.is_opted_out = true;
             profile.contact_id = Some(contact_id);

@@ -175,3 +175,40 @@ async fn a_repeated_step_keeps_one_contact() {
         }
     }
 }
+
+// Promise 7: "within the time limit", also where many addresses change.
+#[tokio::test(start_paused = true)]
+async fn a_short_call_leaves_addresses_to_the_next() {
+    for way in Way::DESTINATIONS {
+        let mut sim = sim(way, &[LIST]);
+        sim.pace(10, 1);
+        let people = |version: u32| -> String {
+            let row = |n: u32| format!("p{n}v{version}@x.example,Ann,{n}\n");
+            "EMail,FirstName,Id\n".to_owned() + &(0..70).map(row).collect::<String>()
+        };
+        run(&sim, &of(&sim, "a", &[(LIST, people(0))])).await;
+        let before: Vec<String> = (0..70).map(|n| id(&sim, &format!("p{n}v0"))).collect();
+        let (world, config) = (sim.world(&Kill::never()), &sim.config);
+        let request = of(&sim, "b", &[(LIST, people(1))]);
+        assert!(matches!(steps::prepare(&world, config, &request).await.unwrap(), Prepared::Ready { .. }));
+        steps::open(&world, config, &request).await.unwrap();
+        let mut calls = 1;
+        loop {
+            let now = world.clock.now();
+            let until = now.checked_add(jiff::SignedDuration::from_secs(12)).unwrap();
+            let limit = Limit { until: Some(until), ..Limit::default() };
+            let done = steps::deliver(&world, config, &request, 0, &limit).await.unwrap().done;
+            assert!(world.clock.now() <= until, "{way:?}: call {calls}");
+            if done {
+                break;
+            }
+            calls += 1;
+        }
+        let report = steps::finish(&world, config, &request, None).await.unwrap();
+        assert_eq!((report.members.address_changed, report.rows.delivered), (70, 70), "{way:?}: {report:?}");
+        assert!(calls > 1, "{way:?}");
+        let after: Vec<String> = (0..70).map(|n| id(&sim, &format!("p{n}v1"))).collect();
+        assert_eq!((after, sim.sandbox.contact_count()), (before, 70), "{way:?}");
+        assert!(sim.peak() <= 10, "{way:?}: {}", sim.peak());
+    }
+}

@@ -3,6 +3,7 @@
 mod faulty;
 mod killed;
 mod refused;
+mod story;
 mod told;
 
 use std::collections::BTreeSet;

@@ -209,6 +209,23 @@ pub trait Destination: Send + Sync {
     /// What people may know of the way that a run was sent, from its setup.
     fn strategy(&self, setup: &Value) -> Option<String>;
 
+    /// Whether joiners of a run with this setup may count as delivered though their mark was gone by then.
+    fn may_lose_marks(&self, _setup: &Value) -> bool {
+        false
+    }
+
+    /// Asks whether one of these marks is gone: its name.
+    ///
+    /// # Errors
+    /// Those of the session.
+    fn lost_mark<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        _targets: &'s [MembershipTarget],
+    ) -> BoxFuture<'s, Result<Option<String>>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// For how long a row that it refused is not sent again as it is, where it is not to be asked every time.
     fn refusals_last(&self) -> Option<Duration> {
         None

@@ -126,6 +126,20 @@ impl ClassicAccount {
     }
 }
 
+/// The title of a list that the account no longer has.
+pub(super) async fn lost_list(session: &mut dyn Session, targets: &[MembershipTarget]) -> Result<Option<String>> {
+    let lists = |target: &MembershipTarget| match target {
+        MembershipTarget::List { title, id } => Some((title.clone(), id.clone())),
+        _ => None,
+    };
+    let wanted: Vec<(String, String)> = targets.iter().filter_map(lists).collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let Reply::Done(Payload::Lists(there)) = call(session, Endpoint::Lists).await? else { return Ok(None) };
+    Ok(wanted.into_iter().find(|(_, id)| there.iter().all(|list| list.id != *id)).map(|(title, _)| title))
+}
+
 /// How often a list is asked for whose making gave no answer and which is not there.
 const MAKES: usize = 5;
 

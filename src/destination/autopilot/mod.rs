@@ -154,6 +154,19 @@ impl Destination for Autopilot {
         strategy.as_str().map(str::to_owned)
     }
 
+    /// Where each joiner is put on its list by a call of its own, that call says that it is gone.
+    fn may_lose_marks(&self, setup: &Value) -> bool {
+        Setup::read(setup).is_ok_and(|setup| setup.list_strategy != ListStrategy::BulkThenList)
+    }
+
+    fn lost_mark<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        targets: &'s [MembershipTarget],
+    ) -> BoxFuture<'s, Result<Option<String>>> {
+        Box::pin(account::lost_list(session, targets))
+    }
+
     fn forms(&self, segment: &str) -> Vec<(&'static str, Membership)> {
         vec![("list", Membership::List(segment.to_owned())), ("field", Membership::Field(segment.to_owned()))]
     }

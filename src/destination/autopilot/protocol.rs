@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub(super) struct ClassicProtocol {
     known: KnownContacts,
     /// Rows that were written, or not: the answer named no contact that is theirs for certain.
     unclear: Mutex<Vec<RowId>>,
+    /// How often a leaver was not found.
+    not_found: AtomicU32,
 }
 
 /// The body of a request that is being written.
@@ -49,7 +52,7 @@ struct Body<'g> {
 impl ClassicProtocol {
     pub(super) fn new(fields: &[FieldSpec], strategy: ListStrategy, known: KnownContacts) -> Self {
         let (spot_check, writer) = (SpotCheck::new(strategy), ContactWriter::new(fields));
-        Self { spot_check, writer, known, unclear: Mutex::default() }
+        Self { spot_check, writer, known, unclear: Mutex::default(), not_found: AtomicU32::default() }
     }
 
     /// Writes a row as a contact; with its list, where a call of this strategy puts joiners on it.
@@ -321,7 +324,9 @@ impl ClassicProtocol {
             (REMOVE | LOOK_UP, Reply::NotFound) if note.is_empty() && !row.cells.is_empty() => {
                 RowOutcome::Then(step, row.email().into_owned())
             }
+            (REMOVE, Reply::NotFound) if self.may_be_of_the_list() => RowOutcome::Then(IS_GONE, note.to_owned()),
             (REMOVE, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
+            (IS_GONE, _) if group.operation == Operation::Leave => RowOutcome::Left,
             (LOOK_UP, Reply::Done(Payload::Contact { email: Some(email), .. })) => {
                 RowOutcome::ThenTogether(BULK, email)
             }
@@ -329,6 +334,12 @@ impl ClassicProtocol {
             (OPT_OUT | LOOK_UP, reply) => RowOutcome::Refused(reply.reason()),
             (_, reply) => self.refused(row, reply.reason()),
         }
+    }
+
+    /// Whether a leaver's 404 is to be looked into, as the list may be what is gone: the first, then after twice as many each
+    /// time.
+    fn may_be_of_the_list(&self) -> bool {
+        (self.not_found.fetch_add(1, Ordering::Relaxed) + 1).is_power_of_two()
     }
 
     /// A row was refused; the opt-out of a contact is sent by itself, once. An opt-out alone has been.

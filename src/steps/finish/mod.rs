@@ -8,6 +8,7 @@ mod addresses;
 mod change;
 mod doubted;
 mod history;
+mod lists_there;
 mod lost;
 mod members_there;
 mod merge;
@@ -18,6 +19,7 @@ mod totals;
 mod verdicts;
 
 use addresses::Apart;
+use lists_there::{ListsThere, Looked};
 use lost::lost_with_lanes;
 use members_there::MembersThere;
 use merge::{MemberCount, merge};
@@ -100,7 +102,7 @@ async fn finish_run<W: Environment>(
         close(env, name, request, holder).await?;
         return Ok(report);
     }
-    let error = failed(store, request, failure).await?;
+    let mut error = failed(store, request, failure).await?;
     let now = env.clock().now();
     let Some(mut run) = run else {
         // The run did not get as far as fixing what it reads.
@@ -120,11 +122,21 @@ async fn finish_run<W: Environment>(
     if run.stage == Stage::Ready || run.reject_parts > 0 {
         found_rejects(store, &run, &mut rejects).await?;
     }
+    let looked = match opened.as_ref().zip(export).filter(|_| holder == run_id && error.is_none()) {
+        Some((opened, export)) => {
+            let connection = connection_of(config, name)?;
+            ListsThere { export, connection, run: &run, opened }.look(env, reads_from).await
+        }
+        None => Looked::default(),
+    };
+    let is_list_gone = looked.error.is_some();
+    error = error.or(looked.error.map(|error| failed_with(&Failure::of(&error.at("finish")))));
     let merged = match &opened {
         Some(opened) => {
             let connection = connection_of(config, name)?;
             // The run may be ended by another one, days later, which has its results to go by.
-            let end = End { at: (holder == run_id).then_some(now), guards: stopped_by(&run, error.as_ref()) };
+            let at = (holder == run_id).then_some(now);
+            let end = End { at, is_list_gone, guards: stopped_by(&run, error.as_ref()) };
             merge_results(env, connection, export, &run, opened, end, &mut rejects).await?
         }
         None => {
@@ -150,6 +162,7 @@ async fn finish_run<W: Environment>(
     sums.warnings.extend(rejects.warning());
     sums.causes = rejects.causes();
     let mut report = Report::of(&run, sums, error, env.clock().now());
+    report.requests.add(&looked.sent.requests);
     if let Some(opened) = &opened {
         report.traffic = Traffic::of(&merged.totals.sent.seconds, opened.rate);
     }
@@ -180,7 +193,11 @@ async fn failed(store: &impl Store, request: &RunRequest, failure: Option<Failur
         }
         failure => failure,
     };
-    Ok(failure.map(|failure| Failed { kind: failure.kind, message: failure.message }))
+    Ok(failure.map(|failure| failed_with(&failure)))
+}
+
+fn failed_with(failure: &Failure) -> Failed {
+    Failed { kind: failure.kind, message: failure.message.clone() }
 }
 
 /// The guards that stopped a run: before anything was sent, or the one that watches what is refused.
@@ -239,6 +256,8 @@ impl Merged {
 struct End {
     /// When, where it does so itself.
     at: Option<Timestamp>,
+    /// Whether a list that it put people on is gone, so that nobody is for certain.
+    is_list_gone: bool,
     /// What stopped it.
     guards: Vec<String>,
 }
@@ -258,6 +277,7 @@ async fn merge_results<W: Environment>(
     let digester = digester(env, connection).await?;
     let mut results = RunResults::of(store, run, opened, export.zip(Some(&digester))).await?;
     results.guards = end.guards;
+    results.is_doubted |= end.is_list_gone;
     let has_rows = run.chunks.iter().any(|chunk| chunk.operation != Operation::Leave && !chunk.opt_outs);
     results.sent_at = end.at.or(results.sent_at).filter(|_| has_rows);
     let destination = env.destination(connection.api);

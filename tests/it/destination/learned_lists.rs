@@ -127,6 +127,52 @@ async fn a_list_that_goes_in_mid_run_ends_it() {
     }
 }
 
+// Behind the last spot check every call is answered as before.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_goes_after_the_last_spot_check_fails_the_run() {
+    for (way, from) in [(BulkLists::Always, 4000), (BulkLists::CreateOnly, 3990)] {
+        let mut sim = account(way, BulkLists::Always);
+        sim.pace(20, 1);
+        let request = sim.drop("first", &people(0, 4000, 1));
+        let (world, stop) = (sim.world(&Kill::never()), Cancellation::default());
+        let goes = async {
+            while sim.sandbox.contact_count() < from {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            let list = sim.sandbox.contents().lists[0].id.clone();
+            sim.sandbox.ask("DELETE", &format!("list/{list}"), API_KEY, b"").unwrap();
+            // A call for one joiner is answered 200, too.
+            sim.sandbox.change(|options| options.autopilot.single_lists = BulkLists::Never);
+            std::future::pending::<()>().await;
+        };
+        let report = tokio::select! {
+            report = steps::run(&world, &sim.config, &request, &stop) => report.unwrap(),
+            () = goes => unreachable!(),
+        };
+        let message = report.error.clone().map(|error| error.message).unwrap_or_default();
+        assert!(message.contains(&format!("the list \"{LIST}\" is gone since the run began")), "{way:?} {message}");
+        assert_eq!((report.outcome, report.rows.pending), (Outcome::Failed, 4000), "{way:?} {:?}", report.rows);
+        assert!(report.warnings.iter().all(|warning| !warning.contains("stopped adding")), "{:?}", report.warnings);
+        // The next run does not take anybody for a member.
+        let next = run(&sim, "second", &people(0, 4000, 1)).await;
+        assert!(next.error.is_some() || members(&sim) == 4000, "{next:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lists_are_read_again_only_where_joiners_were_sent() {
+    let sim = account(BulkLists::Always, BulkLists::Always);
+    let lists = || sim.sandbox.counters().of("GET /lists");
+    run(&sim, "first", &people(0, 40, 1)).await;
+    let before = lists();
+    run(&sim, "changed", &people(0, 40, 2)).await;
+    assert_eq!(lists() - before, 1, "changed people");
+    run(&sim, "joining", &people(0, 50, 2)).await;
+    assert_eq!(lists() - before, 3, "joiners");
+    run(&sim, "nothing", &people(0, 50, 2)).await;
+    assert_eq!(lists() - before, 3, "nothing to send");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_learnt_is_forgotten_after_thirty_days() {
     for (days, way) in [(29, "bulk"), (31, "single")] {

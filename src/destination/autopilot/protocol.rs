@@ -319,6 +319,7 @@ impl ClassicProtocol {
             (ADD, Reply::Done(_)) => self.delivered(row, note.to_owned()),
             (ADD, Reply::NotFound) => RowOutcome::Then(IS_GONE, note.to_owned()),
             (ADD, reply) => RowOutcome::Refused(format!("not put on the list: {}", reply.reason())),
+            (IS_GONE, _) if group.operation == Operation::Leave => RowOutcome::Left,
             (IS_GONE, _) => RowOutcome::Refused("not put on the list: not found".to_owned()),
             // A run that was interrupted may have written a contact of its own where this one is gone.
             (REMOVE | LOOK_UP, Reply::NotFound) if note.is_empty() && !row.cells.is_empty() => {
@@ -326,7 +327,6 @@ impl ClassicProtocol {
             }
             (REMOVE, Reply::NotFound) if self.may_be_of_the_list() => RowOutcome::Then(IS_GONE, note.to_owned()),
             (REMOVE, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
-            (IS_GONE, _) if group.operation == Operation::Leave => RowOutcome::Left,
             (LOOK_UP, Reply::Done(Payload::Contact { email: Some(email), .. })) => {
                 RowOutcome::ThenTogether(BULK, email)
             }

@@ -50,22 +50,26 @@ fn leave(scene: &Scene) -> (String, String) {
 
 #[tokio::test]
 async fn what_killed_runs_left_behind_is_gone_with_the_next_run() {
-    let scene = Scene::new(Options::default()).await;
-    let (_, young) = leave(&scene);
-    assert_eq!(with_addresses(&scene.root()).len(), 5);
-    scene.run(&scene.drop(people(0, 3, 1))).await;
-    let left = with_addresses(&scene.root());
-    assert!(left.len() == 1 && left[0].ends_with(&young), "{left:?}");
+    for way in Way::DESTINATIONS {
+        let scene = Scene::of(way).await;
+        let (_, young) = leave(&scene);
+        assert_eq!(with_addresses(&scene.root()).len(), 5);
+        scene.run(&scene.drop(people(0, 3, 1))).await;
+        let left = with_addresses(&scene.root());
+        assert!(left.len() == 1 && left[0].ends_with(&young), "{left:?}");
+    }
 }
 
 #[tokio::test]
 async fn rejects_are_kept_for_as_many_days_as_rejects_days_says() {
-    let mut scene = Scene::new(Options::default()).await;
-    scene.set_export("rejects_days", json!(32));
-    let (old, young) = leave(&scene);
-    scene.run(&scene.drop(people(0, 3, 1))).await;
-    let left = with_addresses(&scene.root());
-    assert!([old, young].iter().all(|key| left.iter().any(|path| path.ends_with(key))), "{left:?}");
+    for way in Way::DESTINATIONS {
+        let mut scene = Scene::of(way).await;
+        scene.set_export("rejects_days", json!(32));
+        let (old, young) = leave(&scene);
+        scene.run(&scene.drop(people(0, 3, 1))).await;
+        let left = with_addresses(&scene.root());
+        assert!([old, young].iter().all(|key| left.iter().any(|path| path.ends_with(key))), "{left:?}");
+    }
 }
 
 #[tokio::test]
@@ -82,22 +86,24 @@ async fn addresses_of_unanswered_rows_expire_as_rejects_do() {
 
 #[tokio::test]
 async fn runs_clean_removes_all_but_what_an_unfinished_run_needs() {
-    let scene = Scene::new(Options::default()).await;
-    leave(&scene);
-    let request = scene.drop(people(0, 3, 1));
-    let world = scene.immortal();
-    steps::prepare(&world, &scene.config, &request).await.unwrap();
-    drop(world);
-    leave(&scene);
-    let world = scene.immortal();
-    let cleaned = steps::clean(&world, Some("eu"), EXPORT, Some(30)).await.unwrap();
-    let Cleaned::Done(removed, Some(kept)) = cleaned else { panic!("{cleaned:?}") };
-    assert_eq!((removed, kept.as_str()), (2, request.run_id.as_str()));
-    let left = with_addresses(&scene.root());
-    assert!(left.iter().all(|path| path.contains(&kept) || path.ends_with("rejects.csv")), "{left:?}");
-    drop(world);
-    let report = scene.run(&request).await;
-    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 3), "{report:?}");
+    for way in Way::DESTINATIONS {
+        let scene = Scene::of(way).await;
+        leave(&scene);
+        let request = scene.drop(people(0, 3, 1));
+        let world = scene.immortal();
+        steps::prepare(&world, &scene.config, &request).await.unwrap();
+        drop(world);
+        leave(&scene);
+        let world = scene.immortal();
+        let cleaned = steps::clean(&world, Some("eu"), EXPORT, Some(30)).await.unwrap();
+        let Cleaned::Done(removed, Some(kept)) = cleaned else { panic!("{cleaned:?}") };
+        assert_eq!((removed, kept.as_str()), (2, request.run_id.as_str()));
+        let left = with_addresses(&scene.root());
+        assert!(left.iter().all(|path| path.contains(&kept) || path.ends_with("rejects.csv")), "{left:?}");
+        drop(world);
+        let report = scene.run(&request).await;
+        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 3), "{report:?}");
+    }
 }
 
 async fn run(sim: &Sim, request: &RunRequest) -> Result<Report> {
@@ -176,35 +182,40 @@ async fn a_damaged_note_of_the_unfinished_run_still_finds_that_run() {
 
 #[tokio::test(start_paused = true)]
 async fn a_damaged_order_or_unconfirmed_file_says_what_to_do() {
-    for (key, says) in [(keys::order(EXPORT, LIST), "remove it"), (keys::unconfirmed(EXPORT), "taken off by hand")] {
-        let sim = Sim::of(Way::List, 1);
-        run(&sim, &sim.drop("first", &people(0, 20, 1))).await.unwrap();
-        sim.store.write(&key, b"\0\0\0".as_slice());
-        let second = sim.drop("second", &people(5, 20, 1));
-        let report = run(&sim, &second).await.unwrap();
-        let error = report.error.unwrap();
-        assert!(error.kind == Kind::Config && error.message.contains(says), "{error:?}");
-        let full = RunRequest { full: true, ..sim.drop("third", &people(5, 20, 1)) };
-        let report = run(&sim, &full).await.unwrap();
-        assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    for way in Way::DESTINATIONS {
+        for (key, says) in [(keys::order(EXPORT, LIST), "remove it"), (keys::unconfirmed(EXPORT), "taken off by hand")]
+        {
+            let sim = Sim::of(way, 1);
+            run(&sim, &sim.drop("first", &people(0, 20, 1))).await.unwrap();
+            sim.store.write(&key, b"\0\0\0".as_slice());
+            let second = sim.drop("second", &people(5, 20, 1));
+            let report = run(&sim, &second).await.unwrap();
+            let error = report.error.unwrap();
+            assert!(error.kind == Kind::Config && error.message.contains(says), "{error:?}");
+            let full = RunRequest { full: true, ..sim.drop("third", &people(5, 20, 1)) };
+            let report = run(&sim, &full).await.unwrap();
+            assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_state_that_is_gone_while_a_run_is_unfinished_is_an_error() {
-    let sim = Sim::of(Way::List, 1);
-    run(&sim, &sim.drop("first", &people(0, 20, 1))).await.unwrap();
-    let state = sim.store.body(&keys::profiles(EXPORT)).unwrap();
-    let request = sim.drop("second", &people(0, 30, 1));
-    let world = sim.world(&Kill::never());
-    steps::prepare(&world, &sim.config, &request).await.unwrap();
-    steps::open(&world, &sim.config, &request).await.unwrap();
-    use autopilot_export::ports::Store;
-    sim.store.delete(&keys::profiles(EXPORT)).await.unwrap();
-    let error = steps::finish(&world, &sim.config, &request, None).await.unwrap_err();
-    assert!(error.kind == Kind::Config && error.to_string().contains("is missing"), "{error}");
-    assert_eq!(sim.store.body(&keys::profiles(EXPORT)), None, "no empty state took its place");
-    sim.store.write(&keys::profiles(EXPORT), state);
-    steps::finish(&world, &sim.config, &request, None).await.unwrap();
-    assert_eq!(sim.state().len(), 20, "what was there before");
+    for way in Way::DESTINATIONS {
+        let sim = Sim::of(way, 1);
+        run(&sim, &sim.drop("first", &people(0, 20, 1))).await.unwrap();
+        let state = sim.store.body(&keys::profiles(EXPORT)).unwrap();
+        let request = sim.drop("second", &people(0, 30, 1));
+        let world = sim.world(&Kill::never());
+        steps::prepare(&world, &sim.config, &request).await.unwrap();
+        steps::open(&world, &sim.config, &request).await.unwrap();
+        use autopilot_export::ports::Store;
+        sim.store.delete(&keys::profiles(EXPORT)).await.unwrap();
+        let error = steps::finish(&world, &sim.config, &request, None).await.unwrap_err();
+        assert!(error.kind == Kind::Config && error.to_string().contains("is missing"), "{error}");
+        assert_eq!(sim.store.body(&keys::profiles(EXPORT)), None, "no empty state took its place");
+        sim.store.write(&keys::profiles(EXPORT), state);
+        steps::finish(&world, &sim.config, &request, None).await.unwrap();
+        assert_eq!(sim.state().len(), 20, "what was there before");
+    }
 }

@@ -135,7 +135,7 @@ async fn rows_are_noted_first(way: Way, rows: u32) -> usize {
 
 #[tokio::test]
 async fn chunks_and_notes_are_on_disk_before_the_first_request() {
-    for (way, rows) in [(Way::Bulk, 1500), (Way::List, 300)] {
+    for (way, rows) in [(Way::Bulk, 1500), (Way::List, 300), (Way::Tag, 1500)] {
         assert_eq!(rows_are_noted_first(way, rows).await, rows as usize);
     }
 }
@@ -164,24 +164,26 @@ async fn sent(sim: &Sim, rows: u32) -> autopilot_export::run::RunRequest {
 
 #[tokio::test(start_paused = true)]
 async fn a_damaged_chunk_of_a_begun_range_is_said_in_the_report() {
-    for damage in [&b""[..], b"\0\0\0\0\0\0"] {
-        let sim = Sim::of(Way::Bulk, 1);
-        let request = sent(&sim, 120).await;
-        let opened: OpenRecord =
-            serde_json::from_slice(&sim.store.body(&keys::of_run(&request.run_id, "open.json")).unwrap()).unwrap();
-        let range = &opened.lanes[0][0];
-        let run: RunRecord =
-            serde_json::from_slice(&sim.store.body(&keys::of_run(&request.run_id, "run.json")).unwrap()).unwrap();
-        sim.store.write(&keys::results(&request.run_id, 0, 0), &b""[..]);
-        let chunk = keys::of_run(&request.run_id, &run.chunks[range.chunk].name);
-        sim.store.write(&chunk, damage);
-        let next = sim.drop("second", &people(0, 120, 1));
-        let world = sim.world(&Kill::never());
-        let report = steps::run(&world, &sim.config, &next, &Cancellation::default()).await.unwrap();
-        assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
-        let earlier = sim.store.body(&keys::of_run(&request.run_id, "report.json")).unwrap();
-        let earlier: autopilot_export::report::Report = serde_json::from_slice(&earlier).unwrap();
-        let said = earlier.warnings.join("\n");
-        assert!(said.contains("people may have been sent") && said.contains("by hand"), "{said}");
+    for way in [Way::Bulk, Way::Tag] {
+        for damage in [&b""[..], b"\0\0\0\0\0\0"] {
+            let sim = Sim::of(way, 1);
+            let request = sent(&sim, 120).await;
+            let opened: OpenRecord =
+                serde_json::from_slice(&sim.store.body(&keys::of_run(&request.run_id, "open.json")).unwrap()).unwrap();
+            let range = &opened.lanes[0][0];
+            let run: RunRecord =
+                serde_json::from_slice(&sim.store.body(&keys::of_run(&request.run_id, "run.json")).unwrap()).unwrap();
+            sim.store.write(&keys::results(&request.run_id, 0, 0), &b""[..]);
+            let chunk = keys::of_run(&request.run_id, &run.chunks[range.chunk].name);
+            sim.store.write(&chunk, damage);
+            let next = sim.drop("second", &people(0, 120, 1));
+            let world = sim.world(&Kill::never());
+            let report = steps::run(&world, &sim.config, &next, &Cancellation::default()).await.unwrap();
+            assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+            let earlier = sim.store.body(&keys::of_run(&request.run_id, "report.json")).unwrap();
+            let earlier: autopilot_export::report::Report = serde_json::from_slice(&earlier).unwrap();
+            let said = earlier.warnings.join("\n");
+            assert!(said.contains("people may have been sent") && said.contains("by hand"), "{said}");
+        }
     }
 }

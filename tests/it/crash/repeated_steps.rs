@@ -15,13 +15,15 @@ use crate::support::flaky_store::{FaultKind, Faulty};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, SimWorld, Way};
 
-const MEMBERS: usize = 200;
+/// So many members make about as many requests at each: at Autopilot every joiner is one, at Ortto a hundred are.
+fn members(way: Way) -> usize {
+    if way.is_ortto() { 20_000 } else { 200 }
+}
 
-/// Every joiner is a request of its own.
-fn sim(rate: u32, lanes: u32) -> (Sim, RunRequest) {
-    let mut sim = Sim::of(Way::List, 1);
+fn sim(way: Way, rate: u32, lanes: u32) -> (Sim, RunRequest) {
+    let mut sim = Sim::of(way, 1);
     sim.pace(rate, lanes);
-    let request = sim.drop("first", &people(0, MEMBERS as u32, 1));
+    let request = sim.drop("first", &people(0, members(way) as u32, 1));
     (sim, request)
 }
 
@@ -34,18 +36,19 @@ fn limit(world: &SimWorld) -> Limit {
     Limit { until: Some(world.clock().now() + SignedDuration::from_secs(900)), ..Limit::default() }
 }
 
-async fn ends_exact(sim: &Sim, request: &RunRequest, rate: usize) {
+async fn ends_exact(way: Way, sim: &Sim, request: &RunRequest, rate: usize) {
+    let members = members(way);
     let report = steps::finish(&call(sim), &sim.config, request, None).await.unwrap();
-    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, MEMBERS as u64), "{report:?}");
-    assert_eq!((sim.held().len(), sim.state().len()), (MEMBERS, MEMBERS));
+    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, members as u64), "{report:?}");
+    assert_eq!((sim.held().len(), sim.state().len()), (members, members));
     assert!(sim.peak() <= rate, "{} requests in a second", sim.peak());
 }
 
 // The workflow makes a call again when it lost sight of a function that still works. Both have the run's lease.
 #[tokio::test(start_paused = true)]
 async fn a_repeated_deliver_call_waits_until_the_first_has_stopped() {
-    for seconds in [1, 7, 14, 20] {
-        let (sim, request) = sim(4, 1);
+    for (way, seconds) in [(Way::List, 1), (Way::List, 7), (Way::List, 14), (Way::List, 20), (Way::Tag, 7)] {
+        let (sim, request) = sim(way, 4, 1);
         let (one, two) = (call(&sim), call(&sim));
         steps::prepare(&one, &sim.config, &request).await.unwrap();
         steps::open(&one, &sim.config, &request).await.unwrap();
@@ -59,15 +62,16 @@ async fn a_repeated_deliver_call_waits_until_the_first_has_stopped() {
         assert_eq!(error.kind, Kind::Unavailable, "{error}");
         assert!(error.to_string().contains("a later call works on lane"), "{error}");
         assert!(again.unwrap().done);
-        ends_exact(&sim, &request, 4).await;
+        ends_exact(way, &sim, &request, 4).await;
     }
 }
 
 // Lanes work by one deal alone, also where a second call deals when they are under way.
 #[tokio::test(start_paused = true)]
 async fn an_open_call_that_comes_late_changes_nothing_of_the_deal() {
-    for milliseconds in (0..600).step_by(17).chain([1000, 2000, 5000]) {
-        let (sim, request) = sim(10, 4);
+    let moments = (0..600).step_by(17).chain([1000, 2000, 5000]).map(|milliseconds| (Way::List, milliseconds));
+    for (way, milliseconds) in moments.chain([0, 200, 2000].map(|milliseconds| (Way::Tag, milliseconds))) {
+        let (sim, request) = sim(way, 10, 4);
         let one = call(&sim);
         let two = sim.process(Faulty::new(&sim, FaultKind::Slow, milliseconds), Duration::ZERO, &Kill::never());
         steps::prepare(&one, &sim.config, &request).await.unwrap();
@@ -86,33 +90,35 @@ async fn an_open_call_that_comes_late_changes_nothing_of_the_deal() {
         assert_eq!(again.unwrap().count, opened.count, "{milliseconds} ms");
         assert!(sim.store.body(&deal).unwrap() == dealt, "{milliseconds} ms: dealt again");
         let report = steps::finish(&one, &sim.config, &request, None).await.unwrap();
-        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, MEMBERS as u64), "{report:?}");
+        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, members(way) as u64), "{report:?}");
     }
 }
 
 /// A frozen process loses its lease without a word.
 #[tokio::test(start_paused = true)]
 async fn a_process_that_slept_renews_its_lease_before_it_sends() {
-    let (sim, request) = sim(4, 1);
-    let (one, two) = (call(&sim), call(&sim));
-    steps::prepare(&one, &sim.config, &request).await.unwrap();
-    steps::open(&one, &sim.config, &request).await.unwrap();
-    let limit = limit(&one);
-    let mut frozen = Box::pin(steps::deliver(&one, &sim.config, &request, 0, &limit));
-    tokio::select! {
-        done = &mut frozen => panic!("{done:?}"),
-        () = tokio::time::sleep(Duration::from_secs(4)) => {}
+    for way in Way::DESTINATIONS {
+        let (sim, request) = sim(way, 4, 1);
+        let (one, two) = (call(&sim), call(&sim));
+        steps::prepare(&one, &sim.config, &request).await.unwrap();
+        steps::open(&one, &sim.config, &request).await.unwrap();
+        let limit = limit(&one);
+        let mut frozen = Box::pin(steps::deliver(&one, &sim.config, &request, 0, &limit));
+        tokio::select! {
+            done = &mut frozen => panic!("{done:?}"),
+            () = tokio::time::sleep(Duration::from_secs(4)) => {}
+        }
+        let sent = sim.sent.lock().unwrap().len();
+        let mut asked = 0;
+        while !two.leases().take("eu", "another run").await.unwrap() {
+            asked += 1;
+            assert!(asked < 200, "the lease never ends");
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        let error = frozen.await.unwrap_err();
+        assert_eq!(error.kind, Kind::Unavailable, "{error}");
+        assert_eq!(sim.sent.lock().unwrap().len(), sent, "it sent beside another run");
     }
-    let sent = sim.sent.lock().unwrap().len();
-    let mut asked = 0;
-    while !two.leases().take("eu", "another run").await.unwrap() {
-        asked += 1;
-        assert!(asked < 200, "the lease never ends");
-        tokio::time::sleep(Duration::from_secs(10)).await;
-    }
-    let error = frozen.await.unwrap_err();
-    assert_eq!(error.kind, Kind::Unavailable, "{error}");
-    assert_eq!(sim.sent.lock().unwrap().len(), sent, "it sent beside another run");
 }
 
 // An execution has room for 25,000 events, and a first fill of a list takes hours.
@@ -149,16 +155,18 @@ async fn a_run_that_waits_for_hours_asks_less_and_less_often() {
 /// Who only looks, as `check` does, takes the connection's turn and keeps its pace too.
 #[tokio::test(start_paused = true)]
 async fn who_only_looks_takes_the_connections_turn_and_leaves_it() {
-    let (sim, request) = sim(4, 1);
-    let (config, connection) = (&sim.config, &sim.config.connections["eu"]);
-    let (one, two) = (call(&sim), call(&sim));
-    assert!(one.leases().take("eu", &request.run_id).await.unwrap());
-    assert!(steps::survey(&two, config, connection, "check").await.unwrap().is_none(), "a run has the connection");
-    assert_eq!(sim.sent.lock().unwrap().len(), 0);
-    one.leases().release("eu", &request.run_id).await.unwrap();
-    let (first, second) =
-        (steps::survey(&one, config, connection, "check"), steps::survey(&two, config, connection, "check"));
-    assert!(first.await.unwrap().is_some() && second.await.unwrap().is_some());
-    steps::run(&call(&sim), &sim.config, &request, &Cancellation::default()).await.unwrap();
-    assert!(sim.peak() <= 4, "{} requests in a second", sim.peak());
+    for way in Way::DESTINATIONS {
+        let (sim, request) = sim(way, 4, 1);
+        let (config, connection) = (&sim.config, &sim.config.connections["eu"]);
+        let (one, two) = (call(&sim), call(&sim));
+        assert!(one.leases().take("eu", &request.run_id).await.unwrap());
+        assert!(steps::survey(&two, config, connection, "check").await.unwrap().is_none(), "a run has the connection");
+        assert_eq!(sim.sent.lock().unwrap().len(), 0);
+        one.leases().release("eu", &request.run_id).await.unwrap();
+        let (first, second) =
+            (steps::survey(&one, config, connection, "check"), steps::survey(&two, config, connection, "check"));
+        assert!(first.await.unwrap().is_some() && second.await.unwrap().is_some());
+        steps::run(&call(&sim), &sim.config, &request, &Cancellation::default()).await.unwrap();
+        assert!(sim.peak() <= 4, "{} requests in a second", sim.peak());
+    }
 }

@@ -42,38 +42,44 @@ async fn rows_add_up_with_every_kind_of_reject() {
     }
 }
 
-// Promise 1, where Autopilot goes away in the middle: what was not confirmed is pending, and the next run sends it.
+// Promise 1, where the destination goes away behind the first batch: what was not confirmed is pending, and the next run sends it.
 #[tokio::test]
 async fn unconfirmed_rows_are_pending_and_sent_by_the_next_run() {
-    let mut scene = Scene::new(Options::default()).await;
-    scene.set_connection("patience_seconds", json!(1));
-    scene.set_membership(json!("none"));
-    let outage: Vec<String> = (5..100).map(|request| format!("500@{request}")).collect();
-    scene.sandbox.set_faults(faults(&outage.join(",")));
-    let request = scene.drop(people(0, 150, 1));
-    let report = scene.run(&request).await;
-    assert_eq!((report.outcome, report.exit_code()), (Outcome::Failed, 5), "{report:?}");
-    assert_eq!(counts(&report), [150, 100, 0, 0, 0, 50]);
-    assert_eq!(scene.state().len(), 100);
-    scene.sandbox.clear_faults();
-    let report = scene.run(&RunRequest { run_id: scene.drop("").run_id, ..request }).await;
-    assert_eq!(counts(&report), [150, 50, 100, 0, 0, 0]);
-    assert_eq!((scene.emails().len(), scene.state().len()), (150, 150));
+    for (way, second) in [(Way::List, 5), (Way::Tag, 7)] {
+        let mut scene = Scene::of(way).await;
+        scene.set_connection("patience_seconds", json!(1));
+        scene.set_membership(json!("none"));
+        let outage: Vec<String> = (second..100).map(|request| format!("500@{request}")).collect();
+        scene.sandbox.set_faults(faults(&outage.join(",")));
+        let request = scene.drop(people(0, 150, 1));
+        let report = scene.run(&request).await;
+        assert_eq!((report.outcome, report.exit_code()), (Outcome::Failed, 5), "{report:?}");
+        assert_eq!(counts(&report), [150, 100, 0, 0, 0, 50]);
+        assert_eq!(scene.state().len(), 100);
+        scene.sandbox.clear_faults();
+        let report = scene.run(&RunRequest { run_id: scene.drop("").run_id, ..request }).await;
+        assert_eq!(counts(&report), [150, 50, 100, 0, 0, 0]);
+        assert_eq!((scene.emails().len(), scene.state().len()), (150, 150));
+    }
 }
 
 // Promise 3: "Nothing is claimed that was not confirmed. The state advances row by row, only for rows that the
 // destination confirmed. A row that failed is tried again by the next run."
 #[tokio::test]
 async fn a_refused_row_is_not_in_the_state_and_is_tried_again() {
-    let scene = Scene::new(Options { faults: faults("refuse-batch:person.3@"), ..Options::default() }).await;
-    let request = scene.drop(people(0, 6, 1));
-    let report = scene.run(&request).await;
-    assert_eq!(counts(&report), [6, 5, 0, 1, 0, 0]);
-    assert_eq!((scene.emails().len(), scene.members().len(), scene.state().len()), (5, 5, 5));
-    scene.sandbox.clear_faults();
-    let report = scene.run(&RunRequest { run_id: scene.drop("").run_id, ..request }).await;
-    assert_eq!(counts(&report), [6, 1, 5, 0, 0, 0]);
-    assert_eq!((scene.members().len(), scene.state().len()), (6, 6));
+    for (way, refusing) in [(Way::List, "refuse-batch:person.3@"), (Way::Tag, "refuse-rows:person.3@")] {
+        let scene = Scene::with(way, Options { faults: faults(refusing), ..way.options() }).await;
+        let request = scene.drop(people(0, 6, 1));
+        let report = scene.run(&request).await;
+        assert_eq!(counts(&report), [6, 5, 0, 1, 0, 0]);
+        assert_eq!((scene.emails().len(), scene.members().len(), scene.state().len()), (5, 5, 5));
+        scene.sandbox.clear_faults();
+        // What Ortto refused is held back for a week, but for --full.
+        let (full, sent) = (way.is_ortto(), if way.is_ortto() { 6 } else { 1 });
+        let report = scene.run(&RunRequest { run_id: scene.drop("").run_id, full, ..request }).await;
+        assert_eq!(counts(&report), [6, sent, 6 - sent, 0, 0, 0]);
+        assert_eq!((scene.members().len(), scene.state().len()), (6, 6));
+    }
 }
 
 // Promise 4: "Twice is once. The same drop, event, step or request delivered twice ends as if it had been delivered
@@ -182,16 +188,18 @@ async fn an_older_drop_that_a_person_names_is_applied() {
 // is counted and not waited for.
 #[tokio::test]
 async fn the_rate_is_kept_over_lanes_and_runs() {
-    let mut scene =
-        Scene::new(Options { rate: Some(20.0), latency: Duration::from_millis(150), ..Options::default() }).await;
-    scene.set_connection("requests_per_second", json!(20));
-    scene.set_connection("lanes", json!(4));
-    scene.run(&scene.drop(people(0, 45, 1))).await;
-    let report = scene.run(&scene.drop(people(20, 60, 1))).await;
-    let counters = scene.sandbox.counters();
-    assert!(counters.requests > 60, "{counters:?}");
-    assert!(report.requests.peak_per_second <= 20.0);
-    assert_eq!(scene.members().len(), 40);
+    for (way, fewest) in [(Way::List, 60), (Way::Tag, 10)] {
+        let mut scene =
+            Scene::with(way, Options { rate: Some(20.0), latency: Duration::from_millis(150), ..way.options() }).await;
+        scene.set_connection("requests_per_second", json!(20));
+        scene.set_connection("lanes", json!(4));
+        scene.run(&scene.drop(people(0, 45, 1))).await;
+        let report = scene.run(&scene.drop(people(20, 60, 1))).await;
+        let counters = scene.sandbox.counters();
+        assert!(counters.requests > fewest, "{counters:?}");
+        assert!(report.requests.peak_per_second <= 20.0);
+        assert_eq!(scene.members().len(), 40);
+    }
 }
 
 // Promise 8: "No opt-in by accident. `unsubscribed: false` is never sent, whatever is mapped. An opt-out is sent only
@@ -258,13 +266,22 @@ async fn guards_come_before_the_first_request_and_name_their_numbers() {
 // Promise 9: "`max_reject_share` also watches what the destination refuses while rows are sent."
 #[tokio::test]
 async fn refusals_beyond_the_share_stop_the_run() {
-    let mut scene = Scene::new(Options { faults: faults("refuse-rows:person"), ..Options::default() }).await;
-    scene.set_connection("lanes", json!(1));
-    scene.set_export("guards", json!({ "max_reject_share": 0.1 }));
-    let report = scene.run(&scene.drop(people(0, 60, 1))).await;
-    assert_eq!((report.outcome, report.rows.rejected), (Outcome::StoppedByGuard, 7), "{report:?}");
-    assert!(report.error.unwrap().message.contains("7 of 60 rows are rejected, 7 of them by Autopilot"));
-    assert!(scene.emails().is_empty());
+    // Ortto refuses a whole batch at once.
+    for (way, refused, name) in [(Way::List, 7, "Autopilot"), (Way::Tag, 60, "Ortto")] {
+        let mut scene = Scene::with(way, Options { faults: faults("refuse-rows:person"), ..way.options() }).await;
+        scene.set_connection("lanes", json!(1));
+        scene.set_export("guards", json!({ "max_reject_share": 0.1 }));
+        let report = scene.run(&scene.drop(people(0, 60, 1))).await;
+        assert_eq!((report.outcome, report.rows.rejected), (Outcome::StoppedByGuard, refused), "{report:?}");
+        assert!(
+            report
+                .error
+                .unwrap()
+                .message
+                .contains(&format!("{refused} of 60 rows are rejected, {refused} of them by {name}"))
+        );
+        assert!(scene.emails().is_empty());
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use autopilot_export::destination::Api;
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{Mode, RequestedDrop, RunRequest, keys, run_id};
+use autopilot_export::sandbox::OrttoOptions;
 use autopilot_export::steps::{self, Cancellation};
 use serde_json::json;
 
@@ -14,9 +16,21 @@ use crate::support::sim::{Sim, Way, account, comparison};
 const OTHER: &str = "second";
 const ROWS: u32 = 120;
 
-/// Exports through two connections, at 5 and at 3 requests a second; a request for each row.
+/// So many rows make about as many requests at each: at Autopilot one, at Ortto a hundred rows a request.
+const WAYS: [(Way, u32); 2] = [(Way::Single, ROWS), (Way::Tag, 100 * ROWS)];
+
+/// Exports through two connections to an Autopilot account, at 5 and at 3 requests a second; a request for each row.
 fn sim() -> Sim {
-    let mut sim = Sim::of(Way::Single, 1);
+    sim_of(Way::Single)
+}
+
+/// The same, to an account of this kind.
+fn sim_of(way: Way) -> Sim {
+    let mut sim = match way.is_ortto() {
+        // It is known by the name that its tags have.
+        true => Sim::with(way, OrttoOptions { organization_tags: vec!["Any".into()], ..Default::default() }.into()),
+        false => Sim::of(way, 1),
+    };
     sim.pace(5, 1);
     let mut connection = sim.settings["connections"]["eu"].clone();
     connection["secret"] = json!("another");
@@ -24,7 +38,7 @@ fn sim() -> Sim {
     let mut export = sim.settings["exports"][EXPORT].clone();
     export["connection"] = json!("eu-too");
     export["segments"][0] =
-        json!({ "name": "Second", "prefix": "segments/second/", "membership": Way::Single.membership_of("Second") });
+        json!({ "name": "Second", "prefix": "segments/second/", "membership": way.membership_of("Second") });
     sim.settings["connections"]["eu-too"] = connection;
     sim.set("/exports/second", export);
     sim
@@ -38,42 +52,55 @@ fn second(sim: &Sim, name: &str, body: &str) -> RunRequest {
     RunRequest { run_id, export: OTHER.into(), drops, ..sim.drop("unused", "EMail\n") }
 }
 
+/// The digest of the account.
+fn account_of(way: Way) -> String {
+    if way.is_ortto() { keys::account(Api::Ortto, &OrttoOptions::default().instance_id) } else { account() }
+}
+
 async fn run(sim: &Sim, request: &RunRequest) -> Report {
     steps::run(&sim.world(&Kill::never()), &sim.config, request, &Cancellation::default()).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_connections_to_one_account_keep_its_lowest_rate_together() {
-    let sim = sim();
-    for request in [sim.drop("first", &people(0, 3, 1)), second(&sim, "first", &people(0, 3, 1))] {
-        assert_eq!(run(&sim, &request).await.outcome, Outcome::Succeeded);
+    for (way, rows) in WAYS {
+        let sim = sim_of(way);
+        for request in [sim.drop("first", &people(0, 3, 1)), second(&sim, "first", &people(0, 3, 1))] {
+            assert_eq!(run(&sim, &request).await.outcome, Outcome::Succeeded);
+        }
+        assert!(sim.store.keys().contains(&keys::account_activity(&account_of(way))), "{:?}", sim.store.keys());
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        sim.sent.lock().unwrap().clear();
+        let (one, other) = (sim.drop("next", &people(0, rows, 1)), second(&sim, "next", &people(0, rows, 1)));
+        let (one, other) = tokio::join!(run(&sim, &one), run(&sim, &other));
+        for report in [one, other] {
+            assert_eq!(
+                (report.outcome, report.rows.delivered),
+                (Outcome::Succeeded, u64::from(rows) - 3),
+                "{report:?}"
+            );
+        }
+        assert!(sim.peak() <= 3, "{} requests in a second", sim.peak());
     }
-    assert!(sim.store.keys().contains(&keys::account_activity(&account())), "{:?}", sim.store.keys());
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    sim.sent.lock().unwrap().clear();
-    let (one, other) = (sim.drop("next", &people(0, ROWS, 1)), second(&sim, "next", &people(0, ROWS, 1)));
-    let (one, other) = tokio::join!(run(&sim, &one), run(&sim, &other));
-    for report in [one, other] {
-        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, u64::from(ROWS) - 3), "{report:?}");
-    }
-    assert!(sim.peak() <= 3, "{} requests in a second", sim.peak());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_found_to_lead_to_a_busy_account_gives_way() {
-    let sim = sim();
-    let (one, other) = (sim.drop("first", &people(0, ROWS, 1)), second(&sim, "first", &people(0, ROWS, 1)));
-    let late = async {
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        run(&sim, &other).await
-    };
-    let (one, late) = tokio::join!(run(&sim, &one), late);
-    assert_eq!(one.outcome, Outcome::Succeeded, "{one:?}");
-    let message = late.error.map(|error| error.message).unwrap_or_default();
-    assert!(message.contains("another connection to the same account is at work"), "{message}");
-    assert_eq!((late.outcome, late.rows.pending), (Outcome::Failed, u64::from(ROWS)));
-    let again = run(&sim, &second(&sim, "again", &people(0, ROWS, 1))).await;
-    assert_eq!((again.outcome, again.rows.delivered), (Outcome::Succeeded, u64::from(ROWS)), "{again:?}");
+    for (way, rows) in WAYS {
+        let sim = sim_of(way);
+        let (one, other) = (sim.drop("first", &people(0, rows, 1)), second(&sim, "first", &people(0, rows, 1)));
+        let late = async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            run(&sim, &other).await
+        };
+        let (one, late) = tokio::join!(run(&sim, &one), late);
+        assert_eq!(one.outcome, Outcome::Succeeded, "{one:?}");
+        let message = late.error.map(|error| error.message).unwrap_or_default();
+        assert!(message.contains("another connection to the same account is at work"), "{message}");
+        assert_eq!((late.outcome, late.rows.pending), (Outcome::Failed, u64::from(rows)));
+        let again = run(&sim, &second(&sim, "again", &people(0, rows, 1))).await;
+        assert_eq!((again.outcome, again.rows.delivered), (Outcome::Succeeded, u64::from(rows)), "{again:?}");
+    }
 }
 
 /// What was learned of an account is known to all connections to it.

@@ -11,6 +11,7 @@ mod outcome;
 mod reconciled;
 pub mod rejects;
 pub mod timeline;
+mod warnings;
 pub mod webhook;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::error::Kind;
 use crate::plan::{Counts, LeftOut, Unreadable};
 use crate::run::{Mode, RunRecord, SegmentRecord, Trigger};
 use timeline::{Point, Traffic};
+use warnings::warnings;
 
 pub use note::Note;
 pub use outcome::Outcome;
@@ -337,43 +339,6 @@ impl Report {
             (Outcome::Failed, None) => Kind::Unavailable.exit_code(),
         }
     }
-}
-
-/// What people should look at: first what delivery found, then what the plan did.
-fn warnings(
-    run: &RunRecord,
-    counts: &Counts,
-    delivery: Vec<String>,
-    opt_outs_refused: u64,
-    stayed: u64,
-) -> Vec<String> {
-    let mut warnings = run.recovered.clone();
-    warnings.extend(delivery);
-    if opt_outs_refused > 0 {
-        warnings.push(format!("{opt_outs_refused} opt-outs were refused; the next run sends them again"));
-    }
-    if stayed > 0 {
-        warnings.push(format!(
-            "{stayed} leavers are still members: the account refused to let them go, or does not show whether they are there; the \
-             next run tries again"
-        ));
-    }
-    warnings.extend(run.segments.iter().flat_map(|segment| segment.notes.iter().cloned()));
-    if counts.held_back > 0 {
-        let rows = counts.held_back;
-        warnings.push(format!("{rows} rows were not sent because of --limit; a run without it sends them"));
-    }
-    for segment in run.segments.iter().filter(|segment| segment.missing_parts > 0) {
-        let (name, missing) = (&segment.name, segment.missing_parts);
-        warnings
-            .push(format!("{name}: the folder lacks {missing} parts that model.json names; its leavers are withheld"));
-    }
-    match counts.leavers_withheld {
-        0 => {}
-        1 => warnings.push("1 leaver is withheld".to_owned()),
-        count => warnings.push(format!("{count} leavers are withheld")),
-    }
-    warnings
 }
 
 fn by_name(run: &RunRecord, confirmed: &Confirmed) -> BTreeMap<String, u64> {

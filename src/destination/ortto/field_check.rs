@@ -13,15 +13,6 @@ use super::steps::{AGAIN, ALONE, FIELDS, MERGE, OPT_OUT, OPT_OUT_OF_REFUSED, UNM
 use crate::destination::{Call, Request, Response, Rows};
 use crate::error::Kind;
 
-/// What is known of the fields.
-#[derive(Debug, Default)]
-pub(super) struct FieldCheck {
-    /// Merges whose refusals wait.
-    waiting: Vec<(Request, Reply)>,
-    /// How many merges were accepted when all fields were there last.
-    there_at: Option<u64>,
-}
-
 /// The requests that write.
 const WRITING: [&str; 6] = [MERGE, AGAIN, ALONE, OPT_OUT, OPT_OUT_OF_REFUSED, UNMARK];
 

@@ -5,9 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::contact::{ContactWriter, is_member};
-use super::field_check::FieldCheck;
 use super::setup::Setup;
-use super::trials::Trials;
+use super::trials::{FieldCheck, Trials};
 use crate::chunk::{FieldSpec, Row};
 use crate::destination::{Group, KnownContacts, RowId};
 use crate::membership::MembershipTarget;

@@ -2,7 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::response::Reply;
 use crate::destination::{Request, RowId};
+
+/// What is known of the custom fields that rows were refused for.
+#[derive(Debug, Default)]
+pub(super) struct FieldCheck {
+    /// Merges whose refusals wait.
+    pub(super) waiting: Vec<(Request, Reply)>,
+    /// How many merges were accepted when all fields were there last.
+    pub(super) there_at: Option<u64>,
+}
 
 /// What is known of the requests that were refused.
 #[derive(Debug, Default)]

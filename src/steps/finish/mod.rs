@@ -1,12 +1,13 @@
 //! finish: judges the run, merges what was confirmed into the state, writes report and rejects, gives the lease back.
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 mod addresses;
 mod change;
+mod closing;
 mod doubted;
+mod guards;
 mod history;
 mod lists_there;
 mod lost;
@@ -19,6 +20,8 @@ mod totals;
 mod verdicts;
 
 use addresses::Apart;
+use closing::close;
+use guards::{note_passed_guard, stopped_by};
 use lists_there::{ListsThere, Looked};
 use lost::lost_with_lanes;
 use members_there::MembersThere;
@@ -34,29 +37,23 @@ use crate::delivery::pace::{after, window};
 use crate::destination::KnownContacts;
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::membership::MembershipTarget;
-use crate::plan::guards::{MAX_REJECT_SHARE, too_many_rejected};
 use crate::ports::{Freshness, Leases, PutMode, SecretSource, Store};
 use crate::report::rejects::Rejects;
 use crate::report::timeline::Traffic;
 use crate::report::{self, Failed, Report, html};
 use crate::run::opening::OpenRecord;
-use crate::run::{ConnectionActivity, RunRecord, RunRequest, Stage, keys};
+use crate::run::{RunRecord, RunRequest, Stage, keys};
 use crate::state::{Digester, ProfileKey};
-use crate::steps::documents::{read_if_whole, read_json, write_json, write_json_if};
+use crate::steps::documents::{read_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
 use crate::steps::lease::lost_lease;
 use crate::steps::stop::{is_stopped, stopped};
 use crate::steps::temporary::temporary;
-use crate::steps::turn;
-use crate::steps::unfinished::noted;
 
 /// The error when a spot check failed during the run.
 const NO_LONGER: &str = "the account stopped adding joiners to the list that their rows name; the joiners of this run count as \
                          pending, and the next run sends them again and adds them";
-
-/// How many objects are removed at once.
-const AT_ONCE: usize = 16;
 
 /// Finishes a run, whatever became of it. A finished run keeps its report.
 ///
@@ -200,15 +197,6 @@ fn failed_with(failure: &Failure) -> Failed {
     Failed { kind: failure.kind, message: failure.message.clone() }
 }
 
-/// The guards that stopped a run: before anything was sent, or the one that watches what is refused.
-fn stopped_by(run: &RunRecord, error: Option<&Failed>) -> Vec<String> {
-    let is_guard = error.is_some_and(|error| error.kind == Kind::Guard);
-    match run.stopped_by.is_empty() && is_guard {
-        true => vec![MAX_REJECT_SHARE.to_owned()],
-        false => run.stopped_by.clone(),
-    }
-}
-
 /// What came of merging a run's results into the state.
 #[derive(Default)]
 struct Merged {
@@ -310,17 +298,6 @@ async fn digester<W: Environment>(env: &W, connection: &Connection) -> Result<Di
     Digester::new(key.expose_secret())
 }
 
-/// Records the guard of rejects as passed over, where the destination's refusals alone would have stopped the run.
-fn note_passed_guard(run: &mut RunRecord, export: Option<&Export>, refused: u64) {
-    let counts = run.counts();
-    let holds = |names: &[String]| names.iter().any(|name| name == MAX_REJECT_SHARE);
-    let is_news = holds(&run.request.pass_guards) && !holds(&run.guards_passed_over);
-    let rejected = counts.rejected() + refused;
-    if is_news && export.is_some_and(|export| too_many_rejected(&export.guards, rejected, counts.read)) {
-        run.guards_passed_over.push(MAX_REJECT_SHARE.into());
-    }
-}
-
 /// Lists the run and writes the report; its JSON last, which says that the run is finished. Where another call has finished the run
 /// meanwhile, its report is the one that stays.
 async fn write(store: &impl Store, export: Option<&Export>, mut report: Report) -> Result<Report> {
@@ -340,29 +317,6 @@ async fn write_page(store: &impl Store, report: &Report) -> Result<()> {
     let page = html::page(report);
     store.put(&keys::of_run(&report.run_id, "report.html"), page.into(), PutMode::Overwrite).await?;
     Ok(())
-}
-
-/// Clears away what goes with the run's end, and gives the lease back. `connection` is empty where the run had none.
-async fn close<W: Environment>(env: &W, connection: &str, request: &RunRequest, holder: &str) -> Result<()> {
-    let store = env.store();
-    let folder = keys::run(&request.run_id);
-    let transient = store.list(&folder).await?.into_iter().filter(|meta| keys::is_transient(&meta.key));
-    let removing = stream::iter(transient).map(|meta| async move { store.delete(&meta.key).await });
-    removing.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    let unfinished = keys::unfinished(&request.export);
-    if noted(store, &request.export).await?.as_deref() == Some(&request.run_id) {
-        store.delete(&unfinished).await?;
-    }
-    if connection.is_empty() {
-        return Ok(());
-    }
-    for key in turn::activity_keys(store, connection).await? {
-        let last: Option<ConnectionActivity> = read_if_whole(store, &key).await?;
-        if let Some(last) = last.filter(|last| last.run_id == request.run_id && last.ended_at.is_none()) {
-            write_json(store, &key, &ConnectionActivity { ended_at: Some(env.clock().now()), ..last }).await?;
-        }
-    }
-    if holder == request.run_id { turn::release(env, connection, holder).await } else { Ok(()) }
 }
 
 /// Rejects that prepare found.

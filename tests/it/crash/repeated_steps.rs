@@ -15,7 +15,7 @@ use crate::support::flaky_store::{FaultKind, Faulty};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, SimWorld, Way};
 
-/// So many members make about as many requests at each: at Autopilot every joiner is one, at Ortto a hundred are.
+/// This many members make about as many requests at each: at Autopilot every joiner is one, at Ortto a hundred are.
 fn members(way: Way) -> usize {
     if way.is_ortto() { 20_000 } else { 200 }
 }

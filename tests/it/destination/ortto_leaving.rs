@@ -165,7 +165,7 @@ async fn an_archived_leaver_stays_archived_and_has_left() {
 
 // The merge restores it with the tag that it had; a look-up just after does not show it.
 #[tokio::test(start_paused = true)]
-async fn an_archived_leaver_whom_another_segment_restores_leaves_again() {
+async fn an_archived_leaver_restored_by_another_segment_leaves_again() {
     let mut sim = sim(&["archived=restored", "read-lag-ms=2000"]);
     let segment = |name: &str, prefix: &str| json!({ "name": name, "prefix": prefix, "membership": { "tag": name } });
     let segments = json!([segment(LIST, "segments/newsletter/"), segment("VIP", "segments/vip/")]);

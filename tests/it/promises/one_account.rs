@@ -16,7 +16,7 @@ use crate::support::sim::{Sim, Way, account, comparison};
 const OTHER: &str = "second";
 const ROWS: u32 = 120;
 
-/// So many rows make about as many requests at each: at Autopilot one, at Ortto a hundred rows a request.
+/// This many rows make about as many requests at each: at Autopilot one, at Ortto a hundred rows a request.
 const WAYS: [(Way, u32); 2] = [(Way::Single, ROWS), (Way::Tag, 100 * ROWS)];
 
 /// Exports through two connections to an Autopilot account, at 5 and at 3 requests a second; a request for each row.

@@ -26,7 +26,7 @@ pub use census::{Census, Page, PersonThere};
 pub use contract::{
     Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,
 };
-pub use people::{ContactThere, People};
+pub use people::{ContactThere, People, PersonSought};
 pub use protocol::{Group, KnownContacts, Protocol, Request, Response, RowId, RowOutcome, Rows, SetupCheck};
 pub use read_back::{FieldBack, ReadBack};
 pub use region::Region;

@@ -19,36 +19,48 @@ pub struct ContactThere {
     pub opted_out: Option<bool>,
 }
 
+/// A person as they are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct PersonSought<'a> {
+    pub email: &'a str,
+    /// The contacts' ids that states have for them: an account that compares addresses with their case may not find the
+    /// address as it is spelled here.
+    pub ids: &'a [String],
+}
+
 /// What can be asked and done of one person.
 pub trait People: Send + Sync {
-    /// The person with this address; none where there is none.
+    /// The contacts with this address, however the account spells it.
     ///
     /// # Errors
     /// Those of the session.
     fn look_up<'s>(
         &'s self,
         session: &'s mut dyn Session,
-        email: &'s str,
+        sought: PersonSought<'s>,
         targets: &'s [MembershipTarget],
-    ) -> BoxFuture<'s, Result<Option<ContactThere>>>;
+    ) -> BoxFuture<'s, Result<Vec<ContactThere>>>;
 
-    /// Takes the marks off the person with this address, and off the contact whose id the state has for them. Nobody is
-    /// made by it.
+    /// Takes the marks off the contacts with this address. Nobody is made by it. Gives the ids of the contacts that
+    /// do not have the marks any longer.
     ///
     /// # Errors
     /// Those of the session; `unavailable`, where a mark stays.
     fn take_off<'s>(
         &'s self,
         session: &'s mut dyn Session,
-        email: &'s str,
-        contact_id: Option<&'s str>,
+        sought: PersonSought<'s>,
         targets: &'s [MembershipTarget],
-    ) -> BoxFuture<'s, Result<()>>;
+    ) -> BoxFuture<'s, Result<Vec<String>>>;
 
-    /// Deletes the contact with exactly this address. Gives whether there was one. Nothing but the command `erase` calls it
+    /// Deletes the contacts with exactly this address, and gives their ids. Nothing but the command `erase` calls it
     /// (promise 11).
     ///
     /// # Errors
-    /// Those of the session; `unavailable`, where the contact stays.
-    fn delete<'s>(&'s self, session: &'s mut dyn Session, email: &'s str) -> BoxFuture<'s, Result<bool>>;
+    /// Those of the session; `unavailable`, where a contact stays.
+    fn delete<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        sought: PersonSought<'s>,
+    ) -> BoxFuture<'s, Result<Vec<String>>>;
 }

@@ -8,7 +8,7 @@ use super::contact::leaver;
 use super::fields::EMAIL;
 use super::request::{Endpoint, Membership};
 use super::response::{Payload, Reply, read};
-use crate::destination::{ContactThere, HttpResponse, People, Session};
+use crate::destination::{ContactThere, HttpResponse, People, PersonSought, Session};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 
@@ -16,47 +16,76 @@ impl People for Autopilot {
     fn look_up<'s>(
         &'s self,
         session: &'s mut dyn Session,
-        email: &'s str,
+        sought: PersonSought<'s>,
         targets: &'s [MembershipTarget],
-    ) -> BoxFuture<'s, Result<Option<ContactThere>>> {
-        Box::pin(look_up(session, email, targets))
+    ) -> BoxFuture<'s, Result<Vec<ContactThere>>> {
+        Box::pin(async move {
+            let mut all: Vec<ContactThere> = look_up(session, sought.email, targets).await?.into_iter().collect();
+            let others = others(session, sought, &all, targets).await?;
+            all.extend(others.into_iter().filter(|there| is_own(session, there, sought)));
+            Ok(all)
+        })
     }
 
+    /// A contact of the state is the person's, also where the account has another address for it.
     fn take_off<'s>(
         &'s self,
         session: &'s mut dyn Session,
-        email: &'s str,
-        contact_id: Option<&'s str>,
+        sought: PersonSought<'s>,
         targets: &'s [MembershipTarget],
-    ) -> BoxFuture<'s, Result<()>> {
+    ) -> BoxFuture<'s, Result<Vec<String>>> {
         Box::pin(async move {
-            let mut contacts = Vec::new();
-            for named in [Some(email), contact_id].into_iter().flatten() {
-                let there = look_up(session, named, targets).await?;
-                contacts.extend(there.filter(|there| !contacts.contains(there)));
-            }
-            for contact in contacts {
+            let mut all: Vec<ContactThere> = look_up(session, sought.email, targets).await?.into_iter().collect();
+            all.extend(others(session, sought, &all, targets).await?);
+            for contact in &all {
                 for (target, _) in targets.iter().zip(&contact.marked).filter(|(_, marked)| **marked) {
-                    take_off(session, &contact, target).await?;
+                    take_off(session, contact, target).await?;
                 }
             }
-            Ok(())
+            Ok(all.into_iter().map(|there| there.id).collect())
         })
     }
 
-    fn delete<'s>(&'s self, session: &'s mut dyn Session, email: &'s str) -> BoxFuture<'s, Result<bool>> {
+    fn delete<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        sought: PersonSought<'s>,
+    ) -> BoxFuture<'s, Result<Vec<String>>> {
         Box::pin(async move {
-            let Some(there) = look_up(session, email, &[]).await? else { return Ok(false) };
-            if session.profile(&there.email) != session.profile(email) {
+            let mut all: Vec<ContactThere> = look_up(session, sought.email, &[]).await?.into_iter().collect();
+            if all.iter().any(|there| !is_own(session, there, sought)) {
                 return Err(stays("answers with another contact than the one that was asked for"));
             }
-            let (reply, _) = ask(session, &Endpoint::DeleteContact(there.id)).await?;
-            match reply {
-                Reply::Done(_) | Reply::NotFound => Ok(true),
-                _ => Err(stays("does not delete the contact")),
+            let others = others(session, sought, &all, &[]).await?;
+            all.extend(others.into_iter().filter(|there| is_own(session, there, sought)));
+            for there in &all {
+                let (reply, _) = ask(session, &Endpoint::DeleteContact(there.id.clone())).await?;
+                if !matches!(reply, Reply::Done(_) | Reply::NotFound) {
+                    return Err(stays("does not delete the contact"));
+                }
             }
+            Ok(all.into_iter().map(|there| there.id).collect())
         })
     }
+}
+
+/// The contacts of the state that the address did not lead to.
+async fn others(
+    session: &mut dyn Session,
+    sought: PersonSought<'_>,
+    known: &[ContactThere],
+    targets: &[MembershipTarget],
+) -> Result<Vec<ContactThere>> {
+    let mut all: Vec<ContactThere> = Vec::new();
+    for id in sought.ids.iter().filter(|id| !known.iter().any(|there| there.id == **id)) {
+        let there = look_up(session, id, targets).await?;
+        all.extend(there.filter(|there| !known.iter().chain(&all).any(|known| known.id == there.id)));
+    }
+    Ok(all)
+}
+
+fn is_own(session: &dyn Session, there: &ContactThere, sought: PersonSought<'_>) -> bool {
+    session.profile(&there.email) == session.profile(sought.email)
 }
 
 async fn ask(session: &mut dyn Session, endpoint: &Endpoint) -> Result<(Reply, Option<HttpResponse>)> {

@@ -13,7 +13,8 @@ use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::steps::environment::Environment;
 use crate::steps::person::{
-    ContactStatus, History, Holding, Receipt, Sought, Told, ask_accounts, erase as erase_person, history, holdings,
+    ContactStatus, History, Holding, Receipt, Sought, TakenOff, Told, ask_accounts, erase as erase_person, history,
+    holdings,
 };
 
 #[derive(Serialize)]
@@ -158,7 +159,18 @@ fn show_receipt(receipt: &Receipt) {
     print::line(&format!("erased on {}", print::date(*at)));
     print::line(&format!("held by: {}", if exports.is_empty() { "no export".into() } else { exports.join(", ") }));
     for off in taken_off {
-        print::line(&format!("{}: off {}", off.connection, off.marks.join(", ")));
+        let TakenOff { connection, contacts_found, marks, contacts_not_found, .. } = off;
+        let marks = if marks.is_empty() { "no mark".to_owned() } else { marks.join(", ") };
+        match contacts_found {
+            0 => print::line(&format!("{connection}: off nothing, as nobody with this address was found there")),
+            _ => print::line(&format!("{connection}: off {marks}")),
+        }
+        for id in contacts_not_found {
+            print::line(&format!(
+                "{connection}: the contact {id} was not found under this address: it is gone, archived, or has another \
+                 one; look for it there by hand"
+            ));
+        }
     }
     match contacts_deleted {
         Some(count) => print::line(&format!("contacts deleted: {count}")),

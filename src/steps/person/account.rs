@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::turn::Turn;
 use super::{Holding, Sought};
 use crate::config::{Config, Connection};
-use crate::destination::People;
+use crate::destination::{People, PersonSought};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::steps::environment::Environment;
@@ -23,8 +23,8 @@ pub struct ContactStatus {
     pub opted_out: Option<bool>,
 }
 
-/// Asks the account of every connection that has a state what it holds of a person, in the connection's turn; notes in
-/// `holdings` which marks the contact has.
+/// Asks the account of every connection that has a state what it holds of a person, in the connection's turn: an entry for
+/// each contact, or one that says that there is none. Notes in `holdings` which marks the contacts have.
 ///
 /// # Errors
 /// Kind `unavailable`, where a run has a connection; those of the session.
@@ -43,7 +43,7 @@ pub async fn ask_accounts<E: Environment>(
     let asking = async {
         let mut all = Vec::new();
         for connection in &connections {
-            all.push(ask(env, connection, &turn, sought, holdings).await?);
+            all.extend(ask(env, connection, &turn, sought, holdings).await?);
         }
         Ok(all)
     };
@@ -57,30 +57,31 @@ async fn ask<E: Environment>(
     turn: &Turn<'_, E>,
     sought: &Sought,
     holdings: &mut [Holding],
-) -> Result<ContactStatus> {
+) -> Result<Vec<ContactStatus>> {
     let people = people(env, connection)?;
     let mut own: Vec<&mut Holding> =
         holdings.iter_mut().filter(|holding| holding.connection.as_deref() == Some(&connection.name)).collect();
     let targets: Vec<MembershipTarget> =
         own.iter().flat_map(|holding| &holding.segments).map(|segment| segment.target.clone()).collect();
     let accounts: Vec<String> = own.iter().map(|holding| holding.account.clone()).collect();
+    let ids: Vec<String> = own.iter().filter_map(|holding| holding.contact_id.clone()).collect();
     let mut session = session(env, connection, turn).await?;
     let looking = async {
         check_accounts(env, connection, &mut session, &accounts).await?;
-        people.look_up(&mut session, &sought.email, &targets).await
+        people.look_up(&mut session, PersonSought { email: &sought.email, ids: &ids }, &targets).await
     };
     let found = looking.await;
     note_end(env, connection, turn.holder()).await?;
     let found = found?;
-    let marks = found.as_ref().map(|there| there.marked.clone()).unwrap_or_else(|| vec![false; targets.len()]);
     let segments = own.iter_mut().flat_map(|holding| &mut holding.segments);
-    segments.zip(marks).for_each(|(segment, mark)| {
-        segment.marked_there = (segment.target != MembershipTarget::None).then_some(mark);
+    segments.enumerate().for_each(|(n, segment)| {
+        let is_marked = found.iter().any(|there| there.marked.get(n) == Some(&true));
+        segment.marked_there = (segment.target != MembershipTarget::None).then_some(is_marked);
     });
-    Ok(ContactStatus {
-        connection: connection.name.clone(),
-        opted_out: found.as_ref().and_then(|there| there.opted_out),
-        contact_id: found.map(|there| there.id),
+    let status = |contact_id, opted_out| ContactStatus { connection: connection.name.clone(), contact_id, opted_out };
+    Ok(match found.is_empty() {
+        true => vec![status(None, None)],
+        false => found.into_iter().map(|there| status(Some(there.id), there.opted_out)).collect(),
     })
 }
 

@@ -12,6 +12,7 @@ use super::scrub::{Person, Scrubbed, scrub};
 use super::turn::Turn;
 use super::{Holding, Keyring, Sought, held};
 use crate::config::{Config, Connection};
+use crate::destination::PersonSought;
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::ports::{Event, Store};
@@ -44,8 +45,15 @@ pub struct Receipt {
 #[derive(Clone, Debug, Serialize)]
 pub struct TakenOff {
     pub connection: String,
-    /// The marks, by their names.
+    /// How many contacts of the person were found.
+    pub contacts_found: u64,
+    /// The marks, by their names; none where nobody was found.
     pub marks: Vec<String>,
+    /// The state's contacts of the person that were not found under the address, and stay as they are.
+    pub contacts_not_found: Vec<String>,
+    /// How many contacts were deleted.
+    #[serde(skip)]
+    deleted: u64,
 }
 
 /// Erases a person: from now on no export of the store sends them.
@@ -88,9 +96,9 @@ async fn erase_under<E: Environment>(
         let connection = &at_lowest_rate(env.store(), config, connection).await?;
         let own: Vec<&Holding> =
             holdings.iter().filter(|holding| holding.connection.as_deref() == Some(&connection.name)).collect();
-        let (marks, gone) = from_account(env, connection, turn, sought, &own, deletes).await?;
-        deleted += u64::from(gone);
-        taken_off.push(TakenOff { connection: connection.name.clone(), marks });
+        let off = from_account(env, connection, turn, sought, &own, deletes).await?;
+        deleted += off.deleted;
+        taken_off.push(off);
     }
     let needles = Needles::new(sought, &keys);
     let scrubbed = scrub(env, config, turn, Person { needles: &needles, keys: &keys }).await?;
@@ -111,29 +119,43 @@ async fn from_account<E: Environment>(
     sought: &Sought,
     holdings: &[&Holding],
     deletes: bool,
-) -> Result<(Vec<String>, bool)> {
+) -> Result<TakenOff> {
     let people = people(env, connection)?;
     let mut session = session(env, connection, turn).await?;
-    let mut marks = Vec::new();
+    let ids: Vec<String> = holdings.iter().filter_map(|holding| holding.contact_id.clone()).collect();
+    let targets: Vec<MembershipTarget> =
+        holdings.iter().flat_map(|holding| &holding.segments).map(|segment| segment.target.clone()).collect();
     let working = async {
         let accounts: Vec<String> = holdings.iter().map(|holding| holding.account.clone()).collect();
         check_accounts(env, connection, &mut session, &accounts).await?;
-        for holding in holdings {
-            let targets: Vec<MembershipTarget> =
-                holding.segments.iter().map(|segment| segment.target.clone()).collect();
-            people.take_off(&mut session, &sought.email, holding.contact_id.as_deref(), &targets).await?;
-            marks.extend(targets.iter().filter_map(|target| match target {
-                MembershipTarget::List { title, .. } => Some(format!("list {title}")),
-                MembershipTarget::Tag(name) => Some(format!("tag {name}")),
-                MembershipTarget::Field(name) => Some(format!("field {name}")),
-                MembershipTarget::None => None,
-            }));
-        }
-        if deletes { people.delete(&mut session, &sought.email).await } else { Ok(false) }
+        let person = PersonSought { email: &sought.email, ids: &ids };
+        let off = people.take_off(&mut session, person, &targets).await?;
+        let deleted = if deletes { people.delete(&mut session, person).await? } else { Vec::new() };
+        Ok((off, deleted))
     };
     let worked = working.await;
     note_end(env, connection, turn.holder()).await?;
-    worked.map(|gone| (marks, gone))
+    let (off, deleted) = worked?;
+    let is_found = |id: &String| if deletes { deleted.contains(id) } else { off.contains(id) };
+    let mut contacts_not_found: Vec<String> = ids.into_iter().filter(|id| !is_found(id)).collect();
+    contacts_not_found.sort_unstable();
+    contacts_not_found.dedup();
+    Ok(TakenOff {
+        connection: connection.name.clone(),
+        contacts_found: off.len() as u64,
+        marks: if off.is_empty() { Vec::new() } else { targets.iter().filter_map(name).collect() },
+        contacts_not_found,
+        deleted: deleted.len() as u64,
+    })
+}
+
+fn name(target: &MembershipTarget) -> Option<String> {
+    match target {
+        MembershipTarget::List { title, .. } => Some(format!("list {title}")),
+        MembershipTarget::Tag(name) => Some(format!("tag {name}")),
+        MembershipTarget::Field(name) => Some(format!("field {name}")),
+        MembershipTarget::None => None,
+    }
 }
 
 /// Ends a run that never reached its end: its rows are among what is looked at then.

@@ -25,7 +25,7 @@ use crate::steps::environment::Environment;
 use crate::steps::profiles::ProfileStream;
 
 pub use account::{ContactStatus, ask_accounts};
-pub use erase::{Receipt, erase};
+pub use erase::{Receipt, TakenOff, erase};
 pub use history::{History, SENT_AGAIN, Told, history};
 
 /// Who is sought.

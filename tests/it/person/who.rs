@@ -1,12 +1,12 @@
 //! `person`: which exports hold somebody, and what the account has now.
 
-use autopilot_export::sandbox::Options;
-use autopilot_export::steps::person::{Sought, ask_accounts, holdings};
+use autopilot_export::sandbox::{Options, OrttoOptions};
+use autopilot_export::steps::person::{Sought, ask_accounts, erase, holdings};
 use serde_json::{Value, json};
 
 use super::drop;
 use crate::cli::command::Cli;
-use crate::support::fixture::{Scene, people};
+use crate::support::fixture::{API_KEY, LIST, Scene, people};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, Way};
 
@@ -68,4 +68,88 @@ async fn erase_is_confirmed_by_the_address() {
     let (_, report) = cli.export(&first).await;
     assert_eq!(report["rows"]["suppressed"], 1, "{report}");
     assert!(!cli.scene.members().contains("person.1@example.com"));
+}
+
+#[tokio::test]
+async fn erase_says_whom_it_did_not_find_in_the_account() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let first = cli.scene.file("first.csv", people(0, 5, 1).as_bytes());
+    assert_eq!(cli.export(&first).await.0, 0);
+    let id = cli.scene.sandbox.contents().by_email("person.1@example.com").unwrap().id.clone();
+    cli.scene.sandbox.ask("DELETE", &format!("/contact/{id}"), API_KEY, b"").unwrap();
+    let erase = ["erase", "person.1@example.com", "--yes", "person.1@example.com", "--delete-contact"];
+    let (code, out, err) = cli.run(&erase).await;
+    assert!(code == 0 && out.contains("off nothing, as nobody with this address was found there"), "{out}{err}");
+    assert!(out.contains(&format!("the contact {id} was not found under this address")), "{out}");
+    assert!(out.contains("contacts deleted: 0") && !out.contains("off list"), "{out}");
+}
+
+/// A contact whose address somebody spelled otherwise in an account that compares addresses with their case.
+#[tokio::test(start_paused = true)]
+async fn a_contact_in_capitals_is_found_by_the_id_of_the_state() {
+    for way in [Way::Tag, Way::Flag] {
+        for (assumed, is_archived, deletes) in [
+            (&["folds-filter-case=false"][..], false, false),
+            (&["folds-filter-case=false"], false, true),
+            (&["folds-filter-case=false", "folds-email-case=false"], false, false),
+            (&["folds-filter-case=false", "folds-email-case=false"], false, true),
+            (&["folds-filter-case=false", "archived-by-id=true"], true, true),
+            (&["folds-filter-case=false", "archived-by-id=true"], true, false),
+        ] {
+            let options = OrttoOptions::parse(assumed.iter().copied()).unwrap().into();
+            let sim = Sim::with(way, options);
+            drop(&sim, "first", &people(0, 5, 1)).await;
+            let id = sim.sandbox.contents().by_email("person.1@example.com").unwrap().id.clone();
+            spell(&sim, &id, "Person.1@EXAMPLE.com");
+            if is_archived {
+                let body = json!({ "inclusion_ids": [id] }).to_string();
+                sim.sandbox.ask("PUT", "/person/archive", API_KEY, body.as_bytes()).unwrap();
+            }
+            let place = format!("{way:?} {assumed:?} {is_archived} {deletes}");
+            let (world, sought) = (sim.world(&Kill::never()), Sought::read("person.1@example.com").unwrap());
+            let mut held = holdings(&world, &sim.config, &sought).await.unwrap();
+            let there = ask_accounts(&world, &sim.config, &mut held, &sought).await.unwrap();
+            let found = there[0].contact_id.as_ref();
+            assert_eq!(found, (!is_archived).then_some(&id), "{place}");
+            assert_eq!(held[0].segments[0].marked_there, Some(!is_archived), "{place}");
+            let receipt = erase(&world, &sim.config, &sought, deletes).await.unwrap();
+            assert_eq!(receipt.contacts_deleted, deletes.then_some(1), "{place}");
+            let off = &receipt.taken_off[0];
+            assert_eq!((off.contacts_found, off.marks.len()), if is_archived { (0, 0) } else { (1, 1) }, "{place}");
+            let not_found = if is_archived && !deletes { vec![id.clone()] } else { Vec::new() };
+            assert_eq!(off.contacts_not_found, not_found, "{place}");
+            let contents = sim.sandbox.contents();
+            let left = contents.contacts.iter().find(|contact| contact.id == id);
+            assert_eq!(left.is_some(), !deletes, "{place}");
+            let is_flagged = left.is_some_and(|left| left.custom.get("Reader") == Some(&json!(true)));
+            let is_tagged = contents.members(LIST).iter().any(|member| member.to_lowercase().contains("person.1@"));
+            assert!(is_archived || !is_flagged && !is_tagged, "{place}");
+            assert_eq!(contents.contacts.len(), if deletes { 4 } else { 5 }, "{place}: nobody was made");
+        }
+    }
+}
+
+/// A contact of the state that has another address in the account may be somebody else's.
+#[tokio::test(start_paused = true)]
+async fn erase_leaves_a_contact_with_another_address_and_says_so() {
+    let sim = Sim::of(Way::Tag, 1);
+    drop(&sim, "first", &people(0, 5, 1)).await;
+    let id = sim.sandbox.contents().by_email("person.1@example.com").unwrap().id.clone();
+    spell(&sim, &id, "another@example.com");
+    let before = sim.sandbox.contents();
+    let (world, sought) = (sim.world(&Kill::never()), Sought::read("person.1@example.com").unwrap());
+    let receipt = erase(&world, &sim.config, &sought, true).await.unwrap();
+    let off = &receipt.taken_off[0];
+    assert_eq!((off.contacts_found, off.marks.len(), &off.contacts_not_found), (0, 0, &vec![id]));
+    assert_eq!(receipt.contacts_deleted, Some(0));
+    assert_eq!(sim.sandbox.contents(), before);
+}
+
+/// Gives a person another address by hand.
+fn spell(sim: &Sim, id: &str, email: &str) {
+    let person = json!({ "fields": { "str::person_id": id, "str::email": email } });
+    let body = json!({ "people": [person], "async": false, "merge_by": ["str::person_id"] }).to_string();
+    let (status, answer) = sim.sandbox.ask("POST", "/person/merge", API_KEY, body.as_bytes()).unwrap();
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    assert!(sim.sandbox.contents().by_email(email).is_some());
 }

@@ -100,10 +100,9 @@ impl Place {
         let mark = person.fields.get(&self.field);
         let is_member = match target {
             MembershipTarget::Tag(name) => {
-                let tags = mark.and_then(Value::as_array);
-                let is_it = |tag: &Value| tag.as_str().is_some_and(|tag| is_same_tag(tag, name));
-                // Where tags do not show, the filter is believed.
-                tags.map_or(self.filter.is_some(), |tags| tags.iter().any(is_it))
+                // Who has no tags lacks the key, whatever the filter found. Source: ORTTO_API 5.
+                let tags = mark.and_then(Value::as_array).into_iter().flatten();
+                tags.filter_map(Value::as_str).any(|tag| is_same_tag(tag, name))
             }
             MembershipTarget::Field(_) => mark == Some(&Value::Bool(true)),
             MembershipTarget::List { .. } | MembershipTarget::None => false,

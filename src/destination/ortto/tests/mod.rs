@@ -3,6 +3,7 @@
 //! Whole answers in, outcomes out.
 
 mod account;
+mod census;
 mod doubts;
 mod fields;
 mod leavers;

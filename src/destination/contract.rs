@@ -1,5 +1,6 @@
 //! What every destination is asked: the traits, and what they speak of.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -328,6 +329,11 @@ pub trait Account: Send + Sync {
     /// Kind `config`, where a field has another type in the account, or cannot be left out.
     fn check_fields(&self, fields: &[FieldSpec], memberships: &[Membership], makes_fields: bool)
     -> Result<Vec<String>>;
+
+    /// Who is archived there, by halves of their keys: a contact that only its owner brings back, and that is not found.
+    fn archived(&self) -> HashSet<[u8; 16]> {
+        HashSet::new()
+    }
 
     /// What it has of a custom field.
     fn custom_field(&self, _name: &str) -> CustomFieldThere {

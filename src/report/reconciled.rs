@@ -15,6 +15,9 @@ pub struct Reconciled {
     pub missing: u64,
     /// Members whose contact is gone.
     pub deleted: u64,
+    /// Members whose contact is archived: they stay members, as sending them anew would make another contact.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub archived: u64,
     /// People with the mark who are not in the state.
     pub extra: u64,
     /// Those of them whom this program may have added without an answer, and whom nothing names since.
@@ -40,17 +43,16 @@ impl Reconciled {
         self.missing + self.deleted + if self.keeps_others { self.unnamed } else { self.extra }
     }
 
-    /// The counts with their names.
-    pub fn counts(&self) -> [(&'static str, u64); 8] {
-        [
-            ("members", self.members),
-            ("there", self.there),
-            ("missing", self.missing),
-            ("deleted", self.deleted),
+    /// The counts with their names. Not every account has archived people.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let archived = (self.archived > 0).then_some(("archived", self.archived));
+        let first = [("members", self.members), ("there", self.there), ("missing", self.missing)];
+        let last = [
             ("extra", self.extra),
             ("opted out", self.opted_out),
             ("bounced", self.bounced),
             ("without address", self.without_address),
-        ]
+        ];
+        first.into_iter().chain([("deleted", self.deleted)]).chain(archived).chain(last).collect()
     }
 }

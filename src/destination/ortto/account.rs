@@ -1,6 +1,6 @@
 //! What an account has: its fields and tags, the people it suppresses, those who are archived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -142,6 +142,10 @@ impl Account for OrttoAccount {
             false => "correct the names, make the fields in Ortto, or set create_fields to true",
         };
         Err(Error::new(Kind::Config, "Ortto", problem).hint(hint))
+    }
+
+    fn archived(&self) -> HashSet<[u8; 16]> {
+        self.away.archived.keys()
     }
 
     fn custom_field(&self, name: &str) -> CustomFieldThere {

@@ -76,7 +76,7 @@ fn rule(why: Suppressed, header: &Header) -> String {
         Suppressed::OptedOut => "an opt-out in the account".to_owned(),
         Suppressed::AnotherRow => "another row of the person, or of another segment".to_owned(),
         Suppressed::Unreadable => "a consent that cannot be read".to_owned(),
-        Suppressed::Since => "the account, or by the suppression file since the plan was made".to_owned(),
+        Suppressed::Since => "the account, which suppresses or has archived the person, or by the suppression file since the plan was made".to_owned(),
         Suppressed::Rule(number) => {
             header.rules.get(usize::from(number)).cloned().unwrap_or_else(|| "a column".to_owned())
         }

@@ -18,7 +18,7 @@ use crate::plan::erased::Erased;
 use crate::ports::{Event, ObjectMeta, Store};
 use crate::report::Reconciled;
 use crate::run::{Mode, keys};
-use crate::state::{Header, ProfileKey};
+use crate::state::{Header, ProfileKey, half};
 use crate::steps::environment::Environment;
 use crate::steps::opt_outs::OptOuts;
 use crate::steps::profiles::ProfileStream;
@@ -85,7 +85,8 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
             ..Reconciled::default()
         };
         self.page(&target, &mut index, &mut found, &mut spool).await?;
-        self.look_for_missing(held.as_ref(), &target, &index, &mut found, &mut spool).await?;
+        let archived = account.archived();
+        self.look_for_missing(held.as_ref(), &target, (&index, &archived), &mut found, &mut spool).await?;
         let takes_over = match self.mode {
             Mode::Look => false,
             Mode::Adopt => true,
@@ -161,7 +162,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         &mut self,
         held: Option<&ObjectMeta>,
         target: &MembershipTarget,
-        index: &Index,
+        (index, archived): (&Index, &HashSet<[u8; 16]>),
         found: &mut Reconciled,
         spool: &mut Spool,
     ) -> Result<()> {
@@ -171,7 +172,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         loop {
             let profile = stream.next().await?;
             if profile.is_none() || missing.len() >= self.census.people_at_once() {
-                self.look_up(target, std::mem::take(&mut missing), found, spool).await?;
+                self.look_up(target, (std::mem::take(&mut missing), archived), found, spool).await?;
             }
             let Some(profile) = profile else { return Ok(()) };
             if index.is_missing(&profile) {
@@ -183,7 +184,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
     async fn look_up(
         &mut self,
         target: &MembershipTarget,
-        missing: Vec<(ProfileKey, String)>,
+        (missing, archived): (Vec<(ProfileKey, String)>, &HashSet<[u8; 16]>),
         found: &mut Reconciled,
         spool: &mut Spool,
     ) -> Result<()> {
@@ -194,6 +195,14 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         let people = self.ask_people(target, &ids).await?;
         for ((key, id), person) in keys.iter().zip(ids).zip(people) {
             let Some(person) = person else {
+                // Sent anew, the person would be another contact, who is subscribed and billed.
+                if archived.contains(&half(key)) {
+                    found.archived += 1;
+                    let archived = PersonThere { id: id.clone(), ..PersonThere::default() };
+                    self.rows.difference(&found.segment, "archived", &archived)?;
+                    spool.add(key, &id)?;
+                    continue;
+                }
                 found.deleted += 1;
                 self.rows.difference(&found.segment, "deleted", &PersonThere { id, ..PersonThere::default() })?;
                 continue;

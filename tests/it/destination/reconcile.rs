@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use autopilot_export::report::{Outcome, Reconciled, Report};
 use autopilot_export::run::{Mode, RunRequest, keys};
+use autopilot_export::sandbox::OrttoOptions;
+use autopilot_export::steps::person::{Sought, history};
 use autopilot_export::steps::{self, Cancellation};
 use serde_json::{Value, json};
 
@@ -295,5 +297,47 @@ async fn who_opted_out_there_is_returned_and_no_longer_sent() {
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
         reconcile(&sim, "opted in", Mode::Look).await;
         assert_eq!(held_back(&sim, "in again").await, (0, true), "{way:?}");
+    }
+}
+
+/// Who is gone is a joiner, unless archived: sent anew, the person would be another contact, subscribed and billed.
+#[tokio::test(start_paused = true)]
+async fn an_archived_member_is_no_joiner_after_a_repair() {
+    for way in [Way::Tag, Way::Flag] {
+        for (by_id, opts_out, mode) in [
+            ("archived-by-id=false", false, Mode::Repair),
+            ("archived-by-id=true", false, Mode::Repair),
+            ("archived-by-id=false", true, Mode::Repair),
+            ("archived-by-id=false", false, Mode::Adopt),
+        ] {
+            let place = format!("{way:?} {by_id} {opts_out} {mode:?}");
+            let sim = Sim::with(way, OrttoOptions::parse([by_id]).unwrap().into());
+            run(&sim, &sim.drop("first", &people(0, 10, 1))).await;
+            if opts_out {
+                by_hand(&sim, way, Hand::OptsOut, &who(1));
+            }
+            let id = sim.sandbox.contents().by_email(&who(1)).unwrap().id.clone();
+            ask(&sim, "PUT", "/person/archive", &json!({ "inclusion_ids": [id] }));
+            by_hand(&sim, way, Hand::Deletes, &who(2));
+            let report = reconcile(&sim, "look", Mode::Look).await;
+            let [found] = report.reconciled.as_slice() else { panic!("{report:?}") };
+            assert_eq!((found.archived, found.deleted, found.differences()), (1, 1, 1), "{place}: {found:?}");
+            let differences = rows(&sim, &keys::of_run(&report.run_id, keys::DIFFERENCES));
+            assert!(differences.iter().any(|row| row[1] == "archived" && row[3] == id), "{place}: {differences:?}");
+            reconcile(&sim, "repair", mode).await;
+            let report = run(&sim, &sim.drop("second", &people(0, 10, 1))).await;
+            assert_eq!((report.members.joiners, report.rows.unchanged), (1, 9), "{place}: {report:?}");
+            let after = reconcile(&sim, "after", Mode::Look).await;
+            let [found] = after.reconciled.as_slice() else { panic!("{after:?}") };
+            assert_eq!((after.outcome, found.archived, found.differences()), (Outcome::NothingToDo, 1, 0), "{place}");
+            let report = run(&sim, &sim.drop("third", &people(0, 10, 2))).await;
+            assert_eq!((report.rows.delivered, report.rows.suppressed), (9, 1), "{place}: {report:?}");
+            let contents = sim.sandbox.contents();
+            let own: Vec<_> = contents.contacts.iter().filter(|held| held.email == Some(who(1))).collect();
+            assert!(own.len() == 1 && own[0].archived, "{place}: {own:?}");
+            let (world, sought) = (sim.world(&Kill::never()), Sought::read(&who(1)).unwrap());
+            let told = history(&world, &sim.config, &sought).await.unwrap();
+            assert!(told.verdicts[0].words.contains("or has archived the person"), "{place}: {told:?}");
+        }
     }
 }

@@ -302,7 +302,7 @@ async fn who_opted_out_there_is_returned_and_no_longer_sent() {
 
 /// Who is gone is a joiner, unless archived: sent anew, the person would be another contact, subscribed and billed.
 #[tokio::test(start_paused = true)]
-async fn an_archived_member_is_no_joiner_after_a_repair() {
+async fn an_archived_member_does_not_join_after_a_repair() {
     for way in [Way::Tag, Way::Flag] {
         for (by_id, opts_out, mode) in [
             ("archived-by-id=false", false, Mode::Repair),
@@ -336,8 +336,8 @@ async fn an_archived_member_is_no_joiner_after_a_repair() {
             let own: Vec<_> = contents.contacts.iter().filter(|held| held.email == Some(who(1))).collect();
             assert!(own.len() == 1 && own[0].archived, "{place}: {own:?}");
             let (world, sought) = (sim.world(&Kill::never()), Sought::read(&who(1)).unwrap());
-            let told = history(&world, &sim.config, &sought).await.unwrap();
-            assert!(told.verdicts[0].words.contains("or has archived the person"), "{place}: {told:?}");
+            let said = history(&world, &sim.config, &sought).await.unwrap();
+            assert!(said.verdicts[0].words.contains("or has archived the person"), "{place}: {said:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::destination::ortto::census::OrttoCensus;
 
 /// Everybody: with the tag, with another one, with none.
 fn everybody(body: &Value) -> Vec<Value> {
-    assert!(body["fields"].as_array().unwrap().contains(&json!("tags")), "what is not asked for is not told: {body}");
+    assert!(body["fields"].as_array().unwrap().contains(&json!("tags")), "what is not asked for is not shown: {body}");
     let person = |n: u32, tags: Value| json!({ "id": id(n), "fields": { "str::email": email(n), "tags": tags } });
     let mut all = vec![person(1, json!(["T"])), person(2, json!(["U"])), person(3, json!([])), person(4, Value::Null)];
     all.push(json!({ "id": id(5), "fields": { "str::email": email(5) } }));

@@ -232,7 +232,8 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
         if let Some(error) = &report.error {
             print::line(&error.message);
         }
-        print::report(common, &report);
+        let kept = env.store().head(&keys::of_run(run, "rejects.csv")).await?.is_some();
+        print::report(common, &report, if kept { print::RejectsFile::Kept } else { print::RejectsFile::Gone });
     }
     Ok(0)
 }

@@ -130,8 +130,15 @@ pub(super) fn with_new_address(members: &Members) -> String {
     }
 }
 
+/// Whether a run's rejects.csv is still kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RejectsFile {
+    Kept,
+    Gone,
+}
+
 /// Prints a report for people.
-pub(super) fn report(common: &Common, report: &Report) {
+pub(super) fn report(common: &Common, report: &Report, rejects_file: RejectsFile) {
     let rows = &report.rows;
     let members = &report.members;
     let requests = &report.requests;
@@ -157,8 +164,12 @@ pub(super) fn report(common: &Common, report: &Report) {
         report.rejects.iter().filter(|(_, count)| **count > 0).map(|(code, count)| format!("{count} {code}")).collect();
     if !rejects.is_empty() {
         line(&format!("  rejects   {}", rejects.join(", ")));
-        line(&format!("            in {}", openable(common, &of_run(&report.run_id, "rejects.csv"))));
-        line(&format!("            correct it there, then: {} retry {}", program(common), report.run_id));
+        if rejects_file == RejectsFile::Kept {
+            line(&format!("            in {}", openable(common, &of_run(&report.run_id, "rejects.csv"))));
+            line(&format!("            correct it there, then: {} retry {}", program(common), report.run_id));
+        } else {
+            line("            whose rows are gone: they are kept for rejects_days");
+        }
     }
     line(&format!(
         "  requests  {}: {} bulk, {} single, {} list; {} retried, {} rate limited; at most {} in one second",

@@ -14,11 +14,12 @@ use crate::entry::args::Common;
 use crate::error::{Error, Kind, Result};
 use crate::plan::retry::RETRY_COLUMNS;
 use crate::ports::{Event, PutMode, Store};
+use crate::report::Report;
 use crate::report::rejects::{ADDED, FINGERPRINT, as_it_was};
 use crate::run::{RequestedDrop, RunRequest, Trigger, export_of_run, keys, run_id};
 use crate::segment::{Columns, Decoder, Flaw, Row, Sink, clean};
 use crate::steps::environment::Environment;
-use crate::steps::{Cancellation, take};
+use crate::steps::{Cancellation, read_if_whole, take};
 
 /// Time between two attempts to have the connection.
 const BUSY: Duration = Duration::from_secs(10);
@@ -78,8 +79,15 @@ async fn read<W: Environment>(env: &W, what: &str) -> Result<Vec<u8>> {
     if export_of_run(what).is_none() {
         return Err(none(what.to_owned()));
     }
-    let object = env.store().get(&keys::of_run(what, "rejects.csv")).await?;
-    object.map(|object| object.body.to_vec()).ok_or_else(|| none(what.to_owned()))
+    if let Some(object) = env.store().get(&keys::of_run(what, "rejects.csv")).await? {
+        return Ok(object.body.to_vec());
+    }
+    let report: Option<Report> = read_if_whole(env.store(), &keys::of_run(what, "report.json")).await?;
+    match report.is_some_and(|report| report.rows.rejected > 0) {
+        true => Err(Error::new(Kind::BadRequest, what, "its rejects are gone: they are kept for rejects_days")
+            .hint("correct the rows at their source; the next drop sends them")),
+        false => Err(none(what.to_owned())),
+    }
 }
 
 /// A rejects file taken apart by segment.

@@ -244,3 +244,18 @@ async fn retry_reads_lines_that_a_spreadsheet_holds_in_one_cell() {
     assert_eq!(held["bob@example.com"].0["FirstName"], "Bob; \"B\"", "{held:?}");
     assert_eq!(held["cy@example.com"].1["Value"], 3);
 }
+
+#[tokio::test]
+async fn rejects_that_are_no_longer_kept_are_said_to_be_gone() {
+    let cli = Cli::new(Scene::new(Options::default()).await);
+    let path = cli.scene.file("members.csv", separated(",", true).as_bytes());
+    let (_, report) = cli.export(&path).await;
+    let run = report["run_id"].as_str().unwrap();
+    let (_, page, _) = cli.run(&["report", run]).await;
+    assert!(page.contains("correct it there"), "{page}");
+    std::fs::remove_file(cli.scene.root().join(keys::of_run(run, "rejects.csv"))).unwrap();
+    let (_, page, _) = cli.run(&["report", run]).await;
+    assert!(!page.contains("correct it there") && page.contains("whose rows are gone"), "{page}");
+    let (code, _, said) = cli.run(&["retry", run]).await;
+    assert!(code == 2 && said.contains("its rejects are gone: they are kept for rejects_days"), "{said}");
+}

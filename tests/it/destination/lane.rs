@@ -257,10 +257,20 @@ fn the_three_ways_onto_a_list() {
 
 #[test]
 fn leavers_leave_their_list_and_an_unknown_contact_has_left() {
+    let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Leave, list(), 100)]);
+    let there = |call: &Asked| if matches!(call, Asked::Members) { kind(call, &[]) } else { Said::NotFound };
+    let calls = run(&mut lane, there).unwrap();
+    // After 1, 2, 4 to 64 of them the list is looked at.
+    assert_eq!(calls.iter().filter(|call| matches!(call, Asked::Members)).count(), 7);
+    assert_eq!(calls.iter().filter(|call| matches!(call, Asked::Remove(_))).count(), 100);
+    assert!(outcomes(&mut lane).iter().all(|outcome| *outcome == RowResult::Left));
+}
+
+#[test]
+fn a_list_that_is_gone_as_people_leave_it_ends_the_run() {
     let mut lane = lane(ListStrategy::Bulk, vec![span(Operation::Leave, list(), 2)]);
-    let calls = run(&mut lane, |_| Said::NotFound).unwrap();
-    assert!(calls.iter().all(|c| matches!(c, Asked::Remove(_))));
-    assert_eq!(outcomes(&mut lane), [RowResult::Left, RowResult::Left]);
+    let error = run(&mut lane, |_| Said::NotFound).unwrap_err();
+    assert!(error.kind == Kind::Config && error.to_string().contains("the list of a segment was removed"), "{error}");
 }
 
 #[test]

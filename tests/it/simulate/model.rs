@@ -432,8 +432,7 @@ impl Model {
             *by_hand |= end.full && before.withheld.is_anonymous;
             return;
         }
-        // Where a whole run had nobody to take off, nobody was sent late.
-        let is_late = before.late.contains(&person) && end.was_sent;
+        let is_late = before.late.contains(&person);
         if end.full && before.withheld.is_anonymous && *claim != Claim::No && !matches!(said, Some(Says::Member(_))) {
             (*claim, *by_hand) = (Claim::Perhaps, true);
         }

@@ -62,6 +62,8 @@ pub(super) struct Story {
     runs: u32,
     /// When each run began, by its id: a run that goes on began long before.
     began: BTreeMap<String, Timestamp>,
+    /// The last run was killed.
+    has_died: bool,
     /// The account refuses rows.
     refuses: bool,
     /// It has refused a row of some run.
@@ -104,6 +106,7 @@ impl Story {
             last,
             runs,
             began,
+            has_died: false,
             refuses,
             has_refused,
             odd,
@@ -139,8 +142,8 @@ impl Story {
             let full = self.last.as_ref().is_some_and(|last| last.full);
             let Some(event) = self.event(false, full) else { continue };
             told!(self, "{event:?}");
-            // A run that was killed goes on with the next.
-            let goes_on = self.world.disk.body(&keys::unfinished(EXPORT)).is_some();
+            // A run that was killed goes on with the next, which may have nothing to do but to tell its report.
+            let goes_on = self.has_died || self.world.disk.body(&keys::unfinished(EXPORT)).is_some();
             let withholds =
                 matches!(event, Event::Suppress(_) | Event::Edit(Edit::Archive(..) | Edit::SuppressThere(_)));
             // What the dead sent may arrive after it.
@@ -354,7 +357,7 @@ impl Story {
         );
         self.world.expect(events);
         let report = run(&self.world, &request, fate, &mut self.random).await;
-        self.last = Some(ask.clone());
+        (self.last, self.has_died) = (Some(ask.clone()), report.is_none());
         let was_sent = self.world.requests() > 0;
         let happened = self.world.happened();
         match &report {

@@ -79,7 +79,8 @@ impl Output {
     /// Adds a reject of a source's line, a [`RejectLine`]; `original` writes the row as it was.
     pub(super) fn reject(
         &mut self,
-        (source, line): (usize, u64),
+        source: usize,
+        line: u64,
         reject: &Reject,
         fingerprint: &str,
         original: impl FnOnce(&mut String),

@@ -56,7 +56,7 @@ impl ClassicProtocol {
     }
 
     /// Writes a row as a contact; with its list, where a call of this strategy puts joiners on it.
-    fn write<'g>(&self, (group, row, note): (&'g Group, &Row, &str), call: &mut Body<'g>) {
+    fn write<'g>(&self, group: &'g Group, row: &Row, note: &str, call: &mut Body<'g>) {
         let Body { strategy, mark: (marked, mark), json: out } = call;
         match &group.target {
             MembershipTarget::Field(field) if group.operation == Operation::Leave => out.push_str(&leaver(note, field)),
@@ -81,11 +81,11 @@ impl ClassicProtocol {
         let json = String::with_capacity(rows.clone().map(|(_, row, _)| row.cells.len() * 2 + 64).sum());
         let mut body = Body { strategy: ListStrategy::Bulk, mark: ("", String::new()), json };
         body.json.push_str(r#"{"contacts":["#);
-        for (n, row) in rows.enumerate() {
+        for (n, (group, row, note)) in rows.enumerate() {
             if n > 0 {
                 body.json.push(',');
             }
-            self.write(row, &mut body);
+            self.write(group, row, note, &mut body);
         }
         body.json.push_str("]}");
         body.json.into()
@@ -103,7 +103,7 @@ impl ClassicProtocol {
             ALONE => {
                 let json = String::from(r#"{"contact":"#);
                 let mut body = Body { strategy: ListStrategy::Single, mark: ("", String::new()), json };
-                self.write((group, row, note), &mut body);
+                self.write(group, row, note, &mut body);
                 body.json.push('}');
                 Some(Endpoint::UpsertOne(body.json.into()))
             }

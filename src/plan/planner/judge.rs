@@ -49,7 +49,7 @@ impl Planner<'_> {
 
     fn add_reject(&mut self, line: u64, reject: &Reject, fingerprint: &str, original: impl FnOnce(&mut String)) {
         *self.counts.rejects.entry(reject.code).or_default() += 1;
-        self.output.reject((self.source, line), reject, fingerprint, original);
+        self.output.reject(self.source, line, reject, fingerprint, original);
     }
 
     /// Decides what becomes of a row whose email is valid.
@@ -118,7 +118,7 @@ impl Planner<'_> {
                     // The row was read without fault, and is again.
                     matching.opt_out_too(|at| row.get(at), &mut self.contact);
                 }
-                self.send(&row, &key, (id, all), lookup);
+                self.send(&row, &key, id, all, lookup);
             }
         }
     }
@@ -215,7 +215,8 @@ impl Planner<'_> {
         &mut self,
         row: &segment::Row<'_>,
         key: &ProfileKey,
-        (match_id, objection): (Option<MatchId>, Objection),
+        match_id: Option<MatchId>,
+        objection: Objection,
         lookup: Lookup,
     ) {
         if let Some(id) = &match_id {

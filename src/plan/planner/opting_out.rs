@@ -18,18 +18,18 @@ impl Planner<'_> {
         let mut cells = String::new();
         matching.opt_out_alone(&self.contact.email, &mut cells);
         self.counts.opt_outs += 1;
-        self.chunk_opt_out(key, (&cells, ""), Some(line));
+        self.chunk_opt_out(key, &cells, "", Some(line));
     }
 
     /// Sends the opt-out of a member of the state that only rows without an address speak of; `contact` names it.
     pub(super) fn opt_out_by_contact(&mut self, key: &ProfileKey, contact: &str) {
         if self.room.is_none() && self.members.opt_out(key) == OptedOut::Contact {
             self.counts.opt_outs += 1;
-            self.chunk_opt_out(key, ("", contact), None);
+            self.chunk_opt_out(key, "", contact, None);
         }
     }
 
-    fn chunk_opt_out(&mut self, key: &ProfileKey, (cells, contact_id): (&str, &str), line: Option<u64>) {
+    fn chunk_opt_out(&mut self, key: &ProfileKey, cells: &str, contact_id: &str, line: Option<u64>) {
         self.record(key, line, Act::OptOut.planned());
         let (digest, source) = (&OPT_OUT_ALONE, self.source);
         let row = NewRow { key, digest, match_id: None, cells, contact_id, source, line: line.unwrap_or_default() };

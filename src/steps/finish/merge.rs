@@ -146,7 +146,7 @@ async fn merged<'r>(
                     is_delivered |= matches!(what, ChangeKind::Delivered { .. });
                     left.extend(matches!(what, ChangeKind::Left).then_some(at));
                     let before = taken_over.get(&key);
-                    email = apply(&mut profile, (at, before), what).or(email);
+                    email = apply(&mut profile, at, before, what).or(email);
                 }
             }
             if is_delivered && !left.is_empty() && results.may_come_back(&key) {
@@ -207,7 +207,7 @@ fn header(
 }
 
 /// Applies what a row came to; gives the email of one whose answer is missing.
-fn apply(profile: &mut Profile, (segment, before): (usize, Option<&Profile>), what: ChangeKind) -> Option<Box<str>> {
+fn apply(profile: &mut Profile, segment: usize, before: Option<&Profile>, what: ChangeKind) -> Option<Box<str>> {
     match what {
         ChangeKind::TakesOver => {
             take_over(profile, before);
@@ -537,7 +537,7 @@ mod tests {
             (leave(), 7, Leaving),
         ] {
             let (mut profile, place) = (before(), format!("{what:?}"));
-            apply(&mut profile, (0, None), what);
+            apply(&mut profile, 0, None, what);
             assert_eq!(
                 (profile.digest, profile.memberships),
                 ([digest; 16], vec![status, Absent, Confirmed]),
@@ -568,12 +568,12 @@ mod tests {
         ] {
             let mut profile = profile(1, digest, [Confirmed, Absent, Confirmed]);
             for (what, status) in steps {
-                apply(&mut profile, (0, None), what);
+                apply(&mut profile, 0, None, what);
                 assert_eq!(profile.status(0), status, "who was sent without an answer leaves twice");
             }
         }
         let mut profile = before();
-        apply(&mut profile, (1, None), leave());
+        apply(&mut profile, 1, None, leave());
         assert_eq!(profile, before(), "who has left stays out");
     }
 

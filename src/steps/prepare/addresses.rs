@@ -25,7 +25,9 @@ pub(super) fn may_change(destination: &dyn Destination, export: &Export, record:
 pub(super) async fn decided(
     store: &impl Store,
     held: &Held,
-    (members, objections, suppression): (&MemberIndex, &Objections, &Suppression),
+    members: &MemberIndex,
+    objections: &Objections,
+    suppression: &Suppression,
     changes: &mut AddressChanges,
     record: &RunRecord,
 ) -> Result<bool> {
@@ -44,7 +46,7 @@ pub(super) async fn decided(
             segments: segments(&profiles.header, &profile, record),
             has_row: members.has_row(&profile.key),
             is_suppressed: said.suppressed || suppression.listed.contains(&short),
-            is_held_elsewhere: is_held_elsewhere(held, newest, (&profiles.header, &profile), record),
+            is_held_elsewhere: is_held_elsewhere(held, newest, &profiles.header, &profile, record),
         };
         changes.owner(profile, facts);
     }
@@ -69,7 +71,8 @@ fn newest(record: &RunRecord) -> Option<jiff::Timestamp> {
 fn is_held_elsewhere(
     held: &Held,
     newest: Option<jiff::Timestamp>,
-    (header, profile): (&Header, &Profile),
+    header: &Header,
+    profile: &Profile,
     record: &RunRecord,
 ) -> bool {
     let left_out = record.segments.iter().filter(|segment| segment.drop.is_none());

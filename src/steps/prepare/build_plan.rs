@@ -2,10 +2,10 @@
 
 use super::addresses;
 use super::contents::Contents;
-use super::held::Held;
+use super::held::{Held, Pass};
 use super::planned_history::PlannedHistory;
 use super::rehearsal::Rehearsal;
-use super::retried::applied_people;
+use super::retried::{Of, applied_people};
 use super::sources::{decoder, meta_of};
 use super::storing::{PlanMode, Storing};
 use crate::chunk::seal_address_changes;
@@ -53,7 +53,7 @@ pub(super) async fn build_plan<W: Environment>(
     mode: PlanMode<'_>,
 ) -> Result<guards::GuardInput> {
     let api = config.connections.get(&export.connection).map(|connection| connection.api).unwrap_or_default();
-    let held = Held::of(env.store(), (export, env.destination(api)), record, env.clock().now()).await?;
+    let held = Held::of(env.store(), export, env.destination(api), record, env.clock().now()).await?;
     let suppression = suppression(env.store(), config, export, digester, held.has_corrections()).await?;
     record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
     let entries_before = entries_before(env.store(), export).await?;
@@ -81,13 +81,16 @@ pub(super) async fn build_plan<W: Environment>(
             let Some(segment) = export.segments.get(*number) else { continue };
             objections.begin_segment(*number, at > 0);
             changes.begin_segment(*number);
-            let known = (&mut members, &mut objections, &mut changes);
-            plan_segment(env, &shared, (*number, segment), known, record).await?;
+            let pass = Pass { members: &mut members, objections: &mut objections, changes: &mut changes };
+            plan_segment(env, &shared, *number, segment, pass, record).await?;
         }
         // A row may say no for one before it, or bring the new address of a contact, which was planned otherwise.
         let is_news = objections.end_pass() | changes.end_pass();
-        let known = (&members, &objections, &shared.suppression);
-        if !is_news && !addresses::decided(env.store(), &shared.held, known, &mut changes, record).await? {
+        let Shared { held, suppression, .. } = &shared;
+        let store = env.store();
+        if !is_news
+            && !addresses::decided(store, held, &members, &objections, suppression, &mut changes, record).await?
+        {
             break members;
         }
     };
@@ -148,18 +151,20 @@ fn guard_counts(segment: &SegmentRecord) -> guards::SegmentCounts {
 async fn plan_segment<W: Environment>(
     env: &W,
     shared: &Shared<'_>,
-    (number, segment): (usize, &Segment),
-    (members, objections, changes): (&mut MemberIndex, &mut Objections, &mut AddressChanges),
+    number: usize,
+    segment: &Segment,
+    mut pass: Pass<'_>,
     record: &mut RunRecord,
 ) -> Result<()> {
     let store = env.store();
     let Shared { export, digester, suppression, erased, held, mode } = shared;
-    held.mark(store, digester, (number, segment), (members, objections, changes), record).await?;
+    held.mark(store, digester, number, segment, &mut pass, record).await?;
+    let Pass { members, objections, changes } = pass;
     let applied = match record.request.keep_leavers {
         true => {
             let sources = record.sources.iter().filter(|source| source.segment == number).cloned().collect::<Vec<_>>();
-            let known = (&*members, &mut *objections);
-            Some(applied_people(store, (export, segment), digester, held, known, &sources).await?)
+            let of = Of { export, segment };
+            Some(applied_people(store, of, digester, held, members, objections, &sources).await?)
         }
         false => None,
     };
@@ -179,7 +184,7 @@ async fn plan_segment<W: Environment>(
         planner.sends_at_most(room, terms.only.as_deref().and_then(unhex));
     }
     let mut storing = Storing::new(store, number, *mode);
-    let contents = read_rows(env, (export, number, segment), &mut planner, &mut storing, record).await?;
+    let contents = read_rows(env, export, number, segment, &mut planner, &mut storing, record).await?;
     contents.check(segment, record.segments.get(number))?;
     mode.keep(|rehearsal| {
         rehearsal.add_columns(&contents.columns.names);
@@ -235,7 +240,9 @@ async fn plan_segment<W: Environment>(
 /// Reads a segment's rows into its planner, and says what its files held.
 async fn read_rows<W: Environment>(
     env: &W,
-    (export, number, segment): (&Export, usize, &Segment),
+    export: &Export,
+    number: usize,
+    segment: &Segment,
     planner: &mut Planner<'_>,
     storing: &mut Storing<'_, W::Store>,
     record: &mut RunRecord,

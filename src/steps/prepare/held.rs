@@ -31,6 +31,13 @@ pub(super) struct Held {
     finds_by_profile: bool,
 }
 
+/// What one pass over the drops has learned of people.
+pub(super) struct Pass<'p> {
+    pub(super) members: &'p mut MemberIndex,
+    pub(super) objections: &'p mut Objections,
+    pub(super) changes: &'p mut AddressChanges,
+}
+
 impl Held {
     /// The state to compare with; none under `--full`.
     ///
@@ -38,7 +45,8 @@ impl Held {
     /// Kind `config`, where the export has members and its state is gone.
     pub(super) async fn of(
         store: &impl Store,
-        (export, destination): (&Export, &dyn Destination),
+        export: &Export,
+        destination: &dyn Destination,
         record: &mut RunRecord,
         now: Timestamp,
     ) -> Result<Self> {
@@ -140,8 +148,9 @@ impl Held {
         &self,
         store: &impl Store,
         digester: &Digester,
-        (number, segment): (usize, &Segment),
-        (members, objections, changes): (&mut MemberIndex, &mut Objections, &mut AddressChanges),
+        number: usize,
+        segment: &Segment,
+        Pass { members, objections, changes }: &mut Pass<'_>,
         record: &mut RunRecord,
     ) -> Result<()> {
         members.begin_segment();

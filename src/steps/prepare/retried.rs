@@ -19,23 +19,25 @@ use crate::steps::documents::read_json;
 /// there, the members are taken for them. What the last drop of each segment says of these people goes to `objections`.
 pub(super) async fn applied_people(
     store: &impl Store,
-    (export, segment): (&Export, &Segment),
+    of: Of<'_>,
     digester: &Digester,
     held: &Held,
-    (members, objections): (&MemberIndex, &mut Objections),
+    members: &MemberIndex,
+    objections: &mut Objections,
     sources: &[SourceRecord],
 ) -> Result<AppliedPeople> {
+    let Of { export, segment } = of;
     let mut retried = RetriedPeople::new(export, digester);
     for source in sources {
-        read(store, Of { export, segment }, source, None, &mut retried).await?;
+        read(store, of, source, None, &mut retried).await?;
     }
     let wanted = retried.wanted;
     let mut applied = AppliedPeople::default();
-    for of in &export.segments {
-        let Some(run_id) = held.applied(&of.name).and_then(|applied| applied.run_id.clone()) else { continue };
+    for other in &export.segments {
+        let Some(run_id) = held.applied(&other.name).and_then(|applied| applied.run_id.clone()) else { continue };
         let mut people = People::new(export, digester, &wanted);
-        let is_there = in_drop(store, Of { export, segment: of }, &run_id, &mut people).await?;
-        if of.name == segment.name {
+        let is_there = in_drop(store, Of { export, segment: other }, &run_id, &mut people).await?;
+        if other.name == segment.name {
             applied = of_segment(run_id, is_there.then_some(&people), &wanted, members);
         }
         if is_there {
@@ -60,10 +62,11 @@ fn of_segment(run_id: String, people: Option<&People<'_>>, wanted: &Wanted, memb
     }
 }
 
+/// A segment, and its export.
 #[derive(Clone, Copy)]
-struct Of<'a> {
-    export: &'a Export,
-    segment: &'a Segment,
+pub(super) struct Of<'a> {
+    pub(super) export: &'a Export,
+    pub(super) segment: &'a Segment,
 }
 
 /// Looks for people in the drop of a run; `false` where the drop has changed or is gone.

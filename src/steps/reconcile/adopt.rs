@@ -45,7 +45,8 @@ impl Adopted<'_> {
             None => header.segments.push(SegmentHeader { name, target }),
         }
         let mut writer = Writer::new(&header, temporary("state")?)?;
-        let mut history = FoundHistory::new(self.run, (self.export, self.segment), &header.key_fingerprint)?;
+        let (run_id, began) = self.run;
+        let mut history = FoundHistory::new(run_id, began, self.export, self.segment, &header.key_fingerprint)?;
         let mut members = 0;
         for slice in 0..spool.slices() {
             let mut there = spool.slice(slice)?.into_iter().peekable();

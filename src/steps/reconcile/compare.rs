@@ -76,7 +76,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         let at = header.as_ref().and_then(|header| header.position(&segment.name));
         let target = target(segment, header.as_ref().zip(at), account)?;
         let destination = self.env.destination(self.connection.api);
-        let mut index = Index::of(store, (self.export, destination), held.as_ref().zip(at)).await?;
+        let mut index = Index::of(store, self.export, destination, held.as_ref().zip(at)).await?;
         let mut spool = Spool::new()?;
         let mut found = Reconciled {
             segment: segment.name.clone(),
@@ -86,7 +86,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         };
         self.page(&target, &mut index, &mut found, &mut spool).await?;
         let archived = account.archived();
-        self.look_for_missing(held.as_ref(), &target, (&index, &archived), &mut found, &mut spool).await?;
+        self.look_for_missing(held.as_ref(), &target, &index, &archived, &mut found, &mut spool).await?;
         let takes_over = match self.mode {
             Mode::Look => false,
             Mode::Adopt => true,
@@ -162,7 +162,8 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         &mut self,
         held: Option<&ObjectMeta>,
         target: &MembershipTarget,
-        (index, archived): (&Index, &HashSet<[u8; 16]>),
+        index: &Index,
+        archived: &HashSet<[u8; 16]>,
         found: &mut Reconciled,
         spool: &mut Spool,
     ) -> Result<()> {
@@ -172,7 +173,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         loop {
             let profile = stream.next().await?;
             if profile.is_none() || missing.len() >= self.census.people_at_once() {
-                self.look_up(target, (std::mem::take(&mut missing), archived), found, spool).await?;
+                self.look_up(target, std::mem::take(&mut missing), archived, found, spool).await?;
             }
             let Some(profile) = profile else { return Ok(()) };
             if index.is_missing(&profile) {
@@ -184,7 +185,8 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
     async fn look_up(
         &mut self,
         target: &MembershipTarget,
-        (missing, archived): (Vec<(ProfileKey, String)>, &HashSet<[u8; 16]>),
+        missing: Vec<(ProfileKey, String)>,
+        archived: &HashSet<[u8; 16]>,
         found: &mut Reconciled,
         spool: &mut Spool,
     ) -> Result<()> {

@@ -56,8 +56,10 @@ impl Found {
     pub(super) async fn apply(
         &self,
         store: &impl Store,
-        (connection, key_fingerprint): (&str, &str),
-        (export, run_id): (&str, &str),
+        connection: &str,
+        key_fingerprint: &str,
+        export: &str,
+        run_id: &str,
         progress: &Progress,
     ) -> Result<()> {
         self.opt_outs.write(store, connection).await?;

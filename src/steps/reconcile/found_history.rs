@@ -20,8 +20,10 @@ pub(super) struct FoundHistory {
 
 impl FoundHistory {
     pub(super) fn new(
-        (run_id, began): (&str, Timestamp),
-        (export, segment): (&str, &str),
+        run_id: &str,
+        began: Timestamp,
+        export: &str,
+        segment: &str,
         key_fingerprint: &str,
     ) -> Result<Self> {
         let header = Header {

@@ -43,7 +43,8 @@ impl Index {
     /// Reads the members of the segment at this place of the state's header.
     pub(super) async fn of(
         store: &impl Store,
-        (export, destination): (&str, &dyn Destination),
+        export: &str,
+        destination: &dyn Destination,
         state: Option<(&ObjectMeta, usize)>,
     ) -> Result<Self> {
         let mut index = Self::default();

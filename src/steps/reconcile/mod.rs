@@ -95,7 +95,7 @@ async fn in_turn<E: Environment>(
         Err(error) => {
             let failure = Failure::of(&error.at("reconcile"));
             let error = Failed { kind: failure.kind, message: failure.message };
-            end(env, (config, connection), request, Found::default(), Some(error), env.clock().now()).await
+            end(env, config, connection, request, Found::default(), Some(error), env.clock().now()).await
         }
     };
     turn::release(env, &connection.name, &request.run_id).await?;
@@ -168,7 +168,7 @@ async fn call<E: Environment>(
         if let Some(until) = until {
             progress.let_predecessor_end(env, until).await;
         }
-        whole(env, (config, export, connection), request, &progress, &mut tape).await
+        whole(env, config, export, connection, request, &progress, &mut tape).await
     };
     let comparing = unless_stopped(request, &stopped, with_lease(env, config, request, comparing));
     let compared = tokio::select! {
@@ -190,7 +190,9 @@ async fn call<E: Environment>(
 /// Reads what is not read yet, does what follows from it, and writes the report.
 async fn whole<E: Environment>(
     env: &E,
-    (config, export, connection): (&Config, &Export, &Connection),
+    config: &Config,
+    export: &Export,
+    connection: &Connection,
     request: &RunRequest,
     progress: &Progress,
     tape: &mut Tape<'_, E::Store>,
@@ -200,16 +202,17 @@ async fn whole<E: Environment>(
     let fingerprint = Digester::new(secrets.state_key.expose_secret())?.fingerprint();
     let found = match Found::stored(store, run_id).await? {
         Some(found) => found,
-        None => read_all(env, (config, export, connection), (request, &fingerprint), progress, tape).await?,
+        None => read_all(env, config, connection, request, &fingerprint, progress, tape).await?,
     };
-    found.apply(store, (&connection.name, &fingerprint), (&export.name, run_id), progress).await?;
-    end(env, (config, connection), request, found, None, progress.began).await
+    found.apply(store, &connection.name, &fingerprint, &export.name, run_id, progress).await?;
+    end(env, config, connection, request, found, None, progress.began).await
 }
 
 /// Writes the report, and removes all that was kept for it.
 async fn end<E: Environment>(
     env: &E,
-    (config, connection): (&Config, &Connection),
+    config: &Config,
+    connection: &Connection,
     request: &RunRequest,
     found: Found,
     error: Option<Failed>,

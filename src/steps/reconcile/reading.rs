@@ -6,7 +6,7 @@ use super::files::Rows;
 use super::found::Found;
 use super::progress::Progress;
 use super::tape::Tape;
-use crate::config::{Config, Connection, Export};
+use crate::config::{Config, Connection, export_of};
 use crate::error::{Error, Kind, Result};
 use crate::membership::Membership;
 use crate::ports::{PutMode, Store};
@@ -21,12 +21,15 @@ use crate::steps::turn;
 /// Compares every segment, and stores what was found.
 pub(super) async fn read_all<E: Environment>(
     env: &E,
-    (config, export, connection): (&Config, &Export, &Connection),
-    (request, fingerprint): (&RunRequest, &str),
+    config: &Config,
+    connection: &Connection,
+    request: &RunRequest,
+    fingerprint: &str,
     progress: &Progress,
     tape: &mut Tape<'_, E::Store>,
 ) -> Result<Found> {
     let (store, run_id, asked) = (env.store(), request.run_id.as_str(), asked(request)?);
+    let (export, _) = export_of(config, &request.export)?;
     let destination = env.destination(connection.api);
     let no_census = || {
         Error::new(Kind::Config, destination.name(), "does not tell who has a list or tag")

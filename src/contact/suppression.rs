@@ -122,6 +122,13 @@ impl SuppressionList {
         digests
     }
 
+    /// What names an address on the list.
+    pub fn marks(&self, digester: &Digester, email: &str, normal: &str) -> Vec<[u8; 16]> {
+        let entries = Self::digests_of(email, normal).into_iter().filter(|entry| self.digests.contains(entry));
+        let own = self.is_known(normal).then(|| half(&digester.profile(normal)));
+        entries.map(|entry| digester.listed(&entry)).chain(own).collect()
+    }
+
     /// The digests of all entries.
     pub fn digests(&self) -> impl Iterator<Item = &[u8; 32]> {
         self.digests.iter()

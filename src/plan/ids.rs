@@ -1,8 +1,25 @@
 //! The stable customer ids of rows without a readable address: whose members seem to be gone and are not.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use super::stored_objections::ListMark;
 use crate::state::MatchId;
+
+/// Customer ids of people who are on a list, by whichever address: as long as a drop has the id, it is sent under none.
+#[derive(Debug, Default)]
+pub struct ListedIds(HashMap<MatchId, Vec<ListMark>>);
+
+impl ListedIds {
+    /// Adds an id, and what names it on a list.
+    pub fn add(&mut self, id: MatchId, mark: ListMark) {
+        self.0.entry(id).or_default().push(mark);
+    }
+
+    /// What names an id on a list; nothing where it is on none.
+    pub(super) fn of(&self, id: Option<&MatchId>) -> &[ListMark] {
+        id.and_then(|id| self.0.get(id)).map_or(&[], Vec::as_slice)
+    }
+}
 
 /// The ids of a drop's rows without a readable address.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ pub mod erased;
 pub mod fingerprint;
 pub mod guards;
 pub mod history;
-mod ids;
+pub mod ids;
 pub mod lanes;
 pub mod members;
 pub mod objection;

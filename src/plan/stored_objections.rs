@@ -31,6 +31,12 @@ struct Head {
     key_fingerprint: String,
     people: usize,
     ids: usize,
+    #[serde(default, skip_serializing_if = "is_none")]
+    listed: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What the rows of drops say of people.
@@ -40,7 +46,13 @@ pub struct StoredObjections {
     people: Vec<Entry>,
     /// By their customer ids.
     ids: Vec<Entry>,
+    /// The customer ids of people who are on a list, and what names them there.
+    listed: Vec<(MatchId, ListMark)>,
 }
+
+/// What names a person on a list, whose address nobody knows any more: a digest of the suppression file's entry, or half the
+/// profile's key of somebody who opted out in the account.
+pub type ListMark = [u8; 16];
 
 /// Why stored objections cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +73,27 @@ impl StoredObjections {
         }
     }
 
+    /// Adds what names the people with this id on a list.
+    pub fn add_listed(&mut self, id: &MatchId, marks: impl IntoIterator<Item = ListMark>) {
+        self.listed.extend(marks.into_iter().map(|mark| (*id, mark)));
+    }
+
+    /// The customer ids of people who were on a list, and what names them there.
+    pub fn listed(&self) -> &[(MatchId, ListMark)] {
+        &self.listed
+    }
+
     /// Adds what others say. [`StoredObjections::settle`] follows.
     pub fn extend(&mut self, other: Self) {
         self.people.extend(other.people);
         self.ids.extend(other.ids);
+        self.listed.extend(other.listed);
     }
 
     /// Merges what is said of each person, once everything was added.
     pub fn settle(&mut self) {
+        self.listed.sort_unstable();
+        self.listed.dedup();
         for stored in [&mut self.people, &mut self.ids] {
             stored.sort_unstable_by_key(|entry| entry.whose);
             stored.dedup_by(|next, entry| {
@@ -86,7 +111,7 @@ impl StoredObjections {
 
     /// Of how many people and ids something is said.
     pub fn len(&self) -> usize {
-        self.people.len() + self.ids.len()
+        self.people.len() + self.ids.len() + self.listed.len()
     }
 
     /// What is said of a person, by half the profile's key.
@@ -106,15 +131,20 @@ impl StoredObjections {
 
     /// As they are stored.
     pub fn to_bytes(&self, key_fingerprint: &str) -> Vec<u8> {
-        let Self { people, ids } = self;
+        let Self { people, ids, listed } = self;
         let key_fingerprint = key_fingerprint.to_owned();
-        let head = Head { format: FORMAT, key_fingerprint, people: people.len(), ids: ids.len() };
+        let head = Head { format: FORMAT, key_fingerprint, people: people.len(), ids: ids.len(), listed: listed.len() };
         let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
-        bytes.reserve_exact(1 + (people.len() + ids.len()) * 17);
+        bytes.reserve_exact(1 + (people.len() + ids.len() + 2 * listed.len()) * 17);
         bytes.push(b'\n');
         for entry in people.iter().chain(ids) {
             bytes.extend(entry.whose);
             bytes.push(entry.says);
+        }
+        // Two entries each, of which nothing is said.
+        for half in listed.iter().flat_map(|(id, mark)| [id, mark]) {
+            bytes.extend(half);
+            bytes.push(0);
         }
         bytes
     }
@@ -132,6 +162,7 @@ impl StoredObjections {
     pub fn stored_without(bytes: &[u8], people: &[ProfileKey]) -> Option<Vec<u8>> {
         let (head, mut stored) = Self::parse(bytes)?;
         stored.people.retain(|entry| !people.iter().any(|key| half(key) == entry.whose));
+        stored.listed.retain(|(_, mark)| !people.iter().any(|key| half(key) == *mark));
         Some(stored.to_bytes(&head.key_fingerprint))
     }
 
@@ -140,14 +171,19 @@ impl StoredObjections {
         let (head, rest) = bytes.split_at(end);
         let head: Head = serde_json::from_slice(head).ok()?;
         let (stored, over) = rest.get(1..).unwrap_or_default().as_chunks::<17>();
-        let is_whole = over.is_empty() && head.people.checked_add(head.ids) == Some(stored.len());
-        let (people, ids) = stored.split_at_checked(head.people)?;
+        let entries = head.people.checked_add(head.ids)?.checked_add(head.listed.checked_mul(2)?)?;
+        let is_whole = over.is_empty() && entries == stored.len();
+        let (people, rest) = stored.split_at_checked(head.people)?;
+        let (ids, pairs) = rest.split_at_checked(head.ids)?;
+        let (pairs, _) = pairs.as_chunks::<2>();
         let read = |stored: &[[u8; 17]]| -> Vec<Entry> {
             let of = |entry: &[u8; 17]| entry.split_first_chunk().map(|(whose, rest)| (*whose, rest.first().copied()));
             let stored = stored.iter().filter_map(of);
             stored.map(|(whose, says)| Entry { whose, says: says.unwrap_or_default() }).collect()
         };
-        (head.format == FORMAT && is_whole).then(|| (head, Self { people: read(people), ids: read(ids) }))
+        let whose = |entry: &[u8; 17]| entry.first_chunk().copied().unwrap_or_default();
+        let listed = pairs.iter().map(|[id, mark]| (whose(id), whose(mark))).collect();
+        (head.format == FORMAT && is_whole).then(|| (head, Self { people: read(people), ids: read(ids), listed }))
     }
 }
 
@@ -170,6 +206,7 @@ mod tests {
         stored.add(Some(&[9; 32]), None, NOT_SENT);
         stored.add(None, Some(&[7; 16]), NOT_SENT);
         stored.add(Some(&[5; 32]), Some(&[5; 16]), Objection { unreadable: true, ..Objection::default() });
+        stored.add_listed(&[4; 16], [[8; 16], [6; 16], [8; 16]]);
         stored.settle();
         stored
     }
@@ -198,6 +235,9 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(StoredObjections::from_bytes(&bytes[..cut], "key"), Err(Unknown::Damaged), "{cut}");
         }
+        assert_eq!(stored.listed(), [([4; 16], [6; 16]), ([4; 16], [8; 16])]);
+        let without = StoredObjections::stored_without(&bytes, &[[8; 32]]).unwrap();
+        assert_eq!(StoredObjections::from_bytes(&without, "key").unwrap().listed(), [([4; 16], [6; 16])]);
         let huge = br#"{"format":1,"key_fingerprint":"key","people":18446744073709551615,"ids":1}"#;
         assert_eq!(StoredObjections::from_bytes(&[huge.as_slice(), b"\n"].concat(), "key"), Err(Unknown::Damaged));
         let another = String::from_utf8_lossy(&nobody.to_bytes("key")).replace("\"format\":1", "\"format\":2");

@@ -4,7 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::erased::Erased;
 use crate::ports::{PutMode, PutOutcome, Store};
 use crate::run::keys;
-use crate::state::ProfileKey;
+use crate::state::{MatchId, ProfileKey};
 
 /// Who was erased from the store.
 pub(super) async fn erased(store: &impl Store) -> Result<Erased> {
@@ -12,12 +12,14 @@ pub(super) async fn erased(store: &impl Store) -> Result<Erased> {
     Ok(object.map(|object| Erased::read(&String::from_utf8_lossy(&object.body))).unwrap_or_default())
 }
 
-/// Adds a person, by each of the store's state keys.
-pub(super) async fn add(store: &impl Store, people: &[ProfileKey]) -> Result<()> {
+/// Adds a person, by each of the store's state keys, with the customer ids that the states have.
+pub(super) async fn add(store: &impl Store, people: &[ProfileKey], ids: &[MatchId]) -> Result<()> {
     let object = store.get(keys::ERASED).await?;
     let mut all =
         object.as_ref().map(|object| Erased::read(&String::from_utf8_lossy(&object.body))).unwrap_or_default();
-    if people.iter().filter(|key| all.add(**key)).count() == 0 {
+    let new_people = people.iter().filter(|key| all.add(**key)).count();
+    let new_ids = ids.iter().filter(|id| all.add_id(**id)).count();
+    if new_people + new_ids == 0 {
         return Ok(());
     }
     let condition = object.map_or(PutMode::Create, |object| PutMode::Update(object.tag));

@@ -2,10 +2,10 @@
 
 use crate::config::{Export, Segment};
 use crate::error::{Error, Kind, Result};
-use crate::plan::stored_objections::{StoredObjections, Unknown};
+use crate::plan::stored_objections::{ListMark, StoredObjections, Unknown};
 use crate::ports::{PutMode, Store};
 use crate::run::{RunRecord, SegmentRecord, keys};
-use crate::state::Digester;
+use crate::state::{Digester, MatchId};
 
 /// What the applied drops say of people whose segments take no part in a run; where rows are sent again, those of all
 /// segments.
@@ -27,6 +27,23 @@ pub(super) async fn applied(
         all.extend(read(store, record, &segment.name, digester).await?);
     }
     all.settle();
+    Ok(all)
+}
+
+/// The customer ids of people who were on a list when the segments' drops were applied last, and what names them there.
+///
+/// # Errors
+/// As [`applied`].
+pub(super) async fn listed(
+    store: &impl Store,
+    export: &Export,
+    record: &RunRecord,
+    digester: &Digester,
+) -> Result<Vec<(MatchId, ListMark)>> {
+    let mut all = Vec::new();
+    for segment in export.segments.iter().filter(|_| export.match_.id.is_some()) {
+        all.extend_from_slice(read(store, record, &segment.name, digester).await?.listed());
+    }
     Ok(all)
 }
 

@@ -17,9 +17,11 @@ use crate::steps::opt_outs::OptOuts;
 /// Who is not sent to.
 pub(super) struct Suppression {
     pub(super) list: SuppressionList,
-    /// Keyed digests of its entries, where there are corrections, whose addresses nobody knows; and half the profiles' keys
+    /// Keyed digests of its entries, where there are corrections or customer ids of people on a list, whose addresses nobody knows; and half the profiles' keys
     /// of who opted out in the account, where that counts.
     pub(super) listed: HashSet<[u8; 16]>,
+    /// Whether somebody opted out in the account, where that counts.
+    pub(super) has_opt_outs: bool,
 }
 
 /// The list of an export for its plan: of its file, and of who opted out in the account where that counts.
@@ -37,14 +39,15 @@ pub(super) async fn suppression(
         true => OptOuts::of(store, &export.connection).await?.keys(),
         false => HashSet::new(),
     };
+    let has_opt_outs = !opted_out.is_empty();
     let Some(body) = file(store, config, export).await? else {
         let list = SuppressionList::default().with(digester, opted_out.clone());
-        return Ok(Suppression { list, listed: opted_out });
+        return Ok(Suppression { list, listed: opted_out, has_opt_outs });
     };
     let list = read(export, &body)?;
     let entries = list.digests().filter(|_| has_corrections).map(|entry| digester.listed(entry));
     let listed = entries.chain(opted_out.iter().copied()).collect();
-    Ok(Suppression { list: list.with(digester, opted_out), listed })
+    Ok(Suppression { list: list.with(digester, opted_out), listed, has_opt_outs })
 }
 
 /// The list of an export, as its file is now; an empty one where it names no file.

@@ -1,6 +1,6 @@
 //! What becomes of a row: sent, unchanged, suppressed or rejected.
 
-use super::Planner;
+use super::{PlanInput, Planner};
 use crate::chunk::{NewRow, quoted, write_row};
 use crate::contact::{MatchResult, Matching, OptOut, Reject, RejectCode};
 use crate::plan::address_changes::{RowKind, Standing};
@@ -65,12 +65,13 @@ impl Planner<'_> {
         }
         let id = self.match_id();
         let says = self.objection(&key, &outcome);
-        let is_erased = self.known.erased.contains(&key);
+        let is_erased =
+            self.known.erased.contains(&key) || id.as_ref().is_some_and(|id| self.known.erased.contains_id(id));
         // The suppression file is read by each run, and who was erased is noted nowhere else.
         if !is_erased {
             self.stored_objections.add(Some(&key), id.as_ref(), says);
         }
-        let is_listed = self.known.suppression.holds(&self.contact.email, &self.contact.normal);
+        let is_listed = self.is_listed(id.as_ref());
         let own = says.or_suppressed(is_erased || is_listed);
         let known = self.objections.of(&key);
         let all = own.and(known).and(self.objections.of_person(&key, id.as_ref()));
@@ -121,6 +122,18 @@ impl Planner<'_> {
                 self.send(&row, &key, id, all, lookup);
             }
         }
+    }
+
+    /// Whether the row's person is on a list, by this address or by another that the customer id had.
+    fn is_listed(&mut self, id: Option<&MatchId>) -> bool {
+        let PlanInput { suppression, digester, listed_ids, .. } = self.known;
+        let (email, normal) = (&self.contact.email, &self.contact.normal);
+        let (is_listed, others) = (suppression.holds(email, normal), listed_ids.of(id));
+        if let Some(id) = id.filter(|_| is_listed || !others.is_empty()) {
+            let own = if is_listed { suppression.marks(digester, email, normal) } else { Vec::new() };
+            self.stored_objections.add_listed(id, own.into_iter().chain(others.iter().copied()));
+        }
+        is_listed || !others.is_empty()
     }
 
     /// Tells the row's address and id to who looks for contacts with new addresses.
@@ -174,6 +187,9 @@ impl Planner<'_> {
         let id = self.match_id();
         self.changes.see_unaddressed(id.as_ref());
         self.stored_objections.add(None, id.as_ref(), own);
+        if let Some(id) = &id {
+            self.stored_objections.add_listed(id, self.known.listed_ids.of(Some(id)).iter().copied());
+        }
         self.say(None, id.as_ref(), own);
         // People who must not be sent to are not kept.
         if self.matching.as_ref().is_some_and(Matching::has_ids) && !(own.suppressed && id.is_some()) {

@@ -19,7 +19,7 @@ use super::corrections::{Corrections, NewCorrection};
 use super::counts::Counts;
 use super::erased::Erased;
 use super::history::{Act, Verdict, Withheld as Kept};
-use super::ids::LostRows;
+use super::ids::{ListedIds, LostRows};
 use super::members::{Leaving, MemberIndex, Seen};
 use super::objections::Objections;
 use super::output::{ChunkKind, Output, PlanOutput};
@@ -52,6 +52,8 @@ pub struct PlanInput<'a> {
     pub digester: &'a Digester,
     /// Who is not sent to.
     pub suppression: &'a SuppressionList,
+    /// The customer ids of people who are on a list by another address.
+    pub listed_ids: &'a ListedIds,
     /// Who was erased.
     pub erased: &'a Erased,
     /// Which rows were refused not long ago.

@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::ports::{Event, Store};
 use crate::run::{RunRecord, keys};
+use crate::state::MatchId;
 use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
 use crate::steps::erased;
@@ -85,11 +86,13 @@ async fn erase_under<E: Environment>(
         )
         .hint("name the store with --store"));
     }
-    erased::add(env.store(), &keys).await?;
+    erased::add(env.store(), &keys, &[]).await?;
     for export in config.exports.keys() {
         end_unfinished(env, config, export, turn.holder()).await?;
     }
     let holdings = held(env, config, &keyring, sought).await?;
+    let ids: Vec<MatchId> = holdings.iter().filter_map(|holding| holding.match_id).collect();
+    erased::add(env.store(), &keys, &ids).await?;
     let (mut taken_off, mut deleted) = (Vec::new(), 0);
     for connection in used(config, &holdings) {
         turn.keep().await?;

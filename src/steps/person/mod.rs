@@ -19,7 +19,7 @@ use crate::membership::MembershipTarget;
 use crate::plan::refusals::Refusal;
 use crate::ports::{SecretSource, Store};
 use crate::run::{AppliedDrop, keys};
-use crate::state::{Digester, FIELDS_UNCONFIRMED, MemberStatus, Profile, ProfileKey, hex};
+use crate::state::{Digester, FIELDS_UNCONFIRMED, MatchId, MemberStatus, Profile, ProfileKey, hex};
 use crate::steps::documents::read_if_whole;
 use crate::steps::environment::Environment;
 use crate::steps::profiles::ProfileStream;
@@ -61,6 +61,9 @@ pub struct Holding {
     pub export: String,
     /// Its connection; none where the configuration no longer has the export.
     pub connection: Option<String>,
+    /// The digest of the person's customer id, where the state has one.
+    #[serde(skip)]
+    pub(super) match_id: Option<MatchId>,
     /// The account that its state is of.
     #[serde(skip)]
     pub(super) account: String,
@@ -183,6 +186,7 @@ fn holding(export: &str, connection: Option<String>, header: &crate::state::Head
     Holding {
         export: export.to_owned(),
         connection,
+        match_id: profile.and_then(|profile| profile.match_id),
         account: header.account.clone(),
         held: profile.is_some(),
         contact_id: profile.and_then(|profile| profile.contact_id.as_deref().map(str::to_owned)),

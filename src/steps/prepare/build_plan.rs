@@ -1,12 +1,11 @@
 //! Builds the plan: streams every source of a run through the decoder into chunks and rejects.
 
 use super::addresses;
-use super::contents::Contents;
 use super::held::{Held, Pass};
 use super::planned_history::PlannedHistory;
+use super::reading::read_rows;
 use super::rehearsal::Rehearsal;
 use super::retried::{Of, applied_people};
-use super::sources::{decoder, meta_of};
 use super::storing::{PlanMode, Storing};
 use crate::chunk::seal_address_changes;
 use crate::config::{Config, Export, Segment};
@@ -16,11 +15,12 @@ use crate::plan::address_changes::AddressChanges;
 use crate::plan::corrections::{Corrections, NewCorrection};
 use crate::plan::erased::Erased;
 use crate::plan::history::Withheld;
+use crate::plan::ids::ListedIds;
 use crate::plan::members::MemberIndex;
 use crate::plan::objections::Objections;
 use crate::plan::planner::{Finished, PlanInput};
 use crate::plan::{Counts, LeftOut, Planner, guards};
-use crate::ports::{Event, PutMode, Reader, Store};
+use crate::ports::{Event, PutMode, Store};
 use crate::run::{RunRecord, SegmentRecord, keys};
 use crate::state::{Digester, unhex};
 use crate::steps::carryover::UnconfirmedEmails;
@@ -30,14 +30,12 @@ use crate::steps::erased::erased;
 use crate::steps::stored_objections;
 use crate::steps::suppression::{Suppression, entries_before, suppression};
 
-/// Rows between two signs of life.
-const SIGN_OF_LIFE_ROWS: u64 = 20_000;
-
 /// What the plans of all segments of a run share.
 struct Shared<'a> {
     export: &'a Export,
     digester: &'a Digester,
     suppression: Suppression,
+    listed_ids: ListedIds,
     erased: Erased,
     held: Held,
     mode: PlanMode<'a>,
@@ -54,11 +52,14 @@ pub(super) async fn build_plan<W: Environment>(
 ) -> Result<guards::GuardInput> {
     let api = config.connections.get(&export.connection).map(|connection| connection.api).unwrap_or_default();
     let held = Held::of(env.store(), export, env.destination(api), record, env.clock().now()).await?;
-    let suppression = suppression(env.store(), config, export, digester, held.has_corrections()).await?;
+    let listed = stored_objections::listed(env.store(), export, record, digester).await?;
+    let has_marks = held.has_corrections() || !listed.is_empty();
+    let suppression = suppression(env.store(), config, export, digester, has_marks).await?;
+    let listed_ids = addresses::listed_ids(env.store(), listed, &suppression, export, digester).await?;
     record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
     let entries_before = entries_before(env.store(), export).await?;
     let erased = erased(env.store()).await?;
-    let shared = Shared { export, digester, suppression, erased, held, mode };
+    let shared = Shared { export, digester, suppression, listed_ids, erased, held, mode };
     record.fields = export.match_.specs();
     let numbers = record.newest_first();
     let notes: Vec<usize> = record.segments.iter().map(|segment| segment.notes.len()).collect();
@@ -157,7 +158,7 @@ async fn plan_segment<W: Environment>(
     record: &mut RunRecord,
 ) -> Result<()> {
     let store = env.store();
-    let Shared { export, digester, suppression, erased, held, mode } = shared;
+    let Shared { export, digester, suppression, listed_ids, erased, held, mode } = shared;
     held.mark(store, digester, number, segment, &mut pass, record).await?;
     let Pass { members, objections, changes } = pass;
     let applied = match record.request.keep_leavers {
@@ -170,8 +171,15 @@ async fn plan_segment<W: Environment>(
     };
     let refusals = held.refusals(&segment.name);
     let run_id = record.request.run_id.clone();
-    let known =
-        PlanInput { run_id: &run_id, export, digester, suppression: &suppression.list, erased, refusals: &refusals };
+    let known = PlanInput {
+        run_id: &run_id,
+        export,
+        digester,
+        suppression: &suppression.list,
+        listed_ids,
+        erased,
+        refusals: &refusals,
+    };
     let corrections = held.corrections(&segment.name);
     let last = Corrections::new(corrections, &suppression.listed);
     let mut planner = Planner::new(known, members, objections, changes, last);
@@ -235,45 +243,6 @@ async fn plan_segment<W: Environment>(
         stored_objections::keep(store, record, number, said, is_whole, digester).await?;
     }
     Ok(())
-}
-
-/// Reads a segment's rows into its planner, and says what its files held.
-async fn read_rows<W: Environment>(
-    env: &W,
-    export: &Export,
-    number: usize,
-    segment: &Segment,
-    planner: &mut Planner<'_>,
-    storing: &mut Storing<'_, W::Store>,
-    record: &mut RunRecord,
-) -> Result<Contents> {
-    let store = env.store();
-    let model_key = record.segments.get(number).and_then(|segment| segment.model.clone());
-    let model = super::select_drops::model(store, model_key.as_deref()).await?;
-    let mut shown = 0;
-    let mut contents = Contents::default();
-    for index in 0..record.sources.len() {
-        let Some(source) = record.sources.get(index).filter(|source| source.segment == number).cloned() else {
-            continue;
-        };
-        let layout = model.as_ref().and_then(|model| model.layout_for(&source.key));
-        planner.source(index);
-        let mut decoder = decoder(export, segment, &source, layout.as_ref());
-        let mut reader = store.open(&meta_of(&source)).await?;
-        while let Some(piece) = reader.next().await? {
-            decoder.feed(&piece, planner)?;
-            storing.store(record, planner.written()).await?;
-            if planner.counts().read >= shown + SIGN_OF_LIFE_ROWS {
-                shown = planner.counts().read;
-                env.observer().notify(Event::Reads(shown));
-            }
-        }
-        contents.add(decoder.finish(planner)?, planner.columns());
-        if let Some(source) = record.sources.get_mut(index) {
-            source.columns = planner.columns().to_vec();
-        }
-    }
-    Ok(contents)
 }
 
 /// What is to be said of rows that were sent again.

@@ -9,6 +9,7 @@ mod contents;
 mod expected;
 mod held;
 mod planned_history;
+mod reading;
 pub(super) mod recovery;
 mod rehearsal;
 mod retried;

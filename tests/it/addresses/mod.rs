@@ -2,6 +2,7 @@
 
 mod faulty;
 mod killed;
+mod listed;
 mod refused;
 mod story;
 mod told;

@@ -102,7 +102,8 @@ async fn memory_is_bounded_whatever_is_rejected() {
     std::fs::write(folder.path().join("exports.json"), scene.settings.to_string()).unwrap();
     let run = |name: &str, drop: &str, code| {
         std::fs::write(folder.path().join("drop"), drop).unwrap();
-        let ended = within(120, folder.path(), "run --json");
+        // The pages of the program itself take 48 of these in a debug build.
+        let ended = within(140, folder.path(), "run --json");
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(code), "{name}: {said}");
         serde_json::from_slice::<Value>(&ended.stdout).unwrap()

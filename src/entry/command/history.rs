@@ -232,8 +232,9 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
         if let Some(error) = &report.error {
             print::line(&error.message);
         }
-        let kept = env.store().head(&keys::of_run(run, "rejects.csv")).await?.is_some();
-        print::report(common, &report, if kept { print::RejectsFile::Kept } else { print::RejectsFile::Gone });
+        // People who may not read it are not shown that it is gone.
+        let is_gone = matches!(env.store().head(&keys::of_run(run, "rejects.csv")).await, Ok(None));
+        print::report(common, &report, if is_gone { print::RejectsFile::Gone } else { print::RejectsFile::Kept });
     }
     Ok(0)
 }

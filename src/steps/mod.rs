@@ -1,5 +1,6 @@
 //! The steps of a run, over ports. Each can be called again at any time and resumes where it was.
 
+mod calls;
 mod cancel;
 mod carryover;
 mod clean;

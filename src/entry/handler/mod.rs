@@ -16,7 +16,7 @@ use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
 use crate::ports::{Executions, PutMode, Store};
 use crate::report::message::{Message, Origin};
-use crate::report::{Confirmed, Failed, Outcome, Report, metrics};
+use crate::report::{Confirmed, Outcome, Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of_run, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
@@ -267,8 +267,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
             config.exports.get(&request.export).map(|export| export.connection.as_str()).unwrap_or_default();
         let now = self.env.clock().now();
         let record = RunRecord::begin(&request, connection, String::new(), Vec::new(), Vec::new(), now);
-        let failed = Failed { kind: failure.kind, message: failure.message };
-        let report = Report::of(&record, Confirmed::default(), Some(failed), now);
+        let report = Report::of(&record, Confirmed::default(), Some(failure.into()), now);
         self.publish(&report, false);
         let summary = notify(&self.env, config, &report, self.origin(Some(execution))).await?;
         if !connection.is_empty() {

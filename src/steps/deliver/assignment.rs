@@ -11,10 +11,11 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::lanes::Range;
 use crate::run::RunRecord;
 use crate::run::opening::OpenRecord;
+use crate::steps::calls::LOOK_EVERY;
 use crate::steps::cancel::Cancellation;
 
 /// How often the lease is renewed, and the configuration looked at: a run that is disabled has 15 seconds to stop.
-pub(super) const RENEW_EVERY: Duration = Duration::from_secs(10);
+pub(super) const RENEW_EVERY: Duration = LOOK_EVERY;
 
 /// When a deliver call must have ended.
 #[derive(Clone, Debug, Default)]

@@ -1,14 +1,11 @@
-//! A lane's deliver calls: how many there were, and that one alone is at work.
-//!
-//! An invocation may be repeated while it still works: the workflow does so when it lost sight of a function. Both hold the
-//! run's lease. So each call has a number, and who finds a later number than its own stops without another word; the
-//! later one lets it, before it sends.
+//! A lane's deliver calls: how many there were, that one alone is at work, and what the last knew.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::ports::{PutMode, Store};
 use crate::run::keys;
+use crate::steps::calls::Calls;
 use crate::steps::documents::{read_if_whole, write_json, write_json_if};
 
 /// Attempts to take a number.
@@ -17,13 +14,8 @@ const TRIES: u32 = 5;
 /// `calls.json` of a lane.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct LaneAttempts {
-    /// How many there were.
-    calls: u32,
-    /// Consecutive calls that confirmed nothing.
-    without_progress: u32,
-    /// The last that ended in order.
-    #[serde(default)]
-    ended: u32,
+    #[serde(flatten)]
+    pub(super) calls: Calls,
     /// The last that ended so, and knew what became of all that it and the calls before it had sent.
     #[serde(default)]
     clear: u32,
@@ -39,7 +31,7 @@ impl LaneAttempts {
                 None => PutMode::Create,
             };
             let before: Self = read_if_whole(store, &key).await?.unwrap_or_default();
-            let now = Self { calls: before.calls + 1, ..before };
+            let now = Self { calls: before.calls.next(), ..before };
             // Two calls that begin at once have two numbers.
             if write_json_if(store, &key, &now, condition).await? {
                 return Ok(now);
@@ -50,23 +42,18 @@ impl LaneAttempts {
 
     /// Whether this is the lane's first call.
     pub(super) fn is_first(&self) -> bool {
-        self.calls == 1
-    }
-
-    /// Whether the call before may still be at work: it never said that it ended.
-    pub(super) fn may_be_beside(&self) -> bool {
-        self.ended + 1 < self.calls
+        self.calls.number == 1
     }
 
     /// Whether no row without a verdict was sent by a call before.
     pub(super) fn knows_what_was_sent(&self) -> bool {
-        self.clear + 1 == self.calls
+        self.clear + 1 == self.calls.number
     }
 
     /// Whether no other call has begun since.
     pub(super) async fn is_current(&self, store: &impl Store, run_id: &str, lane: u32) -> Result<bool> {
         let last: Self = read_if_whole(store, &keys::calls(run_id, lane)).await?.unwrap_or_default();
-        Ok(last.calls <= self.calls)
+        Ok(last.calls.number <= self.calls.number)
     }
 
     /// Says that the call has ended in order.
@@ -79,14 +66,13 @@ impl LaneAttempts {
         run_id: &str,
         lane: u32,
         destination: &str,
-        without_progress: bool,
+        has_progress: bool,
         is_clear: bool,
     ) -> Result<()> {
-        self.without_progress = if without_progress { self.without_progress + 1 } else { 0 };
-        self.ended = self.calls;
-        self.clear = if is_clear { self.calls } else { 0 };
+        self.calls.end(has_progress);
+        self.clear = if is_clear { self.calls.number } else { 0 };
         write_json(store, &keys::calls(run_id, lane), self).await?;
-        if self.without_progress < 2 {
+        if !self.calls.are_in_vain() {
             return Ok(());
         }
         let what = "confirmed nothing in two calls in a row";
@@ -104,7 +90,7 @@ mod tests {
         let store = Memory::default();
         let begin = || LaneAttempts::begin(&store, "20261125T000000Z-news-00000000", 0);
         let (one, other) = tokio::join!(begin(), begin());
-        let mut calls = [one.unwrap().calls, other.unwrap().calls];
+        let mut calls = [one.unwrap().calls.number, other.unwrap().calls.number];
         calls.sort_unstable();
         assert_eq!(calls, [1, 2]);
     }

@@ -11,12 +11,10 @@ mod rate;
 mod refusals;
 mod worker;
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Connection, connection_of, export_of};
-use crate::delivery::pace::{Pace, after, between, history, offset, window};
+use crate::delivery::pace::{Pace, after, history, offset, window};
 use crate::destination::{Caution, Destination};
 use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::{Clock, Freshness, SecretSource};
@@ -26,19 +24,13 @@ use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
 use crate::steps::suppression::{listed, version};
 use crate::steps::turn;
-use assignment::{Assignment, LaneStatus, RENEW_EVERY, may_go_on};
+use assignment::{Assignment, LaneStatus, may_go_on};
 use attempts::LaneAttempts;
 use known::known;
 use rate::lane_rate;
 use worker::Worker;
 
 pub use assignment::Limit;
-
-/// How long a new invocation waits for a predecessor that never recorded its end: until that one has looked at the lease,
-/// and its last requests are over. On one machine, having the lease means that the other is gone.
-const PREDECESSOR_GRACE: Duration = RENEW_EVERY.saturating_add(Duration::from_secs(5));
-/// But no more than this part of its own time.
-const PREDECESSOR_GRACE_PART: u32 = 4;
 
 /// What deliver says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,10 +81,9 @@ async fn work<E: Environment>(
         return Err(Error::new(Kind::BadRequest, run_id, format!("has no lane {lane}")));
     };
     let mut attempts = LaneAttempts::begin(store, run_id, lane).await?;
-    if let Some(until) = limit.until.filter(|_| attempts.may_be_beside()) {
-        let now = env.clock().now();
-        let grace = PREDECESSOR_GRACE.min(between(now, until) / PREDECESSOR_GRACE_PART);
-        env.clock().sleep_until(after(now, grace)).await;
+    // On one machine, having the lease means that the other is gone.
+    if let Some(until) = limit.until {
+        attempts.calls.let_predecessor_end(env, until).await;
     }
     let connection = &turn::at_lowest_rate(store, config, connection).await?;
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, Freshness::MayBeKept).await?;
@@ -120,10 +111,10 @@ async fn work<E: Environment>(
         return worked.map(response);
     }
     worker.save_all().await?;
-    let no_progress =
-        worker.confirmed() == 0 && matches!(worked, Ok(LaneStatus::Yielded)) && !limit.stop.is_cancelled();
+    let has_progress =
+        worker.confirmed() > 0 || !matches!(worked, Ok(LaneStatus::Yielded)) || limit.stop.is_cancelled();
     let is_clear = worker.knows_what_was_sent();
-    attempts.end(store, run_id, lane, env.destination(connection.api).name(), no_progress, is_clear).await?;
+    attempts.end(store, run_id, lane, env.destination(connection.api).name(), has_progress, is_clear).await?;
     worked.map(response)
 }
 
@@ -143,7 +134,7 @@ fn pace(
     let is_first = attempts.is_first() && Some(clock.read_at()) == opened.clock;
     let pace = if !is_first || rate < opened.rate {
         // A call that was killed may have been refused as often as may be.
-        let settle = |caution: Caution| if attempts.may_be_beside() { caution.within } else { caution.settle };
+        let settle = |caution: Caution| if attempts.calls.may_be_beside() { caution.within } else { caution.settle };
         let settle = caution.map(settle).unwrap_or_default();
         Pace::new(rate, share, &[], after(now, window(rate).max(settle)))
     } else {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::answer_log::AnswerLog;
 use super::files::Rows;
 use super::found::TakenOver;
 use super::index::{Index, Seen};
 use super::spool::Spool;
-use super::tape::Tape;
 use crate::config::{Connection, Segment};
 use crate::destination::{self, Account, Census, PersonThere};
 use crate::error::{Error, Kind, Result};
@@ -30,7 +30,7 @@ pub(super) struct Comparison<'c, 'e, 't, E: Environment> {
     pub(super) connection: &'e Connection,
     pub(super) census: &'c dyn Census,
     pub(super) session: &'c mut Session<'e, E>,
-    pub(super) tape: &'c mut Tape<'t, E::Store>,
+    pub(super) log: &'c mut AnswerLog<'t, E::Store>,
     /// The account's id.
     pub(super) account: String,
     /// When the comparison began.

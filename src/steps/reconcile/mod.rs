@@ -4,7 +4,7 @@
 //! off, by its time limit or by force, goes on where it was. All that is kept goes with its end.
 
 mod adopt;
-mod asked;
+mod answer_log;
 mod chosen;
 mod compare;
 mod files;
@@ -12,9 +12,9 @@ mod found;
 mod found_history;
 mod index;
 mod progress;
+mod questions;
 mod reading;
 mod spool;
-mod tape;
 
 use std::future::pending;
 use std::time::Duration;
@@ -22,11 +22,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
+use answer_log::AnswerLog;
 use chosen::{asked, chosen};
 use found::Found;
 use progress::Progress;
 use reading::read_all;
-use tape::Tape;
 
 use crate::config::{Config, Connection, Export, export_of};
 use crate::error::{AtStage, Error, Kind, Result};
@@ -93,8 +93,7 @@ async fn in_turn<E: Environment>(
         Ok(None) => Err(Error::new(Kind::Interrupted, &export.name, "interrupted")
             .hint("the same command goes on where it was, within 24 hours")),
         Err(error) => {
-            let failure = Failure::of(&error.at("reconcile"));
-            let error = Failed { kind: failure.kind, message: failure.message };
+            let error = Failure::of(&error.at("reconcile")).into();
             end(env, config, connection, request, Found::default(), Some(error), env.clock().now()).await
         }
     };
@@ -150,8 +149,8 @@ async fn call<E: Environment>(
         store.delete(&meta.key).await?;
     }
     let mut progress = Progress::begin(env, config, connection, request, &warnings).await?;
-    let mut tape = Tape::open(store, run_id, env.clock().now()).await?;
-    let parts = tape.parts();
+    let mut log = AnswerLog::open(store, run_id, env.clock().now()).await?;
+    let parts = log.parts();
     if parts > 0 {
         env.observer().notify(Event::Warns("a comparison that was cut off goes on where it was"));
     }
@@ -166,9 +165,9 @@ async fn call<E: Environment>(
     let stopped = Cancellation::default();
     let comparing = async {
         if let Some(until) = until {
-            progress.let_predecessor_end(env, until).await;
+            progress.calls.let_predecessor_end(env, until).await;
         }
-        whole(env, config, export, connection, request, &progress, &mut tape).await
+        whole(env, config, export, connection, request, &progress, &mut log).await
     };
     let comparing = unless_stopped(request, &stopped, with_lease(env, config, request, comparing));
     let compared = tokio::select! {
@@ -180,9 +179,9 @@ async fn call<E: Environment>(
     };
     // Who has lost the lease keeps nothing: it may be for nobody to remove.
     if !matches!(compared, Ok(Some(_))) && turn::renew(env, &connection.name, run_id).await? {
-        tape.save(env.clock().now()).await?;
+        log.save(env.clock().now()).await?;
         turn::note_end(env, connection, run_id).await?;
-        progress.end(store, tape.parts() > parts).await?;
+        progress.end(store, log.parts() > parts).await?;
     }
     compared
 }
@@ -195,14 +194,14 @@ async fn whole<E: Environment>(
     connection: &Connection,
     request: &RunRequest,
     progress: &Progress,
-    tape: &mut Tape<'_, E::Store>,
+    log: &mut AnswerLog<'_, E::Store>,
 ) -> Result<Report> {
     let (store, run_id) = (env.store(), request.run_id.as_str());
     let secrets = env.secrets().secrets(&connection.name, &connection.secret, Freshness::MayBeKept).await?;
     let fingerprint = Digester::new(secrets.state_key.expose_secret())?.fingerprint();
     let found = match Found::stored(store, run_id).await? {
         Some(found) => found,
-        None => read_all(env, config, connection, request, &fingerprint, progress, tape).await?,
+        None => read_all(env, config, connection, request, &fingerprint, progress, log).await?,
     };
     found.apply(store, &connection.name, &fingerprint, &export.name, run_id, progress).await?;
     end(env, config, connection, request, found, None, progress.began).await

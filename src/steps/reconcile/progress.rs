@@ -1,18 +1,14 @@
 //! How far a comparison has come that has not ended: `census/comparison.json` of its run.
-//!
-//! A call of the function may be repeated while it still works, and both hold the run's lease. So each has a number, and who
-//! finds a later one stops; the later one lets it, before it asks anything.
-
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Connection};
-use crate::delivery::pace::{after, between};
+use crate::delivery::pace::after;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{ObjectMeta, PutMode, Store};
 use crate::run::{ConnectionActivity, RunRequest, keys};
+use crate::steps::calls::{Calls, LOOK_EVERY};
 use crate::steps::documents::{read_if_whole, write_json, write_json_if};
 use crate::steps::environment::Environment;
 use crate::steps::stop::is_stopped;
@@ -22,11 +18,6 @@ use crate::steps::stop::is_stopped;
 const GOES_ON_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Attempts to take a number.
 const TRIES: u32 = 5;
-/// How often a call looks whether it was replaced, and how long the next one waits for that.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-const PREDECESSOR_GRACE: Duration = Duration::from_secs(15);
-/// But no more than this part of its own time.
-const PREDECESSOR_GRACE_PART: u32 = 4;
 
 /// What is known of a comparison.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,11 +28,8 @@ pub(super) struct Progress {
     /// The versions of the state and of the opt-outs that it compares with.
     state: [Option<String>; 2],
     pub(super) warnings: Vec<String>,
-    calls: u32,
-    /// The last call that ended in order.
-    ended: u32,
-    /// Consecutive calls that read nothing.
-    without_progress: u32,
+    #[serde(flatten)]
+    pub(super) calls: Calls,
 }
 
 impl Progress {
@@ -82,7 +70,7 @@ impl Progress {
                 None => PutMode::Create,
             };
             let before: Option<Self> = read_if_whole(store, &key).await?;
-            let calls = before.as_ref().map_or(0, |before| before.calls) + 1;
+            let calls = before.as_ref().map(|before| before.calls).unwrap_or_default().next();
             let version = async |key: String| Ok::<_, Error>(store.head(&key).await?.map(|meta| meta.version));
             let state =
                 [version(keys::profiles(&request.export)).await?, version(keys::opted_out(&connection.name)).await?];
@@ -90,7 +78,7 @@ impl Progress {
                 Some(before) if before.state == state || before.has_moved_it(store, connection).await? => {
                     Self { calls, ..before }
                 }
-                before => {
+                _ => {
                     forget(store, &request.run_id).await?;
                     Self {
                         request: request.clone(),
@@ -98,9 +86,7 @@ impl Progress {
                         config_digest: config.digest(&request.export),
                         state,
                         warnings: warnings.to_vec(),
-                        calls,
-                        ended: before.map_or(0, |before| before.ended),
-                        without_progress: 0,
+                        calls: calls.afresh(),
                     }
                 }
             };
@@ -122,22 +108,13 @@ impl Progress {
         Ok(read_if_whole::<ConnectionActivity>(store, &key).await?.is_some_and(|last| last.run_id == run_id))
     }
 
-    /// Waits for a call before that never said that it ended, and may still be at work.
-    pub(super) async fn let_predecessor_end<E: Environment>(&self, env: &E, until: Timestamp) {
-        if self.ended + 1 < self.calls {
-            let now = env.clock().now();
-            let grace = PREDECESSOR_GRACE.min(between(now, until) / PREDECESSOR_GRACE_PART);
-            env.clock().sleep_until(after(now, grace)).await;
-        }
-    }
-
     /// Ends once another call has begun since.
     pub(super) async fn replaced<E: Environment>(&self, env: &E) -> Error {
         let key = keys::comparison(&self.request.run_id);
         loop {
             env.clock().sleep_until(after(env.clock().now(), LOOK_EVERY)).await;
             match read_if_whole::<Self>(env.store(), &key).await {
-                Ok(Some(last)) if last.calls != self.calls => {
+                Ok(Some(last)) if last.calls.number != self.calls.number => {
                     return Error::new(Kind::Unavailable, &self.request.export, "another call goes on with it")
                         .hint("nothing: that one reports");
                 }
@@ -152,10 +129,9 @@ impl Progress {
     /// # Errors
     /// Kind `unavailable`, where two calls in a row read nothing; those of the store.
     pub(super) async fn end(&mut self, store: &impl Store, has_read: bool) -> Result<()> {
-        self.without_progress = if has_read { 0 } else { self.without_progress + 1 };
-        self.ended = self.calls;
+        self.calls.end(has_read);
         write_json(store, &keys::comparison(&self.request.run_id), self).await?;
-        if self.without_progress < 2 {
+        if !self.calls.are_in_vain() {
             return Ok(());
         }
         let problem = "the account was read no further in two calls in a row";

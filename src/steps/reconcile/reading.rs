@@ -1,11 +1,11 @@
 //! Reads everything that is to be compared, and stores what was found.
 
+use super::answer_log::AnswerLog;
 use super::chosen::{asked, chosen};
 use super::compare::Comparison;
 use super::files::Rows;
 use super::found::Found;
 use super::progress::Progress;
-use super::tape::Tape;
 use crate::config::{Config, Connection, export_of};
 use crate::error::{Error, Kind, Result};
 use crate::membership::Membership;
@@ -26,7 +26,7 @@ pub(super) async fn read_all<E: Environment>(
     request: &RunRequest,
     fingerprint: &str,
     progress: &Progress,
-    tape: &mut Tape<'_, E::Store>,
+    log: &mut AnswerLog<'_, E::Store>,
 ) -> Result<Found> {
     let (store, run_id, asked) = (env.store(), request.run_id.as_str(), asked(request)?);
     let (export, _) = export_of(config, &request.export)?;
@@ -48,7 +48,7 @@ pub(super) async fn read_all<E: Environment>(
         connection,
         census,
         session: &mut session,
-        tape,
+        log,
         account: account.id().to_owned(),
         now: progress.began,
         mode: asked.mode,
@@ -70,8 +70,8 @@ pub(super) async fn read_all<E: Environment>(
     }
     comparison.ask_of_others().await?;
     let requests = comparison.requests();
-    comparison.tape.count(&requests);
-    let Comparison { tape, rows, returns, opt_outs, taken_over, account, .. } = comparison;
+    comparison.log.count(&requests);
+    let Comparison { log, rows, returns, opt_outs, taken_over, account, .. } = comparison;
     turn::note_end(env, connection, run_id).await?;
     if returns.count > 0 {
         let key = keys::returns(&export.name, progress.began);
@@ -80,7 +80,7 @@ pub(super) async fn read_all<E: Environment>(
     if rows.count > 0 {
         store.put_file(&keys::of_run(run_id, keys::DIFFERENCES), &rows.finish()?, PutMode::Overwrite).await?;
     }
-    let found = Found { account, opt_outs, taken_over, requests: tape.requests().clone(), ..found };
+    let found = Found { account, opt_outs, taken_over, requests: log.requests().clone(), ..found };
     found.store(store, run_id).await?;
     Ok(found)
 }

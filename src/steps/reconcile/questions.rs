@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use super::answer_log::{Answer, question};
 use super::compare::Comparison;
-use super::tape::{Answer, question};
 use crate::destination::{Page, PersonThere, Usage};
 use crate::error::Result;
 use crate::membership::MembershipTarget;
@@ -13,7 +13,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
     /// A page of the people with a mark.
     pub(super) async fn ask_page(&mut self, target: &MembershipTarget, from: Option<&Value>) -> Result<Page> {
         let asked = question(&("page", &self.account, target, from));
-        if let Some(Answer::Page(page)) = self.tape.answer(&asked).await? {
+        if let Some(Answer::Page(page)) = self.log.answer(&asked).await? {
             return Ok(page);
         }
         let page = self.census.page(self.session, target, from).await?;
@@ -28,7 +28,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         ids: &[String],
     ) -> Result<Vec<Option<PersonThere>>> {
         let asked = question(&("people", &self.account, target, ids));
-        if let Some(Answer::People(people)) = self.tape.answer(&asked).await? {
+        if let Some(Answer::People(people)) = self.log.answer(&asked).await? {
             return Ok(people);
         }
         let people = self.census.people(self.session, target, ids).await?;
@@ -38,7 +38,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
 
     async fn keep(&mut self, asked: String, answer: Answer) -> Result<()> {
         let requests = self.requests();
-        self.tape.keep(asked, answer, &requests, self.env.clock().now()).await
+        self.log.keep(asked, answer, &requests, self.env.clock().now()).await
     }
 
     /// The requests of this call so far.

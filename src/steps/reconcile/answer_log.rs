@@ -30,7 +30,7 @@ pub(super) enum Answer {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Told {
+struct Recorded {
     question: String,
     answer: Answer,
 }
@@ -39,17 +39,17 @@ struct Told {
 struct Part {
     /// The requests of the whole comparison until then.
     requests: Usage,
-    answers: Vec<Told>,
+    answers: Vec<Recorded>,
 }
 
 /// A comparison's answers, those of earlier calls first.
-pub(super) struct Tape<'s, S> {
+pub(super) struct AnswerLog<'s, S> {
     store: &'s S,
     run_id: &'s str,
     /// The parts that are still to be read.
     parts: Range<usize>,
-    told: VecDeque<Told>,
-    fresh: Vec<Told>,
+    recorded: VecDeque<Recorded>,
+    fresh: Vec<Recorded>,
     /// How many parts there are.
     written: usize,
     kept_at: Timestamp,
@@ -64,19 +64,19 @@ pub(super) fn question(parts: &impl Serialize) -> String {
     hex(Sha256::digest(text).first_chunk::<16>().unwrap_or(&[0; 16]))
 }
 
-impl<'s, S: Store> Tape<'s, S> {
+impl<'s, S: Store> AnswerLog<'s, S> {
     /// The answers that are kept of a comparison. Where one is missing, as somebody was erased, all are asked for again.
     pub(super) async fn open(store: &'s S, run_id: &'s str, now: Timestamp) -> Result<Self> {
         let objects = store.list(&keys::census(run_id)).await?;
         let parts: Vec<&str> =
             objects.iter().map(|meta| meta.key.as_str()).filter(|key| keys::is_answers(key)).collect();
         let is_whole = parts.iter().enumerate().all(|(number, key)| *key == keys::answers(run_id, number));
-        let (told, fresh, before) = (VecDeque::new(), Vec::new(), Usage::default());
-        let mut tape = Self {
+        let (recorded, fresh, before) = (VecDeque::new(), Vec::new(), Usage::default());
+        let mut log = Self {
             store,
             run_id,
             parts: 0..parts.len(),
-            told,
+            recorded,
             fresh,
             written: parts.len(),
             kept_at: now,
@@ -84,13 +84,13 @@ impl<'s, S: Store> Tape<'s, S> {
             before,
         };
         if !is_whole {
-            tape.forget().await?;
+            log.forget().await?;
         }
-        if let Some(last) = tape.written.checked_sub(1) {
-            tape.before = tape.part(last).await?.requests;
-            tape.requests = tape.before.clone();
+        if let Some(last) = log.written.checked_sub(1) {
+            log.before = log.part(last).await?.requests;
+            log.requests = log.before.clone();
         }
-        Ok(tape)
+        Ok(log)
     }
 
     /// How many parts are kept.
@@ -108,14 +108,14 @@ impl<'s, S: Store> Tape<'s, S> {
     /// # Errors
     /// Kind `unavailable`, where it asked something else: what it read fits no more, and is forgotten.
     pub(super) async fn answer(&mut self, question: &str) -> Result<Option<Answer>> {
-        if self.told.is_empty()
+        if self.recorded.is_empty()
             && let Some(number) = self.parts.next()
         {
-            self.told = self.part(number).await?.answers.into();
+            self.recorded = self.part(number).await?.answers.into();
         }
-        match self.told.pop_front() {
+        match self.recorded.pop_front() {
             None => Ok(None),
-            Some(told) if told.question == question => Ok(Some(told.answer)),
+            Some(recorded) if recorded.question == question => Ok(Some(recorded.answer)),
             Some(_) => Err(self.fits_no_more().await?),
         }
     }
@@ -128,7 +128,7 @@ impl<'s, S: Store> Tape<'s, S> {
         requests: &Usage,
         now: Timestamp,
     ) -> Result<()> {
-        self.fresh.push(Told { question, answer });
+        self.fresh.push(Recorded { question, answer });
         self.count(requests);
         if self.fresh.len() >= PART_ANSWERS || between(self.kept_at, now) >= PART_AFTER {
             self.save(now).await?;
@@ -175,7 +175,7 @@ impl<'s, S: Store> Tape<'s, S> {
             self.store.delete(&meta.key).await?;
         }
         (self.parts, self.written) = (0..0, 0);
-        self.told.clear();
+        self.recorded.clear();
         Ok(())
     }
 }
@@ -187,12 +187,12 @@ mod tests {
 
     const RUN: &str = "20261125T000000Z-news-00000000";
 
-    async fn asked(tape: &mut Tape<'_, Memory>, number: usize, requests: &mut Usage) -> bool {
+    async fn asked(log: &mut AnswerLog<'_, Memory>, number: usize, requests: &mut Usage) -> bool {
         let of_it = question(&("page", number));
-        let Some(answer) = tape.answer(&of_it).await.unwrap() else {
+        let Some(answer) = log.answer(&of_it).await.unwrap() else {
             requests.total += 1;
             let page = Page { pages: Some(number as u64), ..Page::default() };
-            tape.keep(of_it, Answer::Page(page), requests, Timestamp::UNIX_EPOCH).await.unwrap();
+            log.keep(of_it, Answer::Page(page), requests, Timestamp::UNIX_EPOCH).await.unwrap();
             return true;
         };
         assert!(matches!(answer, Answer::Page(page) if page.pages == Some(number as u64)));
@@ -204,13 +204,13 @@ mod tests {
         let store = Memory::default();
         let (mut asked_for, mut total) = (0, 0);
         for to in [5, 25, 25, 40] {
-            let mut tape = Tape::open(&store, RUN, Timestamp::UNIX_EPOCH).await.unwrap();
+            let mut log = AnswerLog::open(&store, RUN, Timestamp::UNIX_EPOCH).await.unwrap();
             let mut requests = Usage::default();
             for number in 0..to {
-                asked_for += u64::from(asked(&mut tape, number, &mut requests).await);
+                asked_for += u64::from(asked(&mut log, number, &mut requests).await);
             }
-            tape.save(Timestamp::UNIX_EPOCH).await.unwrap();
-            total = tape.requests().total;
+            log.save(Timestamp::UNIX_EPOCH).await.unwrap();
+            total = log.requests().total;
         }
         assert_eq!((asked_for, total), (40, 40));
     }
@@ -219,16 +219,16 @@ mod tests {
     async fn answers_to_other_questions_are_forgotten() {
         let store = Memory::default();
         for gap in [false, true] {
-            let mut tape = Tape::open(&store, RUN, Timestamp::UNIX_EPOCH).await.unwrap();
+            let mut log = AnswerLog::open(&store, RUN, Timestamp::UNIX_EPOCH).await.unwrap();
             for number in 0..20 {
-                asked(&mut tape, number, &mut Usage::default()).await;
+                asked(&mut log, number, &mut Usage::default()).await;
             }
             if gap {
                 store.delete(&keys::answers(RUN, 0)).await.unwrap();
             }
-            let mut tape = Tape::open(&store, RUN, Timestamp::UNIX_EPOCH).await.unwrap();
-            let told = tape.answer("another").await;
-            assert!(if gap { told.unwrap().is_none() } else { told.is_err() });
+            let mut log = AnswerLog::open(&store, RUN, Timestamp::UNIX_EPOCH).await.unwrap();
+            let recorded = log.answer("another").await;
+            assert!(if gap { recorded.unwrap().is_none() } else { recorded.is_err() });
             assert!(store.list(&keys::census(RUN)).await.unwrap().is_empty());
         }
     }

@@ -7,14 +7,15 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::Ortto;
-use super::asking::{ask, call_all};
+use super::asking::ask;
 use super::fields::{EMAIL, PERMISSION};
+use super::people::{unclear, unmarked};
 use super::request::{self, PERSON_ID, is_id};
-use super::response::{Entry, Person, Reply, entries, people, people_by_id, read};
+use super::response::{Person, Reply, entries, people, people_by_id, read};
 use super::run::LAG;
 use super::setup::Setup;
 use crate::destination::{Addresses, Attempt, ContactThere, HttpResponse, Judgement, Looked, Session};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::membership::MembershipTarget;
 
 /// How often a new address is looked for that does not show yet.
@@ -111,12 +112,7 @@ impl Addresses for Ortto {
                     }
                     MembershipTarget::List { .. } | MembershipTarget::None => continue,
                 };
-                let replies = call_all(session, vec![request::merge_by_id(&without.to_string())]).await?;
-                let is_off = |entry: &Entry| entry.is_merged() || *entry == Entry::Skipped;
-                match replies.first() {
-                    Some(Reply::Done(body)) if entries(body).iter().all(is_off) => {}
-                    _ => return Err(unclear("does not take the mark off")),
-                }
+                unmarked(session, request::merge_by_id(&without.to_string())).await?;
             }
             Ok(())
         })
@@ -134,8 +130,4 @@ fn contact(person: &Person) -> ContactThere {
         marked: Vec::new(),
         opted_out: person.fields.get(PERMISSION).and_then(Value::as_bool).map(|may| !may),
     }
-}
-
-fn unclear(problem: &str) -> Error {
-    Error::new(Kind::Unavailable, "Ortto", problem).hint("try again")
 }

@@ -10,7 +10,7 @@ use super::custom_fields::read_fields;
 use super::fields::{EMAIL, PERMISSION, TAGS, is_same_tag};
 use super::request;
 use super::response::{Entry, Person, Reply, entries, people, people_by_id};
-use crate::destination::{ContactThere, People, PersonSought, RequestKind, Session};
+use crate::destination::{Call, ContactThere, People, PersonSought, RequestKind, Session};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 
@@ -92,21 +92,25 @@ async fn unmark(session: &mut dyn Session, person: &Person, mark: &Mark) -> Resu
         Mark::Field(id) => with_field(&person.email, &is_member(id, false)),
         Mark::None => return Ok(true),
     };
-    let replies = call_all(session, vec![request::merge(RequestKind::Bulk, &without, false)]).await?;
-    let entries = match replies.first() {
+    unmarked(session, request::merge(RequestKind::Bulk, &without, false)).await
+}
+
+/// Makes a call that takes a mark off. Gives whether the account still had the person.
+pub(super) async fn unmarked(session: &mut dyn Session, call: Call) -> Result<bool> {
+    let entries = match call_all(session, vec![call]).await?.first() {
         Some(Reply::Done(body)) => entries(body),
-        _ => return Err(stays("does not take the mark off")),
+        _ => return Err(unclear("does not take the mark off")),
     };
     match entries.iter().all(|entry| matches!(entry, Entry::Done(_) | Entry::Skipped)) {
         true => Ok(!entries.contains(&Entry::Skipped)),
-        false => Err(stays("does not take the mark off")),
+        false => Err(unclear("does not take the mark off")),
     }
 }
 
-async fn confirmed(session: &mut dyn Session, call: crate::destination::Call) -> Result<()> {
+async fn confirmed(session: &mut dyn Session, call: Call) -> Result<()> {
     match call_all(session, vec![call]).await?.first() {
         Some(Reply::Done(_)) => Ok(()),
-        _ => Err(stays("does not delete the person")),
+        _ => Err(unclear("does not delete the person")),
     }
 }
 
@@ -166,7 +170,7 @@ async fn found(session: &mut dyn Session, sought: PersonSought<'_>, marks: &[Mar
         return Ok(all);
     }
     let page = ask(session, "who has an id", request::people(&ids, &fields)).await?;
-    let by_id = people_by_id(&page).ok_or_else(|| stays("does not say who has an id"))?;
+    let by_id = people_by_id(&page).ok_or_else(|| unclear("does not say who has an id"))?;
     for person in by_id.into_values().filter(|person| !person.email.is_empty()) {
         if !is_own(session, &person, sought) {
             continue;
@@ -179,7 +183,7 @@ async fn found(session: &mut dyn Session, sought: PersonSought<'_>, marks: &[Mar
 
 async fn at(session: &mut dyn Session, email: &str, fields: &[&str]) -> Result<Vec<Person>> {
     let page = ask(session, "who has an address", request::people_at(email, fields)).await?;
-    people(&page).ok_or_else(|| stays("does not say who is there"))
+    people(&page).ok_or_else(|| unclear("does not say who is there"))
 }
 
 fn is_own(session: &dyn Session, person: &Person, sought: PersonSought<'_>) -> bool {
@@ -202,6 +206,7 @@ fn there(person: &Person, marks: &[Mark]) -> ContactThere {
     }
 }
 
-fn stays(problem: &str) -> Error {
+/// What the account does not do, or does not say.
+pub(super) fn unclear(problem: &str) -> Error {
     Error::new(Kind::Unavailable, "Ortto", problem).hint("try again")
 }

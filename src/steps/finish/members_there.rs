@@ -2,34 +2,25 @@
 
 use jiff::Timestamp;
 
+use super::asking::SentRun;
 use super::merge::MemberCount;
-use crate::config::{Connection, Export};
 use crate::destination::Destination;
 use crate::error::Result;
 use crate::membership::MembershipTarget;
 use crate::report::Report;
-use crate::run::opening::OpenRecord;
-use crate::run::{RunRecord, SegmentRecord};
+use crate::run::SegmentRecord;
 use crate::steps::environment::Environment;
-use crate::steps::session::Session;
-use crate::steps::turn::{self, account_is_busy};
 
 /// A run that sent everything, and how many members each of its segments has now.
 pub(super) struct MembersThere<'r> {
-    pub(super) export: &'r Export,
-    pub(super) connection: &'r Connection,
-    pub(super) run: &'r RunRecord,
-    pub(super) opened: &'r OpenRecord,
+    pub(super) sent: SentRun<'r>,
     pub(super) members: &'r [MemberCount],
 }
-
-/// How many seconds the account has to say how many members there are: a run ends without it.
-const PATIENCE_SECONDS: u64 = 10;
 
 impl MembersThere<'_> {
     /// Adds to the report what the account says, asked not before `from`, and what its joiners mean there.
     pub(super) async fn remark<E: Environment>(&self, env: &E, from: Timestamp, report: &mut Report) {
-        let destination = env.destination(self.connection.api);
+        let destination = env.destination(self.sent.connection.api);
         report.remarks = self.of_joiners(destination, report);
         if !self.counted(destination).any(|_| true) {
             return;
@@ -47,7 +38,7 @@ impl MembersThere<'_> {
         let joiners = report.members.joiners;
         let is_first = |segment: &SegmentRecord| segment.counts.members == 0 && segment.counts.joiners > 0;
         let first_fill = destination.first_fill();
-        if joiners == 0 || first_fill.is_empty() || !self.run.segments.iter().any(is_first) {
+        if joiners == 0 || first_fill.is_empty() || !self.sent.run.segments.iter().any(is_first) {
             return Vec::new();
         }
         let billed = format!("at most {joiners} more people are in the account, and billed");
@@ -56,7 +47,7 @@ impl MembersThere<'_> {
 
     /// The segments that took part and whose members the account counts.
     fn counted(&self, destination: &dyn Destination) -> impl Iterator<Item = (&SegmentRecord, &MembershipTarget, u64)> {
-        let all = self.run.segments.iter().zip(&self.opened.targets).zip(self.members);
+        let all = self.sent.run.segments.iter().zip(&self.sent.opened.targets).zip(self.members);
         all.filter(|((segment, target), _)| segment.drop.is_some() && destination.counts(target))
             .map(|((segment, target), members)| (segment, target, members.all))
     }
@@ -68,20 +59,8 @@ impl MembersThere<'_> {
         from: Timestamp,
         report: &mut Report,
     ) -> Result<Vec<String>> {
-        // What was disabled since asks nothing more.
-        self.connection.may_send(self.export, env.clock().now())?;
-        let connection = Connection {
-            patience_seconds: self.connection.patience_seconds.min(PATIENCE_SECONDS),
-            ..self.connection.clone()
-        };
-        if !turn::take_account(env, &connection.name, &self.run.request.run_id).await? {
-            return Err(account_is_busy(&connection.title()));
-        }
-        let mut session = Session::new(env, &connection, from).await?;
-        if session.key_fingerprint()? != self.opened.key {
-            session.check_account(&self.opened.account).await?;
-        }
-        session.expect_account(&self.opened.account);
+        let connection = self.sent.connection();
+        let mut session = self.sent.session(env, &connection, from).await?;
         let targets: Vec<MembershipTarget> = self.counted(destination).map(|(_, target, _)| target.clone()).collect();
         let counts = destination.count(&mut session, &targets).await;
         report.requests.add(&session.sent.requests);

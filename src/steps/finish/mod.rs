@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 mod addresses;
+mod asking;
 mod change;
 mod closing;
 mod doubted;
@@ -20,6 +21,7 @@ mod totals;
 mod verdicts;
 
 use addresses::Apart;
+use asking::SentRun;
 use closing::close;
 use guards::{note_passed_guard, stopped_by};
 use lists_there::{ListsThere, Looked};
@@ -122,12 +124,12 @@ async fn finish_run<W: Environment>(
     let looked = match opened.as_ref().zip(export).filter(|_| holder == run_id && error.is_none()) {
         Some((opened, export)) => {
             let connection = connection_of(config, name)?;
-            ListsThere { export, connection, run: &run, opened }.look(env, reads_from).await
+            ListsThere(SentRun { export, connection, run: &run, opened }).look(env, reads_from).await
         }
         None => Looked::default(),
     };
     let is_list_gone = looked.error.is_some();
-    error = error.or(looked.error.map(|error| failed_with(&Failure::of(&error.at("finish")))));
+    error = error.or(looked.error.map(|error| Failure::of(&error.at("finish")).into()));
     let merged = match &opened {
         Some(opened) => {
             let connection = connection_of(config, name)?;
@@ -166,9 +168,8 @@ async fn finish_run<W: Environment>(
     let is_sent = holder == run_id && report.error.is_none() && report.rows.pending == 0;
     if let Some((opened, export)) = opened.zip(export).filter(|_| is_sent) {
         let connection = connection_of(config, name)?;
-        MembersThere { export, connection, run: &run, opened: &opened, members: &merged.members }
-            .remark(env, reads_from, &mut report)
-            .await;
+        let sent = SentRun { export, connection, run: &run, opened: &opened };
+        MembersThere { sent, members: &merged.members }.remark(env, reads_from, &mut report).await;
     }
     if !report.rows.add_up() {
         return Err(Error::new(Kind::Bug, run_id, format!("rows do not add up: {:?}", report.rows)));
@@ -190,11 +191,7 @@ async fn failed(store: &impl Store, request: &RunRequest, failure: Option<Failur
         }
         failure => failure,
     };
-    Ok(failure.map(|failure| failed_with(&failure)))
-}
-
-fn failed_with(failure: &Failure) -> Failed {
-    Failed { kind: failure.kind, message: failure.message.clone() }
+    Ok(failure.map(Failed::from))
 }
 
 /// What came of merging a run's results into the state.

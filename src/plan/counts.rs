@@ -50,7 +50,8 @@ pub struct Counts {
     pub left_out: LeftOut,
 }
 
-fn is_zero(count: &u64) -> bool {
+/// Whether a count is left out of what is stored or printed.
+pub fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 

@@ -20,6 +20,6 @@ pub mod refusals;
 pub mod retry;
 pub mod stored_objections;
 
-pub use counts::{Counts, LeftOut, Unreadable};
+pub use counts::{Counts, LeftOut, Unreadable, is_zero};
 pub use output::{ChunkKind, PlanOutput, RejectLine};
 pub use planner::Planner;

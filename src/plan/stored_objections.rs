@@ -31,12 +31,8 @@ struct Head {
     key_fingerprint: String,
     people: usize,
     ids: usize,
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default)]
     listed: usize,
-}
-
-fn is_none(count: &usize) -> bool {
-    *count == 0
 }
 
 /// What the rows of drops say of people.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::contact::RejectCode;
 use crate::destination::Usage;
 use crate::error::Kind;
-use crate::plan::{Counts, LeftOut, Unreadable};
+use crate::plan::{Counts, LeftOut, Unreadable, is_zero};
 use crate::run::{Mode, RunRecord, SegmentRecord, Trigger};
 use timeline::{Point, Traffic};
 use warnings::warnings;
@@ -69,10 +69,6 @@ pub struct Members {
     pub leavers: u64,
     /// Gone from the drop, but kept, because rows of it could not be read or it is not the whole segment.
     pub leavers_withheld: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// Rows that are rejected for one cause.

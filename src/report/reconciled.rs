@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::is_zero;
+
 /// One segment, compared with the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reconciled {
@@ -31,10 +33,6 @@ pub struct Reconciled {
     pub bounced: u64,
     /// People with the mark who have no readable address, and are not compared.
     pub without_address: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 impl Reconciled {

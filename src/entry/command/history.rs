@@ -234,7 +234,7 @@ pub(super) async fn report<W: Environment>(env: &W, common: &Common, run: &str, 
         }
         // People who may not read it are not shown that it is gone.
         let is_gone = matches!(env.store().head(&keys::of_run(run, "rejects.csv")).await, Ok(None));
-        print::report(common, &report, if is_gone { print::RejectsFile::Gone } else { print::RejectsFile::Kept });
+        print::report(common, &report, if is_gone { print::RejectedRows::Gone } else { print::RejectedRows::Kept });
     }
     Ok(0)
 }

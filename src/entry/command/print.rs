@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::entry::args::{Common, When};
 use crate::entry::show::say;
 use crate::error::{Error, Kind, escaped, escaped_json};
-use crate::report::{Members, Outcome, Report};
+use crate::report::{Outcome, Report};
 use crate::run::keys::{DIFFERENCES, of_run};
 use crate::run::time_of;
 
@@ -123,22 +123,22 @@ fn reconciled(common: &Common, report: &Report) {
 }
 
 /// How many have another address, where some have.
-pub(super) fn with_new_address(members: &Members) -> String {
-    match members.address_changed {
+pub(super) fn with_new_address(people: u64) -> String {
+    match people {
         0 => String::new(),
         people => format!("{people} with a new address, "),
     }
 }
 
-/// Whether a run's rejects.csv is still kept.
+/// Whether a run's rejected rows are still kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RejectsFile {
+pub(super) enum RejectedRows {
     Kept,
     Gone,
 }
 
 /// Prints a report for people.
-pub(super) fn report(common: &Common, report: &Report, rejects_file: RejectsFile) {
+pub(super) fn report(common: &Common, report: &Report, rejected_rows: RejectedRows) {
     let rows = &report.rows;
     let members = &report.members;
     let requests = &report.requests;
@@ -156,7 +156,7 @@ pub(super) fn report(common: &Common, report: &Report, rejects_file: RejectsFile
         "  members   {}, {} changed, {}{}, {} withheld",
         counted(members.joiners, "joiner"),
         members.changed,
-        with_new_address(members),
+        with_new_address(members.address_changed),
         counted(members.leavers, "leaver"),
         counted(members.leavers_withheld, "leaver"),
     ));
@@ -164,7 +164,7 @@ pub(super) fn report(common: &Common, report: &Report, rejects_file: RejectsFile
         report.rejects.iter().filter(|(_, count)| **count > 0).map(|(code, count)| format!("{count} {code}")).collect();
     if !rejects.is_empty() {
         line(&format!("  rejects   {}", rejects.join(", ")));
-        if rejects_file == RejectsFile::Kept {
+        if rejected_rows == RejectedRows::Kept {
             line(&format!("            in {}", openable(common, &of_run(&report.run_id, "rejects.csv"))));
             line(&format!("            correct it there, then: {} retry {}", program(common), report.run_id));
         } else {

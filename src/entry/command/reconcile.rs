@@ -54,7 +54,7 @@ pub(super) async fn reconcile<W: Environment>(
         // Of two reports the last counts.
         true if goes_on => {}
         true => print::json(&report)?,
-        false => print::report(common, &report, print::RejectsFile::Kept),
+        false => print::report(common, &report, print::RejectedRows::Kept),
     }
     if goes_on { execute(env, common, config, repairing, stop).await } else { Ok(report.exit_code()) }
 }

@@ -113,7 +113,7 @@ fn show(common: &Common, report: &Report) -> Result<()> {
     if common.json {
         return print::json(report);
     }
-    print::report(common, report, print::RejectsFile::Kept);
+    print::report(common, report, print::RejectedRows::Kept);
     if !common.quiet {
         say(&format!("page: {}", print::openable(common, &of_run(&report.run_id, "report.html"))));
     }

@@ -3,16 +3,13 @@
 use super::held::Held;
 use crate::config::Export;
 use crate::destination::Destination;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::plan::address_changes::{AddressChanges, OwnerFacts};
-use crate::plan::ids::ListedIds;
 use crate::plan::members::MemberIndex;
 use crate::plan::objections::Objections;
-use crate::plan::stored_objections::ListMark;
 use crate::ports::Store;
-use crate::run::{RunRecord, keys};
-use crate::state::{Digester, Header, MatchId, Profile, half};
-use crate::steps::profiles::ProfileStream;
+use crate::run::RunRecord;
+use crate::state::{Header, Profile, half};
 use crate::steps::suppression::Suppression;
 
 /// Whether the run looks for addresses that change. Rows that are sent again do not tell whose address is gone, nor does a
@@ -54,37 +51,6 @@ pub(super) async fn decided(
         changes.owner(profile, facts);
     }
     Ok(changes.decide())
-}
-
-/// The customer ids of people who are on a list by whichever address: those of the drops that were applied last, and of the
-/// state's profiles that opted out in the account.
-pub(super) async fn listed_ids(
-    store: &impl Store,
-    listed: Vec<(MatchId, ListMark)>,
-    suppression: &Suppression,
-    export: &Export,
-    digester: &Digester,
-) -> Result<ListedIds> {
-    let mut ids = ListedIds::default();
-    let still = listed.into_iter().filter(|(_, mark)| suppression.listed.contains(mark));
-    still.for_each(|(id, mark)| ids.add(id, mark));
-    if export.match_.id.is_none() || !suppression.has_opt_outs {
-        return Ok(ids);
-    }
-    let Some(meta) = store.head(&keys::profiles(&export.name)).await? else { return Ok(ids) };
-    let mut profiles = match ProfileStream::open(store, &meta).await {
-        Ok(profiles) if profiles.header.key_fingerprint == digester.fingerprint() => profiles,
-        // One that cannot be read is an error elsewhere, unless it is passed over.
-        Ok(_) | Err(Error { kind: Kind::Config, .. }) => return Ok(ids),
-        Err(error) => return Err(error),
-    };
-    while let Some(profile) = profiles.next().await? {
-        let mark = half(&profile.key);
-        if let Some(id) = profile.match_id.filter(|_| suppression.listed.contains(&mark)) {
-            ids.add(id, mark);
-        }
-    }
-    Ok(ids)
 }
 
 /// The segments that take part and have a profile, by their places.

@@ -2,6 +2,7 @@
 
 use super::addresses;
 use super::held::{Held, Pass};
+use super::listed::listed_ids;
 use super::planned_history::PlannedHistory;
 use super::reading::read_rows;
 use super::rehearsal::Rehearsal;
@@ -55,7 +56,7 @@ pub(super) async fn build_plan<W: Environment>(
     let listed = stored_objections::listed(env.store(), export, record, digester).await?;
     let has_marks = held.has_corrections() || !listed.is_empty();
     let suppression = suppression(env.store(), config, export, digester, has_marks).await?;
-    let listed_ids = addresses::listed_ids(env.store(), listed, &suppression, export, digester).await?;
+    let listed_ids = listed_ids(env.store(), listed, &suppression, export, digester).await?;
     record.suppression_entries = export.suppression_file.as_ref().map(|_| suppression.list.len() as u64);
     let entries_before = entries_before(env.store(), export).await?;
     let erased = erased(env.store()).await?;

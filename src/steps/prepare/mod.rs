@@ -8,6 +8,7 @@ mod build_plan;
 mod contents;
 mod expected;
 mod held;
+mod listed;
 mod planned_history;
 mod reading;
 pub(super) mod recovery;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::contact::RejectCode;
 use crate::entry::command::forecast::Forecast;
+use crate::plan::is_zero;
 use crate::report::Members;
 
 /// What a run would do.
@@ -61,10 +62,6 @@ pub(super) struct OfSegment {
     pub(super) leavers_withheld: u64,
     pub(super) rejected: u64,
     pub(super) suppressed: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// A common cause of rejects.

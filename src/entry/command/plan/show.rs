@@ -12,7 +12,7 @@ pub(super) fn print(plan: &Plan) {
         plan.read,
         counted(members.joiners, "joiner"),
         members.changed,
-        with_new_address(members),
+        with_new_address(members.address_changed),
         plan.unchanged,
         plan.rejected,
         plan.suppressed
@@ -64,10 +64,7 @@ pub(super) fn print(plan: &Plan) {
 fn segment(segment: &OfSegment) {
     let OfSegment { name, read, joiners, changed, unchanged, leavers, leavers_withheld, rejected, suppressed, .. } =
         segment;
-    let new = match segment.address_changed {
-        0 => String::new(),
-        people => format!("{people} with a new address, "),
-    };
+    let new = with_new_address(segment.address_changed);
     line(&format!(
         "  segment   {name}: {read} read, {joiners} joiners, {changed} changed, {new}{unchanged} unchanged, {rejected} rejected, \
          {suppressed} suppressed, {leavers} leavers, {leavers_withheld} withheld"

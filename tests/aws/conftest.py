@@ -11,17 +11,33 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 SCENES = []
 
 
+# Nothing exists on a new AWS. If Terraform still hears this, the answer to one of its calls was lost, and it called again.
+CALLED_TWICE = "AlreadyExists"
+
+
 @pytest.fixture(scope="module")
 def aws(request):
     assert missing_program() is None, missing_program()
-    scene = Scene(ROOT / ".local-aws" / request.module.__name__)
+    try:
+        scene = deployed(request.module)
+    except RuntimeError as failure:
+        if CALLED_TWICE not in str(failure):
+            raise
+        scene = deployed(request.module, "-again")
+    yield scene
+    scene.stop()
+
+
+def deployed(module, suffix=""):
+    scene = Scene(ROOT / ".local-aws" / f"{module.__name__}{suffix}")
     SCENES.append(scene)
     try:
         scene.start()
-        scene.deploy(request.module.CONNECTIONS, **getattr(request.module, "VARIABLES", {}))
-        yield scene
-    finally:
+        scene.deploy(module.CONNECTIONS, **getattr(module, "VARIABLES", {}))
+    except BaseException:
         scene.stop()
+        raise
+    return scene
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -248,6 +248,19 @@ pub fn read(subject: &str, bytes: &[u8]) -> Result<Results> {
     Ok(Results { sent, entries, found, lines })
 }
 
+impl Results {
+    /// The object of the same results without the deliveries, whose rows are sent again.
+    pub fn without_deliveries(&self) -> Vec<u8> {
+        let is_delivery = |line: &str| {
+            let judged = if line.starts_with('=') { None } else { entry(line, &self.lines) };
+            matches!(judged, Some((_, Entry::Delivered { .. })))
+        };
+        let rest = chunk::lines(&self.lines).filter(|line| !is_delivery(line));
+        let lines = rest.flat_map(|line| [line, "\n"]).collect();
+        Ledger { lines, sent: self.sent.clone(), ..Ledger::default() }.checkpoint()
+    }
+}
+
 /// A profile's key and its contact's id.
 fn found_id(line: &str) -> Option<(ProfileKey, Box<str>)> {
     let (key, id) = line.split_once('\t')?;
@@ -340,5 +353,6 @@ mod tests {
         let again = Ledger::resume(&results).checkpoint();
         assert_eq!(read("r", &again).unwrap().entries.len(), 10);
         assert!(read("r", b"x").is_err());
+        assert_eq!(read("r", &results.without_deliveries()).unwrap().entries.len(), 9);
     }
 }

@@ -52,6 +52,16 @@ run "the_definition_as_deployed" {
 
   assert {
     condition = alltrue([
+      jsondecode(aws_sfn_state_machine.this.definition).States.Finish.Next == "Finished",
+      jsondecode(aws_sfn_state_machine.this.definition).States.Finished.Choices[0].And[1] == { Variable = "$.last.answer.status", StringEquals = "again" },
+      jsondecode(aws_sfn_state_machine.this.definition).States.Finished.Choices[0].Next == "Lanes",
+      jsondecode(aws_sfn_state_machine.this.definition).States.Finished.Default == "Announce",
+    ])
+    error_message = "A finish that has joiners sent again calls the lanes once more."
+  }
+
+  assert {
+    condition = alltrue([
       jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Parameters.Payload.step == "give_up",
       jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Next == "Announce",
       jsondecode(aws_sfn_state_machine.this.definition).States.FinishFailed.Catch[0].Next == "GivenUp",

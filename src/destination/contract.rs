@@ -210,21 +210,26 @@ pub trait Destination: Send + Sync {
     /// What people may know of the way that a run was sent, from its setup.
     fn strategy(&self, setup: &Value) -> Option<String>;
 
+    /// The same setup with no joiner's mark taken on trust: each gets it by a call that says so.
+    fn trusting_nobody(&self, setup: &Value) -> Value {
+        setup.clone()
+    }
+
     /// Whether joiners of a run with this setup may count as delivered though their mark was gone by then.
     fn may_lose_marks(&self, _setup: &Value) -> bool {
         false
     }
 
-    /// Asks whether one of these marks is gone: its name.
+    /// Asks whether joiners, each by the contact's id, have their marks.
     ///
     /// # Errors
     /// Those of the session.
-    fn lost_mark<'s>(
+    fn joiners_there<'s>(
         &'s self,
         _session: &'s mut dyn Session,
-        _targets: &'s [MembershipTarget],
-    ) -> BoxFuture<'s, Result<Option<String>>> {
-        Box::pin(async { Ok(None) })
+        _joiners: &'s [(MembershipTarget, String)],
+    ) -> BoxFuture<'s, Result<JoinersThere>> {
+        Box::pin(async { Ok(JoinersThere::All) })
     }
 
     /// For how long a row that it refused is not sent again as it is, where it is not to be asked every time.
@@ -283,6 +288,17 @@ pub trait Destination: Send + Sync {
     fn first_fill(&self) -> &'static [&'static str] {
         &[]
     }
+}
+
+/// What an account says of joiners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JoinersThere {
+    /// Each has its mark.
+    All,
+    /// Somebody has not.
+    NotAll,
+    /// Somebody has not, as the mark of this name is gone.
+    MarkGone(String),
 }
 
 /// What an account says of a custom field that another destination has.

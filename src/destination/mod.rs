@@ -24,7 +24,8 @@ pub use addresses::{Addresses, Attempt, Looked};
 pub use batch::batches;
 pub use census::{Census, Page, PersonThere};
 pub use contract::{
-    Account, Assumption, Caution, Cost, CustomFieldThere, Destination, Limits, StandardField, Wanted, WantedIds,
+    Account, Assumption, Caution, Cost, CustomFieldThere, Destination, JoinersThere, Limits, StandardField, Wanted,
+    WantedIds,
 };
 pub use people::{ContactThere, People, PersonSought};
 pub use protocol::{Group, KnownContacts, Protocol, Request, Response, RowId, RowOutcome, Rows, SetupCheck};

@@ -103,7 +103,19 @@ pub fn refused(run_id: &str, lane: u32) -> String {
 
 /// Says that a spot check failed in a lane, and whether it had trusted joiners before.
 pub fn doubted(run_id: &str, lane: u32) -> String {
-    of_run(run_id, &format!("results/{lane:03}/doubted.json"))
+    of_run(run_id, &format!("results/{lane:03}/{DOUBTED}"))
+}
+
+/// Says that doubted joiners are sent again, and how many, until the lanes are through with them.
+pub fn sends_again(run_id: &str) -> String {
+    of_run(run_id, "results/again.json")
+}
+
+const DOUBTED: &str = "doubted.json";
+
+/// Whether an object is one of [`doubted`].
+pub fn is_doubted(key: &str) -> bool {
+    key.rsplit('/').next() == Some(DOUBTED)
 }
 
 /// Where a run's failed lanes say why, with its `/`.

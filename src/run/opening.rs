@@ -55,6 +55,9 @@ pub struct OpenRecord {
     pub sent: Sent,
     /// What people should know.
     pub warnings: Vec<String>,
+    /// Whether joiners are sent once more, as the account stopped marking them: rows without a verdict may have been sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sends_again: bool,
 }
 
 impl OpenRecord {

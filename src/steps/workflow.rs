@@ -9,7 +9,7 @@ use super::cancel::Cancellation;
 use super::deliver::{Limit, deliver};
 use super::documents::read_json;
 use super::failure::Failure;
-use super::finish::finish;
+use super::finish::{finish, look_back};
 use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
@@ -144,22 +144,35 @@ async fn steps<W: Environment>(
             Prepared::Done { .. } => return finish(env, config, request, None).await.map(Some),
         }
     }
+    let mut planned = 0;
     if let Some(run) = read_json::<RunRecord>(env.store(), &keys::of_run(&request.run_id, "run.json")).await? {
-        env.observer().notify(Event::Planned(run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum()));
+        planned = run.chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+        env.observer().notify(Event::Planned(planned));
     }
     tracing::info!(run.id = request.run_id, "open: asks the account");
     let opened = tokio::select! {
         opened = with_lease(env, config, request, open(env, config, request)) => opened?,
         () = stop.cancelled() => return Err(interrupted(request)),
     };
-    let limit = Limit { stop: stop.clone(), ..Limit::default() };
-    tracing::info!(run.id = request.run_id, lanes = opened.count, "deliver: sends");
-    let lanes = (0..opened.count).map(|lane| one_lane(env, config, request, lane, &limit));
-    let ends = join_all(lanes).await;
-    for end in ends {
-        end?;
+    let mut limit = Limit { stop: stop.clone(), ..Limit::default() };
+    loop {
+        tracing::info!(run.id = request.run_id, lanes = opened.count, "deliver: sends");
+        let lanes = (0..opened.count).map(|lane| one_lane(env, config, request, lane, &limit));
+        let ends = join_all(lanes).await;
+        for end in ends {
+            end?;
+        }
+        if stop.is_cancelled() {
+            return Err(interrupted(request));
+        }
+        let again = with_lease(env, config, request, look_back(env, config, request)).await?;
+        if again == 0 {
+            return Ok(None);
+        }
+        planned += again;
+        env.observer().notify(Event::Planned(planned));
+        limit.goes_on = true;
     }
-    if stop.is_cancelled() { Err(interrupted(request)) } else { Ok(None) }
 }
 
 async fn one_lane<W: Environment>(

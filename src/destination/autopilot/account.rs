@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::request::Endpoint;
+use super::request::{self, Endpoint};
 use super::response::{CustomField, List, Payload, Reply, read};
 use super::strategy::Setup;
 use crate::chunk::{FieldOrigin, FieldSpec};
-use crate::destination::{Account, Session, Wanted};
+use crate::destination::{Account, JoinersThere, Session, Wanted};
 use crate::error::{Error, Kind, Result, escaped};
 use crate::membership::{Membership, MembershipTarget};
 use crate::value::{FieldType, nearest};
@@ -126,18 +126,29 @@ impl ClassicAccount {
     }
 }
 
-/// The title of a list that the account no longer has.
-pub(super) async fn lost_list(session: &mut dyn Session, targets: &[MembershipTarget]) -> Result<Option<String>> {
-    let lists = |target: &MembershipTarget| match target {
-        MembershipTarget::List { title, id } => Some((title.clone(), id.clone())),
+/// Whether each of these contacts is on its list.
+pub(super) async fn joiners_there(
+    session: &mut dyn Session,
+    joiners: &[(MembershipTarget, String)],
+) -> Result<JoinersThere> {
+    let member = |(target, contact): &(MembershipTarget, String)| match target {
+        MembershipTarget::List { id, .. } => {
+            Some(Endpoint::Member(request::Membership { list: id.clone(), contact: contact.clone() }))
+        }
         _ => None,
     };
-    let wanted: Vec<(String, String)> = targets.iter().filter_map(lists).collect();
-    if wanted.is_empty() {
-        return Ok(None);
+    let asked: Vec<Endpoint> = joiners.iter().filter_map(member).collect();
+    if call_all(session, &asked).await?.iter().all(|reply| matches!(reply, Reply::Done(_))) {
+        return Ok(JoinersThere::All);
     }
-    let Reply::Done(Payload::Lists(there)) = call(session, Endpoint::Lists).await? else { return Ok(None) };
-    Ok(wanted.into_iter().find(|(_, id)| there.iter().all(|list| list.id != *id)).map(|(title, _)| title))
+    let Reply::Done(Payload::Lists(there)) = call(session, Endpoint::Lists).await? else {
+        return Ok(JoinersThere::NotAll);
+    };
+    let lost = |(target, _): &(MembershipTarget, String)| match target {
+        MembershipTarget::List { title, id } if there.iter().all(|list| list.id != *id) => Some(title.clone()),
+        _ => None,
+    };
+    Ok(joiners.iter().find_map(lost).map_or(JoinersThere::NotAll, JoinersThere::MarkGone))
 }
 
 /// How often a list is asked for whose making gave no answer and which is not there.

@@ -22,8 +22,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Account, Addresses, Assumption, Census, Cost, Destination, KnownContacts, Limits, People, Protocol, ReadBack,
-    Region, Session, StandardField, WantedIds,
+    Account, Addresses, Assumption, Census, Cost, Destination, JoinersThere, KnownContacts, Limits, People, Protocol,
+    ReadBack, Region, Session, StandardField, WantedIds,
 };
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::error::Result;
@@ -154,17 +154,21 @@ impl Destination for Autopilot {
         strategy.as_str().map(str::to_owned)
     }
 
+    fn trusting_nobody(&self, _setup: &Value) -> Value {
+        Setup { list_strategy: ListStrategy::BulkThenList }.write()
+    }
+
     /// Where each joiner is put on its list by a call of its own, that call says that it is gone.
     fn may_lose_marks(&self, setup: &Value) -> bool {
         Setup::read(setup).is_ok_and(|setup| setup.list_strategy != ListStrategy::BulkThenList)
     }
 
-    fn lost_mark<'s>(
+    fn joiners_there<'s>(
         &'s self,
         session: &'s mut dyn Session,
-        targets: &'s [MembershipTarget],
-    ) -> BoxFuture<'s, Result<Option<String>>> {
-        Box::pin(account::lost_list(session, targets))
+        joiners: &'s [(MembershipTarget, String)],
+    ) -> BoxFuture<'s, Result<JoinersThere>> {
+        Box::pin(account::joiners_there(session, joiners))
     }
 
     fn forms(&self, segment: &str) -> Vec<(&'static str, Membership)> {

@@ -20,8 +20,8 @@ use crate::report::{Confirmed, Outcome, Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of_run, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
-    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, notify, open, prepare, read_if_whole,
-    read_json, release, unless_stopped, watching_for_stop, with_lease, write_json, write_json_if,
+    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, look_back, notify, open, prepare,
+    read_if_whole, read_json, release, unless_stopped, watching_for_stop, with_lease, write_json, write_json_if,
 };
 use crate::trigger::{Ignored, Triggered, triggered};
 use input::Input;
@@ -191,11 +191,7 @@ impl<W: Environment, X: Executions> Function<W, X> {
 
     /// The summary of a run that ended in its first step.
     async fn summary_of_done(&self, config: &Config, report: &Report) -> Result<Value> {
-        let mut summary = self.summary(config, report).await?;
-        if let Some(summary) = summary.as_object_mut() {
-            summary.insert("status".into(), json!("done"));
-        }
-        Ok(summary)
+        Ok(with_status("done", self.summary(config, report).await?))
     }
 
     async fn open(&self, config: &Config, run_id: &str) -> Result<Value> {
@@ -244,10 +240,19 @@ impl<W: Environment, X: Executions> Function<W, X> {
             (None, Some(run)) if run.run_id == run_id => run,
             (None, _) => bare(run_id)?,
         };
-        let failure = match failure {
+        let mut failure = match failure {
             Some(failure) => Some(failure),
             None => self.lanes_failure(run_id).await?,
         };
+        if failure.is_none() {
+            match with_lease(&self.env, config, &request, look_back(&self.env, config, &request)).await {
+                Ok(0) => {}
+                // The lanes are still those that open assigned.
+                Ok(_) => return Ok(with_status("again", self.open(config, run_id).await?)),
+                Err(error) if error.kind == Kind::Config => failure = Some(Failure::of(&error)),
+                Err(error) => return Err(error),
+            }
+        }
         let known = self.report(run_id).await?.is_some();
         let finishing = finish(&self.env, config, &request, failure);
         let report = with_lease(&self.env, config, &request, finishing).await?;
@@ -336,6 +341,14 @@ const KEY_CHARS: usize = 1024;
 fn bare(run_id: &str) -> Result<RunRequest> {
     let export = export_of_run(run_id).ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not the id of a run"))?;
     Ok(RunRequest::new(run_id, export, Trigger::OnDemand))
+}
+
+/// An answer that says as well how the workflow goes on.
+fn with_status(status: &str, mut answer: Value) -> Value {
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("status".into(), status.into());
+    }
+    answer
 }
 
 fn answer(value: &impl serde::Serialize) -> Result<Value> {

@@ -9,7 +9,7 @@ use crate::adapters::local::{FileLeases, Folder, LocalSecrets};
 use crate::entry::environment::Adapters;
 use crate::ports::{Clock, Leases, PutMode};
 use crate::report::codes;
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{BulkLists, Options, Sandbox};
 
 /// Starts nothing, and remembers what it was asked for.
 #[derive(Default)]
@@ -96,6 +96,38 @@ async fn an_event_starts_a_run_and_its_steps_end_in_a_report() {
     assert_eq!(again, finished, "twice is once");
     let prepared = ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
     assert_eq!((&prepared["status"], &prepared["outcome"]), (&json!("done"), &json!("succeeded")));
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn lanes_are_called_again_where_joiners_are_not_on_their_list() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox(None).await);
+    sandbox.change(|options| (options.rate, options.autopilot.bulk_lists) = (Some(100.0), BulkLists::Always));
+    let function = function(folder.path(), &sandbox).await;
+    deploy(&function, &[("\"requests_per_second\": 5", "\"requests_per_second\": 100, \"lanes\": 1")]).await;
+    let rows: String = (0..60).map(|number| format!("p{number}@example.com,A,B,,{number}\n")).collect();
+    let run = drop_file(&function, &format!("EMail,FirstName,LastName,Telephone1,LifetimeValue\n{rows}")).await;
+    let run_id = run["run_id"].clone();
+    ask(&function, json!({ "step": "prepare", "run": run })).await.unwrap();
+    let opened = ask(&function, json!({ "step": "open", "run_id": run_id })).await.unwrap();
+    let deliver = json!({ "step": "deliver", "run_id": run_id, "lane": 0 });
+    ask(&function, deliver.clone()).await.unwrap();
+    // As if the account had only now stopped adding them.
+    let contents = sandbox.contents();
+    for contact in &contents.contacts {
+        let path = format!("list/{}/contact/{}", contents.lists[0].id, contact.id);
+        sandbox.ask("DELETE", &path, "a-key", b"").unwrap();
+    }
+    let finish = json!({ "step": "finish", "run_id": run_id });
+    // Asked twice, as by a workflow that did not hear the answer.
+    for _ in 0..2 {
+        let again = ask(&function, finish.clone()).await.unwrap();
+        assert_eq!(again, with_status("again", opened.clone()));
+    }
+    ask(&function, deliver).await.unwrap();
+    let finished = ask(&function, finish).await.unwrap();
+    assert_eq!((&finished["outcome"], &finished["rows"]["delivered"]), (&json!("succeeded"), &json!(60)), "{finished}");
+    assert_eq!(sandbox.contents().members("Newsletter").len(), 60);
     sandbox.stop().await;
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn load(
     let (suppressed, rows) = rows.partition(|(_, row)| is_suppressed(row));
     let ahead = opened.canary.as_ref().filter(|canary| canary.chunk == range.chunk);
     let sent = match ahead {
-        _ if is_begun && !attempts.knows_what_was_sent() => range.from..range.to,
+        _ if is_begun && (opened.sends_again || !attempts.knows_what_was_sent()) => range.from..range.to,
         Some(canary) => canary.from..canary.to,
         None => 0..0,
     };

@@ -20,6 +20,8 @@ pub(super) struct SentRun<'r> {
     pub(super) connection: &'r Connection,
     pub(super) run: &'r RunRecord,
     pub(super) opened: &'r OpenRecord,
+    /// Who has its lease: itself, or the run that finishes it.
+    pub(super) holder: &'r str,
 }
 
 impl SentRun<'_> {
@@ -38,7 +40,7 @@ impl SentRun<'_> {
     ) -> Result<Session<'e, E>> {
         // What was disabled since asks nothing more.
         self.connection.may_send(self.export, env.clock().now())?;
-        if !turn::take_account(env, &connection.name, &self.run.request.run_id).await? {
+        if !turn::take_account(env, &connection.name, self.holder).await? {
             return Err(account_is_busy(&connection.title()));
         }
         let mut session = Session::new(env, connection, from).await?;

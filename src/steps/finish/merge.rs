@@ -355,6 +355,7 @@ mod tests {
             clock: None,
             sent: Sent::default(),
             warnings: Vec::new(),
+            sends_again: false,
         };
         (run, opened)
     }

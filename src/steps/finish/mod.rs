@@ -10,7 +10,7 @@ mod closing;
 mod doubted;
 mod guards;
 mod history;
-mod lists_there;
+mod look_back;
 mod lost;
 mod members_there;
 mod merge;
@@ -24,7 +24,6 @@ use addresses::Apart;
 use asking::SentRun;
 use closing::close;
 use guards::{note_passed_guard, stopped_by};
-use lists_there::{ListsThere, Looked};
 use lost::lost_with_lanes;
 use members_there::MembersThere;
 use merge::{MemberCount, merge};
@@ -32,6 +31,10 @@ use order::{keep_order, write_corrections};
 use results::{RejectsFile, RunResults};
 use totals::Totals;
 use verdicts::write_unsent;
+
+use look_back::doubt_unseen;
+
+pub use look_back::look_back;
 
 use crate::chunk::Operation;
 use crate::config::{Config, Connection, Export, connection_of};
@@ -68,10 +71,10 @@ pub async fn finish<W: Environment>(
     request: &RunRequest,
     failure: Option<Failure>,
 ) -> Result<Report> {
-    finish_under(env, config, request, failure, &request.run_id).await
+    finish_run(env, config, request, failure, &request.run_id).await.at("finish")
 }
 
-/// The same under the lease of `holder`, which keeps it unless it is the run itself.
+/// Finishes a run that never got there, under the lease of another, which keeps it.
 pub(super) async fn finish_under<W: Environment>(
     env: &W,
     config: &Config,
@@ -79,7 +82,11 @@ pub(super) async fn finish_under<W: Environment>(
     failure: Option<Failure>,
     holder: &str,
 ) -> Result<Report> {
-    finish_run(env, config, request, failure, holder).await.at("finish")
+    let finished = async {
+        doubt_unseen(env, config, request, holder).await?;
+        finish_run(env, config, request, failure, holder).await
+    };
+    finished.await.at("finish")
 }
 
 async fn finish_run<W: Environment>(
@@ -101,7 +108,7 @@ async fn finish_run<W: Environment>(
         close(env, name, request, holder).await?;
         return Ok(report);
     }
-    let mut error = failed(store, request, failure).await?;
+    let error = failed(store, request, failure).await?;
     let now = env.clock().now();
     let Some(mut run) = run else {
         // The run did not get as far as fixing what it reads.
@@ -121,21 +128,12 @@ async fn finish_run<W: Environment>(
     if run.stage == Stage::Ready || run.reject_parts > 0 {
         found_rejects(store, &run, &mut rejects).await?;
     }
-    let looked = match opened.as_ref().zip(export).filter(|_| holder == run_id && error.is_none()) {
-        Some((opened, export)) => {
-            let connection = connection_of(config, name)?;
-            ListsThere(SentRun { export, connection, run: &run, opened }).look(env, reads_from).await
-        }
-        None => Looked::default(),
-    };
-    let is_list_gone = looked.error.is_some();
-    error = error.or(looked.error.map(|error| Failure::of(&error.at("finish")).into()));
     let merged = match &opened {
         Some(opened) => {
             let connection = connection_of(config, name)?;
             // The run may be ended by another one, days later, which has its results to go by.
             let at = (holder == run_id).then_some(now);
-            let end = End { at, is_list_gone, guards: stopped_by(&run, error.as_ref()) };
+            let end = End { at, guards: stopped_by(&run, error.as_ref()) };
             merge_results(env, connection, export, &run, opened, end, &mut rejects).await?
         }
         None => {
@@ -161,14 +159,13 @@ async fn finish_run<W: Environment>(
     sums.warnings.extend(rejects.warning());
     sums.causes = rejects.causes();
     let mut report = Report::of(&run, sums, error, env.clock().now());
-    report.requests.add(&looked.sent.requests);
     if let Some(opened) = &opened {
         report.traffic = Traffic::of(&merged.totals.sent.seconds, opened.rate);
     }
     let is_sent = holder == run_id && report.error.is_none() && report.rows.pending == 0;
     if let Some((opened, export)) = opened.zip(export).filter(|_| is_sent) {
         let connection = connection_of(config, name)?;
-        let sent = SentRun { export, connection, run: &run, opened: &opened };
+        let sent = SentRun { export, connection, run: &run, opened: &opened, holder };
         MembersThere { sent, members: &merged.members }.remark(env, reads_from, &mut report).await;
     }
     if !report.rows.add_up() {
@@ -241,8 +238,6 @@ impl Merged {
 struct End {
     /// When, where it does so itself.
     at: Option<Timestamp>,
-    /// Whether a list that it put people on is gone, so that nobody is for certain.
-    is_list_gone: bool,
     /// What stopped it.
     guards: Vec<String>,
 }
@@ -262,7 +257,6 @@ async fn merge_results<W: Environment>(
     let digester = digester(env, connection).await?;
     let mut results = RunResults::of(store, run, opened, export.zip(Some(&digester))).await?;
     results.guards = end.guards;
-    results.is_doubted |= end.is_list_gone;
     let has_rows = run.chunks.iter().any(|chunk| chunk.operation != Operation::Leave && !chunk.opt_outs);
     results.sent_at = end.at.or(results.sent_at).filter(|_| has_rows);
     let destination = env.destination(connection.api);

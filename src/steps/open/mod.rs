@@ -177,6 +177,7 @@ impl<E: Environment> Opening<'_, E> {
             clock: Some(self.env.clock().read_at()),
             sent: Sent::default(),
             warnings,
+            sends_again: false,
         })
     }
 

@@ -1,6 +1,9 @@
 //! A learned setup expires: joiners are spot-checked, and lists may disappear.
 
-use autopilot_export::report::Outcome;
+use std::future::pending;
+use std::sync::Arc;
+
+use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{LearnedStrategy, keys};
 use autopilot_export::sandbox::{AutopilotOptions, BulkLists, Options};
 use autopilot_export::steps::{self, Cancellation, Environment, Limit};
@@ -16,7 +19,7 @@ fn account(bulk: BulkLists, single: BulkLists) -> Sim {
     Sim::new(Options::from(AutopilotOptions { bulk_lists: bulk, single_lists: single, ..AutopilotOptions::default() }))
 }
 
-async fn run(sim: &Sim, name: &str, drop: &str) -> autopilot_export::report::Report {
+async fn run(sim: &Sim, name: &str, drop: &str) -> Report {
     let request = sim.drop(name, drop);
     steps::run(&sim.world(&Kill::never()), &sim.config, &request, &Cancellation::default()).await.unwrap()
 }
@@ -47,29 +50,59 @@ async fn an_account_that_changes_its_way_between_runs_is_found_out() {
     }
 }
 
+/// Ends when this many contacts were sent, and bulk calls have just stopped adding joiners.
+async fn bulk_stops(sim: &Sim, contacts: usize) {
+    while sim.sandbox.contact_count() < contacts {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    sim.sandbox.change(|options| options.autopilot.bulk_lists = BulkLists::Never);
+}
+
+/// Two lanes, of which the account stops adding joiners in the middle. Returns none where the run was killed.
+async fn changes_its_way(sim: &Sim, people_count: u32, contacts: usize, kill: &Arc<Kill>) -> Option<Report> {
+    let request = sim.drop("first", &people(0, people_count, 1));
+    let (world, stop) = (sim.world(kill), Cancellation::default());
+    let changes = async {
+        bulk_stops(sim, contacts).await;
+        pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        () = kill.reached() => None,
+        report = steps::run(&world, &sim.config, &request, &stop) => Some(report.unwrap()),
+        () = changes => unreachable!(),
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_account_that_changes_its_way_in_mid_run_is_put_right() {
     let mut sim = account(BulkLists::Always, BulkLists::Always);
     sim.pace(10, 2);
-    let request = sim.drop("first", &people(0, 4000, 1));
-    let (world, stop) = (sim.world(&Kill::never()), Cancellation::default());
-    let changes = async {
-        while sim.sandbox.contact_count() < 1500 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    let report = changes_its_way(&sim, 4000, 1500, &Kill::never()).await.unwrap();
+    assert_eq!((report.outcome, report.rows.delivered, members(&sim)), (Outcome::Succeeded, 4000, 4000), "{report:?}");
+    assert_eq!(report.list_strategy.as_deref(), Some("bulk_then_list"));
+    assert!(report.warnings.iter().any(|warning| warning.contains("stopped adding joiners")), "{report:?}");
+    assert!(sent_nothing(&run(&sim, "second", &people(0, 4000, 1)).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_killed_while_it_puts_joiners_right_claims_nobody() {
+    let mut later_kills = 0;
+    for at in (60..).step_by(7) {
+        let mut sim = account(BulkLists::Always, BulkLists::Always);
+        sim.pace(20, 2);
+        let kill = Kill::new(at, at % 2 == 0);
+        kill.count_only_writes();
+        let killed = changes_its_way(&sim, 900, 400, &kill).await.is_none();
+        later_kills += u32::from(killed && members(&sim) > 0 && sim.sandbox.contact_count() == 900);
+        let next = run(&sim, "second", &people(0, 900, 1)).await;
+        assert!(next.error.is_none() && members(&sim) == 900, "{at}: {next:?}");
+        assert!(sent_nothing(&run(&sim, "third", &people(0, 900, 1)).await), "{at}");
+        if !killed {
+            break;
         }
-        sim.sandbox.change(|options| options.autopilot.bulk_lists = BulkLists::Never);
-        std::future::pending::<()>().await;
-    };
-    let report = tokio::select! {
-        report = steps::run(&world, &sim.config, &request, &stop) => report.unwrap(),
-        () = changes => unreachable!(),
-    };
-    assert!(report.error.as_ref().is_some_and(|error| error.message.contains("stopped adding joiners")), "{report:?}");
-    assert!(report.outcome == Outcome::Failed && report.rows.pending > 0, "{report:?}");
-    assert!(report.rows.delivered <= members(&sim) as u64, "nobody is claimed who is not there: {report:?}");
-    run(&sim, "second", &people(0, 4000, 1)).await;
-    assert_eq!(members(&sim), 4000);
-    assert!(sent_nothing(&run(&sim, "third", &people(0, 4000, 1)).await));
+    }
+    assert!(later_kills > 3, "{later_kills}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,13 +119,7 @@ async fn a_lane_that_finds_it_out_doubts_the_other_lanes() {
         async move { steps::deliver(world, config, request, lane, &limit).await.unwrap().done }
     };
     // After the first lane's last spot check, so it trusts what follows.
-    let changes = async {
-        while sim.sandbox.contact_count() < 1700 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        sim.sandbox.change(|options| options.autopilot.bulk_lists = BulkLists::Never);
-    };
-    assert!(tokio::join!(deliver(0), changes).0);
+    assert!(tokio::join!(deliver(0), bulk_stops(&sim, 1700)).0);
     assert!(members(&sim) < sim.sandbox.contact_count(), "the first lane noticed");
     assert!(deliver(1).await);
     let report = steps::finish(&world, &sim.config, &request, None).await.unwrap();
@@ -160,17 +187,29 @@ async fn a_list_that_goes_after_the_last_spot_check_fails_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lists_are_read_again_only_where_joiners_were_sent() {
+async fn the_last_joiner_is_read_back_beside_the_first_two() {
     let sim = account(BulkLists::Always, BulkLists::Always);
-    let lists = || sim.sandbox.counters().of("GET /lists");
+    let asked = || sim.sandbox.counters().of("GET /list/{list}/contact/{contact}");
     run(&sim, "first", &people(0, 40, 1)).await;
-    let before = lists();
-    run(&sim, "changed", &people(0, 40, 2)).await;
-    assert_eq!(lists() - before, 1, "changed people");
-    run(&sim, "joining", &people(0, 50, 2)).await;
-    assert_eq!(lists() - before, 3, "joiners");
-    run(&sim, "nothing", &people(0, 50, 2)).await;
-    assert_eq!(lists() - before, 3, "nothing to send");
+    for (name, to, version, expected) in [("changed", 40, 2, 0), ("joining", 50, 2, 3), ("nothing", 50, 2, 0)] {
+        let before = asked();
+        run(&sim, name, &people(0, to, version)).await;
+        assert_eq!(asked() - before, expected, "{name}");
+    }
+}
+
+// Before its last spot check and behind it; with few joiners and many.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_changes_its_way_at_any_time_is_put_right() {
+    for (joiners, lanes) in [(300, 1), (900, 2), (3000, 1)] {
+        for contacts in (150..joiners).step_by(joiners as usize / 5) {
+            let mut sim = account(BulkLists::Always, BulkLists::Always);
+            sim.pace(10 * lanes, lanes);
+            let report = changes_its_way(&sim, joiners, contacts as usize, &Kill::never()).await.unwrap();
+            let expected = (Outcome::Succeeded, u64::from(joiners), joiners as usize);
+            assert_eq!((report.outcome, report.rows.delivered, members(&sim)), expected, "{contacts} {report:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

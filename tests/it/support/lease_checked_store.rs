@@ -86,7 +86,8 @@ impl<S> Guarded<S> {
             // What is known of a connection or an account belongs to no export.
             ["state", "connections" | "accounts", ..] => true,
             ["state", "erased"] => !holders.is_empty(),
-            ["state", export, ..] => {
+            // The latter by the run that finishes an abandoned one.
+            ["state", export, ..] | ["runs", export, _, "results", _, "doubted.json"] => {
                 holders.iter().any(|run| export_of_run(run) == Some(export) || run.starts_with("erase-"))
             }
             ["runs", _, run, "results" | "census", ..] => holders.iter().any(|holder| holder == run),

@@ -294,8 +294,14 @@ impl Lane {
             return;
         }
         let nothing_else = self.ready.is_empty() && self.in_flight.is_empty() && self.waits_in_vain(now);
-        let is_due = |step, rows: &[RowId]| rows.len() >= self.batch_rows && !self.protocol.shares_last(step);
-        let due = self.gathering.iter().filter(|(step, rows)| nothing_else || is_due(step, rows));
+        let is_last = |step: &'static str| self.protocol.shares_last(step);
+        // What others of these find out may lead more rows to the last steps.
+        let all_last = self.gathering.keys().all(|step| is_last(step));
+        let is_due = |step: &'static str, rows: &[RowId]| match is_last(step) {
+            true => nothing_else && all_last,
+            false => nothing_else || rows.len() >= self.batch_rows,
+        };
+        let due = self.gathering.iter().filter(|(step, rows)| is_due(step, rows));
         let steps: Vec<_> = due.map(|(step, _)| *step).collect();
         for step in steps {
             let Some(mut rows) = self.gathering.remove(step) else { continue };

@@ -83,6 +83,21 @@ async fn all_who_are_gone_are_looked_for_at_once() {
     assert_eq!((report.members.leavers, report.requests.total), (400, 5 + 4 + 1), "{report:?}");
 }
 
+// Their stored ids lead to others, in chains that end at different times.
+#[tokio::test(start_paused = true)]
+async fn all_whose_ids_lead_to_nobody_are_looked_for_at_once() {
+    let mut sim = sim(&["entry-order=shuffled"]);
+    sim.set("/connections/eu/lanes", json!(1));
+    run(&sim, "first", &people(0, 3000, 1)).await;
+    delete(&sim, &emails(2940..3000));
+    settle().await;
+    let report = run(&sim, "second", &people(0, 2940, 1)).await;
+    assert_eq!((report.members.leavers, tagged(&sim)), (60, emails(0..2940)), "{report:?}");
+    // Six pages of everybody, beside those that open reads and the count of members.
+    let pages = sim.sandbox.counters().of("POST /person/get");
+    assert!(pages <= 8, "everybody is read once: {pages} pages, {} requests", report.requests.total);
+}
+
 // Deleted by hand right after a run.
 #[tokio::test(start_paused = true)]
 async fn all_who_may_be_unseen_are_waited_for_at_once() {

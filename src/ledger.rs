@@ -15,8 +15,9 @@ use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{self, Operation, digests, push_digests, seal, unquoted, unseal};
-use crate::delivery::lane::{RowResult, Verdict};
+use crate::delivery::lane::Verdict;
 use crate::delivery::pace::Seconds;
+use crate::destination::RowResult;
 use crate::destination::Usage;
 use crate::error::{Error, Kind, Result};
 use crate::state::{FieldsDigest, MatchId, ProfileKey, push_hex, unhex};

@@ -55,14 +55,14 @@ impl Pending {
     }
 
     /// Keeps a note with a row.
-    pub(super) fn note(&mut self, (span, number): RowId, note: String) {
+    pub(super) fn note(&mut self, RowId { span, number }: RowId, note: String) {
         if let Some(Some(held)) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
             held.note = note;
         }
     }
 
     /// Notes that a request with a row leaves.
-    pub(super) fn sent(&mut self, (span, number): RowId) {
+    pub(super) fn sent(&mut self, RowId { span, number }: RowId) {
         if let Some(Some(held)) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
             held.was_sent = true;
         }
@@ -74,14 +74,14 @@ impl Pending {
     }
 
     /// Notes that a row may have been sent: it has no answer, or none that is clear.
-    pub(super) fn may_be_sent(&mut self, (span, number): RowId) {
+    pub(super) fn may_be_sent(&mut self, RowId { span, number }: RowId) {
         if let Some(Some(held)) = self.0.get_mut(&span).and_then(|held| held.place(number)) {
             held.may_be_sent = true;
         }
     }
 
     /// Gives a row out that has its verdict, and whether it may have been sent before.
-    pub(super) fn take(&mut self, (span, number): RowId) -> Option<(Row, bool)> {
+    pub(super) fn take(&mut self, RowId { span, number }: RowId) -> Option<(Row, bool)> {
         let held = self.0.get_mut(&span)?;
         let HeldRow { row, may_be_sent, .. } = held.place(number)?.take()?;
         held.left -= 1;
@@ -99,7 +99,7 @@ impl Held {
 }
 
 impl Rows for Pending {
-    fn row(&self, (span, number): RowId) -> Option<(&Group, &Row, &str)> {
+    fn row(&self, RowId { span, number }: RowId) -> Option<(&Group, &Row, &str)> {
         let held = self.0.get(&span)?;
         let HeldRow { row, note, .. } = held.rows.get(number.checked_sub(held.first)? as usize)?.as_ref()?;
         Some((&held.group, row, note))

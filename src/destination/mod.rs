@@ -28,7 +28,7 @@ pub use contract::{
     WantedIds,
 };
 pub use people::{ContactThere, People, PersonSought};
-pub use protocol::{Group, KnownContacts, Protocol, Request, Response, RowId, RowOutcome, Rows, SetupCheck};
+pub use protocol::{Group, KnownContacts, Protocol, Request, Response, RowId, RowOutcome, RowResult, Rows, SetupCheck};
 pub use read_back::{FieldBack, ReadBack};
 pub use region::Region;
 pub use session::{Call, HttpResponse, Judgement, Session, bounded_wait, retry_after};

@@ -12,8 +12,14 @@ use crate::error::Kind;
 use crate::membership::MembershipTarget;
 use crate::state::{ProfileKey, half};
 
-/// A row in a lane: the number of its span, and its own within the span.
-pub type RowId = (u32, u32);
+/// A row in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId {
+    /// Its span's number, as given to the lane.
+    pub span: u32,
+    /// Its own within the span.
+    pub number: u32,
+}
 
 /// What rows that were loaded together have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +52,7 @@ impl Request {
 
 /// What became of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowOutcome {
+pub enum RowResult {
     /// Confirmed; the contact's id.
     Delivered(String),
     /// The same of a contact that is another than the state knows, which is gone: so are the marks of other segments.
@@ -59,10 +65,31 @@ pub enum RowOutcome {
     Refused(String),
     /// The same of a row whose opt-out has arrived by itself.
     OptedOut(String),
+}
+
+impl RowResult {
+    /// Whether the row itself was refused.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::OptedOut(_))
+    }
+}
+
+/// What a response means for a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// Nothing more is asked for it.
+    Done(RowResult),
     /// This row needs another request of its own. The note is kept with the row until then.
     Then(&'static str, String),
     /// This row needs another request, which it may share with others that need the same.
     ThenTogether(&'static str, String),
+}
+
+impl RowOutcome {
+    /// The row was refused.
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self::Done(RowResult::Refused(reason.into()))
+    }
 }
 
 /// What a response means for the rows of its request.

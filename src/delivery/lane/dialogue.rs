@@ -5,31 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::chunk::Row;
-use crate::destination::{Call, HttpResponse, Protocol};
-
-/// What became of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowResult {
-    /// Confirmed; the contact's id.
-    Delivered(String),
-    /// The same of a contact that is another than the state knows.
-    DeliveredAnew(String),
-    /// The leaver has left.
-    Left,
-    /// The destination sends this person nothing.
-    Suppressed,
-    /// Refused, with this reason.
-    Refused(String),
-    /// The same of a row whose opt-out has arrived by itself.
-    OptedOut(String),
-}
-
-impl RowResult {
-    /// Whether the row itself was refused.
-    pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::OptedOut(_))
-    }
-}
+use crate::destination::{Call, HttpResponse, Protocol, RowResult};
 
 /// A row that is done with.
 #[derive(Clone, Debug)]

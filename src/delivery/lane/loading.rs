@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Span;
 use crate::chunk::Row;
-use crate::destination::{Protocol, Request, RowId, RowOutcome};
+use crate::destination::{Protocol, Request, RowId, RowOutcome, RowResult};
 
 /// What rows need.
 pub(super) struct Loaded {
@@ -17,7 +17,8 @@ pub(super) struct Loaded {
 /// Asks the protocol what the rows of a span need.
 pub(super) fn loaded(protocol: &dyn Protocol, number: u32, span: &Span) -> Loaded {
     let known = |(id, row): &(RowId, &Row)| Some((*id, protocol.beforehand(&span.group, row)?));
-    let mut rows: Vec<(RowId, &Row)> = span.rows.iter().map(|(row, body)| ((number, *row), body)).collect();
+    let mut rows: Vec<(RowId, &Row)> =
+        span.rows.iter().map(|(row, body)| (RowId { span: number, number: *row }, body)).collect();
     let mut outcomes: Vec<(RowId, RowOutcome)> = rows.iter().filter_map(known).collect();
     if !outcomes.is_empty() {
         let known: HashSet<RowId> = outcomes.iter().map(|(id, _)| *id).collect();
@@ -29,7 +30,7 @@ pub(super) fn loaded(protocol: &dyn Protocol, number: u32, span: &Span) -> Loade
         // Rows without a request have nothing to be taken off.
         let asked: HashSet<RowId> = requests.iter().flat_map(|request| request.rows.iter().copied()).collect();
         rows.retain(|(id, _)| !asked.contains(id));
-        outcomes.extend(rows.into_iter().map(|(id, _)| (id, RowOutcome::Left)));
+        outcomes.extend(rows.into_iter().map(|(id, _)| (id, RowOutcome::Done(RowResult::Left))));
     }
     Loaded { requests, outcomes }
 }

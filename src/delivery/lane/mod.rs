@@ -20,11 +20,11 @@ use super::backoff;
 use super::pace::after;
 use super::pending::Pending;
 pub use super::pending::Span;
-use crate::destination::{Protocol, Request, Response, RowId, RowOutcome, Rows};
+use crate::destination::{Protocol, Request, Response, RowId, RowOutcome, RowResult, Rows};
 use crate::error::{Error, Kind, Result};
 use crate::state::half;
 use attempts::Attempts;
-pub use dialogue::{Handled, Incoming, LaneSettings, Next, Outgoing, RowResult, Verdict};
+pub use dialogue::{Handled, Incoming, LaneSettings, Next, Outgoing, Verdict};
 use loading::{Loaded, loaded};
 
 /// A lane at work.
@@ -109,7 +109,7 @@ impl Lane {
 
     /// Says that rows of a span may have been sent before the lane was given them.
     pub fn may_be_sent(&mut self, number: u32, rows: impl IntoIterator<Item = u32>) {
-        rows.into_iter().for_each(|row| self.pending.may_be_sent((number, row)));
+        rows.into_iter().for_each(|row| self.pending.may_be_sent(RowId { span: number, number: row }));
     }
 
     /// Whether every row without a verdict was never sent.
@@ -203,7 +203,7 @@ impl Lane {
             attempts.since = self.confirmed;
         }
         request.rows.iter().for_each(|id| self.pending.sent(*id));
-        let (span, _) = request.rows.first().copied().unwrap_or_default();
+        let span = request.rows.first().map_or(0, |id| id.span);
         self.sent += 1;
         self.in_flight.insert(self.sent, (request, attempts));
         Some(Outgoing { number: self.sent, span, call })
@@ -271,12 +271,7 @@ impl Lane {
 
     fn apply(&mut self, id: RowId, outcome: RowOutcome) {
         match outcome {
-            RowOutcome::Delivered(contact) => self.resolve(id, RowResult::Delivered(contact)),
-            RowOutcome::DeliveredAnew(contact) => self.resolve(id, RowResult::DeliveredAnew(contact)),
-            RowOutcome::Left => self.resolve(id, RowResult::Left),
-            RowOutcome::Suppressed => self.resolve(id, RowResult::Suppressed),
-            RowOutcome::Refused(reason) => self.resolve(id, RowResult::Refused(reason)),
-            RowOutcome::OptedOut(reason) => self.resolve(id, RowResult::OptedOut(reason)),
+            RowOutcome::Done(result) => self.resolve(id, result),
             RowOutcome::Then(step, note) => {
                 self.pending.note(id, note);
                 self.ready.push_back((Request::new(step, vec![id]), Attempts::default()));
@@ -317,7 +312,7 @@ impl Lane {
 
     fn resolve(&mut self, id: RowId, outcome: RowResult) {
         if let Some((row, may_be_sent)) = self.pending.take(id) {
-            self.verdicts.push(Verdict { span: id.0, number: id.1, row, outcome, may_be_sent });
+            self.verdicts.push(Verdict { span: id.span, number: id.number, row, outcome, may_be_sent });
         }
     }
 

@@ -19,7 +19,7 @@ use super::strategy::ListStrategy;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::destination::{
     Call, Group, HttpResponse, KnownContacts, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome,
-    Rows, SetupCheck, batches,
+    RowResult, Rows, SetupCheck, batches,
 };
 use crate::membership::MembershipTarget;
 use crate::state::OPT_OUT_ALONE;
@@ -124,13 +124,13 @@ impl ClassicProtocol {
         match (group.operation, &group.target) {
             (Operation::Join, MembershipTarget::List { .. }) if !marked => RowOutcome::Then(ADD, id),
             (Operation::Update, MembershipTarget::List { .. }) if self.is_anew(row, &id) => RowOutcome::Then(ADD, id),
-            (Operation::Leave, _) => RowOutcome::Left,
+            (Operation::Leave, _) => RowOutcome::Done(RowResult::Left),
             _ => self.delivered(row, id),
         }
     }
 
     fn delivered(&self, row: &Row, id: String) -> RowOutcome {
-        if self.is_anew(row, &id) { RowOutcome::DeliveredAnew(id) } else { RowOutcome::Delivered(id) }
+        RowOutcome::Done(if self.is_anew(row, &id) { RowResult::DeliveredAnew(id) } else { RowResult::Delivered(id) })
     }
 
     fn is_anew(&self, row: &Row, id: &str) -> bool {
@@ -309,29 +309,31 @@ impl ClassicProtocol {
     /// What the reply to a request for one row says of it.
     fn one(&self, step: &'static str, group: &Group, row: &Row, note: &str, reply: Reply) -> RowOutcome {
         match (step, reply) {
-            (OPT_OUT, Reply::Done(_)) if row.cells.is_empty() => RowOutcome::Delivered(row.contact_id.to_string()),
+            (OPT_OUT, Reply::Done(_)) if row.cells.is_empty() => {
+                RowOutcome::Done(RowResult::Delivered(row.contact_id.to_string()))
+            }
             // What was wrong with the row, whether or not the account has the contact.
-            (OPT_OUT, Reply::Done(_)) => RowOutcome::OptedOut(note.to_owned()),
-            (OPT_OUT, _) if !row.cells.is_empty() => RowOutcome::Refused(note.to_owned()),
+            (OPT_OUT, Reply::Done(_)) => RowOutcome::Done(RowResult::OptedOut(note.to_owned())),
+            (OPT_OUT, _) if !row.cells.is_empty() => RowOutcome::refused(note),
             (ALONE, Reply::Done(Payload::Written(id))) => {
                 self.arrived(group, row, id, self.spot_check.strategy() == ListStrategy::Single)
             }
             (ADD, Reply::Done(_)) => self.delivered(row, note.to_owned()),
             (ADD, Reply::NotFound) => RowOutcome::Then(IS_GONE, note.to_owned()),
-            (ADD, reply) => RowOutcome::Refused(format!("not put on the list: {}", reply.reason())),
-            (IS_GONE, _) if group.operation == Operation::Leave => RowOutcome::Left,
-            (IS_GONE, _) => RowOutcome::Refused("not put on the list: not found".to_owned()),
+            (ADD, reply) => RowOutcome::refused(format!("not put on the list: {}", reply.reason())),
+            (IS_GONE, _) if group.operation == Operation::Leave => RowOutcome::Done(RowResult::Left),
+            (IS_GONE, _) => RowOutcome::refused("not put on the list: not found"),
             // A run that was interrupted may have written a contact of its own where this one is gone.
             (REMOVE | LOOK_UP, Reply::NotFound) if note.is_empty() && !row.cells.is_empty() => {
                 RowOutcome::Then(step, row.email().into_owned())
             }
             (REMOVE, Reply::NotFound) if self.may_be_of_the_list() => RowOutcome::Then(IS_GONE, note.to_owned()),
-            (REMOVE, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
+            (REMOVE, Reply::Done(_) | Reply::NotFound) => RowOutcome::Done(RowResult::Left),
             (LOOK_UP, Reply::Done(Payload::Contact { email: Some(email), .. })) => {
                 RowOutcome::ThenTogether(BULK, email)
             }
-            (LOOK_UP, Reply::Done(_) | Reply::NotFound) => RowOutcome::Left,
-            (OPT_OUT | LOOK_UP, reply) => RowOutcome::Refused(reply.reason()),
+            (LOOK_UP, Reply::Done(_) | Reply::NotFound) => RowOutcome::Done(RowResult::Left),
+            (OPT_OUT | LOOK_UP, reply) => RowOutcome::refused(reply.reason()),
             (_, reply) => self.refused(row, reply.reason()),
         }
     }
@@ -346,7 +348,7 @@ impl ClassicProtocol {
     fn refused(&self, row: &Row, reason: String) -> RowOutcome {
         match row.digest != OPT_OUT_ALONE && self.known.is_opt_out_due(&row.key) {
             true => RowOutcome::Then(OPT_OUT, reason),
-            false => RowOutcome::Refused(reason),
+            false => RowOutcome::refused(reason),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::response::Reply;
 use super::steps::{ADD, CHECK, THERE};
 use super::strategy::ListStrategy;
 use crate::chunk::Operation;
-use crate::destination::{Request, Response, RowId, RowOutcome, Rows, SetupCheck};
+use crate::destination::{Request, Response, RowId, RowOutcome, RowResult, Rows, SetupCheck};
 use crate::error::Kind;
 use crate::membership::MembershipTarget;
 
@@ -129,7 +129,7 @@ impl SpotCheck {
 
 fn contact(outcome: &RowOutcome) -> Option<&str> {
     match outcome {
-        RowOutcome::Delivered(id) | RowOutcome::DeliveredAnew(id) => Some(id),
+        RowOutcome::Done(RowResult::Delivered(id) | RowResult::DeliveredAnew(id)) => Some(id),
         _ => None,
     }
 }
@@ -142,7 +142,7 @@ struct Check {
 
 impl Check {
     fn request(&self, step: &'static str) -> Request {
-        let lines = self.joiners.iter().map(|((span, row), contact)| format!("\n{span} {row} {contact}"));
+        let lines = self.joiners.iter().map(|(RowId { span, number }, contact)| format!("\n{span} {number} {contact}"));
         let note = format!("{}{}", self.left, lines.collect::<String>());
         Request { note, ..Request::new(step, self.joiners.iter().map(|(id, _)| *id).collect()) }
     }
@@ -153,7 +153,7 @@ impl Check {
         let left = lines.next()?.parse().ok()?;
         let joiner = |line: &str| {
             let mut words = line.splitn(3, ' ');
-            let id = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            let id = RowId { span: words.next()?.parse().ok()?, number: words.next()?.parse().ok()? };
             Some((id, words.next()?.to_owned())).filter(|(id, _)| request.rows.contains(id))
         };
         Some(Self { left, joiners: lines.filter_map(joiner).collect() })

@@ -11,7 +11,7 @@ use super::run::{LAG, OrttoProtocol};
 use super::steps::{AGAIN, ALONE, MERGE, READ, SEEK};
 use super::verdicts::{joins, may_not_join, merged_as, operation, unconfirmed};
 use crate::chunk::Operation;
-use crate::destination::{Call, Request, Response, RowId, RowOutcome, Rows};
+use crate::destination::{Call, Request, Response, RowId, RowOutcome, RowResult, Rows};
 use crate::state::half;
 
 /// How often people are read who are not there.
@@ -109,7 +109,7 @@ fn unread(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows) -> Respo
     let (first, second) = rest.split_at(rest.len() / 2);
     let halves = [first, second].into_iter().filter(|rows| !rows.is_empty());
     let halves = halves.map(|rows| Request::new(AGAIN, rows.to_vec())).collect();
-    Response::Partly(away.into_iter().map(|id| (id, RowOutcome::Suppressed)).collect(), halves)
+    Response::Partly(away.into_iter().map(|id| (id, RowOutcome::Done(RowResult::Suppressed))).collect(), halves)
 }
 
 /// The people with the addresses of rows that were accepted: those who are there, joiners with their mark, were merged.
@@ -126,7 +126,7 @@ pub(super) fn sought(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
             ids if step == MERGE && operation(request, rows) == Some(Operation::Update) => {
                 Response::Rows(unconfirmed(protocol, step, ids, rows))
             }
-            [id] => Response::Rows(vec![(*id, RowOutcome::Refused(NOT_SHOWN.to_owned()))]),
+            [id] => Response::Rows(vec![(*id, RowOutcome::refused(NOT_SHOWN))]),
             ids => Response::Partly(Vec::new(), ids.iter().map(alone).collect()),
         };
     };
@@ -150,7 +150,7 @@ pub(super) fn sought(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
             return Response::Partly(outcomes, vec![Request { note, wait: LAG, ..Request::new(SEEK, rest) }]);
         }
         (false, ALONE) => {
-            outcomes.extend(rest.into_iter().map(|id| (id, RowOutcome::Refused(NOT_SHOWN.to_owned()))));
+            outcomes.extend(rest.into_iter().map(|id| (id, RowOutcome::refused(NOT_SHOWN))));
         }
         (false, step) => outcomes.extend(unconfirmed(protocol, step, &rest, rows)),
     }

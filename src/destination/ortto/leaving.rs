@@ -20,7 +20,7 @@ use super::scanning;
 use super::steps::{CHECK, FIND, LOOK, OPT_OUT, SCAN, UNMARK, kind};
 use super::unseen::{self, WAITED};
 use crate::chunk::Row;
-use crate::destination::{Call, Group, Limits, Request, Response, RowId, RowOutcome, Rows, batches};
+use crate::destination::{Call, Group, Limits, Request, Response, RowId, RowOutcome, RowResult, Rows, batches};
 use crate::membership::MembershipTarget;
 use crate::state::half;
 
@@ -138,7 +138,7 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
                 let key = protocol.known.profile(&leaver.email);
                 people.iter().find(|person| protocol.known.profile(&person.email) == key && has_mark(person))
             }),
-            None => each(&|_, _, _| RowOutcome::Refused(UNREAD.to_owned())),
+            None => each(&|_, _, _| RowOutcome::refused(UNREAD)),
         },
     }
 }
@@ -203,7 +203,7 @@ fn looked_up(
     }
     let scan = || RowOutcome::ThenTogether(SCAN, String::new());
     match person {
-        None if is_opt_out(row) => RowOutcome::Suppressed,
+        None if is_opt_out(row) => RowOutcome::Done(RowResult::Suppressed),
         // A run that was interrupted may have created another contact where this one is gone.
         None if leaver.times == 0 && !row.cells.is_empty() => {
             unmark(protocol, row, &Leaver { times: 0, id: "", email: row.email() })
@@ -239,7 +239,7 @@ fn unmarked(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, reply:
     };
     let is_clear = |entry: &Entry| matches!(entry, Entry::Done(_) | Entry::Created(_) | Entry::Skipped);
     if entries.len() == request.rows.len() && entries.iter().all(is_clear) {
-        return Response::Rows(request.rows.iter().map(|id| (*id, RowOutcome::Left)).collect());
+        return Response::Rows(request.rows.iter().map(|id| (*id, RowOutcome::Done(RowResult::Left))).collect());
     }
     // What was taken off may show for a while.
     let later = |step, rows| Request { wait: LAG, ..Request::new(step, rows) };
@@ -256,14 +256,14 @@ fn unmarked(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, reply:
 fn checked<'p>(request: &Request, rows: &dyn Rows, marked: impl Fn(&Leaver<'_>) -> Option<&'p Person>) -> Response {
     let outcome = |(id, _, leaver): (RowId, &Row, Leaver<'_>)| {
         let outcome = match (marked(&leaver), leaver.times) {
-            (None, _) => RowOutcome::Left,
+            (None, _) => RowOutcome::Done(RowResult::Left),
             (Some(Person { id, email, .. }), times @ (0 | 1)) => {
                 let as_held = Leaver { times: times + 1, id, email: email.into() };
                 RowOutcome::ThenTogether(UNMARK, as_held.note())
             }
             // Who is archived may still show by its id; by its address it does not.
             (Some(_), _) if request.step == CHECK => RowOutcome::Then(FIND, leaver.note()),
-            (Some(_), _) => RowOutcome::Refused(STILL_MARKED.to_owned()),
+            (Some(_), _) => RowOutcome::refused(STILL_MARKED),
         };
         (id, outcome)
     };

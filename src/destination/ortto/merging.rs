@@ -16,7 +16,7 @@ use super::run::{LAG, OrttoProtocol};
 use super::steps::{AGAIN, ALONE, MERGE, kind};
 use super::verdicts::{delivered, halves, joins, makes_some, operation, unconfirmed};
 use crate::chunk::{Operation, Row};
-use crate::destination::{Call, Request, Response, RowOutcome, Rows};
+use crate::destination::{Call, Request, Response, RowOutcome, RowResult, Rows};
 use crate::membership::MembershipTarget;
 
 pub(super) fn call(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows) -> Option<Call> {
@@ -43,7 +43,7 @@ pub(super) fn merged(protocol: &OrttoProtocol, request: &Request, rows: &dyn Row
         Reply::Done(body) => (entries(&body), false),
         Reply::Bad(entries) => (entries, true),
         Reply::Refused(status, reason) => {
-            let blamed = || Response::Rows(ids.iter().map(|id| (*id, RowOutcome::Refused(reason.clone()))).collect());
+            let blamed = || Response::Rows(ids.iter().map(|id| (*id, RowOutcome::refused(reason.clone()))).collect());
             return doubts::refused(protocol, request, rows, status, &reason).unwrap_or_else(blamed);
         }
         _ => return Response::Failed("an answer that does not fit its rows"),
@@ -92,22 +92,22 @@ fn one(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entries: &[
         return Response::Rows(delivered(protocol, ids, rows, first, makes_some(request, rows, entries)));
     }
     if all(|entry| *entry == Entry::Suppressed) {
-        return outcome(RowOutcome::Suppressed);
+        return outcome(RowOutcome::Done(RowResult::Suppressed));
     }
     if all(|entry| entry.is_merged() || *entry == Entry::Queued) {
         protocol.are_unclear(ids);
         return confirming::seek(request, ids.clone());
     }
     match reasons(entries) {
-        Some(reasons) if !may_be_gone => outcome(RowOutcome::Refused(reasons)),
-        _ if is_refused && !may_be_gone => outcome(RowOutcome::Refused(NO_REASON.to_owned())),
+        Some(reasons) if !may_be_gone => outcome(RowOutcome::refused(reasons)),
+        _ if is_refused && !may_be_gone => outcome(RowOutcome::refused(NO_REASON)),
         _ if request.step != ALONE => Response::Rows(unconfirmed(protocol, request.step, ids, rows)),
         // It may have been a mishap.
         _ if request.note.is_empty() => {
             let again = Request { note: REPEATED.to_owned(), wait: LAG, ..Request::new(ALONE, ids.clone()) };
             Response::Partly(Vec::new(), vec![again])
         }
-        _ => outcome(RowOutcome::Refused(match entries.first() {
+        _ => outcome(RowOutcome::refused(match entries.first() {
             Some(Entry::Unclear(said)) => said.clone(),
             Some(Entry::Skipped) => "was skipped".to_owned(),
             _ => "was left out of the answer".to_owned(),
@@ -124,7 +124,7 @@ fn bad(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entries: &[
     let ids = &request.rows;
     let outcome = |outcome: RowOutcome| Response::Rows(ids.iter().map(|id| (*id, outcome.clone())).collect());
     if entries.iter().all(|entry| *entry == Entry::Suppressed) {
-        return outcome(RowOutcome::Suppressed);
+        return outcome(RowOutcome::Done(RowResult::Suppressed));
     }
     // A row that is gone may be called invalid as well.
     if operation(request, rows) == Some(Operation::Update) && request.step == MERGE {
@@ -138,15 +138,15 @@ fn bad(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, entries: &[
     }
     let reasons: BTreeSet<&str> = entries.iter().filter_map(Entry::reason).collect();
     match reasons.len() {
-        0 => outcome(RowOutcome::Refused(NO_REASON.to_owned())),
+        0 => outcome(RowOutcome::refused(NO_REASON)),
         1..=MOST_REASONS => {
             let reasons: Vec<&str> = reasons.into_iter().collect();
-            outcome(RowOutcome::Refused(reasons.join("; or: ")))
+            outcome(RowOutcome::refused(reasons.join("; or: ")))
         }
         // Each has the one at its place, which is a hint.
         _ => {
             let probably = |entry: &Entry| format!("probably: {}", entry.reason().unwrap_or(NO_REASON));
-            let each = ids.iter().zip(entries).map(|(id, entry)| (*id, RowOutcome::Refused(probably(entry))));
+            let each = ids.iter().zip(entries).map(|(id, entry)| (*id, RowOutcome::refused(probably(entry))));
             Response::Rows(each.collect())
         }
     }

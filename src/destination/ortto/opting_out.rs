@@ -15,7 +15,7 @@ use super::run::OrttoProtocol;
 use super::steps::{LOOK, OPT_OUT, OPT_OUT_OF_REFUSED, kind};
 use super::verdicts::{delivered, each_outcome, halves};
 use crate::chunk::Row;
-use crate::destination::{Call, Limits, Request, Response, RowId, RowOutcome, Rows, batches};
+use crate::destination::{Call, Limits, Request, Response, RowId, RowOutcome, RowResult, Rows, batches};
 
 /// Whether neither an id nor an address of the person is known.
 pub(super) fn is_unknown(row: &Row) -> bool {
@@ -56,8 +56,10 @@ pub(super) fn of_refused(rows: &dyn Rows, response: Response) -> Response {
     each_outcome(response, |id, outcome| {
         let reason = rows.row(id).map(|(.., note)| note.to_owned()).unwrap_or_default();
         match outcome {
-            RowOutcome::Delivered(_) | RowOutcome::DeliveredAnew(_) => RowOutcome::OptedOut(reason),
-            RowOutcome::Suppressed | RowOutcome::Refused(_) => RowOutcome::Refused(reason),
+            RowOutcome::Done(RowResult::Delivered(_) | RowResult::DeliveredAnew(_)) => {
+                RowOutcome::Done(RowResult::OptedOut(reason))
+            }
+            RowOutcome::Done(RowResult::Suppressed | RowResult::Refused(_)) => RowOutcome::refused(reason),
             outcome => outcome,
         }
     })
@@ -72,7 +74,7 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
         Reply::Bad(entries) => entries,
         Reply::Refused(status, reason) => {
             let going_on = doubts::refused(protocol, request, rows, status, &reason);
-            return going_on.unwrap_or_else(|| all(RowOutcome::Refused(reason)));
+            return going_on.unwrap_or_else(|| all(RowOutcome::refused(reason)));
         }
         _ => return Response::Failed("an answer of unknown meaning"),
     };
@@ -83,18 +85,18 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
     let is_not_sent = |entry: &Entry| matches!(entry, Entry::Skipped | Entry::Suppressed);
     // Who is not there may have no entry.
     if (is_for_each || ids.len() == 1) && entries.iter().all(is_not_sent) {
-        return all(RowOutcome::Suppressed);
+        return all(RowOutcome::Done(RowResult::Suppressed));
     }
     if ids.len() > 1 {
         return halves(request);
     }
     match reasons(&entries) {
-        Some(reasons) => all(RowOutcome::Refused(reasons)),
+        Some(reasons) => all(RowOutcome::refused(reasons)),
         None if entries.iter().all(Entry::is_merged) => {
             let first = entries.get(..1).unwrap_or_default();
             Response::Rows(delivered(protocol, ids, rows, first, false))
         }
         // What it says is unknown: it is asked for again.
-        None => all(RowOutcome::Suppressed),
+        None => all(RowOutcome::Done(RowResult::Suppressed)),
     }
 }

@@ -14,8 +14,8 @@ use super::verdicts::each_outcome;
 use super::{confirming, doubts, field_check, leaving, merging, opting_out};
 use crate::chunk::{Operation, Row};
 use crate::destination::{
-    Call, Caution, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, Rows,
-    batches,
+    Call, Caution, Group, HttpResponse, Limits, Protocol, Request, RequestKind, Response, RowId, RowOutcome, RowResult,
+    Rows, batches,
 };
 use crate::error::Kind;
 use crate::membership::MembershipTarget;
@@ -42,14 +42,14 @@ impl OrttoProtocol {
     fn refused(&self, row: &Row, reason: String) -> RowOutcome {
         match !is_opt_out(row) && self.known.is_opt_out_due(&row.key) {
             true => RowOutcome::ThenTogether(OPT_OUT_OF_REFUSED, reason),
-            false => RowOutcome::Refused(reason),
+            false => RowOutcome::refused(reason),
         }
     }
 
     /// The same for what a response refused.
     fn opting_out(&self, rows: &dyn Rows, response: Response) -> Response {
         each_outcome(response, |id, outcome| match (outcome, rows.row(id)) {
-            (RowOutcome::Refused(reason), Some((_, row, _))) => self.refused(row, reason),
+            (RowOutcome::Done(RowResult::Refused(reason)), Some((_, row, _))) => self.refused(row, reason),
             (outcome, _) => outcome,
         })
     }
@@ -80,7 +80,7 @@ impl Protocol for OrttoProtocol {
             return Some(RowOutcome::ThenTogether(SCAN, String::new()));
         }
         if self.withheld.contains(&half(&row.key)) {
-            return Some(RowOutcome::Suppressed);
+            return Some(RowOutcome::Done(RowResult::Suppressed));
         }
         let fault = self.writer.fault(row)?;
         Some(self.refused(row, format!("not sent, as Ortto would refuse it: {fault}")))

@@ -15,7 +15,7 @@ use super::response::{Person, people};
 use super::run::{OrttoProtocol, is_opt_out};
 use super::steps::{OPT_OUT, SCAN, UNMARK};
 use super::unseen::{self, ALL, PageAt, WAITED};
-use crate::destination::{Call, Request, Response, RowId, RowOutcome, Rows};
+use crate::destination::{Call, Request, Response, RowId, RowOutcome, RowResult, Rows};
 use crate::state::half;
 
 /// A leaver, or an opt-out, who is not on the pages so far.
@@ -36,7 +36,7 @@ pub(super) fn call(request: &Request) -> Call {
 pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn Rows, body: Option<&Value>) -> Response {
     let Some((body, page)) = body.and_then(|body| Some((body, people(body)?))) else {
         // Going through the pages again would end here again.
-        let unread = |id| (id, RowOutcome::Refused(UNREAD.to_owned()));
+        let unread = |id| (id, RowOutcome::refused(UNREAD));
         return Response::Rows(request.rows.iter().copied().map(unread).collect());
     };
     let there = page.iter().filter(|person| !person.email.is_empty());
@@ -72,12 +72,12 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
         }
         // Pages that lead nowhere do not say who is not there.
         Following::Nowhere => {
-            let refused = |missing: Missing| (missing.id, RowOutcome::Refused(NOT_FOUND.to_owned()));
+            let refused = |missing: Missing| (missing.id, RowOutcome::refused(NOT_FOUND));
             outcomes.extend(rest.into_iter().map(refused));
             Response::Rows(outcomes)
         }
         Following::Last if at.is_shrunk && at.is_second => {
-            outcomes.extend(rest.into_iter().map(|missing| (missing.id, RowOutcome::Refused(UNREAD.to_owned()))));
+            outcomes.extend(rest.into_iter().map(|missing| (missing.id, RowOutcome::refused(UNREAD))));
             Response::Rows(outcomes)
         }
         Following::Last if at.is_shrunk => {
@@ -100,8 +100,8 @@ pub(super) fn response(protocol: &OrttoProtocol, request: &Request, rows: &dyn R
 /// What is known of one who is on no page.
 fn not_there(missing: &Missing) -> RowOutcome {
     match (missing.is_opt_out, missing.may_be_another) {
-        (true, _) => RowOutcome::Suppressed,
-        (false, true) => RowOutcome::Refused(NOT_FOUND.to_owned()),
-        (false, false) => RowOutcome::Left,
+        (true, _) => RowOutcome::Done(RowResult::Suppressed),
+        (false, true) => RowOutcome::refused(NOT_FOUND),
+        (false, false) => RowOutcome::Done(RowResult::Left),
     }
 }

@@ -6,7 +6,7 @@ use super::response::Entry;
 use super::run::OrttoProtocol;
 use super::steps::{AGAIN, ALONE, MERGE};
 use crate::chunk::{Operation, Row};
-use crate::destination::{Request, Response, RowId, RowOutcome, Rows};
+use crate::destination::{Request, Response, RowId, RowOutcome, RowResult, Rows};
 
 /// Whether a step makes joiners of its rows: changed rows that a merge did not find are gone, and join again.
 pub(super) fn joins(step: &str, operation: Operation) -> bool {
@@ -49,7 +49,8 @@ pub(super) fn merged_as(
     makes: bool,
 ) -> RowOutcome {
     let is_gone = makes && protocol.known.id(&row.key).is_some_and(|known| !there.contains(known));
-    if is_gone { RowOutcome::DeliveredAnew(id.to_owned()) } else { RowOutcome::Delivered(id.to_owned()) }
+    let id = id.to_owned();
+    RowOutcome::Done(if is_gone { RowResult::DeliveredAnew(id) } else { RowResult::Delivered(id) })
 }
 
 /// All rows were merged. An id that the state has already stays with its profile; the others go by their place, which is
@@ -101,7 +102,7 @@ pub(super) fn unconfirmed(
     let outcome = |id: &RowId| {
         let (group, row, _) = rows.row(*id)?;
         let outcome = match (step, group.operation) {
-            (MERGE, operation) if may_not_join(protocol, operation, row) => RowOutcome::Suppressed,
+            (MERGE, operation) if may_not_join(protocol, operation, row) => RowOutcome::Done(RowResult::Suppressed),
             (MERGE, _) => RowOutcome::ThenTogether(AGAIN, String::new()),
             _ => RowOutcome::Then(ALONE, String::new()),
         };

@@ -310,7 +310,8 @@ mod tests {
     use super::super::results::RunResults;
     use super::*;
     use crate::chunk::Row;
-    use crate::delivery::lane::{RowResult, Verdict};
+    use crate::delivery::lane::Verdict;
+    use crate::destination::RowResult;
     use crate::ledger::{Ledger, Sent};
     use crate::membership::MembershipTarget;
     use crate::plan::history::{self, Act, Record};

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use autopilot_export::chunk::{FieldSpec, Operation, Row};
 use autopilot_export::delivery::lane::{
-    Handled, Incoming, Lane, LaneSettings, Next, Outgoing, RowResult, Span, Verdict, unauthorized,
+    Handled, Incoming, Lane, LaneSettings, Next, Outgoing, Span, Verdict, unauthorized,
 };
 use autopilot_export::delivery::pace::after;
 use autopilot_export::destination::autopilot::ListStrategy;
-use autopilot_export::destination::{self, Call, Group, KnownContacts};
+use autopilot_export::destination::{self, Call, Group, KnownContacts, RowResult};
 use autopilot_export::error::{Kind, Result};
 use autopilot_export::membership::MembershipTarget;
 

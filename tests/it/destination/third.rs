@@ -10,7 +10,7 @@ use autopilot_export::chunk::{FieldSpec, Operation, Row};
 use autopilot_export::config::parse;
 use autopilot_export::destination::{
     Account, Api, Assumption, Call, Cost, Destination, Group, HttpResponse, Judgement, KnownContacts, Limits, Protocol,
-    Region, Request, RequestKind, Response, RowId, RowOutcome, Rows, Session, StandardField, Wanted,
+    Region, Request, RequestKind, Response, RowId, RowOutcome, RowResult, Rows, Session, StandardField, Wanted,
 };
 use autopilot_export::entry::environment::Adapters;
 use autopilot_export::error::Result;
@@ -224,11 +224,11 @@ impl Protocol for CardfileProtocol {
 
     fn response(&self, request: &Request, _rows: &dyn Rows, response: &HttpResponse) -> Response {
         let outcome = match (response.status().as_u16(), request.step) {
-            (422, _) => RowOutcome::Refused(String::from_utf8_lossy(response.body()).into_owned()),
-            (_, "unlabel") => RowOutcome::Left,
+            (422, _) => RowOutcome::refused(String::from_utf8_lossy(response.body()).into_owned()),
+            (_, "unlabel") => RowOutcome::Done(RowResult::Left),
             _ => {
                 let answer: Value = serde_json::from_slice(response.body()).unwrap();
-                RowOutcome::Delivered(answer["card"].as_str().unwrap().to_owned())
+                RowOutcome::Done(RowResult::Delivered(answer["card"].as_str().unwrap().to_owned()))
             }
         };
         Response::Rows(vec![(request.rows[0], outcome)])

@@ -31,7 +31,7 @@ fn halves(case: &Case, request: &Request) -> Vec<Request> {
 }
 
 fn accepted(case: &Case, request: &Request) {
-    let merged = |(_, n): &RowId| json!({ "status": "merged", "person_id": id(*n) });
+    let merged = |RowId { number, .. }: &RowId| json!({ "status": "merged", "person_id": id(*number) });
     let body = people(&request.rows.iter().map(merged).collect());
     assert_eq!(outcomes(case.answer(request, 200, &body)).len(), request.rows.len());
 }
@@ -55,7 +55,7 @@ fn a_bad_row_among_good_ones_is_found_and_it_alone_is_refused() {
     let mut refusals = 2;
     let said = loop {
         let part = parts.remove(0);
-        if !part.rows.contains(&(1, 5)) {
+        if !part.rows.contains(&at(5)) {
             accepted(&case, &part);
             continue;
         }
@@ -66,7 +66,7 @@ fn a_bad_row_among_good_ones_is_found_and_it_alone_is_refused() {
         }
     };
     assert!(parts.is_empty(), "{parts:?}");
-    assert_eq!(said, Response::Rows(vec![((1, 5), refused("too many contacts this month"))]));
+    assert_eq!(said, Response::Rows(vec![(at(5), refused("too many contacts this month"))]));
     assert_eq!(refusals, 6, "a whole twice, a half, a quarter, the row twice");
 }
 

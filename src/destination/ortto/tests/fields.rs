@@ -34,7 +34,8 @@ fn a_refusal_that_names_a_field_waits_for_the_list_of_fields() {
             Response::Ends { problem, .. } => assert!(!is_there && problem.contains("\"Level\""), "{listed}"),
             Response::Rows(rows) => {
                 assert!(
-                    is_there && matches!(&rows[0].1, RowOutcome::Refused(why) if why.contains("too long")),
+                    is_there
+                        && matches!(&rows[0].1, RowOutcome::Done(RowResult::Refused(why)) if why.contains("too long")),
                     "{listed}"
                 );
                 // It is there, so the next refusal is the rows' own at once.

@@ -16,7 +16,9 @@ fn a_page_that_is_refused_withholds_who_is_left() {
         let case = leavers(2);
         let request = Request { note: "500 c".to_owned(), ..case.request(SCAN) };
         let said = outcomes(case.answer_again(&request, status, body));
-        assert!(matches!(&said[..], [RowOutcome::Refused(one), RowOutcome::Refused(_)] if one.contains("list")));
+        assert!(
+            matches!(&said[..], [RowOutcome::Done(RowResult::Refused(one)), RowOutcome::Done(RowResult::Refused(_))] if one.contains("list"))
+        );
     }
 }
 
@@ -30,7 +32,7 @@ fn everybody_is_read_where_ids_cannot_be_looked_up() {
         };
         assert_eq!(said(2, LOOK), [scan.clone(), scan], "{status} {body}");
         assert!(matches!(&said(1, CHECK)[..], [RowOutcome::Then(FIND, _)]));
-        assert!(matches!(&said(1, FIND)[..], [RowOutcome::Refused(_)]));
+        assert!(matches!(&said(1, FIND)[..], [RowOutcome::Done(RowResult::Refused(_))]));
     }
 }
 
@@ -68,10 +70,10 @@ fn an_archived_leaver_is_merged_only_if_another_is_there() {
     // By its id it shows, archived as it is.
     let (by_id, by_address) = there(r#""T""#);
     assert!(matches!(&outcomes(case.of_all(LOOK, 200, &by_id))[..], [RowOutcome::Then(FIND, _)]));
-    assert_eq!(outcomes(case.of_all(FIND, 200, r#"{"contacts":null}"#)), [RowOutcome::Left]);
+    assert_eq!(outcomes(case.of_all(FIND, 200, r#"{"contacts":null}"#)), [RowOutcome::Done(RowResult::Left)]);
     case.held.rows[0].contact_id = email(0).into();
     assert!(matches!(&outcomes(case.of_all(FIND, 200, &by_address))[..], [RowOutcome::ThenTogether(UNMARK, _)]));
-    let rows: Vec<(RowId, &Row)> = vec![((1, 0), &case.held.rows[0])];
+    let rows: Vec<(RowId, &Row)> = vec![(at(0), &case.held.rows[0])];
     assert_eq!(case.protocol.requests(&case.held.group, &rows)[0].step, FIND);
 }
 
@@ -81,7 +83,7 @@ fn a_full_page_that_says_nothing_of_more_is_not_the_last() {
     let page = serde_json::json!({ "contacts": contacts.collect::<Vec<_>>() }).to_string();
     let next = requests(leavers(1).of_all(SCAN, 200, &page));
     assert_eq!((next[0].step, next[0].note.trim_end()), (SCAN, "500"));
-    assert_eq!(outcomes(leavers(1).of_all(SCAN, 200, r#"{"contacts":null}"#)), [RowOutcome::Left]);
+    assert_eq!(outcomes(leavers(1).of_all(SCAN, 200, r#"{"contacts":null}"#)), [RowOutcome::Done(RowResult::Left)]);
 }
 
 // Somebody who moves to the place of one that is deleted is on neither page.
@@ -97,14 +99,14 @@ fn everybody_is_read_again_where_there_were_fewer_meanwhile() {
         let next = requests(case.of_all(SCAN, 200, &page(100, totals[0], true))).remove(0);
         let said = case.answer(&next, 200, &page(101, totals[1], false));
         if !is_read_again {
-            assert_eq!(outcomes(said), [RowOutcome::Left]);
+            assert_eq!(outcomes(said), [RowOutcome::Done(RowResult::Left)]);
             continue;
         }
         let again = requests(said).remove(0);
         assert_eq!((again.step, again.rows.len()), (SCAN, 1));
         let next = requests(case.answer(&again, 200, &page(100, 8, true))).remove(0);
         let fewer = case.answer(&next, 200, &page(101, 7, false));
-        assert!(matches!(&outcomes(fewer)[..], [RowOutcome::Refused(why)] if why.contains("list")));
-        assert_eq!(outcomes(case.answer(&next, 200, &page(101, 8, false))), [RowOutcome::Left]);
+        assert!(matches!(&outcomes(fewer)[..], [RowOutcome::Done(RowResult::Refused(why))] if why.contains("list")));
+        assert_eq!(outcomes(case.answer(&next, 200, &page(101, 8, false))), [RowOutcome::Done(RowResult::Left)]);
     }
 }

@@ -16,7 +16,7 @@ fn a_row_with_several_details_is_refused_for_all_of_them() {
     }
     let suppressed = json!({ "status": "suppressed", "error": "Email is suppressed" });
     for (all, wanted) in [
-        (json!([suppressed, suppressed]), RowOutcome::Suppressed),
+        (json!([suppressed, suppressed]), RowOutcome::Done(RowResult::Suppressed)),
         (json!([suppressed, { "status": "invalid", "error": "a" }]), refused("a")),
     ] {
         assert_eq!(outcomes(Case::joiners(1).of_all(ALONE, 400, &details(&all))), [wanted]);
@@ -100,12 +100,12 @@ fn no_answer_leaves_a_single_row_without_a_verdict() {
 fn a_person_who_opts_out_and_is_gone_is_asked_for_again() {
     for entry in [json!({ "status": "not_found" }), json!({ "status": "odd" })] {
         let said = outcomes(Case::opting_out(1).of_all(OPT_OUT, 200, &people(&json!([entry]))));
-        assert_eq!(said, [RowOutcome::Suppressed], "{entry}");
+        assert_eq!(said, [RowOutcome::Done(RowResult::Suppressed)], "{entry}");
     }
     let two = people(&json!([{ "status": "not_found" }, { "status": "skipped" }]));
     assert_eq!(
         outcomes(Case::opting_out(2).of_all(OPT_OUT, 200, &two)),
-        [RowOutcome::Suppressed, RowOutcome::Suppressed]
+        [RowOutcome::Done(RowResult::Suppressed), RowOutcome::Done(RowResult::Suppressed)]
     );
 }
 
@@ -127,7 +127,14 @@ fn a_changed_row_that_is_merged_without_an_id_is_looked_for() {
 fn a_status_counts_without_an_id_or_with_an_odd_one() {
     for entry in [json!({ "status": "merged" }), json!({ "status": "created", "person_id": "7" })] {
         let said = outcomes(Case::joiners(2).of_all(MERGE, 200, &people(&json!([entry, entry]))));
-        assert_eq!(said, [RowOutcome::Delivered(String::new()), RowOutcome::Delivered(String::new())], "{entry}");
+        assert_eq!(
+            said,
+            [
+                RowOutcome::Done(RowResult::Delivered(String::new())),
+                RowOutcome::Done(RowResult::Delivered(String::new()))
+            ],
+            "{entry}"
+        );
     }
     // Nothing says which of the rows was merged.
     let mixed = people(&json!([{ "status": "merged" }, { "status": "invalid", "error": "a" }]));
@@ -150,8 +157,8 @@ fn rows_that_are_queued_are_looked_for_by_their_addresses() {
     let page = json!({ "contacts": [there(0, json!(["T"])), there(1, json!([]))] });
     match case.answer(seek, 200, &page.to_string()) {
         Response::Partly(outcomes, requests) => {
-            assert_eq!(outcomes, [((1, 0), RowOutcome::Delivered(id(0)))]);
-            assert_eq!((requests[0].step, &requests[0].rows[..]), (SEEK, &[(1, 1)][..]));
+            assert_eq!(outcomes, [(at(0), RowOutcome::Done(RowResult::Delivered(id(0))))]);
+            assert_eq!((requests[0].step, &requests[0].rows[..]), (SEEK, &[at(1)][..]));
         }
         other => panic!("{other:?}"),
     }

@@ -20,7 +20,8 @@ use super::run::OrttoProtocol;
 use super::setup::Setup;
 use crate::chunk::{FieldSpec, Operation, Row};
 use crate::destination::{
-    Call, Group, HttpResponse, Judgement, KnownContacts, Protocol, Request, Response, RowId, RowOutcome, Rows, Session,
+    Call, Group, HttpResponse, Judgement, KnownContacts, Protocol, Request, Response, RowId, RowOutcome, RowResult,
+    Rows, Session,
 };
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
@@ -33,7 +34,7 @@ struct Held {
 }
 
 impl Rows for Held {
-    fn row(&self, (_, number): RowId) -> Option<(&Group, &Row, &str)> {
+    fn row(&self, RowId { number, .. }: RowId) -> Option<(&Group, &Row, &str)> {
         Some((&self.group, self.rows.get(number as usize)?, ""))
     }
 }
@@ -80,7 +81,7 @@ impl Case {
 
     /// A request for all rows.
     fn request(&self, step: &'static str) -> Request {
-        Request::new(step, (0..self.held.rows.len() as u32).map(|n| (1, n)).collect())
+        Request::new(step, (0..self.held.rows.len() as u32).map(at).collect())
     }
 
     fn answer(&self, request: &Request, status: u16, body: &str) -> Response {
@@ -109,6 +110,11 @@ fn http(status: u16, body: &str) -> HttpResponse {
     http::Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
 }
 
+/// The row of this number.
+fn at(number: u32) -> RowId {
+    RowId { span: 1, number }
+}
+
 fn id(n: u32) -> String {
     format!("{n:024x}")
 }
@@ -130,7 +136,7 @@ fn requests(response: Response) -> Vec<Request> {
 }
 
 fn refused(reason: &str) -> RowOutcome {
-    RowOutcome::Refused(reason.to_owned())
+    RowOutcome::refused(reason.to_owned())
 }
 
 fn details(details: &Value) -> String {

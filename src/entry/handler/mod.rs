@@ -240,24 +240,35 @@ impl<W: Environment, X: Executions> Function<W, X> {
             (None, Some(run)) if run.run_id == run_id => run,
             (None, _) => bare(run_id)?,
         };
+        // The lease is kept over all of it: a slow store may take long for each of these.
+        let ending = with_lease(&self.env, config, &request, self.end(config, &request, failure));
+        match ending.await? {
+            // The lanes are still those that open assigned.
+            Ended::LanesAgain => Ok(with_status("again", self.open(config, run_id).await?)),
+            Ended::Finished { report, was_known } => {
+                self.publish(&report, was_known);
+                self.summary(config, &report).await
+            }
+        }
+    }
+
+    async fn end(&self, config: &Config, request: &RunRequest, failure: Option<Failure>) -> Result<Ended> {
+        let run_id = request.run_id.as_str();
         let mut failure = match failure {
             Some(failure) => Some(failure),
             None => self.lanes_failure(run_id).await?,
         };
         if failure.is_none() {
-            match with_lease(&self.env, config, &request, look_back(&self.env, config, &request)).await {
+            match look_back(&self.env, config, request).await {
                 Ok(0) => {}
-                // The lanes are still those that open assigned.
-                Ok(_) => return Ok(with_status("again", self.open(config, run_id).await?)),
+                Ok(_) => return Ok(Ended::LanesAgain),
                 Err(error) if error.kind == Kind::Config => failure = Some(Failure::of(&error)),
                 Err(error) => return Err(error),
             }
         }
-        let known = self.report(run_id).await?.is_some();
-        let finishing = finish(&self.env, config, &request, failure);
-        let report = with_lease(&self.env, config, &request, finishing).await?;
-        self.publish(&report, known);
-        self.summary(config, &report).await
+        let was_known = self.report(run_id).await?.is_some();
+        let report = finish(&self.env, config, request, failure).await?;
+        Ok(Ended::Finished { report: Box::new(report), was_known })
     }
 
     /// Gives up a run whose finish failed for good: the connection is free, and people are notified. The next run of the export
@@ -331,6 +342,16 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .map(|record| record.request)
             .ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not prepared").hint("start it with prepare"))
     }
+}
+
+/// How a run's last step came out.
+enum Ended {
+    /// Joiners are sent again, which look back took the verdicts from.
+    LanesAgain,
+    Finished {
+        report: Box<Report>,
+        was_known: bool,
+    },
 }
 
 /// The most characters of a key in the log: all that a key may have.

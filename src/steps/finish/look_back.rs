@@ -21,6 +21,7 @@ use crate::run::opening::OpenRecord;
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
+use crate::steps::quiet::quiet_until;
 use crate::steps::turn;
 
 /// The warning of a run that sends joiners again.
@@ -59,7 +60,7 @@ async fn look<E: Environment>(env: &E, config: &Config, request: &RunRequest) ->
 
 /// The same of a run that never got here, under the lease of `holder`, which finishes it: nothing is sent again for it. Unless
 /// the account confirms its last joiners, they count as pending.
-pub(super) async fn doubt_unseen<E: Environment>(
+pub(in crate::steps) async fn doubt_unseen<E: Environment>(
     env: &E,
     config: &Config,
     request: &RunRequest,
@@ -98,14 +99,16 @@ impl<'e, E: Environment> LookBack<'e, E> {
     async fn at(env: &'e E, config: &'e Config, request: &RunRequest, holder: &'e str) -> Result<Option<Self>> {
         let (store, run_id) = (env.store(), request.run_id.as_str());
         let run: Option<RunRecord> = read_json(store, &keys::of_run(run_id, "run.json")).await?;
+        let Some(run) = run else { return Ok(None) };
+        // First, as a slow store may have taken long since the lanes did.
+        if !turn::renew(env, &run.connection, holder).await? {
+            return Ok(None);
+        }
         let opened: Option<OpenRecord> = read_json(store, &keys::of_run(run_id, OPENED)).await?;
-        let Some((run, opened)) = run.zip(opened).filter(|(_, opened)| opened.is_assigned()) else { return Ok(None) };
+        let Some(opened) = opened.filter(OpenRecord::is_assigned) else { return Ok(None) };
         let mut looking = Self { env, config, holder, run, opened, stored: HashSet::new() };
         let has_joiners = looking.joining().next().is_some();
-        if !has_joiners
-            || read_json::<Report>(store, &keys::of_run(run_id, "report.json")).await?.is_some()
-            || !turn::renew(env, &looking.run.connection, holder).await?
-        {
+        if !has_joiners || read_json::<Report>(store, &keys::of_run(run_id, "report.json")).await?.is_some() {
             return Ok(None);
         }
         let stored = store.list(&keys::of_run(run_id, "results/")).await?;
@@ -177,23 +180,28 @@ impl<'e, E: Environment> LookBack<'e, E> {
 
     /// Asks for the last joiners, where calls were trusted that name a list.
     async fn ask(&mut self) -> Result<JoinersThere> {
-        let (export, connection) = export_of(self.config, &self.run.request.export)?;
-        let destination = self.env.destination(connection.api);
-        if !destination.may_lose_marks(&self.opened.setup) || connection.name != self.run.connection {
+        let (store, run_connection) = (self.env.store(), connection_of(self.config, &self.run.connection)?);
+        if !self.env.destination(run_connection.api).may_lose_marks(&self.opened.setup) {
             return Ok(JoinersThere::All);
         }
         let joiners = self.last_joiners().await?;
         if joiners.is_empty() {
             return Ok(JoinersThere::All);
         }
-        let from = after(self.env.clock().now(), window(self.opened.rate));
+        let (export, _) = export_of(self.config, &self.run.request.export)?;
+        let connection = &turn::at_lowest_rate(store, self.config, run_connection).await?;
+        let from = if self.holder == self.run.request.run_id {
+            after(self.env.clock().now(), window(connection.requests_per_second.min(self.opened.rate)))
+        } else {
+            quiet_until(self.env, connection, self.holder).await?
+        };
         let sent = SentRun { export, connection, run: &self.run, opened: &self.opened, holder: self.holder };
         let connection = sent.connection();
         let mut session = sent.session(self.env, &connection, from).await?;
-        let there = destination.joiners_there(&mut session, &joiners).await?;
+        let there = self.env.destination(connection.api).joiners_there(&mut session, &joiners).await?;
         let sent = session.sent.clone();
         self.opened.sent.add(&sent);
-        write_json(self.env.store(), &self.of_run(OPENED), &self.opened).await?;
+        write_json(store, &self.of_run(OPENED), &self.opened).await?;
         Ok(there)
     }
 

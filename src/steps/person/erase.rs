@@ -22,7 +22,7 @@ use crate::steps::documents::read_json;
 use crate::steps::environment::Environment;
 use crate::steps::erased;
 use crate::steps::failure::Failure;
-use crate::steps::finish::finish_under;
+use crate::steps::finish::{doubt_unseen, finish_under};
 use crate::steps::turn::{at_lowest_rate, note_end};
 use crate::steps::unfinished::unfinished;
 
@@ -171,6 +171,7 @@ async fn end_unfinished<E: Environment>(env: &E, config: &Config, export: &str, 
     let error = Error::new(Kind::Interrupted, &run, "the run never reached its finish")
         .hint("nothing: what it had confirmed is kept, the rest is sent by the next run")
         .at("finish");
+    doubt_unseen(env, config, &record.request, holder).await?;
     let report = finish_under(env, config, &record.request, Some(Failure::of(&error)), holder).await?;
     report.lost.iter().for_each(|lost| env.observer().notify(Event::Warns(lost)));
     Ok(())

@@ -1,13 +1,13 @@
 //! Recovery: an earlier run of the export that never reached its finish is finished first.
 
 use crate::config::{Config, Connection};
-use crate::error::{Error, Kind, Result};
+use crate::error::{AtStage, Error, Kind, Result};
 use crate::ports::{ObjectMeta, Store};
 use crate::run::{RunRecord, RunRequest, keys};
 use crate::steps::documents::{read_json, write_json};
 use crate::steps::environment::Environment;
 use crate::steps::failure::Failure;
-use crate::steps::finish::finish_under;
+use crate::steps::finish::{doubt_unseen, finish_under};
 use crate::steps::kept::config_of;
 use crate::steps::turn;
 use crate::steps::unfinished::{Unfinished, unfinished_in, without_record};
@@ -66,6 +66,8 @@ pub(in crate::steps) async fn finish_abandoned<W: Environment>(
     if its_own && !turn::take(env, &record.connection, run_id).await? {
         return Ok(Recovery::Busy);
     }
+    // By today's configuration, which says whether and how fast the account may be asked.
+    doubt_unseen(env, config, &record.request, run_id).await.at("finish")?;
     let kept = config_of(store, &earlier).await?.map(|kept| Config { folder: config.folder.clone(), ..kept });
     let config = kept.as_ref().unwrap_or(config);
     let error = Error::new(Kind::Interrupted, &earlier, "the run never reached its finish")

@@ -233,7 +233,7 @@ pub(super) struct End {
     pub(super) refused_leavers: bool,
     /// It sent every row, whatever the state says, and removed nobody.
     pub(super) full: bool,
-    /// It made requests.
+    /// It made requests that are more than questions.
     pub(super) was_sent: bool,
     /// It took only some rows, and removed nobody.
     pub(super) part: bool,
@@ -320,6 +320,10 @@ impl Model {
                     Some(Says::Refused(fields)) if is_refused == Known::Is(false) => Some(Says::Member(fields.clone())),
                     said => said.or(taken.suppressed.contains(&person).then_some(&Says::Suppressed)).cloned(),
                 };
+                if matches!(said, Some(Says::Member(_))) && taken.suppressed.contains(&person) {
+                    self.perhaps_suppressed(person, taken.segment);
+                    continue;
+                }
                 let is_gone = !end.full && !end.part && matches!(said, None | Some(Says::Suppressed));
                 let is_sent = |other: &&Taken| matches!(before.says(&other.drop, person), Some(Says::Member(_)));
                 if is_gone && before.withheld.may_return(person) && others.iter().any(is_sent) {
@@ -367,6 +371,13 @@ impl Model {
     fn perhaps_refused(&mut self, person: Person, number: usize) {
         let held = self.segments[number].people.get_mut(&person).unwrap();
         held.is_member.or(&true);
+        (held.claim, held.by_hand) = (Claim::Perhaps, true);
+    }
+
+    /// Another segment's drop may suppress who is a member by this one's: which of its drops was applied last is not known.
+    fn perhaps_suppressed(&mut self, person: Person, number: usize) {
+        let held = self.segments[number].people.get_mut(&person).unwrap();
+        held.is_member = Known::Unsure;
         (held.claim, held.by_hand) = (Claim::Perhaps, true);
     }
 

@@ -358,7 +358,7 @@ impl Story {
         self.world.expect(events);
         let report = run(&self.world, &request, fate, &mut self.random).await;
         (self.last, self.has_died) = (Some(ask.clone()), report.is_none());
-        let was_sent = self.world.requests() > 0;
+        let was_sent = self.world.has_sent();
         let happened = self.world.happened();
         match &report {
             Some(report) => told!(
@@ -451,6 +451,8 @@ impl Story {
             let time = (ask.how != How::Named).then_some(at);
             let older = match (&self.model.segments[segment].applied, time) {
                 (_, None) => Some(false),
+                // Of the time at which a run that names its drop began, or a moment later, once it had finished one that died.
+                (Known::Is(applied), Some(_)) if *applied == time => None,
                 (Known::Is(applied), Some(time)) => Some(applied.is_some_and(|applied| time < applied)),
                 (Known::Unsure, _) => None,
             };

@@ -64,6 +64,8 @@ pub(super) struct Shared {
     /// What happened so far in the current run.
     pub(super) happened: Vec<Event>,
     requests: u64,
+    /// Whether one of them was more than a question.
+    has_sent: bool,
     /// When each request left, and the rate then.
     sent: Vec<(Instant, f64)>,
     /// What was seen that must never be.
@@ -113,6 +115,7 @@ impl World {
             events: Vec::new(),
             happened: Vec::new(),
             requests: 0,
+            has_sent: false,
             sent: Vec::new(),
             wrong: None,
             late: Vec::new(),
@@ -210,7 +213,7 @@ impl World {
     /// A run begins: its requests are counted, and events are due at some.
     pub(super) fn expect(&self, events: Vec<(u64, Event)>) {
         let mut shared = self.shared.lock().unwrap();
-        (shared.requests, shared.events) = (0, events);
+        (shared.requests, shared.has_sent, shared.events) = (0, false, events);
         shared.happened.clear();
     }
 
@@ -227,9 +230,9 @@ impl World {
         ortto.unwrap_or_default()
     }
 
-    /// How many requests the run made.
-    pub(super) fn requests(&self) -> u64 {
-        self.shared.lock().unwrap().requests
+    /// Whether the run sent something. Questions to Autopilot, such as for the joiners of a run that died, send nothing.
+    pub(super) fn has_sent(&self) -> bool {
+        self.shared.lock().unwrap().has_sent
     }
 
     /// What happened in the run.
@@ -459,6 +462,7 @@ impl Http for Wire {
             shared.sent.push((Instant::now(), self.rate));
             self.watch(&request, &mut shared);
             shared.requests += 1;
+            shared.has_sent |= request.method() != http::Method::GET;
             let now = shared.requests;
             let (due, later) = std::mem::take(&mut shared.events).into_iter().partition(|(at, _)| *at <= now);
             shared.events = later;

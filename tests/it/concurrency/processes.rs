@@ -78,24 +78,26 @@ fn agree(sim: &Sim, members: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn the_rate_is_kept_over_lanes_and_runs() {
-    let sim = sim();
-    let world = process(&sim, 0);
-    for (name, rows) in [("first", people(0, 145, 1)), ("second", people(20, 160, 1))] {
-        let report = run(&sim, &world, &sim.drop(name, &rows)).await;
-        assert!(report.requests.total > 30, "{report:?}");
-        assert!(sim.lanes(&report.run_id) > 1, "{report:?}");
+    for (sim, times) in sims() {
+        // As many requests at Ortto, where a hundred people are one.
+        let times = if times > 1 { 100 } else { 1 };
+        let world = process(&sim, 0);
+        for (name, rows) in [("first", people(0, 145 * times, 1)), ("second", people(20 * times, 160 * times, 1))] {
+            let report = run(&sim, &world, &sim.drop(name, &rows)).await;
+            assert!(report.requests.total > 30, "{report:?}");
+            assert!(sim.lanes(&report.run_id) > 1, "{report:?}");
+        }
+        agree(&sim, 140 * times as usize);
     }
-    agree(&sim, 140);
 }
 
 // What `open` asks at once still has a slot for each.
 #[tokio::test(start_paused = true)]
 async fn the_first_requests_of_a_run_leave_each_in_its_slot() {
-    for rate in [1, 2] {
-        let mut sim = sim();
+    for (rate, (mut sim, _)) in [1, 2].into_iter().flat_map(|rate| sims().map(|sim| (rate, sim))) {
         sim.pace(rate, 4);
         run(&sim, &process(&sim, 0), &sim.drop("first", &people(0, 3, 1))).await;
-        assert!(sim.sent.lock().unwrap().len() >= 6);
+        assert!(sim.sent.lock().unwrap().len() >= 5);
         assert!(sim.peak() <= rate as usize, "{} requests in a second of {rate}", sim.peak());
     }
 }
@@ -126,32 +128,35 @@ impl Http for FarAway {
 
 #[tokio::test(start_paused = true)]
 async fn delayed_requests_still_arrive_at_the_rate() {
-    let mut sim = Sim::of(Way::List, 1);
-    sim.pace(20, 2);
-    let (account, arrived) = (InProcess(sim.sandbox.clone()), Arc::clone(&sim.sent));
-    let http = FarAway { account, arrived, random: Mutex::new(fastrand::Rng::with_seed(7)) };
-    let Adapters { store, leases, secrets, clock, observer, .. } = process(&sim, 0);
-    let world = Adapters { store, leases, secrets, http, clock, observer };
-    let report = run(&sim, &world, &sim.drop("first", &people(0, 600, 1))).await;
-    assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 600), "{report:?}");
-    assert!(sim.peak() <= 20, "{} arrived in a second", sim.peak());
+    for (way, rows) in [(Way::List, 600), (Way::Tag, 30_000)] {
+        let mut sim = Sim::of(way, 1);
+        sim.pace(20, 2);
+        let (account, arrived) = (InProcess(sim.sandbox.clone()), Arc::clone(&sim.sent));
+        let http = FarAway { account, arrived, random: Mutex::new(fastrand::Rng::with_seed(7)) };
+        let Adapters { store, leases, secrets, clock, observer, .. } = process(&sim, 0);
+        let world = Adapters { store, leases, secrets, http, clock, observer };
+        let report = run(&sim, &world, &sim.drop("first", &people(0, rows, 1))).await;
+        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, u64::from(rows)), "{report:?}");
+        assert!(sim.peak() <= 20, "{} arrived in a second", sim.peak());
+    }
 }
 
 // The last of four once began three quarters of a second late: after the others' shares, or held up by all of what `open`
 // had asked.
 #[tokio::test(start_paused = true)]
 async fn lanes_begin_together() {
-    for lane in 0..4 {
-        let mut sim = Sim::of(Way::List, 1);
+    let ways = [(Way::List, 200), (Way::Tag, 10_000)];
+    for (lane, (way, rows)) in (0..4).flat_map(|lane| ways.map(|way| (lane, way))) {
+        let mut sim = Sim::of(way, 1);
         sim.pace(20, 4);
-        let (world, request) = (process(&sim, 0), sim.drop("first", &people(0, 200, 1)));
+        let (world, request) = (process(&sim, 0), sim.drop("first", &people(0, rows, 1)));
         steps::prepare(&world, &sim.config, &request).await.unwrap();
         assert_eq!(steps::open(&world, &sim.config, &request).await.unwrap().count, 4);
         sim.sent.lock().unwrap().clear();
         let began = Instant::now();
         steps::deliver(&world, &sim.config, &request, lane, &Limit::default()).await.unwrap();
         let late = sim.sent.lock().unwrap()[0] - began;
-        assert!(late < Duration::from_millis(100), "lane {lane}: {late:?}");
+        assert!(late < Duration::from_millis(100), "{way:?}, lane {lane}: {late:?}");
     }
 }
 
@@ -188,32 +193,38 @@ async fn the_same_drop_in_two_runs_at_once_ends_as_once() {
 // one run are two processes.
 #[tokio::test(start_paused = true)]
 async fn the_same_command_twice_at_once_takes_turns() {
-    let alone = sim();
-    let whole = command(&alone, &process(&alone, 0), &alone.drop("first", &people(0, 90, 1))).await;
-    let requests = alone.sent.lock().unwrap().len();
-    for later in (0..16_000).step_by(250) {
-        let sim = sim();
-        let request = sim.drop("first", &people(0, 90, 1));
-        let again = RunRequest { run_id: crate::support::sim::request("again", "").run_id, ..request.clone() };
-        let (one, two) = (process(&sim, 0), process(&sim, 2));
-        let second = async {
-            tokio::time::sleep(Duration::from_millis(later)).await;
-            command(&sim, &two, &again).await
-        };
-        let (a, b) = tokio::join!(command(&sim, &one, &request), second);
-        assert_eq!((&a.rows, sim.lanes(&a.run_id)), (&whole.rows, 4), "{later}: {a:?}");
-        assert!(a == b || b.outcome == Outcome::NothingToDo, "{later}: {a:?} {b:?}");
-        assert_eq!(sim.sent.lock().unwrap().len(), requests, "{later}: what one sends, the other does not");
-        agree(&sim, 90);
+    for (number, lasts) in [16_000, 3_000].into_iter().enumerate() {
+        let one_of = || sims().into_iter().nth(number).unwrap();
+        let (alone, times) = one_of();
+        let rows = people(0, 90 * times, 1);
+        let whole = command(&alone, &process(&alone, 0), &alone.drop("first", &rows)).await;
+        let requests = alone.sent.lock().unwrap().len();
+        for later in (0..lasts).step_by(250) {
+            let (sim, _) = one_of();
+            let request = sim.drop("first", &rows);
+            let again = RunRequest { run_id: crate::support::sim::request("again", "").run_id, ..request.clone() };
+            let (one, two) = (process(&sim, 0), process(&sim, 2));
+            let second = async {
+                tokio::time::sleep(Duration::from_millis(later)).await;
+                command(&sim, &two, &again).await
+            };
+            let (a, b) = tokio::join!(command(&sim, &one, &request), second);
+            assert_eq!((&a.rows, sim.lanes(&a.run_id)), (&whole.rows, alone.lanes(&whole.run_id)), "{later}: {a:?}");
+            assert!(a == b || b.outcome == Outcome::NothingToDo, "{later}: {a:?} {b:?}");
+            assert_eq!(sim.sent.lock().unwrap().len(), requests, "{later}: what one sends, the other does not");
+            agree(&sim, 90 * times as usize);
+        }
     }
 }
 
 // The same, where the first dies while the second waits.
 #[tokio::test(start_paused = true)]
 async fn a_waiting_command_resumes_the_run_of_one_that_dies() {
-    for (at, after) in [(12, true), (40, false), (70, true), (110, false), (150, true), (190, false)] {
-        let sim = sim();
-        let request = sim.drop("first", &people(0, 90, 1));
+    let deaths = [(12, true), (40, false), (70, true), (110, false), (150, true), (190, false)];
+    let ortto = [(12, true), (30, false), (45, true), (60, false), (75, true), (80, false)];
+    for (number, (sim, times)) in (0..deaths.len()).flat_map(|number| sims().map(|sim| (number, sim))) {
+        let (at, after) = if times == 1 { deaths[number] } else { ortto[number] };
+        let request = sim.drop("first", &people(0, 90 * times, 1));
         let again = RunRequest { run_id: crate::support::sim::request("again", "").run_id, ..request.clone() };
         let kill = Kill::new(at, after);
         let (one, two) = (mortal_process(&sim, 0, &kill), process(&sim, 2));
@@ -230,30 +241,36 @@ async fn a_waiting_command_resumes_the_run_of_one_that_dies() {
             command(&sim, &two, &again).await
         };
         let ((), report) = tokio::join!(dies, second);
-        assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 90), "{at}: {report:?}");
-        agree(&sim, 90);
+        assert_eq!(
+            (report.outcome, report.rows.delivered),
+            (Outcome::Succeeded, 90 * u64::from(times)),
+            "{at}: {report:?}"
+        );
+        agree(&sim, 90 * times as usize);
     }
 }
 
 // Who waits for another process that has the very same run has nothing to finish.
 #[tokio::test(start_paused = true)]
 async fn interrupting_a_waiting_run_changes_nothing() {
-    let sim = sim();
-    let request = sim.drop("first", &people(0, 90, 1));
-    let (one, two) = (process(&sim, 0), process(&sim, 2));
-    let stop = Cancellation::default();
-    let second = async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let stops = async {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            stop.cancel();
+    for (sim, times) in sims() {
+        let rows = if times > 1 { 9000 } else { 90 };
+        let request = sim.drop("first", &people(0, rows, 1));
+        let (one, two) = (process(&sim, 0), process(&sim, 2));
+        let stop = Cancellation::default();
+        let second = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let stops = async {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                stop.cancel();
+            };
+            tokio::join!(steps::run(&two, &sim.config, &request, &stop), stops).0
         };
-        tokio::join!(steps::run(&two, &sim.config, &request, &stop), stops).0
-    };
-    let (a, b) = tokio::join!(run(&sim, &one, &request), second);
-    assert_eq!(b.unwrap_err().kind, Kind::Interrupted);
-    assert_eq!((a.outcome, a.rows.delivered), (Outcome::Succeeded, 90), "{a:?}");
-    agree(&sim, 90);
+        let (a, b) = tokio::join!(run(&sim, &one, &request), second);
+        assert_eq!(b.unwrap_err().kind, Kind::Interrupted);
+        assert_eq!((a.outcome, a.rows.delivered), (Outcome::Succeeded, u64::from(rows)), "{a:?}");
+        agree(&sim, rows as usize);
+    }
 }
 
 // The lease and the quiet between two runs must not lean on the clocks of two machines being one.
@@ -335,13 +352,22 @@ async fn the_other_waits(sim: &Sim, slow: impl Future<Output = Report>, first: &
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_open_keeps_its_lease() {
-    let mut sim = Sim::new(Options { latency: Duration::from_secs(25), ..Options::default() });
-    sim.pace(RATE, 4);
-    let first = sim.drop("first", &people(0, 90, 1));
-    the_other_waits(&sim, run(&sim, &process(&sim, 0), &first), &first, 90).await;
-    // The canary asks one thing after the other.
-    let sent = sim.sent.lock().unwrap().clone();
-    assert!(sent[8] - sent[0] > 2 * TERM, "{:?}", sent[8] - sent[0]);
+    for (way, options, rows) in slow_accounts() {
+        let mut sim = Sim::with(way, options);
+        sim.pace(RATE, 4);
+        let first = sim.drop("first", &people(0, rows, 1));
+        the_other_waits(&sim, run(&sim, &process(&sim, 0), &first), &first, rows as usize).await;
+        let sent = sim.sent.lock().unwrap().clone();
+        // The canary asks one thing after the other; at Ortto rows follow five questions.
+        let asked = if way.is_ortto() { 5 } else { 8 };
+        assert!(sent[asked] - sent[0] > TERM, "{way:?} {:?}", sent[asked] - sent[0]);
+    }
+}
+
+/// Accounts that take longer for what open asks than a lease's term, with how many people a run sends there.
+fn slow_accounts() -> [(Way, Options, u32); 2] {
+    let slow = |way: Way, seconds| Options { latency: Duration::from_secs(seconds), ..way.options() };
+    [(Way::List, slow(Way::List, 25), 90), (Way::Tag, slow(Way::Tag, 25), 900)]
 }
 
 /// A run of three segments, which a slow store needs longer for than the term to prepare, and to finish.
@@ -360,13 +386,15 @@ fn long(sim: &mut Sim) -> RunRequest {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_prepare_and_a_slow_finish_keep_their_lease() {
-    let mut sim = Sim::of(Way::Bulk, 1);
-    sim.pace(RATE, 4);
-    let first = long(&mut sim);
-    let slow = sim.process(Faulty::new(&sim, FaultKind::Slow, 4000), Duration::ZERO, &Kill::never());
-    let began = Instant::now();
-    the_other_waits(&sim, run(&sim, &slow, &first), &first, 1000).await;
-    assert!(sim.sent.lock().unwrap()[0] - began > 2 * TERM, "prepare is quicker than a lease's term");
+    for way in [Way::Bulk, Way::Tag] {
+        let mut sim = Sim::of(way, 1);
+        sim.pace(RATE, 4);
+        let first = long(&mut sim);
+        let slow = sim.process(Faulty::new(&sim, FaultKind::Slow, 4000), Duration::ZERO, &Kill::never());
+        let began = Instant::now();
+        the_other_waits(&sim, run(&sim, &slow, &first), &first, 1000).await;
+        assert!(sim.sent.lock().unwrap()[0] - began > 2 * TERM, "prepare is quicker than a lease's term");
+    }
 }
 
 /// The same run as calls of the function.
@@ -419,19 +447,23 @@ mod by_calls {
 
     #[tokio::test(start_paused = true)]
     async fn the_functions_slow_steps_keep_their_lease() {
-        let mut sim = Sim::of(Way::Bulk, 1);
-        sim.pace(RATE, 4);
-        let first = long(&mut sim);
-        let slow = sim.process(Faulty::new(&sim, FaultKind::Slow, 4000), Duration::ZERO, &Kill::never());
-        the_other_waits(&sim, called(&sim, slow, &first), &first, 1000).await;
+        for way in [Way::Bulk, Way::Tag] {
+            let mut sim = Sim::of(way, 1);
+            sim.pace(RATE, 4);
+            let first = long(&mut sim);
+            let slow = sim.process(Faulty::new(&sim, FaultKind::Slow, 4000), Duration::ZERO, &Kill::never());
+            the_other_waits(&sim, called(&sim, slow, &first), &first, 1000).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_functions_slow_open_keeps_its_lease() {
-        let mut sim = Sim::new(Options { latency: Duration::from_secs(25), ..Options::default() });
-        sim.pace(RATE, 4);
-        let first = sim.drop("first", &people(0, 90, 1));
-        the_other_waits(&sim, called(&sim, process(&sim, 0), &first), &first, 90).await;
+        for (way, options, rows) in slow_accounts() {
+            let mut sim = Sim::with(way, options);
+            sim.pace(RATE, 4);
+            let first = sim.drop("first", &people(0, rows, 1));
+            the_other_waits(&sim, called(&sim, process(&sim, 0), &first), &first, rows as usize).await;
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::fixture::{EXPORT, LIST, Scene, people};
 use crate::support::kill::Kill;
-use crate::support::sim::{Sim, Way, account};
+use crate::support::sim::{Sim, Way};
 
 /// Files below a folder that hold an address.
 fn with_addresses(folder: &Path) -> Vec<String> {
@@ -108,76 +108,6 @@ async fn runs_clean_removes_all_but_what_an_unfinished_run_needs() {
 
 async fn run(sim: &Sim, request: &RunRequest) -> Result<Report> {
     steps::run(&sim.world(&Kill::never()), &sim.config, request, &Cancellation::default()).await
-}
-
-const DAMAGES: [&[u8]; 3] = [b"", b"\0\0\0\0", b"{\"half\": "];
-
-#[tokio::test(start_paused = true)]
-async fn damaged_records_on_which_nothing_depends_heal() {
-    for damage in DAMAGES {
-        let account = account();
-        let notes = [
-            keys::learned_setup(&account),
-            keys::connection_activity("eu"),
-            keys::account_activity(&account),
-            keys::account_behind("eu"),
-        ];
-        for key in &notes {
-            let sim = Sim::of(Way::List, 1);
-            run(&sim, &sim.drop("first", &people(0, 20, 1))).await.unwrap();
-            sim.store.write(key, damage);
-            let report = run(&sim, &sim.drop("second", &people(0, 30, 1))).await.unwrap();
-            assert_eq!((report.outcome, report.rows.delivered), (Outcome::Succeeded, 10), "{key}: {report:?}");
-            assert!(sim.store.body(key).unwrap() != damage, "{key}");
-        }
-    }
-}
-
-/// A run of persons 0 to 59 that was killed after it sent something.
-async fn killed() -> (Sim, RunRequest) {
-    let mut sim = Sim::of(Way::List, 1);
-    sim.pace(10, 1);
-    let request = sim.drop("first", &people(0, 60, 1));
-    sim.die(&request, &Kill::new(150, true)).await;
-    assert!(!sim.held().is_empty(), "something was sent");
-    (sim, request)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_damaged_record_of_a_run_says_which_folder_to_remove() {
-    for record in ["run.json", "open.json"] {
-        let (sim, request) = killed().await;
-        sim.leases.end_all();
-        sim.store.write(&keys::of_run(&request.run_id, record), "\0\0");
-        let next = sim.drop("second", &people(30, 60, 1));
-        let said = match run(&sim, &next).await {
-            Err(error) => error.chain(),
-            Ok(report) => report.error.map(|error| error.message).unwrap_or_default(),
-        };
-        let folder = keys::of_run(&request.run_id, "");
-        assert!(said.contains(&format!("remove {folder}: ")), "{record}: {said}");
-        for key in sim.store.keys().into_iter().filter(|key| key.starts_with(&folder)) {
-            sim.store.remove(&key);
-        }
-        let full = RunRequest { full: true, ..sim.drop("third", &people(30, 60, 1)) };
-        let report = run(&sim, &full).await.unwrap();
-        assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{record}: {report:?}");
-        assert_eq!(sim.state().len(), 30);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_damaged_note_of_the_unfinished_run_still_finds_that_run() {
-    for damage in DAMAGES {
-        let (sim, request) = killed().await;
-        sim.store.write(&keys::unfinished(EXPORT), damage);
-        let report = run(&sim, &sim.drop("second", &people(30, 60, 1))).await.unwrap();
-        assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
-        assert!(sim.store.body(&keys::of_run(&request.run_id, "report.json")).is_some(), "the first has its end");
-        let on_list = sim.held().values().filter(|(_, _, on_list)| *on_list).count();
-        assert_eq!((on_list, sim.state().len()), (30, 30));
-        assert_eq!(sim.store.body(&keys::unfinished(EXPORT)), None);
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use autopilot_export::destination::Api;
 use autopilot_export::report::{Outcome, Report};
 use autopilot_export::run::{Mode, RequestedDrop, RunRequest, keys, run_id};
 use autopilot_export::sandbox::OrttoOptions;
@@ -11,7 +10,7 @@ use serde_json::json;
 
 use crate::support::fixture::{EXPORT, people};
 use crate::support::kill::Kill;
-use crate::support::sim::{Sim, Way, account, comparison};
+use crate::support::sim::{Sim, Way, account, account_of, comparison};
 
 const OTHER: &str = "second";
 const ROWS: u32 = 120;
@@ -19,12 +18,7 @@ const ROWS: u32 = 120;
 /// This many rows make about as many requests at each: at Autopilot one, at Ortto a hundred rows a request.
 const WAYS: [(Way, u32); 2] = [(Way::Single, ROWS), (Way::Tag, 100 * ROWS)];
 
-/// Exports through two connections to an Autopilot account, at 5 and at 3 requests a second; a request for each row.
-fn sim() -> Sim {
-    sim_of(Way::Single)
-}
-
-/// The same, to an account of this kind.
+/// Exports through two connections to an account of this kind, at 5 and at 3 requests a second.
 fn sim_of(way: Way) -> Sim {
     let mut sim = match way.is_ortto() {
         // It is known by the name that its tags have.
@@ -50,11 +44,6 @@ fn second(sim: &Sim, name: &str, body: &str) -> RunRequest {
     let drops = vec![RequestedDrop { segment: "Second".into(), key, version: None, is_empty: false }];
     let run_id = run_id("2026-11-24T06:00:00Z".parse().unwrap(), OTHER, name);
     RunRequest { run_id, export: OTHER.into(), drops, ..sim.drop("unused", "EMail\n") }
-}
-
-/// The digest of the account.
-fn account_of(way: Way) -> String {
-    if way.is_ortto() { keys::account(Api::Ortto, &OrttoOptions::default().instance_id) } else { account() }
 }
 
 async fn run(sim: &Sim, request: &RunRequest) -> Report {
@@ -106,20 +95,22 @@ async fn a_connection_found_to_lead_to_a_busy_account_gives_way() {
 /// What was learned of an account is known to all connections to it.
 #[tokio::test(start_paused = true)]
 async fn exports_of_one_account_share_no_list_over_two_connections() {
-    let mut sim = sim();
-    sim.set("/exports/second/segments/0/membership", json!({ "list": "newsLETTER" }));
-    sim.set("/exports/newsletter/segments/0/membership", json!({ "list": "Newsletter" }));
-    assert_eq!(run(&sim, &sim.drop("first", &people(0, 3, 1))).await.outcome, Outcome::Succeeded);
-    let writes = sim.sandbox.counters().writes;
-    let report = run(&sim, &second(&sim, "first", &people(3, 6, 1))).await;
-    let message = report.error.map(|error| error.message).unwrap_or_default();
-    assert!(message.contains("has the same list as export newsletter"), "{message}");
-    assert_eq!((report.outcome, sim.sandbox.counters().writes), (Outcome::Failed, writes));
+    for (way, mark) in [(Way::List, "list"), (Way::Tag, "tag")] {
+        let mut sim = sim_of(way);
+        sim.set("/exports/second/segments/0/membership", way.membership_of("newsLETTER"));
+        sim.set("/exports/newsletter/segments/0/membership", way.membership_of("Newsletter"));
+        assert_eq!(run(&sim, &sim.drop("first", &people(0, 3, 1))).await.outcome, Outcome::Succeeded);
+        let writes = sim.sandbox.counters().writes;
+        let report = run(&sim, &second(&sim, "first", &people(3, 6, 1))).await;
+        let message = report.error.map(|error| error.message).unwrap_or_default();
+        assert!(message.contains(&format!("has the same {mark} as export newsletter")), "{message}");
+        assert_eq!((report.outcome, sim.sandbox.counters().writes), (Outcome::Failed, writes));
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_one_connection_learned_the_other_knows() {
-    let sim = sim();
+    let sim = sim_of(Way::Single);
     run(&sim, &sim.drop("first", &people(0, 40, 1))).await;
     let learnt = sim.store.body(&keys::learned_setup(&account()));
     assert!(learnt.is_some());
@@ -129,22 +120,23 @@ async fn what_one_connection_learned_the_other_knows() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_lowered_at_the_other_connection_counts_on_resuming() {
-    let mut sim = sim();
-    for request in [sim.drop("first", &people(0, 3, 1)), second(&sim, "first", &people(0, 3, 1))] {
-        assert_eq!(run(&sim, &request).await.outcome, Outcome::Succeeded);
+    for (way, rows) in WAYS {
+        let mut sim = sim_of(way);
+        for request in [sim.drop("first", &people(0, 3, 1)), second(&sim, "first", &people(0, 3, 1))] {
+            assert_eq!(run(&sim, &request).await.outcome, Outcome::Succeeded);
+        }
+        let next = sim.drop("next", &people(0, rows, 1));
+        sim.die_with(&next, rows as usize / 2).await;
+        sim.leases.end_all();
+        sim.set("/connections/eu-too/requests_per_second", json!(1));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        sim.sent.lock().unwrap().clear();
+        let world = sim.world(&Kill::never());
+        let again = steps::resume(&world, &sim.config, &next).await.unwrap().unwrap_or(next);
+        let report = run(&sim, &again).await;
+        assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
+        assert_eq!(sim.peak(), 1);
     }
-    let next = sim.drop("next", &people(0, ROWS, 1));
-    sim.die(&next, &Kill::new(120, true)).await;
-    sim.leases.end_all();
-    assert_eq!(sim.lanes(&next.run_id), 1, "it was delivering");
-    sim.set("/connections/eu-too/requests_per_second", json!(1));
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    sim.sent.lock().unwrap().clear();
-    let world = sim.world(&Kill::never());
-    let again = steps::resume(&world, &sim.config, &next).await.unwrap().unwrap_or(next);
-    let report = run(&sim, &again).await;
-    assert_eq!((report.outcome, report.rows.pending), (Outcome::Succeeded, 0), "{report:?}");
-    assert_eq!(sim.peak(), 1);
 }
 
 async fn reconcile(sim: &Sim, name: &str) -> Report {
@@ -155,21 +147,23 @@ async fn reconcile(sim: &Sim, name: &str) -> Report {
 
 #[tokio::test(start_paused = true)]
 async fn reconcile_keeps_the_lowest_rate_and_waits_its_turn() {
-    let mut sim = sim();
-    let busy = second(&sim, "first", &people(0, ROWS, 1));
-    let late = async {
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        reconcile(&sim, "early").await
-    };
-    let (ran, late) = tokio::join!(run(&sim, &busy), late);
-    assert_eq!(ran.outcome, Outcome::Succeeded, "{ran:?}");
-    let message = late.error.map(|error| error.message).unwrap_or_default();
-    assert!(message.contains("another connection to the same account is at work"), "{message}");
-    assert_eq!(run(&sim, &sim.drop("first", &people(0, 3, 1))).await.outcome, Outcome::Succeeded);
-    sim.set("/connections/eu-too/requests_per_second", json!(1));
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    sim.sent.lock().unwrap().clear();
-    let report = reconcile(&sim, "late").await;
-    assert!(report.error.is_none() && sim.sent.lock().unwrap().len() > 2, "{report:?}");
-    assert_eq!(sim.peak(), 1);
+    for (way, rows) in WAYS {
+        let mut sim = sim_of(way);
+        let busy = second(&sim, "first", &people(0, rows, 1));
+        let late = async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            reconcile(&sim, "early").await
+        };
+        let (ran, late) = tokio::join!(run(&sim, &busy), late);
+        assert_eq!(ran.outcome, Outcome::Succeeded, "{ran:?}");
+        let message = late.error.map(|error| error.message).unwrap_or_default();
+        assert!(message.contains("another connection to the same account is at work"), "{message}");
+        assert_eq!(run(&sim, &sim.drop("first", &people(0, 3, 1))).await.outcome, Outcome::Succeeded);
+        sim.set("/connections/eu-too/requests_per_second", json!(1));
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        sim.sent.lock().unwrap().clear();
+        let report = reconcile(&sim, "late").await;
+        assert!(report.error.is_none() && sim.sent.lock().unwrap().len() > 2, "{report:?}");
+        assert_eq!(sim.peak(), 1);
+    }
 }

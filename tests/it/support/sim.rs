@@ -295,6 +295,25 @@ impl Sim {
         }
     }
 
+    /// Runs in a process that dies once the account has this many members.
+    pub(crate) async fn die_with(&self, request: &RunRequest, members: usize) {
+        let (dying, stop) = (self.world(&Kill::never()), Cancellation::default());
+        let sent = async {
+            while self.members() < members {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            report = steps::run(&dying, &self.config, request, &stop) => panic!("never came there: {report:?}"),
+            () = sent => {}
+        }
+    }
+
+    /// How many people are on the list, or have the mark.
+    pub(crate) fn members(&self) -> usize {
+        self.held().values().filter(|(_, _, is_member)| *is_member).count()
+    }
+
     /// Writes a drop and asks for it.
     pub(crate) fn drop(&self, name: &str, body: &str) -> RunRequest {
         let key = format!("segments/newsletter/{name}.csv");
@@ -330,7 +349,15 @@ impl Sim {
 
 /// The digest of the account that a classic sandbox is.
 pub(crate) fn account() -> String {
-    keys::account(Api::Autopilot, &AutopilotOptions::default().instance_id)
+    account_of(Way::List)
+}
+
+/// The digest of the account that a sandbox of this way is.
+pub(crate) fn account_of(way: Way) -> String {
+    match way.is_ortto() {
+        true => keys::account(Api::Ortto, &OrttoOptions::default().instance_id),
+        false => keys::account(Api::Autopilot, &AutopilotOptions::default().instance_id),
+    }
 }
 
 /// A request for a comparison, as the command line makes it.

@@ -233,7 +233,7 @@ pub(super) struct End {
     pub(super) refused_leavers: bool,
     /// It sent every row, whatever the state says, and removed nobody.
     pub(super) full: bool,
-    /// It made requests that are more than questions.
+    /// It made requests.
     pub(super) was_sent: bool,
     /// It took only some rows, and removed nobody.
     pub(super) part: bool,

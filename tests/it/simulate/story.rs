@@ -358,7 +358,7 @@ impl Story {
         self.world.expect(events);
         let report = run(&self.world, &request, fate, &mut self.random).await;
         (self.last, self.has_died) = (Some(ask.clone()), report.is_none());
-        let was_sent = self.world.has_sent();
+        let was_sent = self.world.requests() > 0;
         let happened = self.world.happened();
         match &report {
             Some(report) => told!(
@@ -416,7 +416,7 @@ impl Story {
         // What became of a run that died is in no report that is seen here.
         self.has_refused |=
             report.as_ref().map_or(self.odd.is_some(), |report| report.rejects[&RejectCode::Refused] > 0);
-        self.judge_report(ask, report.as_ref(), &taken, refused, was_sent, !happened.is_empty() || !is_known);
+        self.judge_report(ask, report.as_ref(), &taken, refused, !happened.is_empty() || !is_known);
         let own = report.as_ref().map_or(&request.run_id, |report| &report.run_id);
         let began = self.began[own];
         let removed_all = report.as_ref().is_some_and(|report| report.members.leavers_withheld == 0);
@@ -468,21 +468,13 @@ impl Story {
         all
     }
 
-    fn judge_report(
-        &self,
-        ask: &Ask,
-        report: Option<&Report>,
-        taken: &[Taken],
-        refused: (u64, u64),
-        was_sent: bool,
-        disturbed: bool,
-    ) {
+    fn judge_report(&self, ask: &Ask, report: Option<&Report>, taken: &[Taken], refused: (u64, u64), disturbed: bool) {
         let Some(report) = report else { return };
         assert!(report.rows.add_up(), "{report:?}");
         let error = report.error.as_ref();
         assert!(error.is_none_or(|error| error.kind != Kind::Bug), "{report:?}");
         if matches!(report.outcome, Outcome::StoppedByGuard | Outcome::Superseded) {
-            assert!(!was_sent, "a run that is {:?} sent something", report.outcome);
+            assert!(!self.world.has_sent(), "a run that is {:?} sent something", report.outcome);
         }
         if !is_whole(report, refused.0) {
             return;

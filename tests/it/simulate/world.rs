@@ -230,6 +230,11 @@ impl World {
         ortto.unwrap_or_default()
     }
 
+    /// How many requests the run made.
+    pub(super) fn requests(&self) -> u64 {
+        self.shared.lock().unwrap().requests
+    }
+
     /// Whether the run sent something. Questions to Autopilot, such as for the joiners of a run that died, send nothing.
     pub(super) fn has_sent(&self) -> bool {
         self.shared.lock().unwrap().has_sent

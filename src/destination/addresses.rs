@@ -1,6 +1,6 @@
 //! A contact that gets another address and stays the contact that it is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -9,6 +9,7 @@ use super::people::ContactThere;
 use super::session::Session;
 use crate::error::Result;
 use crate::membership::MembershipTarget;
+use crate::state::ProfileKey;
 
 /// What an account says before an address changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +42,19 @@ pub trait Addresses: Send + Sync {
         session: &'s mut dyn Session,
         asked: &'s [(&'s str, &'s str)],
     ) -> BoxFuture<'s, Result<Vec<Looked>>>;
+
+    /// Looks among everybody for the contacts of these profiles, where the state's ids may be other contacts'; none where
+    /// they are not.
+    ///
+    /// # Errors
+    /// As [`Addresses::look`].
+    fn seek<'s>(
+        &'s self,
+        _session: &'s mut dyn Session,
+        _profiles: &'s HashSet<ProfileKey>,
+    ) -> BoxFuture<'s, Result<Option<HashMap<ProfileKey, ContactThere>>>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Gives a contact another address, once.
     ///

@@ -39,6 +39,12 @@ pub trait Census: Send + Sync {
     /// How many people [`Census::people`] finds with a request each, or together.
     fn people_at_once(&self) -> usize;
 
+    /// Whether the contact's id that the state has of a person is that person's for certain. Where it is not, all people can be
+    /// paged, with no mark.
+    fn proves_ids(&self) -> bool {
+        true
+    }
+
     /// A page of the people with a mark, the first where `from` is none.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! A person's new address: a merge that finds the person by its id. Source: ORTTO_API 2.1.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Ortto;
 use super::asking::ask;
 use super::fields::{EMAIL, PERMISSION};
+use super::paging::{Following, following};
 use super::people::{unclear, unmarked};
 use super::request::{self, PERSON_ID, is_id};
 use super::response::{Person, Reply, entries, people, people_by_id, read};
@@ -17,6 +18,7 @@ use super::setup::Setup;
 use crate::destination::{Addresses, Attempt, ContactThere, HttpResponse, Judgement, Looked, Session};
 use crate::error::Result;
 use crate::membership::MembershipTarget;
+use crate::state::ProfileKey;
 
 /// How often a new address is looked for that does not show yet.
 const READS: usize = 3;
@@ -50,6 +52,33 @@ impl Addresses for Ortto {
                 Looked { contact: by_id.get(*id).map(contact), holders: own.map(|person| person.id.clone()).collect() }
             };
             Ok(asked.iter().map(looked).collect())
+        })
+    }
+
+    /// An id of a batch whose answers came in another order is another person's. Source: ORTTO_API 2.2.
+    fn seek<'s>(
+        &'s self,
+        session: &'s mut dyn Session,
+        profiles: &'s HashSet<ProfileKey>,
+    ) -> BoxFuture<'s, Result<Option<HashMap<ProfileKey, ContactThere>>>> {
+        Box::pin(async move {
+            let mut found = HashMap::new();
+            let (mut offset, mut cursor) = (0, None);
+            loop {
+                let call = request::page(None, &[EMAIL, PERMISSION], offset, cursor.as_deref());
+                let page = ask(session, "who its people are", call).await?;
+                let people = people(&page).ok_or_else(|| unclear("does not say who its people are"))?;
+                for person in people.iter().filter(|person| !person.email.is_empty()) {
+                    let profile = session.profile(&person.email);
+                    if profiles.contains(&profile) {
+                        found.insert(profile, contact(person));
+                    }
+                }
+                match following(&page, offset, people.len()) {
+                    Following::At(next, id) if found.len() < profiles.len() => (offset, cursor) = (next, id),
+                    _ => return Ok(Some(found)),
+                }
+            }
         })
     }
 

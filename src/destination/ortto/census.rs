@@ -29,6 +29,11 @@ impl Census for OrttoCensus {
         100
     }
 
+    /// Of a batch whose answers came in another order it is somebody else's. Source: ORTTO_API 2.2.
+    fn proves_ids(&self) -> bool {
+        false
+    }
+
     fn page<'s>(
         &'s self,
         session: &'s mut dyn Session,

@@ -2,11 +2,13 @@
 //! contact under it. Each is looked at first, and again where an answer was unclear or a call ended: nothing is repeated
 //! blindly.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use tokio::sync::OnceCell;
 
 use super::assignment::Assignment;
 use crate::chunk::{self, AddressChange, AddressOutcome, ChangedAddress};
-use crate::destination::{Addresses, Attempt, Looked, Session};
+use crate::destination::{Addresses, Attempt, ContactThere, Looked, Session};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::unreadable;
 use crate::membership::MembershipTarget;
@@ -68,6 +70,11 @@ impl AddressChanges {
         self.changed.insert(new, ChangedAddress { old, new, segments, outcome });
     }
 
+    /// The profiles of the earlier and of the new addresses of those that have no outcome.
+    pub(super) fn profiles(&self) -> HashSet<ProfileKey> {
+        self.planned.iter().flat_map(|change| change.old.iter().chain([&change.new])).copied().collect()
+    }
+
     /// Stores what became of all so far.
     pub(super) async fn save(&self, store: &impl Store, run_id: &str, lane: u32) -> Result<()> {
         let changed: Vec<ChangedAddress> = self.changed.values().cloned().collect();
@@ -88,6 +95,10 @@ pub(super) struct Changing<'a> {
     pub(super) assignment: Assignment<'a>,
     /// To whom the account sends nothing, by half their profiles' keys.
     pub(super) withheld: &'a HashSet<[u8; 16]>,
+    /// The profiles of all that change in this call.
+    pub(super) profiles: HashSet<ProfileKey>,
+    /// Their contacts, once an id led to somebody else and everybody was read.
+    pub(super) found: OnceCell<Option<HashMap<ProfileKey, ContactThere>>>,
 }
 
 impl Changing<'_> {
@@ -100,11 +111,28 @@ impl Changing<'_> {
         let asked: Vec<(&str, &str)> = changes.iter().map(|change| (&*change.contact_id, &*change.email)).collect();
         let looked = self.addresses.look(session, &asked).await?;
         let mut outcomes = Vec::new();
-        for (change, looked) in changes.into_iter().zip(looked) {
+        for (mut change, mut looked) in changes.into_iter().zip(looked) {
+            self.find(session, &mut change, &mut looked).await?;
             let outcome = self.one(session, &change, looked).await?;
             outcomes.push((change, outcome));
         }
         Ok(outcomes)
+    }
+
+    /// Where the id led to nobody, or to somebody else, looks for who has the earlier address, or the new one already. Nobody
+    /// else is touched.
+    async fn find(&self, session: &mut dyn Session, change: &mut AddressChange, looked: &mut Looked) -> Result<()> {
+        let profile = looked.contact.as_ref().map(|contact| session.profile(&contact.email));
+        if profile.is_some_and(|profile| profile == change.new || change.old.contains(&profile)) {
+            return Ok(());
+        }
+        let found = self.found.get_or_try_init(async || self.addresses.seek(session, &self.profiles).await).await?;
+        let Some(found) = found else { return Ok(()) };
+        looked.contact = change.old.iter().chain([&change.new]).find_map(|profile| found.get(profile)).cloned();
+        if let Some(contact) = &looked.contact {
+            change.contact_id.clone_from(&contact.id);
+        }
+        Ok(())
     }
 
     async fn one(

@@ -1,6 +1,9 @@
 //! Takes over into the state who is there: two streams in order of their keys become one, which replaces the state by
 //! compare-and-set.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use jiff::Timestamp;
 
 use super::found_history::FoundHistory;
@@ -25,11 +28,17 @@ pub(super) struct Adopted<'a> {
     pub(super) empty: Header,
     /// The run that the comparison is, and when it began.
     pub(super) run: (&'a str, Timestamp),
+    /// Whether the state's id of a contact is that contact's for certain.
+    pub(super) proves_ids: bool,
 }
 
 impl Adopted<'_> {
     /// Makes those on the spool the segment's members, and nobody else.
     pub(super) async fn write(self, store: &impl Store, held: Option<&ObjectMeta>, spool: &mut Spool) -> Result<()> {
+        let others = match held.filter(|_| !self.proves_ids) {
+            Some(held) => known_ids(store, held).await?,
+            None => HashSet::new(),
+        };
         let mut old = match held {
             Some(held) => Some(ProfileStream::open(store, held).await?),
             None => None,
@@ -59,7 +68,9 @@ impl Adopted<'_> {
                     _ => Profile { key, digest: FIELDS_UNKNOWN, ..Profile::default() },
                 };
                 let was_member = profile.is_member(at);
-                take_over(&mut profile, at, there.next_if(|(there, _)| *there == key));
+                let there = there.next_if(|(there, _)| *there == key);
+                let is_swapped = there.as_ref().is_some_and(|(_, id)| others.contains(&hashed(id)));
+                take_over(&mut profile, at, there, is_swapped);
                 history.add(&key, was_member, profile.is_member(at))?;
                 // A profile goes with its last segment.
                 if profile.memberships.iter().any(|status| *status != MemberStatus::Absent) {
@@ -84,8 +95,8 @@ impl Adopted<'_> {
 }
 
 /// Whether a profile is a member is what the account says; what its contact holds is known only of the contact that the
-/// state knows.
-fn take_over(profile: &mut Profile, segment: usize, there: Option<Spooled>) {
+/// state knows. An id that the state had of somebody else was `is_swapped`: the contact is the same.
+fn take_over(profile: &mut Profile, segment: usize, there: Option<Spooled>, is_swapped: bool) {
     let Some((_, id)) = there else {
         if profile.is_member(segment) {
             profile.set_status(segment, MemberStatus::Absent);
@@ -93,7 +104,7 @@ fn take_over(profile: &mut Profile, segment: usize, there: Option<Spooled>) {
         }
         return;
     };
-    if profile.contact_id.as_ref().is_some_and(|known| *known != id) {
+    if !is_swapped && profile.contact_id.as_ref().is_some_and(|known| *known != id) {
         // Another contact has the address now.
         let doubted = profile.memberships.iter_mut().filter(|status| **status == MemberStatus::Confirmed);
         doubted.for_each(|status| *status = MemberStatus::Unconfirmed);
@@ -101,6 +112,21 @@ fn take_over(profile: &mut Profile, segment: usize, there: Option<Spooled>) {
     }
     profile.contact_id = (!id.is_empty()).then_some(id);
     profile.set_status(segment, MemberStatus::Confirmed);
+}
+
+/// The ids of all contacts in the state, hashed.
+async fn known_ids(store: &impl Store, held: &ObjectMeta) -> Result<HashSet<u64>> {
+    let (mut stream, mut ids) = (ProfileStream::open(store, held).await?, HashSet::new());
+    while let Some(profile) = stream.next().await? {
+        ids.extend(profile.contact_id.as_deref().map(hashed));
+    }
+    Ok(ids)
+}
+
+fn hashed(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What the contact holds is unknown; where a request may still arrive, that stays known.
@@ -133,7 +159,7 @@ mod tests {
             (Absent, None, [7; 16], "one", [Absent, Confirmed]),
         ] {
             let mut profile = profile(before);
-            take_over(&mut profile, 0, there.map(|id| ([1; 32], id.into())));
+            take_over(&mut profile, 0, there.map(|id| ([1; 32], id.into())), false);
             let place = format!("{before:?} {there:?}");
             assert_eq!((profile.digest, profile.memberships.as_slice()), (digest, &memberships[..]), "{place}");
             assert_eq!(profile.contact_id.as_deref(), Some(id), "{place}");

@@ -15,10 +15,10 @@ use crate::destination::{self, Account, Census, PersonThere};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::plan::erased::Erased;
-use crate::ports::{Event, ObjectMeta, Store};
+use crate::ports::{Event, Store};
 use crate::report::Reconciled;
 use crate::run::{Mode, keys};
-use crate::state::{Header, ProfileKey, half};
+use crate::state::{Header, ProfileKey};
 use crate::steps::environment::Environment;
 use crate::steps::opt_outs::OptOuts;
 use crate::steps::profiles::ProfileStream;
@@ -86,7 +86,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         };
         self.page(&target, &mut index, &mut found, &mut spool).await?;
         let archived = account.archived();
-        self.look_for_missing(held.as_ref(), &target, &index, &archived, &mut found, &mut spool).await?;
+        self.look_for_missing(held.as_ref(), &target, &index, archived, &mut found, &mut spool).await?;
         let takes_over = match self.mode {
             Mode::Look => false,
             Mode::Adopt => true,
@@ -146,7 +146,7 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         }
     }
 
-    fn tell_how_long(&self, segment: &str, pages: Option<u64>) {
+    pub(super) fn tell_how_long(&self, segment: &str, pages: Option<u64>) {
         let Some(pages) = pages else { return };
         let seconds = pages as f64 / self.connection.requests_per_second;
         let time = match Duration::from_secs_f64(seconds.clamp(0.0, 1e9)).as_secs() {
@@ -157,73 +157,13 @@ impl<E: Environment> Comparison<'_, '_, '_, E> {
         self.env.observer().notify(Event::Warns(&text));
     }
 
-    /// Asks for the members that no page had, one by one: a page may have left somebody out while others came and went.
-    async fn look_for_missing(
-        &mut self,
-        held: Option<&ObjectMeta>,
-        target: &MembershipTarget,
-        index: &Index,
-        archived: &HashSet<[u8; 16]>,
-        found: &mut Reconciled,
-        spool: &mut Spool,
-    ) -> Result<()> {
-        let Some(held) = held else { return Ok(()) };
-        let mut stream = ProfileStream::open(self.env.store(), held).await?;
-        let mut missing: Vec<(ProfileKey, String)> = Vec::new();
-        loop {
-            let profile = stream.next().await?;
-            if profile.is_none() || missing.len() >= self.census.people_at_once() {
-                self.look_up(target, std::mem::take(&mut missing), archived, found, spool).await?;
-            }
-            let Some(profile) = profile else { return Ok(()) };
-            if index.is_missing(&profile) {
-                missing.push((profile.key, profile.contact_id.unwrap_or_default().into()));
-            }
-        }
-    }
-
-    async fn look_up(
-        &mut self,
-        target: &MembershipTarget,
-        missing: Vec<(ProfileKey, String)>,
-        archived: &HashSet<[u8; 16]>,
-        found: &mut Reconciled,
-        spool: &mut Spool,
-    ) -> Result<()> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let (keys, ids): (Vec<ProfileKey>, Vec<String>) = missing.into_iter().unzip();
-        let people = self.ask_people(target, &ids).await?;
-        for ((key, id), person) in keys.iter().zip(ids).zip(people) {
-            let Some(person) = person else {
-                // Sent anew, the person would be another contact, who is subscribed and billed.
-                if archived.contains(&half(key)) {
-                    found.archived += 1;
-                    let archived = PersonThere { id: id.clone(), ..PersonThere::default() };
-                    self.rows.difference(&found.segment, "archived", &archived)?;
-                    spool.add(key, &id)?;
-                    continue;
-                }
-                found.deleted += 1;
-                self.rows.difference(&found.segment, "deleted", &PersonThere { id, ..PersonThere::default() })?;
-                continue;
-            };
-            let is_same = destination::Session::profile(self.session, &person.email) == *key;
-            self.note_consent(key, &person, found)?;
-            if person.is_member && is_same {
-                found.there += 1;
-                spool.add(key, &person.id)?;
-            } else {
-                found.missing += 1;
-                self.rows.difference(&found.segment, "missing", &person)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Records whether a person may be mailed.
-    fn note_consent(&mut self, key: &ProfileKey, person: &PersonThere, found: &mut Reconciled) -> Result<()> {
+    pub(super) fn note_consent(
+        &mut self,
+        key: &ProfileKey,
+        person: &PersonThere,
+        found: &mut Reconciled,
+    ) -> Result<()> {
         if person.has_bounced {
             found.bounced += 1;
             self.rows.difference(&found.segment, "bounced", person)?;

@@ -34,6 +34,8 @@ pub(super) struct Found {
     pub(super) requests: Usage,
     pub(super) opt_outs: OptOuts,
     pub(super) taken_over: Vec<TakenOver>,
+    /// Whether the state's id of a contact is that contact's for certain.
+    pub(super) proves_ids: bool,
 }
 
 impl Found {
@@ -76,7 +78,8 @@ impl Found {
                 segments: Vec::new(),
                 sent_at: None,
             };
-            let adopted = Adopted { export, segment, target, empty, run: (run_id, progress.began) };
+            let adopted =
+                Adopted { export, segment, target, empty, run: (run_id, progress.began), proves_ids: self.proves_ids };
             adopted.write(store, held.as_ref(), &mut spool).await?;
         }
         Ok(())

@@ -11,6 +11,7 @@ mod files;
 mod found;
 mod found_history;
 mod index;
+mod missing;
 mod progress;
 mod questions;
 mod reading;

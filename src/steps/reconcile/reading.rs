@@ -36,7 +36,8 @@ pub(super) async fn read_all<E: Environment>(
             .hint("nothing; what was sent is in the reports")
     };
     let census = destination.census().ok_or_else(no_census)?;
-    let mut found = Found { warnings: progress.warnings.clone(), ..Found::default() };
+    let proves_ids = census.proves_ids();
+    let mut found = Found { warnings: progress.warnings.clone(), proves_ids, ..Found::default() };
     let connection = &turn::at_lowest_rate(store, config, connection).await?;
     let from = quiet_until(env, connection, run_id).await?;
     let mut session = Session::new(env, connection, from).await?;

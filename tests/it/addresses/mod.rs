@@ -4,6 +4,7 @@ mod faulty;
 mod killed;
 mod listed;
 mod refused;
+mod shuffled;
 mod story;
 mod told;
 

@@ -19,7 +19,7 @@ use crate::support::sim::Way;
 /// Stories, and kills in each. Where a program ends before it is killed, it is started once more.
 const STORIES: u64 = 40;
 const KILLS: u32 = 11;
-/// One story in this many is told of Ortto; it has fewer kills, as a run waits for half a minute after each.
+/// One story in this many is Ortto's; it has fewer kills, as a run waits for half a minute after each.
 const ORTTO: u64 = 4;
 const ORTTO_KILLS: u32 = 4;
 /// People, so that they meet again.

@@ -8,7 +8,7 @@ mod late_server;
 mod learned_lists;
 mod list_membership;
 mod npm_client;
-mod ortto;
+pub(crate) mod ortto;
 mod ortto_deleted_fields;
 mod ortto_leaving;
 mod ortto_pace;

@@ -31,7 +31,7 @@ const ASSUMED: [&[&str]; 16] = [
     &["person-ids=false", "skipped-rows=invalid", "mixed-batch=refused"],
 ];
 
-pub(super) fn options(assumed: &[&str]) -> Options {
+pub(crate) fn options(assumed: &[&str]) -> Options {
     Options { rate: Some(2000.0), ..OrttoOptions::parse(assumed.iter().copied()).unwrap().into() }
 }
 

@@ -9,6 +9,7 @@ use autopilot_export::steps::person::{Sought, history};
 use autopilot_export::steps::{self, Cancellation};
 use serde_json::{Value, json};
 
+use super::ortto;
 use crate::support::fixture::{API_KEY, EXPORT, LIST, people, set};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, Way, comparison};
@@ -128,7 +129,10 @@ fn found() -> Reconciled {
 
 /// A list on which somebody was at work.
 async fn scene(way: Way) -> Sim {
-    let sim = Sim::of(way, 1);
+    scene_in(way, Sim::of(way, 1)).await
+}
+
+async fn scene_in(way: Way, sim: Sim) -> Sim {
     run(&sim, &sim.drop("first", &people(0, 30, 1))).await;
     for (hand, number) in [
         (Hand::Deletes, 1),
@@ -163,6 +167,28 @@ async fn what_people_changed_by_hand_is_named_exactly() {
         assert_eq!((of("deleted"), differences.len()), (set(&[""]), 7), "{way:?}: nobody knows their addresses");
         assert_eq!(sim.sandbox.contents(), before, "{way:?}: the account is as it was");
         assert_eq!(sim.store.body(&keys::profiles(EXPORT)), state, "{way:?}: so is the state");
+    }
+}
+
+// The state then has ids of other people.
+#[tokio::test(start_paused = true)]
+async fn people_are_named_and_put_back_whatever_the_order_of_answers() {
+    for order in ["entry-order=shuffled", "entry-order=completion"] {
+        let mut sim = scene_in(Way::Tag, ortto::sim(&[order])).await;
+        sim.set("/exports/newsletter/honour_optouts", json!(true));
+        let report = reconcile(&sim, "look", Mode::Look).await;
+        assert_eq!(report.reconciled, [Reconciled { keeps_others: true, ..found() }], "{order}");
+        let differences = rows(&sim, &keys::of_run(&report.run_id, keys::DIFFERENCES));
+        let of = |what: &str| differences.iter().filter(|row| row[1] == what).map(|row| row[2].clone()).collect();
+        let sets: [BTreeSet<String>; 3] = ["missing", "opted out", "deleted"].map(of);
+        assert_eq!(sets, [set(&[&who(3)]), set(&[&who(4)]), set(&[""])], "{order}");
+        reconcile(&sim, "repair", Mode::Repair).await;
+        let report = run(&sim, &sim.drop("second", &people(0, 30, 1))).await;
+        let counts = (report.members.joiners, report.rows.suppressed, report.rows.unchanged);
+        assert_eq!(counts, (3, 1, 26), "{order}: whose fields are known are not sent");
+        let expected = (0..30).filter(|number| *number != 4).chain(100..103).map(who).collect();
+        assert_eq!(marked(&sim), expected, "{order}");
+        assert_eq!(reconcile(&sim, "after", Mode::Look).await.outcome, Outcome::NothingToDo, "{order}");
     }
 }
 

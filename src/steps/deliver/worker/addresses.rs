@@ -1,5 +1,7 @@
 //! What a lane does before it sends its first row: contacts get their new addresses.
 
+use tokio::sync::OnceCell;
+
 use super::super::addresses::{AddressChanges, Changing};
 use super::super::assignment::RENEW_EVERY;
 use super::super::deadline::TimeLeft;
@@ -22,6 +24,8 @@ impl<E: Environment> Worker<'_, E> {
             self.check_account(0, self.secrets.clone()).await?;
         }
         let withheld = addresses.withheld(&assignment.opened.setup)?;
+        let (profiles, found) = (changes.profiles(), OnceCell::new());
+        let changing = Changing { addresses, assignment, withheld: &withheld, profiles, found };
         while !changes.are_done() {
             let is_sending = self.deadline.time_left(self.clock().now()) == TimeLeft::Sending;
             if !is_sending || self.limit.stop.is_cancelled() || self.is_outdated || !self.is_account_checked {
@@ -31,7 +35,6 @@ impl<E: Environment> Worker<'_, E> {
             // Should nothing more be heard of these: they may have either address.
             next.iter().for_each(|change| changes.note(change, AddressOutcome::Begun));
             changes.save(store, run_id, number).await?;
-            let changing = Changing { addresses, assignment, withheld: &withheld };
             let Some(changed) = self.change_some(&changing, next).await? else { return Ok(false) };
             changed.iter().for_each(|(change, outcome)| changes.note(change, *outcome));
             self.confirmed += changed.len() as u64;

@@ -288,19 +288,22 @@ impl Lane {
         if self.gathering.is_empty() {
             return;
         }
-        let nothing_else = self.ready.is_empty() && self.in_flight.is_empty() && self.waits_in_vain(now);
+        let is_quiet = self.ready.is_empty() && self.in_flight.is_empty();
+        let nothing_else = is_quiet && self.waits_in_vain(now);
+        // What is only to be asked at a later time holds up nobody else.
+        let is_idle = nothing_else || (is_quiet && self.delayed.iter().all(|(.., attempts)| attempts.all == 0));
         let is_last = |step: &'static str| self.protocol.shares_last(step);
         // What others of these find out may lead more rows to the last steps.
         let all_last = self.gathering.keys().all(|step| is_last(step));
         let is_due = |step: &'static str, rows: &[RowId]| match is_last(step) {
             true => nothing_else && all_last,
-            false => nothing_else || rows.len() >= self.batch_rows,
+            false => is_idle || rows.len() >= self.batch_rows,
         };
         let due = self.gathering.iter().filter(|(step, rows)| is_due(step, rows));
         let steps: Vec<_> = due.map(|(step, _)| *step).collect();
         for step in steps {
             let Some(mut rows) = self.gathering.remove(step) else { continue };
-            let rest = rows.split_off(if nothing_else { rows.len() } else { self.batch_rows });
+            let rest = rows.split_off(if is_idle { rows.len() } else { self.batch_rows });
             if !rest.is_empty() {
                 self.gathering.insert(step, rest);
             }

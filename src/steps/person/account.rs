@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::turn::Turn;
 use super::{Holding, Sought};
 use crate::config::{Config, Connection};
-use crate::destination::{People, PersonSought};
+use crate::destination::{Census, People, PersonSought};
 use crate::error::{Error, Kind, Result};
 use crate::membership::MembershipTarget;
 use crate::steps::environment::Environment;
@@ -73,6 +73,11 @@ async fn ask<E: Environment>(
     let found = looking.await;
     note_end(env, connection, turn.holder()).await?;
     let found = found?;
+    if let Some(there) = found.first().filter(|_| !proves_ids(env, connection)) {
+        let is_there = |id: &String| found.iter().any(|there| there.id == *id);
+        let wrong = own.iter_mut().filter_map(|holding| holding.contact_id.as_mut()).filter(|id| !is_there(id));
+        wrong.for_each(|id| id.clone_from(&there.id));
+    }
     let segments = own.iter_mut().flat_map(|holding| &mut holding.segments);
     segments.enumerate().for_each(|(n, segment)| {
         let is_marked = found.iter().any(|there| there.marked.get(n) == Some(&true));
@@ -96,6 +101,11 @@ pub(super) fn people<'e, E: Environment>(env: &'e E, connection: &Connection) ->
     destination.people().ok_or_else(|| {
         Error::new(Kind::BadRequest, destination.name(), "cannot be asked for one person").hint("look there by hand")
     })
+}
+
+/// Whether a contact's id in the state is that of the person for certain.
+pub(super) fn proves_ids<E: Environment>(env: &E, connection: &Connection) -> bool {
+    env.destination(connection.api).census().is_none_or(Census::proves_ids)
 }
 
 /// Checks that the key opens the accounts that the states are of: in another, the address may be somebody else's.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::account::{check_accounts, people, session, used};
+use super::account::{check_accounts, people, proves_ids, session, used};
 use super::needles::Needles;
 use super::scrub::{Person, Scrubbed, scrub};
 use super::turn::Turn;
@@ -139,7 +139,9 @@ async fn from_account<E: Environment>(
     let worked = working.await;
     note_end(env, connection, turn.holder()).await?;
     let (off, deleted) = worked?;
-    let is_found = |id: &String| if deletes { deleted.contains(id) } else { off.contains(id) };
+    // Where an id of the state may be somebody else's, one that was found by its address is all there is.
+    let is_whole = !off.is_empty() && !proves_ids(env, connection);
+    let is_found = |id: &String| is_whole || if deletes { deleted.contains(id) } else { off.contains(id) };
     let mut contacts_not_found: Vec<String> = ids.into_iter().filter(|id| !is_found(id)).collect();
     contacts_not_found.sort_unstable();
     contacts_not_found.dedup();

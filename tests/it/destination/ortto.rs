@@ -35,7 +35,7 @@ pub(crate) fn options(assumed: &[&str]) -> Options {
     Options { rate: Some(2000.0), ..OrttoOptions::parse(assumed.iter().copied()).unwrap().into() }
 }
 
-pub(super) fn sim(assumed: &[&str]) -> Sim {
+pub(crate) fn sim(assumed: &[&str]) -> Sim {
     Sim::with(Way::Tag, options(assumed))
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::drop;
 use crate::cli::command::Cli;
+use crate::destination::ortto;
 use crate::support::fixture::{API_KEY, LIST, Scene, people};
 use crate::support::kill::Kill;
 use crate::support::sim::{Sim, Way};
@@ -152,4 +153,24 @@ fn spell(sim: &Sim, id: &str, email: &str) {
     let (status, answer) = sim.sandbox.ask("POST", "/person/merge", API_KEY, body.as_bytes()).unwrap();
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
     assert!(sim.sandbox.contents().by_email(email).is_some());
+}
+
+/// Where answers come in another order than asked, the state has ids of other people.
+#[tokio::test(start_paused = true)]
+async fn nobody_elses_contact_is_named_beside_one_that_was_found() {
+    let sim = ortto::sim(&["entry-order=shuffled"]);
+    drop(&sim, "first", &people(0, 30, 1)).await;
+    let world = sim.world(&Kill::never());
+    for number in 0..10 {
+        let email = format!("person.{number}@example.com");
+        let (id, sought) = (sim.sandbox.contents().by_email(&email).unwrap().id.clone(), Sought::read(&email).unwrap());
+        let mut held = holdings(&world, &sim.config, &sought).await.unwrap();
+        let there = ask_accounts(&world, &sim.config, &mut held, &sought).await.unwrap();
+        assert_eq!((&held[0].contact_id, &there[0].contact_id), (&Some(id.clone()), &Some(id)), "{email}");
+        let receipt = erase(&world, &sim.config, &sought, true).await.unwrap();
+        let off = &receipt.taken_off[0];
+        assert_eq!((off.contacts_found, off.contacts_not_found.len()), (1, 0), "{email}");
+        assert_eq!(receipt.contacts_deleted, Some(1), "{email}");
+    }
+    assert_eq!(sim.sandbox.contents().members(LIST).len(), 20);
 }

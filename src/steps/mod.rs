@@ -38,7 +38,7 @@ pub use deliver::{Delivered, Limit, deliver};
 pub use documents::{known_members, read_if_whole, read_json, write_json, write_json_if};
 pub use environment::Environment;
 pub use failure::Failure;
-pub use finish::{finish, look_back};
+pub use finish::{LookedBack, finish, look_back};
 pub use kept::config_of;
 pub use learned::learned;
 pub use lease::with_lease;

@@ -9,7 +9,7 @@ use super::cancel::Cancellation;
 use super::deliver::{Limit, deliver};
 use super::documents::read_json;
 use super::failure::Failure;
-use super::finish::{finish, look_back};
+use super::finish::{LookedBack, finish, look_back};
 use super::lease::with_lease;
 use super::open::open;
 use super::prepare::{self, Planned};
@@ -165,11 +165,11 @@ async fn steps<W: Environment>(
         if stop.is_cancelled() {
             return Err(interrupted(request));
         }
-        let again = with_lease(env, config, request, look_back(env, config, request)).await?;
-        if again == 0 {
-            return Ok(None);
+        match with_lease(env, config, request, look_back(env, config, request)).await? {
+            LookedBack::Well => return Ok(None),
+            LookedBack::Failed(error) => return Err(error),
+            LookedBack::Again(joiners) => planned += joiners,
         }
-        planned += again;
         env.observer().notify(Event::Planned(planned));
         limit.goes_on = true;
     }

@@ -20,7 +20,7 @@ use crate::report::{Confirmed, Outcome, Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of_run, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
-    Cancellation, Failure, Limit, Prepared, config_of, deliver, finish, look_back, notify, open, prepare,
+    Cancellation, Failure, Limit, LookedBack, Prepared, config_of, deliver, finish, look_back, notify, open, prepare,
     read_if_whole, read_json, release, unless_stopped, watching_for_stop, with_lease, write_json, write_json_if,
 };
 use crate::trigger::{Ignored, Triggered, triggered};
@@ -255,15 +255,14 @@ impl<W: Environment, X: Executions> Function<W, X> {
     async fn end(&self, config: &Config, request: &RunRequest, failure: Option<Failure>) -> Result<Ended> {
         let run_id = request.run_id.as_str();
         let mut failure = match failure {
-            Some(failure) => Some(failure),
             None => self.lanes_failure(run_id).await?,
+            known => known,
         };
         if failure.is_none() {
-            match look_back(&self.env, config, request).await {
-                Ok(0) => {}
-                Ok(_) => return Ok(Ended::LanesAgain),
-                Err(error) if error.kind == Kind::Config => failure = Some(Failure::of(&error)),
-                Err(error) => return Err(error),
+            match look_back(&self.env, config, request).await? {
+                LookedBack::Well => {}
+                LookedBack::Again(_) => return Ok(Ended::LanesAgain),
+                LookedBack::Failed(error) => failure = Some(Failure::of(&error)),
             }
         }
         let was_known = self.report(run_id).await?.is_some();

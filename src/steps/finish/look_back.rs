@@ -28,37 +28,54 @@ use crate::steps::turn;
 const SENT_AGAIN: &str = "the account stopped adding joiners to the list that their rows name; those of this run who had been sent \
                           are sent again, and added one by one";
 
-/// Looks back at a run whose lanes are through. Returns how many joiners are to be sent again: unless that is 0, the lanes
-/// are called once more.
+/// What a look back found.
+#[derive(Debug)]
+pub enum LookedBack {
+    /// Nothing that is not so.
+    Well,
+    /// This many joiners are to be sent again: the lanes are called once more.
+    Again(u64),
+    /// Joiners may not be on their list, and cannot be sent again: the run fails, and they are pending.
+    Failed(Error),
+}
+
+/// Looks back at a run whose lanes are through.
 ///
 /// # Errors
-/// Kind `config`, where a list is gone; those of the store. Called once more, it goes on where it was.
-pub async fn look_back<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<u64> {
+/// Those of the store. Called once more, it goes on where it was.
+pub async fn look_back<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<LookedBack> {
     look(env, config, request).await.at("finish")
 }
 
-async fn look<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<u64> {
-    let Some(mut looking) = LookBack::at(env, config, request, &request.run_id).await? else { return Ok(0) };
+async fn look<E: Environment>(env: &E, config: &Config, request: &RunRequest) -> Result<LookedBack> {
+    let Some(mut looking) = LookBack::at(env, config, request, &request.run_id).await? else {
+        return Ok(LookedBack::Well);
+    };
     if !looking.is_sending_again() {
         if !looking.is_doubted().await? {
-            match looking.ask().await {
-                Ok(JoinersThere::All) => {}
-                Ok(JoinersThere::NotAll) => looking.doubt().await?,
-                Ok(JoinersThere::MarkGone(name)) => {
-                    looking.doubt().await?;
-                    return Err(looking.list_is_gone(&name));
-                }
-                Err(error) => unanswered(&error),
+            // It is the last that the run has to confirm.
+            let failure = match looking.ask(Patience::AsForRows).await {
+                Ok(JoinersThere::All) => return Ok(LookedBack::Well),
+                Ok(JoinersThere::NotAll) => None,
+                Ok(JoinersThere::MarkGone(name)) => Some(looking.list_is_gone(&name)),
+                Err(error) => Some(error),
+            };
+            looking.doubt().await?;
+            if let Some(failure) = failure {
+                return Ok(LookedBack::Failed(failure.at("finish")));
             }
         }
         if !looking.is_doubted().await? {
-            return Ok(0);
+            return Ok(LookedBack::Well);
         }
     }
-    looking.send_again().await
+    Ok(match looking.send_again().await? {
+        0 => LookedBack::Well,
+        joiners => LookedBack::Again(joiners),
+    })
 }
 
-/// The same of a run that never got here, under the lease of `holder`, which finishes it: nothing is sent again for it. Unless
+/// The same of a run that ended before, or never got here, under the lease of `holder`: nothing is sent again for it. Unless
 /// the account confirms its last joiners, they count as pending.
 pub(in crate::steps) async fn doubt_unseen<E: Environment>(
     env: &E,
@@ -70,12 +87,19 @@ pub(in crate::steps) async fn doubt_unseen<E: Environment>(
     if looking.is_doubted().await? {
         return Ok(());
     }
-    match looking.ask().await {
+    match looking.ask(Patience::Little).await {
         Ok(JoinersThere::All) => return Ok(()),
         Ok(_) => {}
         Err(error) => unanswered(&error),
     }
     looking.doubt().await
+}
+
+/// How long the account may take to answer.
+#[derive(Clone, Copy)]
+enum Patience {
+    AsForRows,
+    Little,
 }
 
 fn unanswered(error: &Error) {
@@ -155,31 +179,29 @@ impl<'e, E: Environment> LookBack<'e, E> {
             .map_or_else(Results::default, |object| ledger::read(key, &object.body).unwrap_or_else(ledger::unreadable)))
     }
 
-    /// Of each list the contact who was put on it last. What the account said of those before says nothing of those behind.
+    /// Of each list and lane the contact who was put on it last. What the account said of those before says nothing of those
+    /// behind.
     async fn last_joiners(&self) -> Result<Vec<(MembershipTarget, String)>> {
         let mut last_of_lane = BTreeMap::new();
         for joining in self.joining().filter(|joining| self.stored.contains(&joining.key)) {
             last_of_lane.insert((joining.segment, joining.lane), joining);
         }
-        let mut last_of_list = BTreeMap::new();
-        for ((segment, _), Joining { target, key, .. }) in last_of_lane {
+        let mut last = Vec::new();
+        for Joining { target, key, .. } in last_of_lane.into_values() {
             let results = self.results(&key).await?;
-            let contact = results.entries.iter().rev().find_map(|(_, entry)| match entry {
-                Entry::Delivered { contact_id, .. } => Some(contact_id.to_string()),
+            let delivered = results.entries.iter().filter_map(|(number, entry)| match entry {
+                Entry::Delivered { contact_id, .. } => Some((number, contact_id)),
                 _ => None,
             });
-            let sent_at = results.sent.seconds.span().map(|(_, last)| last);
-            if let Some(contact) = contact
-                && last_of_list.get(&segment).is_none_or(|(at, _)| *at <= sent_at)
-            {
-                last_of_list.insert(segment, (sent_at, (target.clone(), contact)));
-            }
+            // Rows are sent in their order, and answered in any.
+            let contact = delivered.max_by_key(|(number, _)| **number).map(|(_, contact_id)| contact_id.to_string());
+            last.extend(contact.map(|contact| (target.clone(), contact)));
         }
-        Ok(last_of_list.into_values().map(|(_, joiner)| joiner).collect())
+        Ok(last)
     }
 
     /// Asks for the last joiners, where calls were trusted that name a list.
-    async fn ask(&mut self) -> Result<JoinersThere> {
+    async fn ask(&mut self, patience: Patience) -> Result<JoinersThere> {
         let (store, run_connection) = (self.env.store(), connection_of(self.config, &self.run.connection)?);
         if !self.env.destination(run_connection.api).may_lose_marks(&self.opened.setup) {
             return Ok(JoinersThere::All);
@@ -196,7 +218,10 @@ impl<'e, E: Environment> LookBack<'e, E> {
             quiet_until(self.env, connection, self.holder).await?
         };
         let sent = SentRun { export, connection, run: &self.run, opened: &self.opened, holder: self.holder };
-        let connection = sent.connection();
+        let connection = match patience {
+            Patience::AsForRows => connection.clone(),
+            Patience::Little => sent.connection(),
+        };
         let mut session = sent.session(self.env, &connection, from).await?;
         let there = self.env.destination(connection.api).joiners_there(&mut session, &joiners).await?;
         let sent = session.sent.clone();

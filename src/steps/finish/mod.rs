@@ -33,7 +33,7 @@ use totals::Totals;
 use verdicts::write_unsent;
 
 pub(in crate::steps) use look_back::doubt_unseen;
-pub use look_back::look_back;
+pub use look_back::{LookedBack, look_back};
 
 use crate::chunk::Operation;
 use crate::config::{Config, Connection, Export, connection_of};
@@ -70,7 +70,13 @@ pub async fn finish<W: Environment>(
     request: &RunRequest,
     failure: Option<Failure>,
 ) -> Result<Report> {
-    finish_run(env, config, request, failure, &request.run_id).await.at("finish")
+    let finished = async {
+        if failure.is_some() {
+            doubt_unseen(env, config, request, &request.run_id).await?;
+        }
+        finish_run(env, config, request, failure, &request.run_id).await
+    };
+    finished.await.at("finish")
 }
 
 /// Finishes a run that never got there, under the lease of another, which keeps it.

@@ -198,6 +198,48 @@ async fn the_last_joiner_is_read_back_beside_the_first_two() {
     }
 }
 
+/// What comes in the way of the last question.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    NoAnswer,
+    Stop,
+    Kill,
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_account_does_not_confirm_is_pending() {
+    for trouble in [Trouble::NoAnswer, Trouble::Stop, Trouble::Kill] {
+        let mut sim = account(BulkLists::Always, BulkLists::Always);
+        sim.pace(10, 1);
+        run(&sim, "before", &people(0, 300, 1)).await;
+        let (request, world) = (sim.drop("first", &people(0, 400, 1)), sim.world(&Kill::never()));
+        steps::prepare(&world, &sim.config, &request).await.unwrap();
+        steps::open(&world, &sim.config, &request).await.unwrap();
+        let until = Some(world.clock().now() + SignedDuration::from_secs(900));
+        let limit = Limit { until, ..Limit::default() };
+        assert!(steps::deliver(&world, &sim.config, &request, 0, &limit).await.unwrap().done);
+        // As if the account had stopped in the last call, behind those whom it was asked for.
+        let list = sim.sandbox.contents().lists[0].id.clone();
+        for number in 367..400 {
+            let path = format!("list/{list}/contact/person.{number}@example.com");
+            assert_eq!(sim.sandbox.ask("DELETE", &path, API_KEY, b"").unwrap().0, 200);
+        }
+        let stop = Cancellation::default();
+        match trouble {
+            Trouble::NoAnswer => sim.sandbox.set_faults(vec!["503:1".parse().unwrap()]),
+            Trouble::Stop => stop.cancel(),
+            Trouble::Kill => sim.leases.end_all(),
+        }
+        if !matches!(trouble, Trouble::Kill) {
+            let report = steps::run(&world, &sim.config, &request, &stop).await.unwrap();
+            assert_eq!((report.rows.delivered, report.rows.pending), (0, 100), "{trouble:?}: {report:?}");
+        }
+        sim.sandbox.clear_faults();
+        let report = run(&sim, "second", &people(0, 400, 1)).await;
+        assert_eq!((report.outcome, members(&sim)), (Outcome::Succeeded, 400), "{trouble:?}: {report:?}");
+    }
+}
+
 // Before its last spot check and behind it; with few joiners and many.
 #[tokio::test(start_paused = true)]
 async fn an_account_that_changes_its_way_at_any_time_is_put_right() {

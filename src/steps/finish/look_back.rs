@@ -232,8 +232,11 @@ impl<'e, E: Environment> LookBack<'e, E> {
 
     /// Notes that joiners may not be on their list, and forgets the way that they were sent.
     async fn doubt(&mut self) -> Result<()> {
-        let (store, api) = (self.env.store(), connection_of(self.config, &self.run.connection)?.api);
-        store.delete(&keys::learned_setup(&keys::account(api, &self.opened.account))).await?;
+        let store = self.env.store();
+        // The configuration of today may no longer have the connection of a run that died.
+        if let Ok(connection) = connection_of(self.config, &self.run.connection) {
+            store.delete(&keys::learned_setup(&keys::account(connection.api, &self.opened.account))).await?;
+        }
         let doubted = keys::doubted(&self.run.request.run_id, 0);
         write_json(store, &doubted, &true).await?;
         self.stored.insert(doubted);

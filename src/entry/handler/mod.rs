@@ -5,6 +5,7 @@
 //! holds from the next step on.
 
 mod comparing;
+mod ending;
 mod failure;
 mod input;
 mod logged;
@@ -16,12 +17,12 @@ use crate::config::{Api, Config, parse};
 use crate::error::{AtStage, Error, Kind, Result, escaped};
 use crate::ports::{Executions, PutMode, Store};
 use crate::report::message::{Message, Origin};
-use crate::report::{Confirmed, Outcome, Report, metrics};
+use crate::report::{Outcome, Report, metrics};
 use crate::run::{RunRecord, RunRequest, Trigger, export_of_run, keys, run_id};
 use crate::steps::environment::Environment;
 use crate::steps::{
-    Cancellation, Failure, Limit, LookedBack, Prepared, config_of, deliver, finish, look_back, notify, open, prepare,
-    read_if_whole, read_json, release, unless_stopped, watching_for_stop, with_lease, write_json, write_json_if,
+    Cancellation, Failure, Limit, Prepared, config_of, deliver, notify, open, prepare, read_json, unless_stopped,
+    watching_for_stop, with_lease, write_json, write_json_if,
 };
 use crate::trigger::{Ignored, Triggered, triggered};
 use input::Input;
@@ -228,80 +229,6 @@ impl<W: Environment, X: Executions> Function<W, X> {
         }
     }
 
-    async fn finish(
-        &self,
-        config: &Config,
-        run_id: &str,
-        failure: Option<Failure>,
-        run: Option<RunRequest>,
-    ) -> Result<Value> {
-        let request = match (self.record(run_id).await?, run) {
-            (Some(record), _) => record.request,
-            (None, Some(run)) if run.run_id == run_id => run,
-            (None, _) => bare(run_id)?,
-        };
-        // The lease is kept over all of it: a slow store may take long for each of these.
-        let ending = with_lease(&self.env, config, &request, self.end(config, &request, failure));
-        match ending.await? {
-            // The lanes are still those that open assigned.
-            Ended::LanesAgain => Ok(with_status("again", self.open(config, run_id).await?)),
-            Ended::Finished { report, was_known } => {
-                self.publish(&report, was_known);
-                self.summary(config, &report).await
-            }
-        }
-    }
-
-    async fn end(&self, config: &Config, request: &RunRequest, failure: Option<Failure>) -> Result<Ended> {
-        let run_id = request.run_id.as_str();
-        let mut failure = match failure {
-            None => self.lanes_failure(run_id).await?,
-            known => known,
-        };
-        if failure.is_none() {
-            match look_back(&self.env, config, request).await? {
-                LookedBack::Well => {}
-                LookedBack::Again(_) => return Ok(Ended::LanesAgain),
-                LookedBack::Failed(error) => failure = Some(Failure::of(&error)),
-            }
-        }
-        let was_known = self.report(run_id).await?.is_some();
-        let report = finish(&self.env, config, request, failure).await?;
-        Ok(Ended::Finished { report: Box::new(report), was_known })
-    }
-
-    /// Gives up a run whose finish failed for good: the connection is free, and people are notified. The next run of the export
-    /// finishes this one first.
-    async fn give_up(&self, config: &Config, run_id: &str, failure: Failure, execution: &str) -> Result<Value> {
-        let store = self.env.store();
-        if let Some(report) = read_if_whole(store, &keys::of_run(run_id, "report.json")).await? {
-            return self.summary(config, &report).await;
-        }
-        let request = bare(run_id)?;
-        let connection =
-            config.exports.get(&request.export).map(|export| export.connection.as_str()).unwrap_or_default();
-        let now = self.env.clock().now();
-        let record = RunRecord::begin(&request, connection, String::new(), Vec::new(), Vec::new(), now);
-        let report = Report::of(&record, Confirmed::default(), Some(failure.into()), now);
-        self.publish(&report, false);
-        let summary = notify(&self.env, config, &report, self.origin(Some(execution))).await?;
-        if !connection.is_empty() {
-            release(&self.env, connection, run_id).await?;
-        }
-        Ok(summary)
-    }
-
-    /// Why a lane failed, of the first that did.
-    async fn lanes_failure(&self, run_id: &str) -> Result<Option<Failure>> {
-        let store = self.env.store();
-        for meta in store.list(&keys::failed_lanes(run_id)).await? {
-            if let Some(failure) = read_json(store, &meta.key).await? {
-                return Ok(Some(failure));
-            }
-        }
-        Ok(None)
-    }
-
     /// Prints a run's metrics, once: not for a report that was there before.
     fn publish(&self, report: &Report, known: bool) {
         if known {
@@ -341,16 +268,6 @@ impl<W: Environment, X: Executions> Function<W, X> {
             .map(|record| record.request)
             .ok_or_else(|| Error::new(Kind::BadRequest, run_id, "is not prepared").hint("start it with prepare"))
     }
-}
-
-/// How a run's last step came out.
-enum Ended {
-    /// Joiners are sent again, which look back took the verdicts from.
-    LanesAgain,
-    Finished {
-        report: Box<Report>,
-        was_known: bool,
-    },
 }
 
 /// The most characters of a key in the log: all that a key may have.
